@@ -1,0 +1,62 @@
+// A Job as data: what a job file and the C++ builders become, and what run, check and plan take.
+//
+// Threads: a value type, copied freely. Functions inside are called by many workers at once, each
+// with an instance of its own.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <tranche/core/connector.h>
+#include <tranche/core/parameter.h>
+#include <tranche/core/policy.h>
+#include <tranche/core/transform.h>
+
+namespace tranche {
+
+struct TransformUse {
+  std::string kind;  // "sql" or "function"
+  Node options;      // of sql: { sql:, tables:, per_batch: }, checked against sql_options()
+  std::function<Result<std::unique_ptr<Transform>>()> make;  // of function
+};
+
+struct WorkersSpec {
+  std::uint32_t threads = 0;  // 0: auto
+  bool operator==(const WorkersSpec&) const = default;
+};
+
+struct StepSpec {
+  std::string name;
+  ConnectorUse read;
+  Division division;             // rows, bytes; all 0: auto
+  std::vector<TransformUse> process;
+  RejectLimit reject_limit;      // default: the first reject fails the run
+  RetryPolicy retry;
+  std::string rejects_path;      // empty: only in the ledger and the run's folder
+  WorkersSpec workers;
+  ConnectorUse write;
+  Mark mark;
+};
+
+struct JobSpec {
+  std::string name;
+  std::string description;
+  std::vector<Parameter> parameters;   // with the values of this run
+  std::uint64_t memory_bytes = 0;      // 0: a quarter of the machine's memory
+  std::vector<StepSpec> steps;
+  std::filesystem::path file;          // the job file; empty for a job built in C++
+  std::filesystem::path base;          // relative paths are relative to it; empty: the working directory
+};
+
+// The option table of a `sql:` transform, and of the lookups inside `tables:`.
+const OptionTable& sql_options();
+// Every system that Tranche can read and write. The table is built once, explicitly.
+const std::vector<Connector>& connectors();
+const Connector* find_connector(std::string_view name);
+
+}  // namespace tranche

@@ -1,0 +1,57 @@
+// The port of the ledger, as the engine sees one step of one run: it remembers, never decides.
+//
+// Every method that writes returns after the write is durable. Threads: the committing thread only.
+// Errors: transient (another process writes), failed (disk full, damaged).
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include <tranche/core/counts.h>
+#include <tranche/core/plan.h>
+#include <tranche/core/reject.h>
+#include <tranche/core/sink.h>
+
+namespace tranche {
+
+struct CommittedGroup {
+  Receipt receipt;
+  Counts counts;
+};
+
+enum class SealState { open, intended, sealed };
+
+struct StepState {
+  std::vector<BatchPlan> batches;         // in order; those of uncommitted groups may be replanned
+  bool plan_complete = false;             // the source has no more than `batches`
+  std::vector<CommittedGroup> committed;  // in order of groups
+  SealState seal = SealState::open;
+  std::string seal_intent;
+};
+
+class StepLedger {
+ public:
+  virtual ~StepLedger() = default;
+  virtual Result<StepState> load() = 0;
+  virtual Result<void> append_plan(std::span<const BatchPlan> batches, bool complete) = 0;
+  // Forgets the batches from number `first` on (none of them committed): they are planned anew.
+  virtual Result<void> drop_plan_from(std::uint64_t first_batch) = 0;
+  // Attempts are counted before dispatch; returns the number of this one, from 1.
+  virtual Result<void> record_failure(std::uint64_t group, std::uint32_t attempt,
+                                      const std::string& error) = 0;
+  // Keeps `rejects` under `reject_id`, unpublished until a commit carries the id.
+  virtual Result<void> stage_rejects(std::uint64_t group, const std::string& reject_id,
+                                     std::span<const Reject> rejects) = 0;
+  virtual Result<void> record_commit(const CommittedGroup& group) = 0;
+  // A commit that the target does not have: forgotten, so that it is redone.
+  virtual Result<void> forget_commit(std::uint64_t group) = 0;
+  virtual Result<void> record_seal_intent(const std::string& intent) = 0;
+  virtual Result<void> record_sealed() = 0;
+  // A person asked for a stop by `tranche stop`.
+  virtual Result<bool> stop_requested() = 0;
+};
+
+}  // namespace tranche

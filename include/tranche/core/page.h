@@ -1,0 +1,161 @@
+// A Page: rows in columnar memory, in the layout of DuckDB's flat vectors.
+//
+// Threads: a Page is built by one thread; once built it may be read by many.
+// Lifetime: a Page owns its fixed-width values and, through `arena` and `keep_alive`, every byte its
+// strings point to. A Page never crosses a process; a Segment does.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <tranche/core/schema.h>
+
+namespace tranche {
+
+// Rows that one vector of DuckDB holds; pages are best filled to a multiple of it.
+inline constexpr std::size_t vector_rows = 2048;
+
+// A string in DuckDB's layout (duckdb_string_t): up to 12 bytes inline and zero padded, else a
+// 4-byte prefix and a pointer to bytes that somebody else owns.
+struct StringRef {
+  std::uint32_t length;
+  char head[4];
+  union {
+    char tail[8];
+    const char* pointer;
+  };
+
+  static StringRef make(std::string_view bytes) {  // REQUIRES bytes.size() < 4 GiB
+    StringRef ref;
+    ref.length = static_cast<std::uint32_t>(bytes.size());
+    if (bytes.size() <= 12) {
+      char inlined[12] = {};
+      std::memcpy(inlined, bytes.data(), bytes.size());
+      std::memcpy(ref.head, inlined, 4);
+      std::memcpy(ref.tail, inlined + 4, 8);
+    } else {
+      std::memcpy(ref.head, bytes.data(), 4);
+      ref.pointer = bytes.data();
+    }
+    return ref;
+  }
+  // Points into *this when the string is inline: REQUIRES that *this outlives the view.
+  std::string_view view() const {
+    return {length <= 12 ? reinterpret_cast<const char*>(this) + 4 : pointer, length};
+  }
+};
+static_assert(sizeof(StringRef) == 16);
+
+// Grows in blocks; what was handed out never moves. For the bytes of long strings.
+class Arena {
+ public:
+  char* allocate(std::size_t bytes);
+  std::string_view copy(std::string_view bytes);
+  void clear();  // keeps the largest block for reuse
+  std::size_t bytes_reserved() const { return reserved_; }
+
+ private:
+  struct Block { std::unique_ptr<char[]> bytes; std::size_t size = 0; };
+  std::vector<Block> blocks_;
+  std::size_t used_ = 0;  // of the last block
+  std::size_t reserved_ = 0;
+};
+
+// One column: values of one physical type and a bit a row that says whether the row is not null
+// (bit set = there is a value; no bits at all = no nulls), in Arrow's and DuckDB's bit order.
+class Column {
+ public:
+  explicit Column(Type type) : type_(type), stride_(physical_bytes(physical_type(type))) {}
+
+  Type type() const { return type_; }
+  std::size_t stride() const { return stride_; }
+  // Room for `rows` values, 64 bytes of padding behind them; keeps what is there.
+  void reserve(std::size_t rows);
+  std::size_t capacity() const { return capacity_; }
+
+  template <class T> T* values() { return reinterpret_cast<T*>(bytes_.get()); }
+  template <class T> const T* values() const { return reinterpret_cast<const T*>(bytes_.get()); }
+  char* bytes() { return bytes_.get(); }
+  const char* bytes() const { return bytes_.get(); }
+
+  bool has_nulls() const { return !validity_.empty(); }
+  bool is_valid(std::size_t row) const {
+    return validity_.empty() || ((validity_[row >> 6] >> (row & 63)) & 1) != 0;
+  }
+  void set_null(std::size_t row);  // REQUIRES row < capacity()
+  const std::uint64_t* validity() const { return validity_.empty() ? nullptr : validity_.data(); }
+  std::uint64_t* ensure_validity();  // all valid when there was none
+  void clear() { validity_.clear(); }
+  std::size_t bytes_reserved() const { return capacity_ * stride_ + validity_.capacity() * 8; }
+
+ private:
+  struct Release { void operator()(char* p) const { ::operator delete[](p, std::align_val_t{64}); } };
+  Type type_;
+  std::size_t stride_;
+  std::size_t capacity_ = 0;
+  std::unique_ptr<char[], Release> bytes_;
+  std::vector<std::uint64_t> validity_;
+};
+
+// Where a record came from, relative to the page's `base`.
+struct Origin {
+  std::uint64_t offset = 0;  // first byte in the file, from 0 (databases: unused)
+  std::uint32_t bytes = 0;   // length without the line end
+  std::uint32_t line = 0;    // + base.line
+  std::uint32_t record = 0;  // + base.record
+};
+struct OriginBase {
+  std::shared_ptr<const std::string> source;  // the path as the user wrote it, or a table's name
+  std::uint64_t line = 0;                     // from 1 with the header; 0: no lines
+  std::uint64_t record = 0;                   // ordinal in the step, from 0
+  const char* raw = nullptr;                  // the byte at `raw_offset`, while the page lives; or nullptr
+  std::uint64_t raw_offset = 0;
+};
+
+class Page {
+ public:
+  explicit Page(SchemaPtr schema, std::size_t capacity = vector_rows);
+
+  const Schema& schema() const { return *schema_; }
+  const SchemaPtr& schema_ptr() const { return schema_; }
+  std::size_t rows() const { return rows_; }
+  void set_rows(std::size_t rows) { rows_ = rows; }  // REQUIRES rows <= capacity()
+  std::size_t capacity() const { return capacity_; }
+  void reserve(std::size_t rows);
+  Column& column(std::size_t index) { return columns_[index]; }
+  const Column& column(std::size_t index) const { return columns_[index]; }
+  std::size_t column_count() const { return columns_.size(); }
+  void clear();  // no rows, no strings, buffers kept
+
+  Arena arena;                                          // bytes of strings made for this page
+  std::vector<std::shared_ptr<const void>> keep_alive;  // other owners of bytes strings point to
+  OriginBase base;
+  std::vector<Origin> origins;  // one a row, or empty when rows are no longer records of the source
+
+  // The record's bytes as they stand in the source; empty when they are not at hand.
+  std::string_view raw(std::size_t row) const;
+  std::size_t bytes_reserved() const;
+
+ private:
+  SchemaPtr schema_;
+  std::vector<Column> columns_;
+  std::size_t rows_ = 0;
+  std::size_t capacity_ = 0;
+};
+
+// Copies row `from_row` of `from` behind the last row of `to` (strings into its arena, its origin
+// too when `from` has one and both pages have equal bases). REQUIRES equal schemas and room.
+void append_row(Page& to, const Page& from, std::size_t from_row);
+
+// A row as one JSON object in UTF-8 (blobs as hexadecimal): for rejects of rows without source bytes.
+std::string row_as_json(const Page& page, std::size_t row);
+
+// The value as text, as CSV output writes it: ISO 8601, exact decimals, shortest floats. Nulls: "".
+void append_value_text(std::string& out, const Column& column, std::size_t row);
+
+}  // namespace tranche

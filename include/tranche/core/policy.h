@@ -1,0 +1,52 @@
+// `on_error:` of a step: how many rejects it may have, and how it tries again.
+// Threads: value types.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include <tranche/base/result.h>
+
+namespace tranche {
+
+// A number of records, or a share of them in millionths ("0.1%" = 1000), judged in record order.
+struct RejectLimit {
+  bool is_share = false;
+  std::uint64_t number = 0;
+  std::uint64_t millionths = 0;
+  bool operator==(const RejectLimit&) const = default;
+};
+// "1000" or "0.1%"; up to four digits after the point. Errors: config.
+Result<RejectLimit> parse_reject_limit(std::string_view text);
+std::string to_string(const RejectLimit& limit);
+
+struct RetryPolicy {
+  std::uint32_t attempts = 3;
+  std::chrono::milliseconds backoff{1000};
+  std::chrono::milliseconds backoff_max{30000};
+};
+
+// Judges rejects one by one in record order, exactly and whatever the number of workers.
+// A share is judged from record 10,000 on, and at the end.
+class RejectJudge {
+ public:
+  RejectJudge(RejectLimit limit, std::uint64_t rejected_before, std::uint64_t records_before)
+      : limit_(limit), rejected_(rejected_before), records_(records_before) {}
+  // A reject at `record` (ordinal from 0; not less than the one before). False: one too many.
+  bool admit(std::uint64_t record);
+  // All records before `records` are done. False: too many by now.
+  bool reach(std::uint64_t records);
+  // No more records. False: too many in the whole step.
+  bool finish(std::uint64_t records) const;
+  std::uint64_t rejected() const { return rejected_; }
+
+ private:
+  RejectLimit limit_;
+  std::uint64_t rejected_;
+  std::uint64_t records_;
+};
+inline constexpr std::uint64_t share_judged_from_record = 10'000;
+
+}  // namespace tranche

@@ -1,0 +1,40 @@
+// A Segment: the encoded output of a chunk, or of a group after its segments were merged.
+//
+// Threads: built by one worker, then read by one other thread at a time.
+// Lifetime: owns its bytes, or shares the descriptor of the file that holds them.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include <tranche/base/result.h>
+
+namespace tranche {
+
+// Bytes that a worker moved out of memory; the file vanishes with its last owner.
+class SpillFile {
+ public:
+  virtual ~SpillFile() = default;
+  virtual Result<std::string> read(std::uint64_t offset, std::uint64_t bytes) const = 0;
+};
+
+struct Segment {
+  std::uint64_t rows = 0;
+  std::uint64_t bytes = 0;     // encoded length
+  std::uint64_t checksum = 0;  // digest64 of the encoded bytes
+  std::string label;           // what the sink wants to know again (a part's temporary name); sink's own
+  std::string data;            // the bytes, when they are in memory
+  std::shared_ptr<const SpillFile> spill;  // else where they are
+  std::uint64_t spill_offset = 0;
+  std::string final_name;      // of a part file: its name after the seal, without the commit sequence
+
+  bool in_memory() const { return spill == nullptr; }
+  std::uint64_t memory_bytes() const { return in_memory() ? data.capacity() : 0; }
+  // The encoded bytes, read back when they were spilled. Errors: failed, when checksum or length
+  // differ from what was encoded.
+  Result<std::string> load() const;
+};
+
+}  // namespace tranche

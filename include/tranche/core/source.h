@@ -1,0 +1,57 @@
+// The port of sources: where records come from.
+//
+// Threads: a Source's const methods may be called by many workers at once; a Reader and a
+// SliceStream belong to one thread. Lifetime: a Source outlives its streams and readers.
+// Errors: config for what is wrong before the start (no such file, unknown column), failed for what
+// breaks later; a broken record is a Reject, never an error.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <tranche/core/page.h>
+#include <tranche/core/plan.h>
+#include <tranche/core/reject.h>
+#include <tranche/core/worker.h>
+
+namespace tranche {
+
+class SliceStream {
+ public:
+  virtual ~SliceStream() = default;
+  // The next slice within `limits`, in the order of the inputs; nullopt at the end of the last one.
+  virtual Result<std::optional<Slice>> next(const CutLimits& limits) = 0;
+};
+
+class Reader {
+ public:
+  virtual ~Reader() = default;
+  // The next records as a new Page with origins; nullptr at the end. Broken records are appended to
+  // `rejects`. Every record of the slice comes out exactly once, as a row or as a reject.
+  virtual Result<std::unique_ptr<Page>> next(std::vector<Reject>& rejects) = 0;
+  virtual std::uint64_t bytes_read() const = 0;
+};
+
+class Source {
+ public:
+  virtual ~Source() = default;
+  // What it would read now: globs are expanded here, once a run.
+  virtual Result<std::vector<Input>> inputs() = 0;
+  // Fixes the inputs (those of the plan). Called once, before schema, divide and open.
+  virtual Result<void> use_inputs(std::vector<Input> inputs) = 0;
+  virtual Result<SchemaPtr> schema() = 0;
+  // Cuts what comes behind `after` (nullptr: from the beginning).
+  virtual Result<std::unique_ptr<SliceStream>> divide(const Slice* after) = 0;
+  virtual Result<std::unique_ptr<Reader>> open(const Slice& slice, WorkerScope& worker) const = 0;
+  // The digest of a slice's bytes as they are now (compare with slice.digest). When the bytes are not
+  // there any more: nullopt.
+  virtual Result<std::optional<std::uint64_t>> digest(const Slice& slice) const = 0;
+  // The division that suits this source when the job names none: chunk_bytes, and rows or bytes.
+  virtual Division default_division() const = 0;
+  // True when workers need their embedded database to read.
+  virtual bool uses_database() const { return false; }
+};
+
+}  // namespace tranche

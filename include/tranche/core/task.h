@@ -1,0 +1,56 @@
+// The port of executors: tasks go to workers, outcomes come back.
+// Threads: submit and next are called by the engine's one thread.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <tranche/core/counts.h>
+#include <tranche/core/plan.h>
+#include <tranche/core/reject.h>
+#include <tranche/core/segment.h>
+
+namespace tranche {
+
+// What one worker does in one go: chunks of one batch, or the merge of a group's segments.
+struct Task {
+  enum class Kind { process, merge };
+  std::uint64_t id = 0;
+  Kind kind = Kind::process;
+  std::uint64_t group = 0;
+  std::uint64_t batch = 0;
+  std::uint32_t first_chunk = 0;
+  std::uint32_t attempt = 1;
+  std::vector<Slice> chunks;      // process
+  std::vector<Segment> segments;  // merge: of the whole group, in order
+  bool spill = false;             // hand over segments in files rather than in memory
+};
+
+struct ChunkResult {
+  Counts counts;
+  std::vector<Segment> segments;
+  std::vector<Reject> rejects;  // in record order
+};
+
+struct Outcome {
+  std::uint64_t task = 0;
+  Result<ChunkResult> result;
+  std::chrono::nanoseconds wall{0};
+  std::chrono::nanoseconds cpu{0};
+  unsigned worker = 0;
+};
+
+class Executor {
+ public:
+  virtual ~Executor() = default;
+  virtual Result<void> submit(Task task) = 0;
+  // Waits up to `timeout` for an outcome; nullopt when none came.
+  virtual Result<std::optional<Outcome>> next(std::chrono::milliseconds timeout) = 0;
+  virtual unsigned workers() const = 0;
+};
+
+}  // namespace tranche

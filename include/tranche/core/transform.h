@@ -1,0 +1,50 @@
+// The port of transforms: what happens to records between source and sink.
+//
+// Threads: bind and instance are called before or between work, an Instance belongs to one worker.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include <tranche/core/counts.h>
+#include <tranche/core/page.h>
+#include <tranche/core/reject.h>
+#include <tranche/core/worker.h>
+
+namespace tranche {
+
+// Takes the next page of a stage's result.
+using PageConsumer = std::function<Result<void>(std::unique_ptr<Page>)>;
+
+class TransformInstance {
+ public:
+  virtual ~TransformInstance() = default;
+  // Processes `pages`: the whole batch for scope batch, any part of it for scope chunk. Gives every
+  // result row to `consume`, in order; a record that fails is appended to `rejects` with its origin.
+  // Counts in, out, rejected (and filtered) itself.
+  virtual Result<void> process(std::span<const std::unique_ptr<Page>> pages,
+                               const PageConsumer& consume, std::vector<Reject>& rejects,
+                               StageCounts& counts) = 0;
+};
+
+class Transform {
+ public:
+  enum class Scope { chunk, batch };
+
+  virtual ~Transform() = default;
+  virtual std::string name() const = 0;  // "sql", "function": the stage's name in counts and rejects
+  virtual Scope scope() const = 0;
+  // Checks the transform against its input and says what it gives. Called once before the start.
+  // Errors: config, with the place in the job file.
+  virtual Result<SchemaPtr> bind(SchemaPtr input, WorkerScope& worker) = 0;
+  // REQUIRES bind. Thread-safe.
+  virtual Result<std::unique_ptr<TransformInstance>> instance(WorkerScope& worker) const = 0;
+  // What shapes its output besides the records: text of the logic, digests of lookups and programs.
+  virtual Result<std::string> fingerprint() const = 0;
+  virtual bool uses_database() const { return false; }
+};
+
+}  // namespace tranche

@@ -1,0 +1,49 @@
+// What belongs to one worker for as long as it lives: its number, its memory share, and the things
+// (a DuckDB instance, a buffer) that readers, transforms and encoders of that worker share.
+//
+// Threads: a WorkerScope is used by its worker only.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <typeindex>
+#include <unordered_map>
+
+#include <tranche/base/result.h>
+
+namespace tranche {
+
+class WorkerScope {
+ public:
+  WorkerScope(unsigned number, std::uint64_t database_memory_bytes, std::string spill_folder)
+      : number_(number),
+        database_memory_bytes_(database_memory_bytes),
+        spill_folder_(std::move(spill_folder)) {}
+  WorkerScope(const WorkerScope&) = delete;
+  WorkerScope& operator=(const WorkerScope&) = delete;
+
+  unsigned number() const { return number_; }
+  // The memory_limit of an embedded database of this worker. In the plan, since it may shape output.
+  std::uint64_t database_memory_bytes() const { return database_memory_bytes_; }
+  // Where it may spill; exists for as long as the run.
+  const std::string& spill_folder() const { return spill_folder_; }
+
+  // The worker's own T, made by `make` (WorkerScope& -> Result<std::shared_ptr<T>>) at first use.
+  template <class T, class Make>
+  Result<std::shared_ptr<T>> get(Make make) {
+    auto found = things_.find(std::type_index(typeid(T)));
+    if (found != things_.end()) return std::static_pointer_cast<T>(found->second);
+    auto made = make(*this);
+    if (made) things_.emplace(std::type_index(typeid(T)), *made);
+    return made;
+  }
+
+ private:
+  unsigned number_;
+  std::uint64_t database_memory_bytes_;
+  std::string spill_folder_;
+  std::unordered_map<std::type_index, std::shared_ptr<void>> things_;
+};
+
+}  // namespace tranche

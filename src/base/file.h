@@ -1,0 +1,86 @@
+// Files and folders of the operating system, with every return value checked and fsync where it is
+// promised. All file I/O of the engine, the sinks and the planner passes here, so that faults can
+// be injected below one seam.
+//
+// Threads: a File may be read (read_at) by many threads at once; writing is for one thread.
+// Lifetime: File owns its descriptor.
+// Errors: kind failed, message "<verb> <path>: <reason>"; a missing or unreadable input is config
+// where the function says so. EINTR and short writes are handled; a failed fsync is never repeated.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <tranche/base/result.h>
+
+namespace tranche {
+
+namespace fs = std::filesystem;
+
+struct FileStatus {
+  std::uint64_t bytes = 0;
+  std::int64_t modified_nanoseconds = 0;  // since the epoch
+  bool is_folder = false;
+  bool is_regular = false;
+};
+
+class File {
+ public:
+  File() = default;
+  File(File&& other) noexcept;
+  File& operator=(File&& other) noexcept;
+  ~File();
+
+  // Opens for reading. Errors: config ("No such file: ..." / "Can't read ...: permission denied").
+  static Result<File> open_read(const fs::path& path);
+  // Creates or truncates; `exclusive` fails when it exists. Opened for reading and writing.
+  static Result<File> create(const fs::path& path, bool exclusive = false);
+  // Opens an existing file for reading and writing without truncating it.
+  static Result<File> open_write(const fs::path& path);
+  // An anonymous file in `folder` that vanishes with its last descriptor (spill).
+  static Result<File> create_anonymous(const fs::path& folder);
+
+  bool is_open() const { return descriptor_ >= 0; }
+  int descriptor() const { return descriptor_; }
+  const fs::path& path() const { return path_; }
+
+  // Reads up to `bytes` at `offset` into `buffer`; returns the count, less only at the end of the file.
+  Result<std::size_t> read_at(char* buffer, std::size_t bytes, std::uint64_t offset) const;
+  Result<void> write(std::string_view bytes);  // all of them, at the present position
+  Result<void> write_at(std::string_view bytes, std::uint64_t offset);
+  Result<void> truncate(std::uint64_t bytes);  // and seeks to the new end
+  Result<void> sync();                         // fsync; on failure the file must be written anew
+  Result<std::uint64_t> size() const;
+  Result<void> close();  // checked; the destructor's close is not
+
+ private:
+  File(int descriptor, fs::path path) : descriptor_(descriptor), path_(std::move(path)) {}
+  int descriptor_ = -1;
+  fs::path path_;
+};
+
+Result<std::string> read_file(const fs::path& path);
+// Durable and atomic: temporary file beside it, write, fsync, rename, fsync of the folder.
+Result<void> write_file_durably(const fs::path& path, std::string_view bytes);
+Result<void> sync_folder(const fs::path& folder);
+// Renames and syncs the folders of both names.
+Result<void> rename_durably(const fs::path& from, const fs::path& to);
+Result<void> remove_file(const fs::path& path);  // a missing file is no error
+Result<void> remove_tree(const fs::path& path);  // a missing one is no error
+// Creates the folder and its parents, and syncs the parent of each that it created.
+Result<void> create_folders(const fs::path& folder);
+Result<FileStatus> status(const fs::path& path);  // errors: config when missing
+bool exists(const fs::path& path);
+// The files that `pattern` names, sorted by bytes: a plain path (errors when missing) or a glob with * ? [] and ** .
+// Errors: config when nothing matches, with the pattern; folders and unreadable ones are named.
+Result<std::vector<fs::path>> expand_glob(const fs::path& pattern);
+// Bytes that can be written on the file system of `path`.
+Result<std::uint64_t> free_bytes(const fs::path& path);
+
+}  // namespace tranche

@@ -1,0 +1,81 @@
+// Processes: fork, wait by pidfd, pipes, signals, and what /proc says of memory.
+//
+// Threads: fork only while the process has one thread (the supervisor); the others are thread-safe.
+#pragma once
+
+#include <sys/types.h>
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <tranche/base/result.h>
+
+namespace tranche {
+
+// How a process ended.
+struct Exit {
+  int code = 0;    // when it exited
+  int signal = 0;  // when a signal killed it, else 0
+  bool operator==(const Exit&) const = default;
+};
+std::string describe(const Exit& exit);  // "exited with code 3", "killed by signal 11 (SIGSEGV)"
+
+// A child made by fork. It dies with its parent (PR_SET_PDEATHSIG, checked against the race).
+class Child {
+ public:
+  Child() = default;
+  Child(Child&& other) noexcept;
+  Child& operator=(Child&& other) noexcept;
+  ~Child();  // kills with SIGKILL and reaps, if still running
+
+  // Runs `body` in a child, which leaves by _exit(body()). REQUIRES a process with one thread.
+  static Result<Child> fork(const std::function<int()>& body);
+
+  pid_t pid() const { return pid_; }
+  int pidfd() const { return pidfd_; }  // readable when the child has ended
+  // Waits for the end; nullopt when `timeout` passes first (nullopt timeout: for ever).
+  Result<std::optional<Exit>> wait(std::optional<std::chrono::milliseconds> timeout);
+  void kill(int signal) const;
+
+ private:
+  pid_t pid_ = -1;
+  int pidfd_ = -1;
+};
+
+// A one-way channel of frames (length + bytes) over a pipe; survives fork, closes on exec.
+class FramePipe {
+ public:
+  static Result<FramePipe> create();
+  FramePipe() = default;
+  FramePipe(FramePipe&& other) noexcept;
+  FramePipe& operator=(FramePipe&& other) noexcept;
+  ~FramePipe();
+  void keep_writer();  // closes the reading end (in the child)
+  void keep_reader();  // closes the writing end (in the parent)
+  int read_descriptor() const { return read_; }
+  // Writes one frame, all or nothing. Thread-safe against other writers of the process by the caller's lock.
+  Result<void> write(std::string_view frame);
+  // Reads what is there without blocking and returns the whole frames; `closed` is set at the end.
+  Result<std::vector<std::string>> read_available(bool& closed);
+
+ private:
+  int read_ = -1;
+  int write_ = -1;
+  std::string partial_;
+};
+
+std::uint64_t total_memory_bytes();  // of the machine, or of the cgroup when that is less
+// Proportional set size of this process (smaps_rollup); 0 when it can't be read.
+std::uint64_t proportional_set_bytes(pid_t pid = 0);
+unsigned core_count();               // that this process may run on
+int thread_count();                  // of this process now
+bool is_terminal(int descriptor);
+unsigned terminal_columns(int descriptor);  // 80 when unknown
+std::string executable_path();       // /proc/self/exe
+
+}  // namespace tranche
