@@ -1,0 +1,55 @@
+# The front door. `make` alone says what there is.
+
+PRESET ?= release
+JOBS ?= $(shell nproc)
+BUILD := build/$(PRESET)
+CTEST := ctest --test-dir $(BUILD) --output-on-failure --no-tests=ignore -j $(JOBS)
+
+.DEFAULT_GOAL := help
+.PHONY: help setup configure build tests demo check test bench format tidy asan tsan test-fresh clean
+
+help:  ## what there is
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup:  ## install what the build needs (Debian packages, DuckDB, demo data)
+	@tools/setup
+
+configure: setup
+	@test -f $(BUILD)/build.ninja || cmake --preset $(PRESET)
+
+build: configure  ## build the library, the command build/tranche and the examples
+	cmake --build $(BUILD) -j $(JOBS)
+	@if [ -x $(BUILD)/tranche ]; then ln -sfn $(PRESET)/tranche build/tranche; fi
+
+tests: build
+	cmake --build $(BUILD) -j $(JOBS) --target tests
+
+demo: build  ## show what Tranche does, on real data
+	tools/demo
+
+check: tests  ## the quick tests, under two minutes once built
+	$(CTEST) -L quick
+
+test: tests  ## every test: the quick ones, crashes and memory
+	$(CTEST)
+
+bench: build  ## measure against the peers, into bench/results
+	@if [ -x tools/bench ]; then tools/bench; else echo "there is no tools/bench yet"; fi
+
+format:  ## format every C++ file in place
+	@find src include tests examples bench fuzz -name '*.h' -o -name '*.cpp' 2>/dev/null | xargs -r clang-format -i
+
+tidy: configure  ## clang-tidy on every source
+	@find src -name '*.cpp' | xargs -r -P $(JOBS) -n 1 clang-tidy -p $(BUILD) --quiet
+
+asan:  ## every quick test under the address and undefined behaviour sanitizers
+	$(MAKE) check PRESET=asan
+
+tsan:  ## every quick test under the thread sanitizer
+	setarch -R $(MAKE) check PRESET=tsan
+
+test-fresh:  ## demo and tests on a bare Debian 12, in a folder of its own (needs root)
+	tools/test-fresh
+
+clean:  ## remove what was built (not what setup fetched)
+	rm -rf build

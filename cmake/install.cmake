@@ -1,0 +1,1 @@
+# Installing comes with the first public API; until then nothing is installed.
