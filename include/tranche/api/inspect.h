@@ -1,0 +1,104 @@
+// Looks at jobs and runs without running them, and steers runs from outside.
+//
+// Threads: any thread. Nothing here writes output; stop_run writes a request into the ledger, and
+// abandon_run undoes what an unfinished run has not sealed.
+// Errors: usage (no such run), config (the job is wrong), busy, failed.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <tranche/api/job.h>
+#include <tranche/api/run.h>
+#include <tranche/base/export.h>
+#include <tranche/core/page.h>
+
+namespace tranche {
+
+// Where a job keeps its state: `given`, else TRANCHE_STATE, else .tranche beside the job file (or in the
+// working directory).
+TRANCHE_EXPORT std::filesystem::path state_folder(const std::filesystem::path& given,
+                                                  const std::filesystem::path& job_base);
+
+struct RunInfo {
+  std::string run;
+  std::string job;
+  std::string job_file;
+  std::vector<std::pair<std::string, std::string>> parameters;
+  std::string state;               // running, completed, failed, stopped, abandoned, interrupted
+  bool alive = false;              // a living process holds its lock
+  std::int64_t started_microseconds = 0;
+  std::int64_t ended_microseconds = 0;   // 0: not ended
+  std::string error;
+  std::string step;                // the step it is at
+  Progress progress;               // as last written by the run
+  std::optional<RunSummary> summary;  // when it has ended
+};
+// "interrupted": the ledger says running, but nobody holds the lock: the next run resumes it.
+TRANCHE_EXPORT Result<std::vector<RunInfo>> list_runs(const std::filesystem::path& state,
+                                                      std::size_t limit);
+// `name`: a run's id or the beginning of one, a job's name (its latest run), or "last".
+TRANCHE_EXPORT Result<RunInfo> find_run(const std::filesystem::path& state, const std::string& name);
+
+// Each published reject as one JSON object (DESIGN of a reject line), in order.
+// When `published_only` is false: those of the failed attempt that ended the run come last.
+TRANCHE_EXPORT Result<std::uint64_t> for_each_reject(
+    const std::filesystem::path& state, const std::string& run, bool published_only,
+    const std::function<Result<void>(const std::string& json_line)>& take);
+
+TRANCHE_EXPORT Result<void> stop_run(const std::filesystem::path& state, const std::string& run);
+TRANCHE_EXPORT Result<void> abandon_run(const JobSpec& job, const std::filesystem::path& state,
+                                        const std::string& run, bool keep_committed);
+
+struct VerifiedStep {
+  std::string step;
+  std::uint64_t rows = 0;
+  std::vector<std::string> differences;  // empty: what the ledger says is what is there
+};
+TRANCHE_EXPORT Result<std::vector<VerifiedStep>> verify_run(const JobSpec& job,
+                                                            const std::filesystem::path& state,
+                                                            const std::string& run);
+
+// The schemas between the stages of each step: ("read", ...), ("sql", ...), ("write", ...).
+struct CheckedStep {
+  std::string step;
+  std::vector<std::pair<std::string, SchemaPtr>> stages;
+  std::vector<Input> inputs;
+  std::optional<Error> error;            // what is wrong with it
+  std::vector<std::string> notes;        // "2 columns were guessed from a sample"
+};
+TRANCHE_EXPORT Result<std::vector<CheckedStep>> check_job(const JobSpec& job);
+
+struct DataCheck {
+  std::uint64_t records = 0;
+  std::uint64_t rejects = 0;
+};
+// Reads and transforms everything, writes nothing; gives each bad record as a JSON line.
+TRANCHE_EXPORT Result<DataCheck> check_data(
+    const JobSpec& job, const std::function<Result<void>(const std::string& json_line)>& take);
+
+struct PlannedStep {
+  std::string step;
+  std::vector<Input> inputs;
+  Division division;
+  std::vector<BatchPlan> batches;
+};
+TRANCHE_EXPORT Result<std::vector<PlannedStep>> plan_job(const JobSpec& job);
+
+struct PreviewStage {
+  std::string stage;       // "read", "sql", ...
+  std::unique_ptr<Page> page;  // the first rows
+  std::uint64_t rejects = 0;
+};
+// The first records of a step (empty: the first step) before and after each transform.
+TRANCHE_EXPORT Result<std::vector<PreviewStage>> preview_step(const JobSpec& job,
+                                                              const std::string& step,
+                                                              std::size_t rows);
+
+}  // namespace tranche
