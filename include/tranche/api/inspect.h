@@ -53,16 +53,15 @@ TRANCHE_EXPORT Result<std::uint64_t> for_each_reject(
     const std::function<Result<void>(const std::string& json_line)>& take);
 
 TRANCHE_EXPORT Result<void> stop_run(const std::filesystem::path& state, const std::string& run);
-TRANCHE_EXPORT Result<void> abandon_run(const JobSpec& job, const std::filesystem::path& state,
-                                        const std::string& run, bool keep_committed);
+TRANCHE_EXPORT Result<void> abandon_run(const std::filesystem::path& state, const std::string& run,
+                                        bool keep_committed);
 
 struct VerifiedStep {
   std::string step;
   std::uint64_t rows = 0;
   std::vector<std::string> differences;  // empty: what the ledger says is what is there
 };
-TRANCHE_EXPORT Result<std::vector<VerifiedStep>> verify_run(const JobSpec& job,
-                                                            const std::filesystem::path& state,
+TRANCHE_EXPORT Result<std::vector<VerifiedStep>> verify_run(const std::filesystem::path& state,
                                                             const std::string& run);
 
 // The schemas between the stages of each step: ("read", ...), ("sql", ...), ("write", ...).

@@ -39,12 +39,16 @@ class StepLedger {
   virtual Result<void> append_plan(std::span<const BatchPlan> batches, bool complete) = 0;
   // Forgets the batches from number `first` on (none of them committed): they are planned anew.
   virtual Result<void> drop_plan_from(std::uint64_t first_batch) = 0;
-  // Attempts are counted before dispatch; returns the number of this one, from 1.
+  // Keeps why an attempt at a group failed (for people and for `tranche status`).
   virtual Result<void> record_failure(std::uint64_t group, std::uint32_t attempt,
                                       const std::string& error) = 0;
-  // Keeps `rejects` under `reject_id`, unpublished until a commit carries the id.
-  virtual Result<void> stage_rejects(std::uint64_t group, const std::string& reject_id,
-                                     std::span<const Reject> rejects) = 0;
+  // Keeps what a commit is about to publish, under `reject_id`, unpublished until a commit carries
+  // the id: the counts of the group, and its rejects (perhaps none).
+  virtual Result<void> stage(std::uint64_t group, const std::string& reject_id,
+                             const Counts& counts, std::span<const Reject> rejects) = 0;
+  // The counts that were staged under `reject_id`: for a commit that the target has and the ledger
+  // does not. Errors: failed, when nothing was staged under it.
+  virtual Result<Counts> staged_counts(const std::string& reject_id) = 0;
   virtual Result<void> record_commit(const CommittedGroup& group) = 0;
   // A commit that the target does not have: forgotten, so that it is redone.
   virtual Result<void> forget_commit(std::uint64_t group) = 0;

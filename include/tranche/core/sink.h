@@ -56,7 +56,6 @@ class Encoder {
   // The encoded chunk; the encoder is empty again afterwards.
   virtual Result<std::vector<Segment>> finish() = 0;
   // Merges the segments of a whole group, in order, into what the committer takes (part files).
-  // `attempt_id` is unique: names of temporary files are made with it.
   virtual Result<std::vector<Segment>> merge(std::uint64_t group, std::span<const Segment> segments);
 };
 
@@ -78,6 +77,8 @@ class Sink {
   // Names the target for claims: two runs never write one target at once ("file:/abs/path").
   virtual std::vector<std::string> targets() const = 0;
   virtual bool appends() const = 0;  // mode append: running again would double the rows
+  // The target keeps its own record of commits (tables); else the ledger's is the only one (files).
+  virtual bool records_commits() const { return false; }
   virtual bool merges() const { return false; }  // groups are merged by a worker before the commit
   virtual bool uses_database() const { return false; }
   // Group size that suits the sink when the job says nothing; 0: each batch is a group.
