@@ -4,8 +4,9 @@
 //
 // Threads: a File may be read (read_at) by many threads at once; writing is for one thread.
 // Lifetime: File owns its descriptor.
-// Errors: kind failed, message "<verb> <path>: <reason>"; a missing or unreadable input is config
-// where the function says so. EINTR and short writes are handled; a failed fsync is never repeated.
+// Errors: kind failed, message "Can't <verb> <path>: <reason>."; a missing or unreadable input is
+// config where the function says so. EINTR and short writes are handled; a failed fsync is never
+// repeated.
 #pragma once
 
 #include <cstddef>
@@ -50,7 +51,7 @@ class File {
   int descriptor() const { return descriptor_; }
   const fs::path& path() const { return path_; }
 
-  // Reads up to `bytes` at `offset` into `buffer`; returns the count, less only at the end of the file.
+  // Reads up to `bytes` at `offset` into `buffer`; returns the count, less only at the file's end.
   Result<std::size_t> read_at(char* buffer, std::size_t bytes, std::uint64_t offset) const;
   Result<void> write(std::string_view bytes);  // all of them, at the present position
   Result<void> write_at(std::string_view bytes, std::uint64_t offset);
@@ -67,6 +68,7 @@ class File {
 
 Result<std::string> read_file(const fs::path& path);
 // Durable and atomic: temporary file beside it, write, fsync, rename, fsync of the folder.
+// REQUIRES one writer of `path` at a time: the temporary name is fixed (.<name>.tmp).
 Result<void> write_file_durably(const fs::path& path, std::string_view bytes);
 Result<void> sync_folder(const fs::path& folder);
 // Renames and syncs the folders of both names.
@@ -75,12 +77,15 @@ Result<void> remove_file(const fs::path& path);  // a missing file is no error
 Result<void> remove_tree(const fs::path& path);  // a missing one is no error
 // Creates the folder and its parents, and syncs the parent of each that it created.
 Result<void> create_folders(const fs::path& folder);
-Result<FileStatus> status(const fs::path& path);  // errors: config when missing
-bool exists(const fs::path& path);
-// The files that `pattern` names, sorted by bytes: a plain path (errors when missing) or a glob with * ? [] and ** .
-// Errors: config when nothing matches, with the pattern; folders and unreadable ones are named.
+Result<FileStatus> file_status(const fs::path& path);  // errors: config when missing
+bool file_exists(const fs::path& path);
+// The files that `pattern` names, sorted by bytes, each as the user wrote it: a plain path (even
+// one with special characters, when there is such a file) or a glob with * ? [] and ** (any folders).
+// A glob skips folders, and hidden names unless it spells out the dot.
+// Errors: config when the file is missing ("No such file: ..."), when nothing matches ("No file
+// matches ..."), when the path is a folder, or when a file or folder on the way can't be read.
 Result<std::vector<fs::path>> expand_glob(const fs::path& pattern);
-// Bytes that can be written on the file system of `path`.
+// Bytes that can be written on the file system of `path`, which need not exist yet.
 Result<std::uint64_t> free_bytes(const fs::path& path);
 
 }  // namespace tranche

@@ -3,6 +3,7 @@
 // Threads: a value type. Only json.cpp includes the JSON library (slow to compile).
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -50,17 +51,31 @@ class Json {
 
   // The member `key`, or a null. REQUIRES nothing of the kind.
   const Json& operator[](std::string_view key) const;
-  // Appends a member to an object (a null becomes one) or an element to an array.
+  // Sets a member of an object: in its place when it has the key, else at the end. Returns *this.
+  // REQUIRES an object, or a null, which becomes one.
   Json& set(std::string key, Json value);
+  // Appends an element. Returns *this. REQUIRES an array, or a null, which becomes one.
   Json& push(Json value);
+  // As set, without looking for the key. REQUIRES an object that does not have it.
+  Json& append_member(std::string key, Json value);
 
-  // `indent` < 0: one line without spaces. Bytes that are not UTF-8 become U+FFFD.
+  // Calls `visitor` with the value: nullptr_t, bool, int64_t, uint64_t, double, string, Array or
+  // Object.
+  template <class Visitor>
+  decltype(auto) visit(Visitor&& visitor) const {
+    return std::visit(std::forward<Visitor>(visitor), held_);
+  }
+
+  // `indent` < 0: one line without spaces. Bytes that are not UTF-8 become U+FFFD; a double that is
+  // no number becomes null; all others are read back as the same double.
   std::string dump(int indent = -1) const;
-  // Errors: failed, with the byte offset.
+  // Errors: failed, with the byte offset. Beside what is no JSON, it refuses what it would have to
+  // guess at: a key that comes twice, an integer beyond 64 bits.
   static Result<Json> parse(std::string_view text);
 
  private:
-  std::variant<std::nullptr_t, bool, std::int64_t, std::uint64_t, double, std::string, Array, Object>
+  std::variant<std::nullptr_t, bool, std::int64_t, std::uint64_t, double, std::string, Array,
+               Object>
       held_;
 };
 

@@ -28,6 +28,7 @@ class FileLock {
   static Result<bool> is_held(const fs::path& path);
 
   bool held() const { return descriptor_ >= 0; }
+  // Gives up this process's share; the lock lasts while a parent or child has theirs.
   void release();
 
  private:

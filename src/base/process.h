@@ -6,6 +6,7 @@
 #include <sys/types.h>
 
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <optional>
@@ -25,7 +26,8 @@ struct Exit {
 };
 std::string describe(const Exit& exit);  // "exited with code 3", "killed by signal 11 (SIGSEGV)"
 
-// A child made by fork. It dies with its parent (PR_SET_PDEATHSIG, checked against the race).
+// A child made by fork, owned by the process that made it. It dies with its parent
+// (PR_SET_PDEATHSIG, checked against the race).
 class Child {
  public:
   Child() = default;
@@ -38,18 +40,23 @@ class Child {
 
   pid_t pid() const { return pid_; }
   int pidfd() const { return pidfd_; }  // readable when the child has ended
-  // Waits for the end; nullopt when `timeout` passes first (nullopt timeout: for ever).
+  // Waits for the end; nullopt when `timeout` passes first (nullopt timeout: for ever). Once it
+  // has ended, every call returns the same.
   Result<std::optional<Exit>> wait(std::optional<std::chrono::milliseconds> timeout);
   void kill(int signal) const;
 
  private:
+  void end() noexcept;
   pid_t pid_ = -1;
   int pidfd_ = -1;
+  std::optional<Exit> exit_;
 };
 
-// A one-way channel of frames (length + bytes) over a pipe; survives fork, closes on exec.
+// A one-way channel of frames (length + bytes); survives fork, closes on exec. It is a socket pair,
+// because a pipe whose reader is gone raises SIGPIPE, and that would kill the writer.
 class FramePipe {
  public:
+  static constexpr std::size_t kFrameBytesMax = std::size_t{1} << 30;
   static Result<FramePipe> create();
   FramePipe() = default;
   FramePipe(FramePipe&& other) noexcept;
@@ -58,12 +65,15 @@ class FramePipe {
   void keep_writer();  // closes the reading end (in the child)
   void keep_reader();  // closes the writing end (in the parent)
   int read_descriptor() const { return read_; }
-  // Writes one frame, all or nothing. Thread-safe against other writers of the process by the caller's lock.
+  // Writes one frame; waits while the channel is full. A reader sees all of it or nothing. The
+  // caller's lock keeps the writers of a process apart.
   Result<void> write(std::string_view frame);
-  // Reads what is there without blocking and returns the whole frames; `closed` is set at the end.
+  // Reads what is there without blocking and returns the whole frames; `closed` says that no more
+  // will come. Errors: crash when what was sent is no frame.
   Result<std::vector<std::string>> read_available(bool& closed);
 
  private:
+  Result<std::vector<std::string>> take_frames();
   int read_ = -1;
   int write_ = -1;
   std::string partial_;

@@ -11,7 +11,7 @@
 
 namespace tranche {
 
-// "512MiB", "64 KB", "1GiB", "1000": bytes. KiB MiB GiB TiB are powers of 1024, kB MB GB TB of 1000.
+// "512MiB", "64 KB", "1GiB", "1000": bytes. KiB to TiB are powers of 1024, kB to TB of 1000.
 std::optional<std::uint64_t> parse_size(std::string_view text);
 std::string format_size(std::uint64_t bytes);  // "1.5 GiB"
 // "500ms", "30s", "5m", "2h", "1d".
@@ -32,7 +32,8 @@ std::string join(std::span<const std::string> parts, std::string_view separator)
 std::vector<std::string> split(std::string_view text, char separator);
 std::string_view trim(std::string_view text);
 std::string to_lower(std::string_view text);
-// `text` for a message on one line: control characters escaped, at most `bytes_max` bytes, "..." after.
+// `text` for a message on one line: control characters and bytes that are not UTF-8 escaped; at
+// most `bytes_max` bytes of it, then "...".
 std::string excerpt(std::string_view text, std::size_t bytes_max = 80);
 
 }  // namespace tranche
