@@ -1,0 +1,194 @@
+// The ledger: the durable memory of runs, steps, plans, attempts, commits and rejects, in one SQLite
+// database, `<state>/ledger.db`. It remembers and never decides; docs/ledger.md documents its tables.
+//
+// Durability: WAL with synchronous=FULL. Every method that writes returns after the write is durable,
+// except record_progress, which may be lost by a power cut.
+// Threads: a Ledger and its StepLedgers belong to one thread at a time; another thread, or another
+// process, opens a Ledger of its own. Several processes may read and write at once; a writer waits
+// for the others by itself, for up to 30 seconds.
+// Lifetime: a StepLedger keeps the database open by itself and may outlive its Ledger.
+// Errors: transient when another process kept the ledger locked for all that time; failed for a full
+// disk, a damaged file, or a ledger of a newer version; usage where a method says so.
+// Units: times are microseconds since the epoch, UTC; 0 says "not yet".
+//
+// Whether a run whose state is "running" is alive is told by its lock, not here.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <tranche/base/result.h>
+#include <tranche/core/counts.h>
+#include <tranche/core/event.h>
+#include <tranche/core/ledger.h>
+#include <tranche/core/plan.h>
+#include <tranche/core/reject.h>
+
+#include "base/file.h"
+
+namespace tranche {
+
+class SqliteDatabase;
+
+// States of a run, as text: running, completed, failed, stopped, abandoned. Any other is refused.
+struct RunRecord {
+  std::string run;                // its id: 32 hexadecimal digits
+  std::string job;
+  std::string job_file;           // absolute; empty for a job built in C++
+  std::string parameters;         // JSON, for people: {"day":"2026-01-31"}
+  std::string parameters_digest;  // runs of one job with equal digests are the same work
+  std::string state = "running";
+  std::string error;              // why it failed
+  std::string summary;            // JSON of the end; empty before
+  std::int64_t started_microseconds = 0;
+  std::int64_t ended_microseconds = 0;  // of the last end; 0 while running
+  std::uint32_t starts = 1;       // how often an engine took it up
+  bool stop_requested = false;
+};
+
+// What shapes a step's output: a digest to compare, and the text that it was made of, so that a
+// difference can be named.
+struct Fingerprint {
+  std::string digest;
+  std::string text;
+  bool operator==(const Fingerprint&) const = default;
+};
+
+// States of a step, as text: waiting, running, completed, failed, stopped.
+struct StepRecord {
+  std::uint32_t number = 0;  // in the job, from 0
+  std::string name;
+  std::string state = "waiting";
+  std::string error;
+  Fingerprint input;
+  Fingerprint job;
+  Fingerprint code;
+  std::vector<std::string> targets;  // what its sink claims
+  std::vector<Input> inputs;         // as they were when the plan began
+  Division division;
+  std::string settings;              // JSON, the caller's: what else shapes output
+  bool appends = false;              // its sink is in mode append: running it again doubles the rows
+  std::int64_t started_microseconds = 0;
+  std::int64_t ended_microseconds = 0;
+};
+
+// What a step has done so far, from what is durable.
+struct StepTotals {
+  std::uint64_t batches_planned = 0;
+  std::uint64_t records_planned = 0;
+  std::uint64_t bytes_planned = 0;
+  std::uint64_t batches_committed = 0;
+  std::uint64_t groups_committed = 0;
+  bool plan_complete = false;
+  SealState seal = SealState::open;
+  Counts counts;                    // of committed groups
+  std::uint64_t failures = 0;       // failed attempts
+  std::string last_failure;         // the error of the latest one
+};
+
+// The last progress that the engine wrote down, for people who look on from another process.
+struct LiveProgress {
+  std::string step;
+  std::int64_t updated_microseconds = 0;
+  Progress progress;
+};
+
+// A reject with what the ledger knows of it.
+struct KeptReject {
+  std::string run;
+  std::string step;
+  std::uint64_t group = 0;
+  std::uint64_t batch = 0;
+  Reject reject;
+};
+
+// published: a commit carries their id. unpublished: of the latest attempt of groups that did not
+// commit, kept to show what was wrong.
+enum class KeptRejects { published, unpublished };
+
+class Ledger {
+ public:
+  // Opens the ledger of a state folder; creates folder and ledger when missing (durably).
+  // Errors: failed, among them "<path> was written by a newer version of Tranche ...".
+  static Result<std::unique_ptr<Ledger>> open(const fs::path& state_folder);
+  // For looking on: never creates, never writes. Errors: usage, when the folder has no ledger.
+  static Result<std::unique_ptr<Ledger>> open_existing_read_only(const fs::path& state_folder);
+  static bool exists(const fs::path& state_folder);
+  ~Ledger();
+  Ledger(const Ledger&) = delete;
+  Ledger& operator=(const Ledger&) = delete;
+
+  // --- runs
+  // Remembers a new run. A started time of 0 becomes now. REQUIRES a run id that is new.
+  Result<void> create_run(RunRecord run);
+  // An engine takes up a run again: its state is running, its error, its end and a request to stop are
+  // forgotten, its starts are counted. Returns the number of starts.
+  Result<std::uint32_t> record_start(const std::string& run);
+  // running, completed, failed, stopped or abandoned; with `error` when failed. All but running end it now.
+  Result<void> set_run_state(const std::string& run, std::string_view state,
+                             const std::string& error = {});
+  Result<void> record_summary(const std::string& run, const std::string& summary_json);
+  // Asks the engine of the run to end at the next group boundary.
+  Result<void> request_stop(const std::string& run);
+  Result<bool> stop_requested(const std::string& run);
+  // Sentences that belong to the run's summary: accepted differences and the like, in order.
+  Result<void> add_warning(const std::string& run, const std::string& sentence);
+  Result<std::vector<std::string>> warnings(const std::string& run);
+
+  // The run that started last, of this job; only with these parameters, only in this state when given.
+  Result<std::optional<RunRecord>> latest_run(
+      const std::string& job, const std::optional<std::string>& parameters_digest = std::nullopt,
+      const std::string& state = {});
+  // The run that `words` name: its id or the beginning of it (4 digits or more), a job's name (its
+  // latest run), or "last". Errors: usage, when there is none, or when several ids begin like this.
+  Result<RunRecord> find_run(const std::string& words);
+  // The latest runs, newest first; 0: all of them.
+  Result<std::vector<RunRecord>> list_runs(std::uint32_t limit);
+
+  // --- steps
+  Result<void> create_step(const std::string& run, const StepRecord& step);
+  // nullopt when the run has no such step yet.
+  Result<std::optional<StepRecord>> load_step(const std::string& run, const std::string& step);
+  Result<std::vector<StepRecord>> list_steps(const std::string& run);  // by number
+  // Replaces fingerprints, inputs, division, targets and settings (a difference was accepted); the
+  // state stays. REQUIRES a step that exists.
+  Result<void> update_step(const std::string& run, const StepRecord& step);
+  // running starts it (once), all but waiting and running end it now.
+  Result<void> set_step_state(const std::string& run, const std::string& step,
+                              std::string_view state, const std::string& error = {});
+  Result<StepTotals> step_totals(const std::string& run, const std::string& step);
+  // The port that the engine works with. Errors: bug, when there is no such step.
+  Result<std::unique_ptr<StepLedger>> step_ledger(const std::string& run, const std::string& step);
+
+  // --- progress: one row a step. Writes at most once a second, else returns at once; `now` writes
+  // whenever it is called.
+  Result<void> record_progress(const std::string& run, const std::string& step,
+                               const Progress& progress, bool now = false);
+  Result<std::vector<LiveProgress>> live_progress(const std::string& run);  // by step number
+
+  // --- rejects, in order of step, group and record. An error of `take` ends the reading and is
+  // returned. An empty `step` means all; a limit of 0 too.
+  using RejectTaker = std::function<Result<void>(const KeptReject&)>;
+  Result<void> read_rejects(const std::string& run, const std::string& step, KeptRejects which,
+                            std::uint64_t limit, const RejectTaker& take);
+  Result<std::uint64_t> count_rejects(const std::string& run, const std::string& step,
+                                      KeptRejects which);
+
+  const fs::path& path() const { return path_; }
+
+ private:
+  Ledger(std::shared_ptr<SqliteDatabase> database, fs::path path);
+  static Result<std::unique_ptr<Ledger>> open_database(const fs::path& path);
+
+  std::shared_ptr<SqliteDatabase> database_;
+  fs::path path_;
+  std::int64_t progress_written_microseconds_ = 0;
+  std::string progress_written_of_;  // run and step
+};
+
+}  // namespace tranche
