@@ -1,7 +1,7 @@
 // A Segment: the encoded output of a chunk, or of a group after its segments were merged.
 //
 // Threads: built by one worker, then read by one other thread at a time.
-// Lifetime: owns its bytes, or shares the descriptor of the file that holds them.
+// Lifetime: a cheap copy: its bytes, or the file that holds them, are shared and freed with the last.
 #pragma once
 
 #include <cstdint>
@@ -25,16 +25,17 @@ struct Segment {
   std::uint64_t bytes = 0;     // encoded length
   std::uint64_t checksum = 0;  // digest64 of the encoded bytes
   std::string label;           // what the sink wants to know again (a part's temporary name); sink's own
-  std::string data;            // the bytes, when they are in memory
+  std::shared_ptr<const std::string> data;  // the bytes, when they are in memory
   std::shared_ptr<const SpillFile> spill;  // else where they are
   std::uint64_t spill_offset = 0;
   std::string final_name;      // of a part file: its name after the seal, without the commit sequence
 
-  bool in_memory() const { return spill == nullptr; }
-  std::uint64_t memory_bytes() const { return in_memory() ? data.capacity() : 0; }
+  // A segment of `bytes` in memory, with its length and checksum.
+  static Segment make(std::string bytes, std::uint64_t rows);
+  std::uint64_t memory_bytes() const { return data ? data->capacity() : 0; }
   // The encoded bytes, read back when they were spilled. Errors: failed, when checksum or length
   // differ from what was encoded.
-  Result<std::string> load() const;
+  Result<std::shared_ptr<const std::string>> load() const;
 };
 
 }  // namespace tranche
