@@ -44,6 +44,15 @@ set(TRANCHE_THIRD_PARTY
   "cli11         | CLI/                            | one file"
 )
 
+# Rooms that are pure: what they do depends on their arguments alone. They include none of these headers.
+set(TRANCHE_PURE_ROOMS core plan)
+set(TRANCHE_IMPURE_HEADERS
+  thread mutex shared_mutex condition_variable future fstream filesystem
+  unistd.h fcntl.h signal.h pthread.h time.h dirent.h poll.h sys/)
+
+# Slow to compile, or printing: nobody includes these.
+set(TRANCHE_BANNED_HEADERS regex iostream)
+
 # Splits "a | b | c" into the given variables, blanks removed.
 function(tranche_split row)
   string(REPLACE "|" ";" cells "${row}")
