@@ -3,6 +3,8 @@
 PRESET ?= release
 JOBS ?= $(shell nproc)
 BUILD := build/$(PRESET)
+CLANG_FORMAT ?= $(firstword $(shell command -v clang-format clang-format-14))
+CLANG_TIDY ?= $(firstword $(shell command -v clang-tidy clang-tidy-14))
 CTEST := ctest --test-dir $(BUILD) --output-on-failure --no-tests=ignore -j $(JOBS)
 
 .DEFAULT_GOAL := help
@@ -37,10 +39,12 @@ bench: build  ## measure against the peers, into bench/results
 	@if [ -x tools/bench ]; then tools/bench; else echo "there is no tools/bench yet"; fi
 
 format:  ## format every C++ file in place
-	@find src include tests examples bench fuzz -name '*.h' -o -name '*.cpp' 2>/dev/null | xargs -r clang-format -i
+	@test -n "$(CLANG_FORMAT)" || { echo "format: install clang-format (14 or later)"; exit 1; }
+	@find $(wildcard src include tests examples bench fuzz) -name '*.h' -o -name '*.cpp' | xargs -r $(CLANG_FORMAT) -i
 
-tidy: configure  ## clang-tidy on every source
-	@find src -name '*.cpp' | xargs -r -P $(JOBS) -n 1 clang-tidy -p $(BUILD) --quiet
+tidy: build  ## clang-tidy on every source
+	@test -n "$(CLANG_TIDY)" || { echo "tidy: install clang-tidy (14 or later)"; exit 1; }
+	@find src -name '*.cpp' | xargs -r -P $(JOBS) -n 1 $(CLANG_TIDY) -p $(BUILD) --quiet
 
 asan:  ## every quick test under the address and undefined behaviour sanitizers
 	$(MAKE) check PRESET=asan
