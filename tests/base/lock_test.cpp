@@ -1,0 +1,122 @@
+#include "base/lock.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <thread>
+
+#include <gtest/gtest.h>
+
+#include "base/process.h"
+#include "base/temporary_folder.h"
+
+namespace tranche {
+namespace {
+
+using LockTest = TemporaryFolder;
+
+TEST_F(LockTest, OnlyOneHolderAtATime) {
+  const fs::path path = at("state/run.lock");
+  EXPECT_FALSE(*FileLock::is_held(path));
+  EXPECT_EQ(FileLock::read_note(path), "");
+  Result<std::optional<FileLock>> first = FileLock::try_take(path, "process 1");
+  ASSERT_TRUE(first);
+  ASSERT_TRUE(first->has_value());
+  EXPECT_TRUE((*first)->held());
+  EXPECT_TRUE(*FileLock::is_held(path));
+  Result<std::optional<FileLock>> second = FileLock::try_take(path, "process 2");
+  ASSERT_TRUE(second);
+  EXPECT_FALSE(second->has_value());
+  EXPECT_EQ(FileLock::read_note(path), "process 1");
+  (*first)->release();
+  EXPECT_FALSE((*first)->held());
+  EXPECT_FALSE(*FileLock::is_held(path));
+  EXPECT_TRUE(FileLock::try_take(path, "2")->has_value());
+  EXPECT_EQ(FileLock::read_note(path), "2");
+}
+
+TEST_F(LockTest, AMovedLockStaysHeldUntilItsOwnerIsGone) {
+  {
+    FileLock owner;
+    {
+      Result<std::optional<FileLock>> taken = FileLock::try_take(at("l"), "");
+      owner = std::move(**taken);
+    }
+    EXPECT_TRUE(*FileLock::is_held(at("l")));
+  }
+  EXPECT_FALSE(*FileLock::is_held(at("l")));
+}
+
+TEST_F(LockTest, AChildSharesTheLockUntilBothAreGone) {
+  Result<std::optional<FileLock>> taken = FileLock::try_take(at("l"), "");
+  ASSERT_TRUE(taken->has_value());
+  Result<Child> child = Child::fork([] { return ::pause(); });
+  ASSERT_TRUE(child);
+  (*taken)->release();
+  EXPECT_TRUE(*FileLock::is_held(at("l")));
+  child->kill(SIGKILL);
+  ASSERT_TRUE(child->wait(std::nullopt));
+  EXPECT_FALSE(*FileLock::is_held(at("l")));
+}
+
+TEST_F(LockTest, AChildThatReleasesLeavesItsParentsLockAlone) {
+  Result<std::optional<FileLock>> taken = FileLock::try_take(at("l"), "");
+  Result<Child> child = Child::fork([&] { return (*taken)->release(), 0; });
+  ASSERT_TRUE(child);
+  ASSERT_TRUE(child->wait(std::nullopt));
+  EXPECT_TRUE(*FileLock::is_held(at("l")));
+}
+
+TEST_F(LockTest, AKilledHolderLeavesTheLockFree) {
+  Result<FramePipe> pipe = FramePipe::create();
+  Result<Child> child = Child::fork([&] {
+    Result<std::optional<FileLock>> taken = FileLock::try_take(at("l"), "");
+    static_cast<void>(pipe->write("held"));
+    return ::pause();
+  });
+  ASSERT_TRUE(child);
+  pipe->keep_reader();
+  bool closed = false;
+  while (pipe->read_available(closed)->empty() && !closed) ::usleep(1000);
+  EXPECT_TRUE(*FileLock::is_held(at("l")));
+  child->kill(SIGKILL);
+  ASSERT_TRUE(child->wait(std::nullopt));
+  EXPECT_TRUE(FileLock::try_take(at("l"), "")->has_value());
+}
+
+TEST_F(LockTest, ALockOnARemovedFileGuardsNothing) {
+  Result<std::optional<FileLock>> first = FileLock::try_take(at("l"), "");
+  ASSERT_TRUE(first->has_value());
+  fs::remove(at("l"));
+  EXPECT_FALSE(*FileLock::is_held(at("l")));
+  EXPECT_TRUE(FileLock::try_take(at("l"), "")->has_value());
+}
+
+TEST_F(LockTest, WhoeverAsksDoesNotDisturbWhoeverTakes) {
+  ASSERT_TRUE(FileLock::try_take(at("l"), ""));
+  std::atomic<bool> done{false};
+  std::atomic<int> seen_held{0};
+  std::thread asker([&] {
+    while (!done) {
+      seen_held += *FileLock::is_held(at("l")) ? 1 : 0;
+      std::this_thread::sleep_for(std::chrono::microseconds(100));
+    }
+  });
+  int taken = 0;
+  for (int i = 0; i < 200; ++i) taken += FileLock::try_take(at("l"), "")->has_value() ? 1 : 0;
+  done = true;
+  asker.join();
+  EXPECT_EQ(taken, 200);
+}
+
+TEST_F(LockTest, AnUnusableLockFileIsAnError) {
+  put("file");
+  EXPECT_FALSE(FileLock::try_take(at("file/l"), ""));
+  EXPECT_FALSE(*FileLock::is_held(at("file/l")));
+  EXPECT_FALSE(FileLock::try_take(folder_, ""));
+}
+
+}  // namespace
+}  // namespace tranche
