@@ -155,7 +155,4 @@ void append_row(Page& to, const Page& from, std::size_t from_row);
 // A row as one JSON object in UTF-8 (blobs as hexadecimal): for rejects of rows without source bytes.
 std::string row_as_json(const Page& page, std::size_t row);
 
-// The value as text, as CSV output writes it: ISO 8601, exact decimals, shortest floats. Nulls: "".
-void append_value_text(std::string& out, const Column& column, std::size_t row);
-
 }  // namespace tranche

@@ -4,6 +4,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -38,11 +39,21 @@ struct ChunkResult {
 
 struct Outcome {
   std::uint64_t task = 0;
+  std::uint64_t group = 0;
+  bool is_merge = false;
   Result<ChunkResult> result;
   std::chrono::nanoseconds wall{0};
   std::chrono::nanoseconds cpu{0};
   unsigned worker = 0;
 };
+
+// Does tasks, one after the other; made and used by one worker.
+class Worker {
+ public:
+  virtual ~Worker() = default;
+  virtual Result<ChunkResult> work(const Task& task) = 0;
+};
+using WorkerFactory = std::function<Result<std::unique_ptr<Worker>>(unsigned number)>;
 
 class Executor {
  public:

@@ -1,0 +1,181 @@
+#include <algorithm>
+
+#include <fmt/format.h>
+
+#include "base/digest.h"
+#include "base/fault.h"
+#include "engine/step_run.h"
+
+namespace tranche::engine {
+namespace {
+
+std::string place_of(const Reject& reject) {
+  if (!reject.has_position) return fmt::format("record {}", reject.record);
+  if (reject.line == 0) return fmt::format("{}, row {}", reject.source, reject.offset);
+  return fmt::format("{}, line {}, byte {}", reject.source, reject.line, reject.offset);
+}
+
+const BatchPlan* batch_of(const Group& group, std::uint64_t record) {
+  for (const auto& batch : group.batches()) {
+    for (const auto& chunk : batch.chunks) {
+      if (record >= chunk.first_record && record < chunk.first_record + chunk.records) return &batch;
+    }
+  }
+  return group.batches().empty() ? nullptr : &group.batches().back();
+}
+
+void sort_by_record(std::vector<Reject>& rejects) {
+  std::stable_sort(rejects.begin(), rejects.end(),
+                   [](const Reject& a, const Reject& b) { return a.record < b.record; });
+}
+
+}  // namespace
+
+Result<bool> StepRun::commit_ready() {
+  if (groups_.empty()) return false;
+  Group& group = groups_.front();
+  if (group.failure) {
+    const auto recorded =
+        work_.ledger->record_failure(group.number(), group.attempt, group.failure->message);
+    if (!recorded) return recorded.error();
+    return *group.failure;
+  }
+  if (!group.ready(work_.sink->merges())) return false;
+  TRANCHE_TRY(commit_group(group));
+  return true;
+}
+
+// Commits the oldest group, trying again after transient errors, each time in a fresh transaction.
+Result<void> StepRun::commit_group(Group& group) {
+  while (true) {
+    auto committed = commit_attempt(group);
+    if (committed) return {};
+    committer_->rollback();
+    const Error& error = committed.error();
+    if (error.kind != ErrorKind::transient || group.attempt >= work_.retry.attempts) {
+      const auto recorded = work_.ledger->record_failure(group.number(), group.attempt, error.message);
+      return recorded ? error : recorded.error();
+    }
+    const auto wait = backoff(group.attempt);
+    emit(Event::Kind::retry,
+         fmt::format("The commit of group {} is tried again in {:.1f} s: {}", group.number(),
+                     std::chrono::duration<double>(wait).count(), error.message),
+         group.number());
+    ++group.attempt;
+    ++end_.retries;
+    work_.clock->sleep(wait);
+  }
+}
+
+// Walks the rejects in record order; the one too many ends the step before anything is written.
+Result<void> StepRun::judge(const Group& group, std::vector<Reject>& rejects, RejectJudge& judge) {
+  sort_by_record(rejects);
+  const auto refuse = [&](std::uint64_t record, const std::string& what) -> Result<void> {
+    const auto* batch = batch_of(group, record);
+    const std::uint64_t number = batch != nullptr ? batch->number : 0;
+    end_.bad_record_count = 0;
+    end_.bad_records.clear();
+    for (const auto& reject : rejects) {
+      if (batch_of(group, reject.record) != batch) continue;
+      ++end_.bad_record_count;
+      if (end_.bad_records.size() < bad_records_shown) end_.bad_records.push_back(reject);
+    }
+    // Kept unpublished, so that `rejects` can show what failed the run.
+    TRANCHE_TRY(work_.ledger->stage(group.number(), "failed-" + random_id(), group.counts(), rejects));
+    return make_error(ErrorKind::failed,
+                      fmt::format("{} Nothing of batch {} was committed; {} bad record{} in it. Mend "
+                                  "the data, or raise max_rejects (now {}), and run it again.",
+                                  what, number, end_.bad_record_count,
+                                  end_.bad_record_count == 1 ? "" : "s",
+                                  to_string(work_.reject_limit)));
+  };
+  for (const auto& reject : rejects) {
+    if (!judge.admit(reject.record)) {
+      return refuse(reject.record, fmt::format("{}: {}", place_of(reject), reject.error));
+    }
+  }
+  if (!judge.reach(group.end_record())) {
+    return refuse(rejects.empty() ? group.end_record() : rejects.back().record,
+                  fmt::format("{} of the first {} records were rejected.", judge.rejected(),
+                              group.end_record()));
+  }
+  return {};
+}
+
+Result<void> StepRun::commit_attempt(Group& group) {
+  std::vector<Reject> rejects = group.rejects();
+  RejectJudge judged = *judge_;
+  TRANCHE_TRY(judge(group, rejects, judged));
+
+  CommittedGroup committed;
+  committed.counts = group.counts();
+  const std::string reject_id = fmt::format("{}-{}", group.number(), random_id());
+  const auto segments = group.segments();
+  TRANCHE_ASSIGN(Applied applied, committer_->apply(group.number(), segments, reject_id));
+  committed.counts.written = applied.rows;
+  committed.counts.write_rejects = applied.rejects.size();
+  if (!applied.rejects.empty()) {
+    for (auto& reject : applied.rejects) rejects.push_back(std::move(reject));
+    judged = *judge_;
+    TRANCHE_TRY(judge(group, rejects, judged));
+  }
+  TRANCHE_TRY(reconcile(committed.counts));
+  fault_point("applied");
+  if (!rejects.empty() || work_.sink->records_commits()) {
+    TRANCHE_TRY(work_.ledger->stage(group.number(), reject_id, committed.counts, rejects));
+  }
+  fault_point("staged");
+  auto receipt = committer_->commit();
+  if (receipt) {
+    committed.receipt = *std::move(receipt);
+  } else if (receipt.error().kind == ErrorKind::in_doubt) {
+    TRANCHE_ASSIGN(auto found, work_.sink->find_receipt(group.number()));
+    if (!found) return make_error(ErrorKind::transient, receipt.error().message);
+    committed.receipt = *std::move(found);
+  } else {
+    return receipt.error();
+  }
+  committed.receipt.group = group.number();
+  committed.receipt.reject_id = reject_id;
+  fault_point("committed");
+  TRANCHE_TRY(work_.ledger->record_commit(committed));
+  fault_point("recorded");
+  judge_ = judged;
+  finish_commit(group, std::move(committed));
+  return {};
+}
+
+void StepRun::finish_commit(Group& group, CommittedGroup committed) {
+  const std::uint64_t processed = committed.counts.read + committed.counts.read_rejects;
+  records_working_ -= std::min(records_working_, processed);
+  end_.counts.add(committed.counts);
+  end_.batches_committed += group.batches().size();
+  bytes_committed_ += group.bytes();
+  budget_.release(group.held_bytes());
+  const std::uint64_t number = group.number();
+  state_.committed.push_back(std::move(committed));
+  groups_.pop_front();
+  emit(Event::Kind::group_committed, {}, number);
+}
+
+// The seal is a commit too: its intent is durable first, then done, then recorded.
+Result<void> StepRun::seal() {
+  if (state_.seal == SealState::sealed) return {};
+  emit(Event::Kind::sealing);
+  if (state_.seal == SealState::open) {
+    committer_.reset();
+    std::vector<Receipt> receipts;
+    for (const auto& group : state_.committed) receipts.push_back(group.receipt);
+    TRANCHE_ASSIGN(state_.seal_intent, work_.sink->plan_seal(receipts));
+    TRANCHE_TRY(work_.ledger->record_seal_intent(state_.seal_intent));
+    state_.seal = SealState::intended;
+  }
+  fault_point("seal-intended");
+  TRANCHE_TRY(work_.sink->seal(state_.seal_intent));
+  fault_point("seal-done");
+  TRANCHE_TRY(work_.ledger->record_sealed());
+  state_.seal = SealState::sealed;
+  return {};
+}
+
+}  // namespace tranche::engine

@@ -1,0 +1,207 @@
+#include <algorithm>
+#include <numeric>
+
+#include <fmt/format.h>
+
+#include "engine/step_run.h"
+
+namespace tranche::engine {
+namespace {
+
+using namespace std::chrono_literals;
+
+// Tasks that wait at a worker beyond the one in work: enough that no worker idles during a commit.
+constexpr std::uint64_t tasks_submitted_per_worker = 2;
+constexpr std::size_t batches_a_plan_write_max = 256;
+
+}  // namespace
+
+void StepRun::push_batch(BatchPlan batch) {
+  if (groups_.empty() || groups_.back().number() != batch.group) {
+    if (!groups_.empty()) groups_.back().close();
+    groups_.emplace_back(batch.group);
+  }
+  groups_.back().add(std::move(batch), work_.whole_batches);
+}
+
+void StepRun::adopt_plan() {
+  for (auto& batch : state_.batches) {
+    if (batch.group >= state_.committed.size()) push_batch(batch);
+  }
+  if (state_.plan_complete && !groups_.empty()) groups_.back().close();
+}
+
+std::size_t StepRun::tasks_waiting() const {
+  std::size_t waiting = 0;
+  for (const auto& group : groups_) {
+    for (const auto& state : group.tasks()) {
+      if (state.phase == TaskState::Phase::waiting) ++waiting;
+    }
+  }
+  return waiting;
+}
+
+// Plans a bounded way ahead of the workers, so that planning overlaps with work and a batch is
+// durable in the ledger before it is dispatched.
+Result<void> StepRun::plan_ahead() {
+  const std::size_t wanted = 4 * work_.executor->workers() + 4;
+  if (state_.plan_complete || stopping_) return {};
+  const bool lead_open = groups_.size() <= 1 && (groups_.empty() || !groups_.front().closed());
+  if (tasks_waiting() >= wanted && !lead_open) return {};
+  std::vector<BatchPlan> planned;
+  std::size_t tasks = tasks_waiting();
+  bool complete = false;
+  const auto deadline = work_.clock->monotonic() + 50ms;  // then the workers get what there is
+  while (tasks < 2 * wanted && planned.size() < batches_a_plan_write_max) {
+    TRANCHE_ASSIGN(auto batch, work_.next_batch());
+    if (!batch) {
+      complete = true;
+      break;
+    }
+    tasks += work_.whole_batches ? 1 : batch->chunks.size();
+    planned.push_back(*std::move(batch));
+    if (work_.clock->monotonic() > deadline) break;
+  }
+  if (planned.empty() && !complete) {
+    // Every worker has enough, but the oldest group is still open: its end must be known.
+    TRANCHE_ASSIGN(auto batch, work_.next_batch());
+    if (batch) {
+      planned.push_back(*std::move(batch));
+    } else {
+      complete = true;
+    }
+  }
+  TRANCHE_TRY(work_.ledger->append_plan(planned, complete));
+  batches_planned_ += planned.size();
+  for (auto& batch : planned) push_batch(std::move(batch));
+  state_.plan_complete = complete;
+  if (complete && !groups_.empty()) groups_.back().close();
+  return {};
+}
+
+std::uint64_t StepRun::task_memory(const Task& task) const {
+  if (task.kind == Task::Kind::merge) return work_.task_memory_bytes;
+  std::uint64_t bytes = 0;
+  for (const auto& chunk : task.chunks) bytes += chunk.memory_bytes;
+  return work_.task_memory_bytes +
+         static_cast<std::uint64_t>(static_cast<double>(bytes) * work_.memory_per_record_byte);
+}
+
+Result<bool> StepRun::submit(Group& group, TaskState& state, bool reserved) {
+  const std::uint64_t bytes = task_memory(state.task);
+  if (!budget_.admits(bytes, reserved)) return false;
+  state.memory_bytes = bytes;
+  state.task.id = next_task_++;
+  state.task.attempt = group.attempt;
+  state.task.spill = budget_.should_spill(bytes);
+  state.phase = TaskState::Phase::submitted;
+  budget_.begin_work(bytes);
+  ++submitted_;
+  TRANCHE_TRY(work_.executor->submit(state.task));
+  return true;
+}
+
+Result<void> StepRun::submit_merge(Group& group) {
+  Task task = group.make_merge();
+  task.id = next_task_++;
+  const std::uint64_t bytes = task_memory(task);
+  budget_.begin_work(bytes);
+  ++submitted_;
+  TRANCHE_TRY(work_.executor->submit(std::move(task)));
+  return {};
+}
+
+Result<void> StepRun::dispatch() {
+  const auto now = work_.clock->monotonic();
+  const std::uint64_t submitted_max = tasks_submitted_per_worker * work_.executor->workers();
+  bool lead = true;
+  for (auto& group : groups_) {
+    if (group.failure) break;            // nothing behind it can be committed
+    if (stopping_ && !lead) break;       // only the oldest group is finished
+    const bool paused = group.not_before > now;
+    if (!paused && group.wants_merge(work_.sink->merges())) {
+      // Younger work must not take what the merge waits for.
+      if (!budget_.admits(work_.task_memory_bytes, lead && submitted_ == 0)) return {};
+      TRANCHE_TRY(submit_merge(group));
+    }
+    if (!paused) {
+      for (auto& state : group.tasks()) {
+        if (state.phase != TaskState::Phase::waiting || state.not_before > now) continue;
+        if (submitted_ >= submitted_max) return {};
+        TRANCHE_ASSIGN(const bool admitted, submit(group, state, lead && submitted_ == 0));
+        if (!admitted) return {};
+      }
+    }
+    lead = false;
+  }
+  return {};
+}
+
+Result<bool> StepRun::wait_for_outcome() {
+  // Nothing in work: only a backoff or a stop is waited for.
+  if (submitted_ == 0) {
+    if (!groups_.empty() && !groups_.front().ready(work_.sink->merges()) &&
+        !groups_.front().failure) {
+      work_.clock->sleep(20ms);
+    }
+    return false;
+  }
+  TRANCHE_ASSIGN(auto outcome, work_.executor->next(100ms));
+  if (!outcome) return false;
+  take(*std::move(outcome));
+  // What else has come by now is taken too, so that one look at the groups serves them all.
+  while (submitted_ > 0) {
+    TRANCHE_ASSIGN(auto more, work_.executor->next(0ms));
+    if (!more) break;
+    take(*std::move(more));
+  }
+  return true;
+}
+
+void StepRun::take(Outcome outcome) {
+  --submitted_;
+  for (auto& group : groups_) {
+    if (auto* state = group.find(outcome.task)) {
+      budget_.end_work(state->memory_bytes);
+      if (!outcome.result) return take_failure(group, state, std::move(outcome.result).error());
+      state->phase = TaskState::Phase::done;
+      const std::uint64_t held_before = group.held_bytes();
+      state->result = *std::move(outcome.result);
+      budget_.hold(group.held_bytes() - held_before);
+      records_working_ += state->result.counts.read + state->result.counts.read_rejects;
+      return;
+    }
+    if (group.number() == outcome.group && outcome.is_merge) {
+      budget_.end_work(work_.task_memory_bytes);
+      if (!outcome.result) return take_failure(group, nullptr, std::move(outcome.result).error());
+      const std::uint64_t held_before = group.held_bytes();
+      group.merged(*std::move(outcome.result));
+      budget_.release(held_before - group.held_bytes());
+      return;
+    }
+  }
+}
+
+// A transient error is tried again after a pause, in a fresh attempt; any other one ends the step when
+// all groups before this one are committed.
+void StepRun::take_failure(Group& group, TaskState* state, Error error) {
+  if (error.kind == ErrorKind::transient && group.attempt < work_.retry.attempts) {
+    const auto wait = backoff(group.attempt);
+    ++group.attempt;
+    ++end_.retries;
+    group.not_before = work_.clock->monotonic() + wait;
+    if (state != nullptr) state->phase = TaskState::Phase::waiting;
+    else group.merge_failed();
+    emit(Event::Kind::retry,
+         fmt::format("Group {} is tried again in {:.1f} s (attempt {} of {}): {}", group.number(),
+                     std::chrono::duration<double>(wait).count(), group.attempt,
+                     work_.retry.attempts, error.message),
+         group.number());
+    return;
+  }
+  if (state != nullptr) state->phase = TaskState::Phase::waiting;
+  else group.merge_failed();
+  group.failure = std::move(error);
+}
+
+}  // namespace tranche::engine

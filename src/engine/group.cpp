@@ -1,0 +1,112 @@
+#include "engine/group.h"
+
+#include <algorithm>
+#include <iterator>
+
+namespace tranche::engine {
+
+void Group::add(BatchPlan batch, bool whole) {
+  auto make = [&](std::size_t first, std::size_t count) {
+    TaskState state;
+    state.task.group = number_;
+    state.task.batch = batch.number;
+    state.task.first_chunk = static_cast<std::uint32_t>(first);
+    const auto begin = batch.chunks.begin() + static_cast<std::ptrdiff_t>(first);
+    state.task.chunks.assign(begin, begin + static_cast<std::ptrdiff_t>(count));
+    tasks_.push_back(std::move(state));
+  };
+  if (whole) {
+    make(0, batch.chunks.size());
+  } else {
+    for (std::size_t i = 0; i < batch.chunks.size(); ++i) make(i, 1);
+  }
+  batches_.push_back(std::move(batch));
+}
+
+TaskState* Group::find(std::uint64_t task_id) {
+  auto found = std::find_if(tasks_.begin(), tasks_.end(), [&](const TaskState& state) {
+    return state.phase == TaskState::Phase::submitted && state.task.id == task_id;
+  });
+  return found == tasks_.end() ? nullptr : &*found;
+}
+
+bool Group::all_done() const {
+  return std::all_of(tasks_.begin(), tasks_.end(), [](const TaskState& state) {
+    return state.phase == TaskState::Phase::done;
+  });
+}
+
+Task Group::make_merge() {
+  merge_asked_ = true;
+  Task task;
+  task.kind = Task::Kind::merge;
+  task.group = number_;
+  task.attempt = attempt;
+  task.segments = segments();
+  return task;
+}
+
+void Group::merged(ChunkResult result) {
+  merged_ = true;
+  merge_result_ = std::move(result);
+  for (auto& state : tasks_) state.result.segments.clear();
+}
+
+std::vector<Segment> Group::segments() const {
+  if (merged_) return merge_result_.segments;
+  std::vector<Segment> all;
+  for (const auto& state : tasks_) {
+    all.insert(all.end(), state.result.segments.begin(), state.result.segments.end());
+  }
+  return all;
+}
+
+Counts Group::counts() const {
+  Counts counts;
+  for (const auto& state : tasks_) counts.add(state.result.counts);
+  counts.planned = records();
+  if (merged_) {  // a merge writes every record once more, and counts what it wrote
+    counts.encoded = std::min(counts.encoded, merge_result_.counts.encoded);
+  }
+  return counts;
+}
+
+std::vector<Reject> Group::rejects() const {
+  std::vector<Reject> all;
+  for (const auto& state : tasks_) {
+    all.insert(all.end(), state.result.rejects.begin(), state.result.rejects.end());
+  }
+  return all;
+}
+
+std::uint64_t Group::held_bytes() const {
+  std::uint64_t bytes = 0;
+  for (const auto& state : tasks_) {
+    for (const auto& segment : state.result.segments) bytes += segment.memory_bytes();
+    for (const auto& reject : state.result.rejects) bytes += reject.raw.size() + sizeof(Reject);
+  }
+  return bytes;
+}
+
+std::uint64_t Group::records() const {
+  std::uint64_t records = 0;
+  for (const auto& batch : batches_) records += batch.records();
+  return records;
+}
+
+std::uint64_t Group::bytes() const {
+  std::uint64_t bytes = 0;
+  for (const auto& batch : batches_) bytes += batch.bytes();
+  return bytes;
+}
+
+std::uint64_t Group::end_record() const {
+  for (auto batch = batches_.rbegin(); batch != batches_.rend(); ++batch) {
+    if (!batch->chunks.empty()) {
+      return batch->chunks.back().first_record + batch->chunks.back().records;
+    }
+  }
+  return 0;
+}
+
+}  // namespace tranche::engine

@@ -1,0 +1,69 @@
+// A group on its way from plan to commit: its tasks, their results, its attempts.
+// Threads: the engine's one thread.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <tranche/core/task.h>
+
+namespace tranche::engine {
+
+struct TaskState {
+  enum class Phase { waiting, submitted, done };
+  Task task;
+  Phase phase = Phase::waiting;
+  std::uint64_t memory_bytes = 0;    // what it was admitted with
+  std::chrono::nanoseconds not_before{0};  // backoff of a retry, on the monotonic clock
+  ChunkResult result;                // when done
+};
+
+class Group {
+ public:
+  explicit Group(std::uint64_t number) : number_(number) {}
+
+  std::uint64_t number() const { return number_; }
+  const std::vector<BatchPlan>& batches() const { return batches_; }
+  // Adds a batch: as one task for the whole of it, or one for each of its chunks.
+  void add(BatchPlan batch, bool whole);
+  void close() { closed_ = true; }
+  bool closed() const { return closed_; }
+
+  std::vector<TaskState>& tasks() { return tasks_; }
+  const std::vector<TaskState>& tasks() const { return tasks_; }
+  TaskState* find(std::uint64_t task_id);
+  bool all_done() const;
+  bool ready(bool merges) const { return closed_ && all_done() && (!merges || merged_); }
+  bool wants_merge(bool merges) const { return merges && closed_ && all_done() && !merge_asked_; }
+
+  // The task that merges the group's segments, which it moves out of the results.
+  Task make_merge();
+  void merged(ChunkResult result);
+  void merge_failed() { merge_asked_ = false; }
+  // In order of chunks: what the committer takes, and what the group's tasks counted and rejected.
+  std::vector<Segment> segments() const;
+  Counts counts() const;
+  std::vector<Reject> rejects() const;
+  std::uint64_t held_bytes() const;
+  std::uint64_t records() const;
+  std::uint64_t bytes() const;
+  std::uint64_t end_record() const;  // ordinal behind its last record
+
+  std::uint32_t attempt = 1;
+  std::optional<Error> failure;  // it can't be done; known when it is the oldest
+  std::chrono::nanoseconds not_before{0};
+
+ private:
+  std::uint64_t number_;
+  std::vector<BatchPlan> batches_;
+  std::vector<TaskState> tasks_;
+  bool closed_ = false;
+  bool merge_asked_ = false;
+  bool merged_ = false;
+  ChunkResult merge_result_;
+};
+
+}  // namespace tranche::engine

@@ -1,0 +1,144 @@
+#include "engine/step_engine.h"
+
+#include <algorithm>
+
+#include "engine/step_run.h"
+
+namespace tranche::engine {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr auto progress_interval = 250ms;
+constexpr auto stop_look_interval = 200ms;
+
+}  // namespace
+
+StepRun::StepRun(const StepWork& work, StepState state)
+    : work_(work), state_(std::move(state)), budget_(work.memory_bytes_max) {
+  started_ = work_.clock->monotonic();
+  last_progress_ = started_;
+  std::uint64_t groups_committed = state_.committed.size();
+  for (const auto& group : state_.committed) end_.counts.add(group.counts);
+  std::uint64_t records = 0;
+  for (const auto& batch : state_.batches) {
+    if (batch.group >= groups_committed) continue;
+    ++end_.batches_committed;
+    bytes_committed_ += batch.bytes();
+    records += batch.records();
+  }
+  end_.batches_resumed = end_.batches_committed;
+  bytes_resumed_ = bytes_committed_;
+  records_resumed_ = records;
+  batches_planned_ = state_.batches.size();
+  judge_.emplace(work_.reject_limit, end_.counts.rejected(), records);
+}
+
+StepEnd StepRun::run() {
+  Result<StepEnd::State> ended = loop();
+  if (committer_) committer_->rollback();
+  emit_progress(true);
+  if (ended) {
+    end_.state = *ended;
+  } else {
+    end_.state = StepEnd::State::failed;
+    end_.error = std::move(ended).error();
+  }
+  return std::move(end_);
+}
+
+Result<StepEnd::State> StepRun::loop() {
+  adopt_plan();
+  if (state_.seal == SealState::open) {
+    TRANCHE_ASSIGN(committer_, work_.sink->committer());
+  }
+  while (state_.seal == SealState::open) {
+    TRANCHE_TRY(plan_ahead());
+    if (groups_.empty() && state_.plan_complete) break;
+    if (stop_wanted() && groups_.empty()) return StepEnd::State::stopped;
+    TRANCHE_TRY(dispatch());
+    TRANCHE_ASSIGN(const bool outcome, wait_for_outcome());
+    while (true) {
+      TRANCHE_ASSIGN(const bool committed, commit_ready());
+      if (!committed) break;
+      emit_progress(false);
+    }
+    // A stop ends at a group boundary: the oldest group is finished when it has begun.
+    if (stopping_ && (groups_.empty() || groups_.front().failure || submitted_ == 0)) {
+      const bool begun = !groups_.empty() && !groups_.front().failure &&
+                         std::any_of(groups_.front().tasks().begin(), groups_.front().tasks().end(),
+                                     [](const TaskState& t) {
+                                       return t.phase == TaskState::Phase::done;
+                                     });
+      if (!begun) return StepEnd::State::stopped;
+    }
+    if (!outcome) emit_progress(false);
+  }
+  if (!judge_->finish(end_.counts.planned)) {
+    return make_error(ErrorKind::failed,
+                      "More records were rejected than max_rejects " +
+                          to_string(work_.reject_limit) + " allows; nothing was sealed.");
+  }
+  TRANCHE_TRY(seal());
+  return StepEnd::State::completed;
+}
+
+bool StepRun::stop_wanted() {
+  if (stopping_) return true;
+  if (work_.stop != nullptr && work_.stop->load(std::memory_order_relaxed)) return stopping_ = true;
+  const auto now = work_.clock->monotonic();
+  if (now - last_stop_look_ < stop_look_interval) return false;
+  last_stop_look_ = now;
+  // A ledger that can't be read just now does not stop the run; the next look or commit will tell.
+  const auto requested = work_.ledger->stop_requested();
+  return stopping_ = requested && *requested;
+}
+
+StepRun::Nanoseconds StepRun::backoff(std::uint32_t attempt) const {
+  auto wait = work_.retry.backoff;
+  for (std::uint32_t i = 1; i < attempt && wait < work_.retry.backoff_max; ++i) wait *= 2;
+  return std::min(wait, work_.retry.backoff_max);
+}
+
+void StepRun::emit(Event::Kind kind, std::string message, std::uint64_t group) {
+  if (work_.observer == nullptr) return;
+  Event event;
+  event.kind = kind;
+  event.run = work_.run.run_id;
+  event.step = work_.run.step;
+  event.message = std::move(message);
+  event.group = group;
+  auto& progress = event.progress;
+  progress.records_committed = end_.counts.planned;
+  progress.records = end_.counts.planned + records_working_;
+  progress.bytes = bytes_committed_;
+  progress.bytes_total = work_.input_bytes_total;
+  progress.batches_committed = end_.batches_committed;
+  progress.batches_planned = batches_planned_;
+  progress.plan_complete = state_.plan_complete;
+  progress.rejects = end_.counts.rejected();
+  progress.retries = end_.retries;
+  progress.workers = work_.executor->workers();
+  progress.seconds =
+      std::chrono::duration<double>(work_.clock->monotonic() - started_).count();
+  progress.bytes_resumed = bytes_resumed_;
+  progress.records_resumed = records_resumed_;
+  if (work_.sample_memory) {
+    progress.memory_bytes = work_.sample_memory();
+    end_.memory_bytes_peak = std::max(end_.memory_bytes_peak, progress.memory_bytes);
+  }
+  work_.observer->on_event(event);
+}
+
+void StepRun::emit_progress(bool always) {
+  const auto now = work_.clock->monotonic();
+  if (!always && now - last_progress_ < progress_interval) return;
+  last_progress_ = now;
+  emit(Event::Kind::progress);
+}
+
+StepEnd run_step(const StepWork& work, StepState state) {
+  return StepRun(work, std::move(state)).run();
+}
+
+}  // namespace tranche::engine

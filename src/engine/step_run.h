@@ -1,0 +1,74 @@
+// One run of a step in this process: the state that the loop, the dispatch and the commits share.
+// Threads: the engine's one thread.
+#pragma once
+
+#include <chrono>
+#include <deque>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "engine/budget.h"
+#include "engine/group.h"
+#include "engine/step_engine.h"
+
+namespace tranche::engine {
+
+class StepRun {
+ public:
+  StepRun(const StepWork& work, StepState state);
+  StepEnd run();
+
+ private:
+  using Nanoseconds = std::chrono::nanoseconds;
+
+  // dispatch.cpp
+  void adopt_plan();                 // groups of the plan that are not committed
+  Result<void> plan_ahead();         // more batches, durable before they are dispatched
+  void push_batch(BatchPlan batch);
+  Result<void> dispatch();
+  Result<bool> submit(Group& group, TaskState& state, bool reserved);
+  Result<void> submit_merge(Group& group);
+  void take(Outcome outcome);
+  void take_failure(Group& group, TaskState* state, Error error);
+  Result<bool> wait_for_outcome();   // true when one came
+  std::uint64_t task_memory(const Task& task) const;
+  std::size_t tasks_waiting() const;
+
+  // commit.cpp
+  Result<bool> commit_ready();       // true when a group was committed
+  Result<void> commit_group(Group& group);
+  Result<void> commit_attempt(Group& group);
+  void finish_commit(Group& group, CommittedGroup committed);
+  Result<void> judge(const Group& group, std::vector<Reject>& rejects, RejectJudge& judge);
+  Result<void> seal();
+
+  // step_engine.cpp
+  Result<StepEnd::State> loop();
+  bool stop_wanted();
+  void emit(Event::Kind kind, std::string message = {}, std::uint64_t group = 0);
+  void emit_progress(bool always);
+  Nanoseconds backoff(std::uint32_t attempt) const;
+
+  const StepWork& work_;
+  StepState state_;
+  Budget budget_;
+  std::deque<Group> groups_;         // planned and not committed, in order
+  std::uint64_t next_task_ = 1;
+  std::uint64_t submitted_ = 0;
+  std::uint64_t batches_planned_ = 0;
+  bool stopping_ = false;
+  std::unique_ptr<Committer> committer_;
+  std::optional<RejectJudge> judge_;
+  StepEnd end_;
+  std::uint64_t bytes_committed_ = 0;
+  std::uint64_t bytes_resumed_ = 0;
+  std::uint64_t records_resumed_ = 0;
+  std::uint64_t records_working_ = 0;  // done by workers, not committed
+  Nanoseconds started_{0};
+  Nanoseconds last_progress_{0};
+  Nanoseconds last_stop_look_{0};
+};
+
+}  // namespace tranche::engine

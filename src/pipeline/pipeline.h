@@ -1,0 +1,32 @@
+// A step's read -> transforms -> encode as one function of a task.
+//
+// Threads: the Pipeline is shared by workers and read only; make_worker gives each its own state.
+// Lifetime: source, transforms and sink outlive the pipeline, which outlives its workers.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <tranche/core/sink.h>
+#include <tranche/core/source.h>
+#include <tranche/core/task.h>
+#include <tranche/core/transform.h>
+
+namespace tranche {
+
+struct Pipeline {
+  const Source* source = nullptr;
+  std::vector<const Transform*> transforms;  // in order
+  const Sink* sink = nullptr;                // nullptr: what comes out is counted and dropped
+  std::uint64_t database_memory_bytes = 0;   // of each worker's embedded database; from the plan
+  std::string spill_folder;                  // exists
+
+  // A task must be a whole batch: some transform sees all of it at once.
+  bool whole_batches() const;
+};
+
+Result<std::unique_ptr<Worker>> make_worker(const Pipeline& pipeline, unsigned number);
+
+}  // namespace tranche
