@@ -1,19 +1,22 @@
-// The ledger: the durable memory of runs, steps, plans, attempts, commits and rejects, in one SQLite
-// database, `<state>/ledger.db`. It remembers and never decides; docs/ledger.md documents its tables.
+// The ledger: the durable memory of runs, steps, plans, attempts, commits and rejects, in one
+// SQLite database, `<state>/ledger.db`. It remembers and never decides; docs/ledger.md documents its
+// tables.
 //
-// Durability: WAL with synchronous=FULL. Every method that writes returns after the write is durable,
-// except record_progress, which may be lost by a power cut.
+// Durability: WAL with synchronous=FULL. Every method that writes returns after the write is
+// durable, except record_progress, which may be lost by a power cut.
 // Threads: a Ledger and its StepLedgers belong to one thread at a time; another thread, or another
 // process, opens a Ledger of its own. Several processes may read and write at once; a writer waits
 // for the others by itself, for up to 30 seconds.
 // Lifetime: a StepLedger keeps the database open by itself and may outlive its Ledger.
-// Errors: transient when another process kept the ledger locked for all that time; failed for a full
-// disk, a damaged file, or a ledger of a newer version; usage where a method says so.
+// Errors: transient when another process kept the ledger locked for all that time; failed for a
+// full disk, a damaged file, or a ledger of a newer version; usage where a method says so; bug for a
+// run, a step or a state that there is not.
 // Units: times are microseconds since the epoch, UTC; 0 says "not yet".
 //
 // Whether a run whose state is "running" is alive is told by its lock, not here.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -72,7 +75,7 @@ struct StepRecord {
   std::vector<Input> inputs;         // as they were when the plan began
   Division division;
   std::string settings;              // JSON, the caller's: what else shapes output
-  bool appends = false;              // its sink is in mode append: running it again doubles the rows
+  bool appends = false;              // its sink appends: running it again doubles the rows
   std::int64_t started_microseconds = 0;
   std::int64_t ended_microseconds = 0;
 };
@@ -126,10 +129,11 @@ class Ledger {
   // --- runs
   // Remembers a new run. A started time of 0 becomes now. REQUIRES a run id that is new.
   Result<void> create_run(RunRecord run);
-  // An engine takes up a run again: its state is running, its error, its end and a request to stop are
-  // forgotten, its starts are counted. Returns the number of starts.
+  // An engine takes up a run again: its state is running; its error, its end and a request to stop
+  // are forgotten, its starts are counted. Returns the number of starts.
   Result<std::uint32_t> record_start(const std::string& run);
-  // running, completed, failed, stopped or abandoned; with `error` when failed. All but running end it now.
+  // running, completed, failed, stopped or abandoned; with `error` when failed. All but running end
+  // it now.
   Result<void> set_run_state(const std::string& run, std::string_view state,
                              const std::string& error = {});
   Result<void> record_summary(const std::string& run, const std::string& summary_json);
@@ -140,7 +144,8 @@ class Ledger {
   Result<void> add_warning(const std::string& run, const std::string& sentence);
   Result<std::vector<std::string>> warnings(const std::string& run);
 
-  // The run that started last, of this job; only with these parameters, only in this state when given.
+  // The run of this job that was created last; only with these parameters, only in this state, when
+  // given.
   Result<std::optional<RunRecord>> latest_run(
       const std::string& job, const std::optional<std::string>& parameters_digest = std::nullopt,
       const std::string& state = {});
@@ -187,8 +192,8 @@ class Ledger {
 
   std::shared_ptr<SqliteDatabase> database_;
   fs::path path_;
-  std::int64_t progress_written_microseconds_ = 0;
-  std::string progress_written_of_;  // run and step
+  std::chrono::nanoseconds progress_written_{0};  // monotonic
+  std::string progress_written_of_;               // run and step
 };
 
 }  // namespace tranche
