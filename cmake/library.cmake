@@ -77,6 +77,9 @@ if(TRANCHE_BUILT_ROOMS)
   endforeach()
   add_library(Tranche::tranche ALIAS tranche_static)
   add_library(Tranche::tranche_shared ALIAS tranche_shared)
+  add_library(tranche_main INTERFACE)   # tranche::main lives in the library; this says that a program wants it
+  target_link_libraries(tranche_main INTERFACE tranche_static)
+  add_library(Tranche::main ALIAS tranche_main)
   set(TRANCHE_LIBRARY tranche_static)
 endif()
 
