@@ -5,7 +5,7 @@ JOBS ?= $(shell nproc)
 BUILD := build/$(PRESET)
 CLANG_FORMAT ?= $(firstword $(shell command -v clang-format clang-format-14))
 CLANG_TIDY ?= $(firstword $(shell command -v clang-tidy clang-tidy-14))
-CTEST := ctest --test-dir $(BUILD) --output-on-failure --no-tests=ignore -j $(JOBS)
+CTEST := ctest --test-dir $(BUILD) --output-on-failure --no-tests=error -j $(JOBS)
 
 .DEFAULT_GOAL := help
 .PHONY: help setup configure build tests demo check test bench format tidy asan tsan test-fresh clean
