@@ -7,7 +7,7 @@
 # room | floor | packages it may include and is linked with (fmt is everybody's)
 set(TRANCHE_ROOMS
   "base       | 0 | xxhash nlohmann_json"
-  "core       | 1 | "
+  "core       | 1 | fast_float"
   "formats    | 2 | fast_float simdjson zlib zstd"
   "drivers    | 2 | duckdb sqlite3 libpq curl"
   "plan       | 2 | "

@@ -14,6 +14,7 @@
 namespace tranche {
 
 __extension__ typedef __int128 Int128;
+__extension__ typedef unsigned __int128 UInt128;
 
 enum class TypeId : std::uint8_t {
   boolean,    // uint8_t, 0 or 1
