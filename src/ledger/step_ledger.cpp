@@ -1,0 +1,199 @@
+#include "ledger/step_ledger.h"
+
+#include <fmt/format.h>
+
+#include "base/clock.h"
+#include "ledger/codec.h"
+
+namespace tranche::ledger {
+
+SealState parse_seal(std::string_view text) {
+  if (text == "sealed") return SealState::sealed;
+  return text == "intended" ? SealState::intended : SealState::open;
+}
+
+Result<StepState> SqliteStepLedger::load() {
+  StepState state;
+  TRANCHE_ASSIGN(auto row, database_->query("SELECT plan_complete, seal, seal_intent FROM steps "
+                                            "WHERE number = ?",
+                                            step_));
+  TRANCHE_ASSIGN(const bool found, row.step());
+  if (!found) return make_error(ErrorKind::bug, "The ledger has lost the step that it was asked for.");
+  state.plan_complete = row.integer(0) != 0;
+  state.seal = parse_seal(row.text(1));
+  state.seal_intent = row.string(2);
+  TRANCHE_TRY(load_batches(state));
+  TRANCHE_TRY(load_commits(state));
+  return state;
+}
+
+Result<void> SqliteStepLedger::load_batches(StepState& state) {
+  TRANCHE_ASSIGN(auto rows, database_->query("SELECT number, group_number, chunks FROM batches "
+                                             "WHERE step = ? ORDER BY number",
+                                             step_));
+  for (;;) {
+    TRANCHE_ASSIGN(const bool more, rows.step());
+    if (!more) return {};
+    BatchPlan batch;
+    batch.number = rows.natural(0);
+    batch.group = rows.natural(1);
+    TRANCHE_ASSIGN(batch.chunks, decode_slices(rows.text(2)));
+    state.batches.push_back(std::move(batch));
+  }
+}
+
+Result<void> SqliteStepLedger::load_commits(StepState& state) {
+  TRANCHE_ASSIGN(auto rows,
+                 database_->query("SELECT group_number, rows, bytes, checksum, position, payload, "
+                                  "reject_id, counts FROM commits WHERE step = ? "
+                                  "ORDER BY group_number",
+                                  step_));
+  for (;;) {
+    TRANCHE_ASSIGN(const bool more, rows.step());
+    if (!more) return {};
+    CommittedGroup group;
+    group.receipt = Receipt{.group = rows.natural(0),
+                            .rows = rows.natural(1),
+                            .bytes = rows.natural(2),
+                            .checksum = rows.natural(3),
+                            .position = rows.natural(4),
+                            .payload = rows.string(5),
+                            .reject_id = rows.string(6)};
+    TRANCHE_ASSIGN(group.counts, decode_counts(rows.text(7)));
+    state.committed.push_back(std::move(group));
+  }
+}
+
+Result<void> SqliteStepLedger::append_plan(std::span<const BatchPlan> batches, bool complete) {
+  TRANCHE_ASSIGN(auto transaction, SqliteTransaction::begin(*database_));
+  TRANCHE_ASSIGN(auto insert,
+                 database_->prepare("INSERT INTO batches (step, number, group_number, "
+                                    "first_record, records, bytes, chunks) "
+                                    "VALUES (?, ?, ?, ?, ?, ?, ?)"));
+  for (const BatchPlan& batch : batches) {
+    const std::string chunks = encode_slices(batch.chunks);
+    insert.bind_integer(1, step_);
+    insert.bind_natural(2, batch.number);
+    insert.bind_natural(3, batch.group);
+    insert.bind_natural(4, batch.chunks.empty() ? 0 : batch.chunks.front().first_record);
+    insert.bind_natural(5, batch.records());
+    insert.bind_natural(6, batch.bytes());
+    insert.bind_text(7, chunks);
+    TRANCHE_TRY(insert.run());
+  }
+  TRANCHE_TRY(database_->run("UPDATE steps SET plan_complete = ? WHERE number = ?", complete, step_));
+  return transaction.commit();
+}
+
+Result<void> SqliteStepLedger::drop_plan_from(std::uint64_t first_batch) {
+  TRANCHE_ASSIGN(auto transaction, SqliteTransaction::begin(*database_));
+  TRANCHE_ASSIGN(auto committed,
+                 database_->query("SELECT count(*) FROM batches JOIN commits USING (step, "
+                                  "group_number) WHERE step = ? AND number >= ?",
+                                  step_, first_batch));
+  TRANCHE_TRY(committed.step());
+  if (committed.integer(0) != 0) {
+    return make_error(ErrorKind::bug,
+                      fmt::format("Batch {} or one behind it is committed: its plan is fixed.",
+                                  first_batch));
+  }
+  committed.reset();
+  TRANCHE_TRY(database_->run("DELETE FROM batches WHERE step = ? AND number >= ?", step_,
+                             first_batch));
+  TRANCHE_TRY(database_->run("UPDATE steps SET plan_complete = 0 WHERE number = ?", step_));
+  return transaction.commit();
+}
+
+Result<void> SqliteStepLedger::record_failure(std::uint64_t group, std::uint32_t attempt,
+                                              const std::string& error) {
+  return database_->run(
+      "INSERT INTO failures (step, group_number, attempt, error, at) VALUES (?, ?, ?, ?, ?)", step_,
+      group, attempt, error, system_clock().now_microseconds());
+}
+
+Result<void> SqliteStepLedger::stage(std::uint64_t group, const std::string& reject_id,
+                                     const Counts& counts, std::span<const Reject> rejects) {
+  TRANCHE_ASSIGN(auto transaction, SqliteTransaction::begin(*database_));
+  TRANCHE_TRY(database_->run("INSERT INTO staged (step, group_number, reject_id, counts, rejects, "
+                             "at) VALUES (?, ?, ?, ?, ?, ?)",
+                             step_, group, reject_id, encode_counts(counts), rejects.size(),
+                             system_clock().now_microseconds()));
+  TRANCHE_TRY(insert_rejects(database_->last_insert_id(), rejects));
+  return transaction.commit();
+}
+
+Result<void> SqliteStepLedger::insert_rejects(std::int64_t staged, std::span<const Reject> rejects) {
+  if (rejects.empty()) return {};
+  TRANCHE_ASSIGN(auto insert, database_->prepare(
+                                  "INSERT INTO rejects (staged, position, record, has_position, "
+                                  "source, line, offset, phase, error, raw, attempts, signal) "
+                                  "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"));
+  std::int64_t position = 0;
+  for (const Reject& reject : rejects) {
+    insert.bind_integer(1, staged);
+    insert.bind_integer(2, position++);
+    insert.bind_natural(3, reject.record);
+    insert.bind_integer(4, reject.has_position ? 1 : 0);
+    insert.bind_text(5, reject.source);
+    insert.bind_natural(6, reject.line);
+    insert.bind_natural(7, reject.offset);
+    insert.bind_text(8, reject.phase);
+    insert.bind_text(9, reject.error);
+    insert.bind_blob(10, reject.raw);
+    insert.bind_integer(11, reject.attempts);
+    insert.bind_integer(12, reject.signal);
+    TRANCHE_TRY(insert.run());
+  }
+  return {};
+}
+
+Result<Counts> SqliteStepLedger::staged_counts(const std::string& reject_id) {
+  TRANCHE_ASSIGN(auto row, database_->query("SELECT counts FROM staged WHERE step = ? AND "
+                                            "reject_id = ?",
+                                            step_, reject_id));
+  TRANCHE_ASSIGN(const bool found, row.step());
+  if (found) return decode_counts(row.text(0));
+  return make_error(
+      ErrorKind::failed,
+      fmt::format("The target has a commit (\"{}\") that this ledger knows nothing of: another "
+                  "ledger was in use, or this one is an old copy.",
+                  reject_id));
+}
+
+Result<void> SqliteStepLedger::record_commit(const CommittedGroup& group) {
+  const Receipt& receipt = group.receipt;
+  TRANCHE_ASSIGN(auto transaction, SqliteTransaction::begin(*database_));
+  TRANCHE_TRY(database_->run("INSERT OR REPLACE INTO commits (step, group_number, rows, bytes, "
+                             "checksum, position, payload, reject_id, counts, at) "
+                             "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                             step_, receipt.group, receipt.rows, receipt.bytes, receipt.checksum,
+                             receipt.position, receipt.payload, receipt.reject_id,
+                             encode_counts(group.counts), system_clock().now_microseconds()));
+  // What other attempts at this group had staged can never be published any more.
+  TRANCHE_TRY(database_->run("DELETE FROM staged WHERE step = ? AND group_number = ? AND "
+                             "reject_id <> ?",
+                             step_, receipt.group, receipt.reject_id));
+  return transaction.commit();
+}
+
+Result<void> SqliteStepLedger::forget_commit(std::uint64_t group) {
+  return database_->run("DELETE FROM commits WHERE step = ? AND group_number = ?", step_, group);
+}
+
+Result<void> SqliteStepLedger::record_seal_intent(const std::string& intent) {
+  return database_->run("UPDATE steps SET seal = 'intended', seal_intent = ? WHERE number = ?",
+                        intent, step_);
+}
+
+Result<void> SqliteStepLedger::record_sealed() {
+  return database_->run("UPDATE steps SET seal = 'sealed' WHERE number = ?", step_);
+}
+
+Result<bool> SqliteStepLedger::stop_requested() {
+  TRANCHE_ASSIGN(auto row,
+                 database_->query("SELECT stop_requested FROM runs WHERE number = ?", run_));
+  TRANCHE_ASSIGN(const bool found, row.step());
+  return found && row.integer(0) != 0;
+}
+
+}  // namespace tranche::ledger

@@ -1,0 +1,50 @@
+// One step of one run in the ledger: the port that the engine programs against.
+//
+// Threads, durability and errors: as Ledger. Lifetime: shares the database with its Ledger.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <utility>
+
+#include <tranche/core/ledger.h>
+
+#include "drivers/sqlite.h"
+
+namespace tranche::ledger {
+
+class SqliteStepLedger final : public StepLedger {
+ public:
+  // `run` and `step` are the numbers of their rows.
+  SqliteStepLedger(std::shared_ptr<SqliteDatabase> database, std::int64_t run, std::int64_t step)
+      : database_(std::move(database)), run_(run), step_(step) {}
+
+  Result<StepState> load() override;
+  Result<void> append_plan(std::span<const BatchPlan> batches, bool complete) override;
+  Result<void> drop_plan_from(std::uint64_t first_batch) override;
+  Result<void> record_failure(std::uint64_t group, std::uint32_t attempt,
+                              const std::string& error) override;
+  Result<void> stage(std::uint64_t group, const std::string& reject_id, const Counts& counts,
+                     std::span<const Reject> rejects) override;
+  Result<Counts> staged_counts(const std::string& reject_id) override;
+  Result<void> record_commit(const CommittedGroup& group) override;
+  Result<void> forget_commit(std::uint64_t group) override;
+  Result<void> record_seal_intent(const std::string& intent) override;
+  Result<void> record_sealed() override;
+  Result<bool> stop_requested() override;
+
+ private:
+  Result<void> load_batches(StepState& state);
+  Result<void> load_commits(StepState& state);
+  Result<void> insert_rejects(std::int64_t staged, std::span<const Reject> rejects);
+
+  std::shared_ptr<SqliteDatabase> database_;
+  std::int64_t run_;
+  std::int64_t step_;
+};
+
+SealState parse_seal(std::string_view text);
+
+}  // namespace tranche::ledger
