@@ -1,0 +1,301 @@
+#include "jobfile/job_reader.h"
+
+#include <set>
+
+#include <fmt/format.h>
+
+#include "base/text.h"
+#include "jobfile/tables.h"
+
+namespace tranche {
+namespace {
+
+constexpr std::uint64_t kThreadsMax = 1024;
+
+bool is_scalar(const Node* node) { return node != nullptr && node->kind == Node::Kind::scalar; }
+
+std::string kind_name(const Node& node) {
+  switch (node.kind) {
+    case Node::Kind::null: return "nothing";
+    case Node::Kind::scalar: return fmt::format("\"{}\"", excerpt(node.text, 40));
+    case Node::Kind::list: return "a list";
+    case Node::Kind::map: return "a map";
+  }
+  return "something else";
+}
+
+std::string sentence(std::string_view place) {
+  if (place == "step") return "in a step";
+  if (place == "process") return "as a transform";
+  return fmt::format("in \"{}\"", place);
+}
+
+OptionTable without_required(OptionTable table, std::span<const std::string_view> names) {
+  for (Option& option : table)
+    if (std::find(names.begin(), names.end(), option.name) != names.end()) option.required = false;
+  return table;
+}
+
+// An unsigned number as it is written, digits only.
+std::optional<std::uint64_t> whole_number(std::string_view text) {
+  if (text.empty() || text.size() > 18) return std::nullopt;
+  std::uint64_t value = 0;
+  for (const char c : text) {
+    if (c < '0' || c > '9') return std::nullopt;
+    value = value * 10 + static_cast<std::uint64_t>(c - '0');
+  }
+  return value;
+}
+
+}  // namespace
+
+bool JobReader::is_map(const Node& node, std::string_view what, std::string_view example) {
+  if (node.kind == Node::Kind::map) return true;
+  problem(node.mark, fmt::format("{} was expected to be a map, as in \"{}\", and is {}", what,
+                                 example, kind_name(node)));
+  return false;
+}
+
+bool JobReader::take_later_keys(Node& map, std::string_view place) {
+  bool replaces = false;
+  std::erase_if(map.entries, [&](const Node::Entry& entry) {
+    const LaterKey* later = find_later_key(place, entry.key);
+    if (later == nullptr) return false;
+    problem(entry.mark,
+            fmt::format("\"{}\" {} is not in this version of Tranche; {}{}", entry.key,
+                        place == "job" ? std::string("of a job") : sentence(place),
+                        to_lower(later->instead.substr(0, 1)),
+                        later->instead.substr(1, later->instead.size() - 2)));
+    replaces = replaces || later->replaces_read;
+    return true;
+  });
+  return replaces;
+}
+
+void JobReader::name(const Node* node, std::string_view what) {
+  if (!is_scalar(node)) return;  // the table has said so
+  const std::string& text = node->text;
+  const auto good = [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+           c == '-' || c == '_' || c == '.';
+  };
+  if (text.empty() || text.size() > 100 || text[0] == '.' || text[0] == '-' ||
+      !std::all_of(text.begin(), text.end(), good))
+    problem(node->mark, fmt::format("\"{}\" can't name a {}; use up to 100 letters, digits, "
+                                    "\"-\", \"_\" and \".\"", excerpt(text, 40), what));
+}
+
+void JobReader::read(Node root, JobSpec& job) {
+  take_later_keys(root, "job");
+  check_options(root, job_options(), "the job", problems_);
+  name(root.find("job"), "job");
+  const OptionReader options(root, job_options());
+  if (is_scalar(root.find("job"))) job.name = options.text("job");
+  if (job.name == "last")
+    problem(options.mark("job"), "\"last\" can't name a job; it stands for the latest run");
+  if (is_scalar(root.find("description"))) job.description = options.text("description");
+  if (const Node* memory = root.find("memory"); is_scalar(memory))
+    job.memory_bytes = parse_size(memory->text).value_or(0);
+  const Node* steps = root.find("steps");
+  if (steps == nullptr) return;
+  if (steps->kind != Node::Kind::list || steps->items.empty()) {
+    problem(steps->mark, "\"steps\" was expected to be a list with at least one step, each "
+                         "beginning with \"- name: ...\"");
+    return;
+  }
+  std::set<std::string> names;
+  for (std::size_t i = 0; i < steps->items.size(); ++i) {
+    job.steps.push_back(step(steps->items[i], i));
+    const StepSpec& made = job.steps.back();
+    if (!made.name.empty() && !names.insert(made.name).second)
+      problem(steps->items[i].find("name")->mark,
+              fmt::format("Two steps have the name \"{}\"; give each its own",
+                          excerpt(made.name, 40)));
+  }
+}
+
+StepSpec JobReader::step(Node node, std::size_t number) {
+  StepSpec made;
+  made.mark = node.mark;
+  if (!is_map(node, fmt::format("Step {}", number + 1), "- name: load")) return made;
+  const bool is_other = take_later_keys(node, "step");
+  static constexpr std::array<std::string_view, 2> kEnds{"read", "write"};
+  if (is_other) std::erase_if(node.entries, [](const Node::Entry& entry) {
+      return entry.key == "tables" || entry.key == "title" || entry.key == "sections";
+    });
+  check_options(node, is_other ? without_required(step_options(), kEnds) : step_options(), "step",
+                problems_);
+  name(node.find("name"), "step");
+  if (is_scalar(node.find("name"))) made.name = node.find("name")->text;
+  if (const Node* read = node.find("read")) made.read = connector(*read, true, "read");
+  if (const Node* batch = node.find("batch")) made.division = division(*batch);
+  if (const Node* list = node.find("process")) made.process = process(*list);
+  if (const Node* policy = node.find("on_error")) on_error(*policy, made);
+  if (const Node* asked = node.find("workers")) made.workers = workers(*asked);
+  if (const Node* write = node.find("write")) made.write = connector(*write, false, "write");
+  return made;
+}
+
+std::vector<std::string> JobReader::systems(bool is_read) const {
+  std::vector<std::string> names;
+  for (const Connector& known : connectors())
+    if (!(is_read ? known.read_options : known.write_options).empty()) names.push_back(known.name);
+  return names;
+}
+
+ConnectorUse JobReader::connector(const Node& given, bool is_read, std::string_view what) {
+  ConnectorUse use;
+  const std::string quoted = fmt::format("\"{}\"", what);
+  if (!is_map(given, quoted, is_read ? "read: { csv: data.csv }" : "write: { csv: out.csv }"))
+    return use;
+  Node node = given;
+  const std::vector<std::string> known = systems(is_read);
+  const auto is_known = [&](const Node::Entry& entry) {
+    return std::find(known.begin(), known.end(), entry.key) != known.end();
+  };
+  const auto first = std::find_if(node.entries.begin(), node.entries.end(), is_known);
+  const auto second = first == node.entries.end()
+                          ? first
+                          : std::find_if(first + 1, node.entries.end(), [&](const auto& entry) {
+                              return is_known(entry) && entry.key != first->key;
+                            });
+  const std::string place = is_read ? "read" : "write";
+  if (first == node.entries.end()) {
+    const std::size_t before = problems_.size();
+    take_later_keys(node, place);
+    if (problems_.size() > before) return use;
+    for (const Node::Entry& entry : node.entries)
+      if (const auto near = nearest(entry.key, known)) {
+        problem(entry.mark, fmt::format("Unknown system \"{}\" in {}; did you mean \"{}\"?",
+                                        excerpt(entry.key, 40), quoted, *near));
+        return use;
+      }
+    problem(node.entries.empty() ? node.mark : node.entries.front().mark,
+            fmt::format("{} names no system; one of {} was expected", quoted, join(known, ", ")));
+    return use;
+  }
+  if (second != node.entries.end())
+    problem(second->mark, fmt::format("{} names two systems, {} and {}; keep one", quoted,
+                                      first->key, second->key));
+  use.connector = first->key;
+  const Connector& system = *find_connector(use.connector);
+  const OptionTable& table = is_read ? system.read_options : system.write_options;
+  const auto in_table = [&table](const Node::Entry& entry) {
+    return std::any_of(table.begin(), table.end(),
+                       [&](const Option& option) { return option.name == entry.key; });
+  };
+  Node later;  // what this system does not do yet: said honestly, not as a slip of the fingers
+  later.kind = Node::Kind::map;
+  std::erase_if(node.entries, [&](const Node::Entry& entry) {
+    if (in_table(entry) || find_later_key(place, entry.key) == nullptr) return false;
+    later.entries.push_back(entry);
+    return true;
+  });
+  if (second == node.entries.end()) take_later_keys(later, place);
+  check_options(node, table, use.connector, problems_);
+  use.options = std::move(node);
+  return use;
+}
+
+Division JobReader::division(Node node) {
+  Division made;
+  if (is_scalar(&node) && node.text == "auto") return made;
+  if (!is_map(node, "\"batch\"", "batch: { rows: 100000 }\" or \"batch: auto")) return made;
+  take_later_keys(node, "batch");
+  check_options(node, batch_options(), "batch", problems_);
+  const Node* rows = node.find("rows");
+  const Node* bytes = node.find("bytes");
+  if (is_scalar(rows)) made.rows = whole_number(rows->text).value_or(1);
+  if (is_scalar(bytes)) made.bytes = parse_size(bytes->text).value_or(1);
+  for (const auto& [limit, value] : {std::pair(rows, made.rows), std::pair(bytes, made.bytes)})
+    if (is_scalar(limit) && value == 0)
+      problem(limit->mark, "A batch holds at least one record; a number greater than 0 was "
+                           "expected");
+  return made;
+}
+
+std::vector<TransformUse> JobReader::process(const Node& node) {
+  std::vector<TransformUse> made;
+  if (node.kind == Node::Kind::null) return made;
+  if (node.kind != Node::Kind::list) {
+    problem(node.mark, fmt::format("\"process\" was expected to be a list of transforms, each "
+                                   "beginning with \"- sql: ...\", and is {}", kind_name(node)));
+    return made;
+  }
+  for (const Node& item : node.items)
+    if (auto use = transform(item)) made.push_back(*std::move(use));
+  return made;
+}
+
+std::optional<TransformUse> JobReader::transform(Node node) {
+  if (!is_map(node, "A transform", "- sql: SELECT * FROM batch")) return std::nullopt;
+  const std::size_t before = problems_.size();
+  take_later_keys(node, "process");
+  if (problems_.size() > before) return std::nullopt;
+  check_options(node, sql_options(), "sql", problems_);
+  if (const Node* tables = node.find("tables")) lookups(*tables);
+  return TransformUse{"sql", std::move(node), {}};
+}
+
+void JobReader::lookups(const Node& tables) {
+  if (!is_map(tables, "\"tables\"", "tables: { rates: { csv: rates.csv } }")) return;
+  for (const Node::Entry& entry : tables.entries) {
+    if (to_lower(entry.key) == "batch")
+      problem(entry.mark, "A lookup table can't be called \"batch\", the name of the records "
+                          "themselves; give it another name");
+    connector(entry.value, true, fmt::format("tables: {}", entry.key));
+  }
+}
+
+void JobReader::on_error(const Node& node, StepSpec& made) {
+  if (node.kind != Node::Kind::map) return;  // the table has said so
+  if (const Node* limit = node.find("max_rejects"); is_scalar(limit)) {
+    auto parsed = parse_reject_limit(limit->text);
+    if (parsed) made.reject_limit = *parsed;
+    else problem(limit->mark, parsed.error().message);
+  }
+  if (const Node* path = node.find("rejects"); is_scalar(path)) made.rejects_path = path->text;
+  const Node* retry = node.find("retry");
+  if (retry == nullptr || retry->kind != Node::Kind::map) return;
+  if (const Node* attempts = retry->find("attempts"); is_scalar(attempts)) {
+    const std::uint64_t count = whole_number(attempts->text).value_or(1);
+    made.retry.attempts = static_cast<std::uint32_t>(std::min<std::uint64_t>(count, 1000));
+    if (count == 0 || count > 1000)
+      problem(attempts->mark, "\"attempts\" counts the first one too; 1 to 1000 was expected");
+  }
+  const auto duration = [&](const char* key, std::chrono::milliseconds& into) {
+    const Node* given = retry->find(key);
+    if (is_scalar(given)) into = parse_duration(given->text).value_or(into);
+  };
+  duration("backoff", made.retry.backoff);
+  duration("max_backoff", made.retry.backoff_max);
+}
+
+WorkersSpec JobReader::workers(Node node) {
+  WorkersSpec made;
+  if (is_scalar(&node) && node.text == "auto") return made;
+  const Node* number = &node;
+  if (node.kind == Node::Kind::map) {
+    const std::size_t before = problems_.size();
+    take_later_keys(node, "workers");
+    check_options(node, workers_options(), "workers", problems_);
+    number = node.find("threads");
+    if (number == nullptr || problems_.size() > before) {
+      if (problems_.size() == before)
+        problem(node.mark, "\"workers\" is empty; \"auto\", a number or \"{ threads: 4 }\" was "
+                           "expected");
+      return made;
+    }
+  }
+  const auto count = is_scalar(number) ? whole_number(number->text) : std::nullopt;
+  if (!count || *count == 0 || *count > kThreadsMax) {
+    problem(number->mark, fmt::format("\"workers\" is {}; \"auto\", a number from 1 to {} or "
+                                      "\"{{ threads: 4 }}\" was expected", kind_name(*number),
+                                      kThreadsMax));
+    return made;
+  }
+  made.threads = static_cast<std::uint32_t>(*count);
+  return made;
+}
+
+}  // namespace tranche

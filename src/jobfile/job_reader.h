@@ -1,0 +1,43 @@
+// Reads the tree of a job file, checked against the option tables, into a JobSpec.
+//
+// Threads: one reader, one thread. Lifetime: refers to the problems it was given.
+// Errors: every finding is appended to the problems; what was read is complete only without any.
+#pragma once
+
+#include <string_view>
+
+#include <tranche/api/job.h>
+#include <tranche/core/options.h>
+
+namespace tranche {
+
+class JobReader {
+ public:
+  explicit JobReader(Problems& problems) : problems_(problems) {}
+
+  // REQUIRES a map; parameters were replaced.
+  void read(Node root, JobSpec& job);
+  WorkersSpec workers(Node node);
+
+ private:
+  StepSpec step(Node node, std::size_t number);
+  ConnectorUse connector(const Node& node, bool is_read, std::string_view what);
+  std::vector<std::string> systems(bool is_read) const;
+  Division division(Node node);
+  std::vector<TransformUse> process(const Node& node);
+  std::optional<TransformUse> transform(Node node);
+  void lookups(const Node& tables);
+  void on_error(const Node& node, StepSpec& step);
+  void name(const Node* node, std::string_view what);
+  // Takes away the keys that a later version will do, with a problem for each. True: one of them
+  // makes the thing another kind of step, so that read and write are not missed.
+  bool take_later_keys(Node& map, std::string_view place);
+  bool is_map(const Node& node, std::string_view what, std::string_view example);
+  void problem(Mark mark, std::string message) {
+    problems_.push_back({mark, std::move(message)});
+  }
+
+  Problems& problems_;
+};
+
+}  // namespace tranche

@@ -1,0 +1,26 @@
+// The parameters of a job file: their declaration, their values, and `${...}` in texts.
+//
+// Threads: pure, except that the environment is read.
+#pragma once
+
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <tranche/core/options.h>
+#include <tranche/core/parameter.h>
+
+namespace tranche {
+
+// Reads `params:` and gives each parameter its value: from `given`, else the default. A parameter
+// without a value is a problem, and holds a sample value so that the rest can be checked.
+std::vector<Parameter> read_parameters(const Node* params,
+                                       std::span<const std::pair<std::string, std::string>> given,
+                                       Problems& problems);
+
+// Replaces ${name} and ${env:NAME} in every text below `node`, and $$ by a dollar, except in SQL:
+// the values of keys named "sql" or "query", where a ${ is a problem.
+void substitute_parameters(Node& node, std::span<const Parameter> parameters, Problems& problems);
+
+}  // namespace tranche

@@ -1,0 +1,158 @@
+#include "jobfile/tables.h"
+
+#include <array>
+
+namespace tranche {
+namespace {
+
+Option option(std::string name, OptionKind kind, std::string doc) {
+  Option made;
+  made.name = std::move(name);
+  made.kind = kind;
+  made.doc = std::move(doc);
+  return made;
+}
+Option required(Option made) {
+  made.required = true;
+  return made;
+}
+Option with_default(Option made, std::string text) {
+  made.default_text = std::move(text);
+  return made;
+}
+Option with_example(Option made, std::string text) {
+  made.example = std::move(text);
+  return made;
+}
+Option with_children(Option made, OptionTable children) {
+  made.children = std::move(children);
+  return made;
+}
+
+Option on_error_option() {
+  OptionTable retry{
+      with_default(option("attempts", OptionKind::count,
+                          "How often a batch is tried in all when the trouble may pass by itself."),
+                   "3"),
+      with_default(option("backoff", OptionKind::duration,
+                          "How long to wait before the second attempt; doubled for each further one."),
+                   "1s"),
+      with_default(option("max_backoff", OptionKind::duration, "The longest wait."), "30s"),
+  };
+  OptionTable children{
+      with_example(
+          with_default(option("max_rejects", OptionKind::text,
+                              "How many bad records the step may have: a number, or a share of "
+                              "its records."),
+                       "0"),
+          "0.1%"),
+      with_children(option("retry", OptionKind::map, "How trouble that may pass is met."),
+                    std::move(retry)),
+      with_example(option("rejects", OptionKind::text,
+                          "The file that the rejects are also written to, as JSON Lines."),
+                   "out/rejects.jsonl"),
+  };
+  return with_children(option("on_error", OptionKind::map,
+                              "What bad records and passing trouble do to the step."),
+                       std::move(children));
+}
+
+constexpr std::array kLaterKeys{
+    LaterKey{"job", "connections", "Give the path of a database where it is used."},
+    LaterKey{"job", "schedule", "Start \"tranche run\" from cron or a systemd timer."},
+    LaterKey{"step", "query", "Use a step with \"read\", \"process: [sql]\" and \"write\".", true},
+    LaterKey{"step", "execute", "Run the statement with the database's own client.", true},
+    LaterKey{"step", "report", "Make the report from the step's output.", true},
+    LaterKey{"step", "exec", "Run the program before or after \"tranche run\".", true},
+    LaterKey{"step", "backup", "Use the database's own tool.", true},
+    LaterKey{"step", "restore", "Use the database's own tool.", true},
+    LaterKey{"step", "after", "Steps run one after the other, in the order of the file."},
+    LaterKey{"process", "command", "Use \"sql\", or a function of the C++ library."},
+    LaterKey{"process", "http", "Use \"sql\", or a function of the C++ library."},
+    LaterKey{"read", "incremental", "Name the files of the day with a parameter, as in ${day}."},
+    LaterKey{"read", "on_done", "Move the files after \"tranche run\"."},
+    LaterKey{"read", "jsonl", "Convert the data to CSV or Parquet first."},
+    LaterKey{"read", "postgres", "Export the table as CSV or Parquet first."},
+    LaterKey{"read", "sqlite", "Export the table as CSV or Parquet first."},
+    LaterKey{"read", "duckdb", "Export the table as CSV or Parquet first."},
+    LaterKey{"write", "jsonl", "Write CSV or Parquet."},
+    LaterKey{"write", "postgres", "Write CSV or Parquet, and load that."},
+    LaterKey{"write", "duckdb", "Write Parquet, and read that in DuckDB."},
+    LaterKey{"batch", "every", "Divide by \"rows\" or \"bytes\"."},
+    LaterKey{"batch", "on", "Divide by \"rows\" or \"bytes\"."},
+    LaterKey{"batch", "key", "Divide by \"rows\" or \"bytes\"."},
+    LaterKey{"workers", "processes", "Use \"threads\"."},
+    LaterKey{"workers", "memory", "Give the job's \"memory\"."},
+    LaterKey{"workers", "timeout", "Leave it out."},
+    LaterKey{"workers", "recycle", "Leave it out."},
+};
+
+}  // namespace
+
+const OptionTable& job_options() {
+  static const OptionTable table{
+      required(with_example(option("job", OptionKind::text,
+                                   "The job's name: its identity within a state folder."),
+                            "nightly-sales")),
+      option("description", OptionKind::text, "What the job is for, for people."),
+      option("params", OptionKind::any,
+             "Values that are given anew for each run: name: type, or name: { type:, default: }."),
+      with_example(option("memory", OptionKind::size,
+                          "The bytes that the whole run may hold; a quarter of the machine's "
+                          "memory when left out."),
+                   "512MiB"),
+      required(option("steps", OptionKind::any, "What the job does, one step after the other.")),
+  };
+  return table;
+}
+
+const OptionTable& step_options() {
+  static const OptionTable table{
+      required(with_example(option("name", OptionKind::text, "The step's name, once in a job."),
+                            "load")),
+      required(option("read", OptionKind::any, "Where the records come from: one system.")),
+      option("batch", OptionKind::any, "How the records are divided: auto, or by rows or bytes."),
+      option("process", OptionKind::any,
+             "What happens to the records: a list of transforms, in order."),
+      on_error_option(),
+      option("workers", OptionKind::any, "How many threads work: auto, a number, or { threads: }."),
+      required(option("write", OptionKind::any, "Where the records go: one system.")),
+  };
+  return table;
+}
+
+const OptionTable& parameter_options() {
+  static const OptionTable table{
+      required(with_example(option("type", OptionKind::text, "Its type, as SQL names it."), "date")),
+      option("default", OptionKind::text, "Its value when the command line gives none."),
+      option("description", OptionKind::text, "What it is for, for people."),
+  };
+  return table;
+}
+
+const OptionTable& batch_options() {
+  static const OptionTable table{
+      with_example(option("rows", OptionKind::count, "A batch ends after so many records."),
+                   "100000"),
+      with_example(option("bytes", OptionKind::size, "A batch ends after so many bytes of input."),
+                   "64MiB"),
+  };
+  return table;
+}
+
+const OptionTable& workers_options() {
+  static const OptionTable table{
+      with_example(option("threads", OptionKind::count, "How many threads work."), "4"),
+  };
+  return table;
+}
+
+std::span<const LaterKey> later_keys() { return kLaterKeys; }
+
+const LaterKey* find_later_key(std::string_view place, std::string_view key) {
+  for (const LaterKey& later : kLaterKeys)
+    if (later.place == place && later.key == key) return &later;
+  return nullptr;
+}
+
+}  // namespace tranche
