@@ -1,0 +1,107 @@
+#include <tranche/core/policy.h>
+
+#include <algorithm>
+#include <optional>
+
+#include <fmt/format.h>
+
+#include "base/text.h"
+#include <tranche/core/type.h>
+
+namespace tranche {
+namespace {
+
+constexpr std::uint64_t millionths_of_all = 1'000'000;
+constexpr std::size_t share_digits_max = 4;  // behind the point of a percentage
+
+std::optional<std::uint64_t> parse_digits(std::string_view text) {
+  if (text.empty()) return std::nullopt;
+  std::uint64_t value = 0;
+  for (const char c : text) {
+    if (c < '0' || c > '9') return std::nullopt;
+    if (__builtin_mul_overflow(value, std::uint64_t{10}, &value) ||
+        __builtin_add_overflow(value, static_cast<std::uint64_t>(c - '0'), &value))
+      return std::nullopt;
+  }
+  return value;
+}
+
+// "0.1" (per cent): 1000 millionths; nullopt when it is no number of 0 to 100.
+std::optional<std::uint64_t> parse_millionths(std::string_view text) {
+  const std::size_t point = text.find('.');
+  const std::optional<std::uint64_t> whole = parse_digits(text.substr(0, point));
+  if (!whole || *whole > 100) return std::nullopt;
+  std::uint64_t fraction = 0;
+  if (point != std::string_view::npos) {
+    std::string digits(text.substr(point + 1));
+    if (digits.empty() || digits.size() > share_digits_max) return std::nullopt;
+    digits.resize(share_digits_max, '0');
+    const std::optional<std::uint64_t> parsed = parse_digits(digits);
+    if (!parsed) return std::nullopt;
+    fraction = *parsed;
+  }
+  const std::uint64_t millionths = *whole * 10'000 + fraction;
+  if (millionths > millionths_of_all) return std::nullopt;
+  return millionths;
+}
+
+// rejected / records <= millionths / 1,000,000, exactly.
+bool within_share(std::uint64_t rejected, std::uint64_t records, std::uint64_t millionths) {
+  return Int128{rejected} * millionths_of_all <= Int128{millionths} * records;
+}
+
+}  // namespace
+
+Result<RejectLimit> parse_reject_limit(std::string_view text) {
+  std::string_view digits = trim(text);
+  const bool is_share = digits.ends_with('%');
+  if (is_share) digits = trim(digits.substr(0, digits.size() - 1));
+  const std::optional<std::uint64_t> value =
+      is_share ? parse_millionths(digits) : parse_digits(digits);
+  if (!value)
+    return make_error(ErrorKind::config,
+                      fmt::format("\"{}\" is not a limit for rejects; expected a number of records "
+                                  "such as 1000, or a percentage of 0 to 100 with up to four digits "
+                                  "after the point such as 0.1%.",
+                                  excerpt(text)));
+  if (!is_share) return RejectLimit{false, *value, 0};
+  // None of them is a number: the run need not read 10,000 records to find one too many.
+  if (*value == 0) return RejectLimit{};
+  return RejectLimit{true, 0, *value};
+}
+
+std::string to_string(const RejectLimit& limit) {
+  if (!limit.is_share) return fmt::format("{}", limit.number);
+  std::string text = fmt::format("{}.{:04}", limit.millionths / 10'000, limit.millionths % 10'000);
+  while (text.back() == '0') text.pop_back();
+  if (text.back() == '.') text.pop_back();
+  return text + '%';
+}
+
+// The verdict depends on the records alone, never on how they were grouped: at record 10,000 with the
+// rejects among the first 10,000, after that at each reject, since between two rejects a share only
+// falls.
+bool RejectJudge::admit(std::uint64_t record) {
+  const bool was_within = reach(record);
+  ++rejected_;
+  records_ = std::max(records_, record + 1);
+  if (!limit_.is_share) return rejected_ <= limit_.number;
+  const std::uint64_t done = record + 1;
+  if (done < share_judged_from_record) return true;
+  return was_within && within_share(rejected_, done, limit_.millionths);
+}
+
+bool RejectJudge::reach(std::uint64_t records) {
+  const bool crosses =
+      records_ < share_judged_from_record && records >= share_judged_from_record;
+  records_ = std::max(records_, records);
+  if (!limit_.is_share) return rejected_ <= limit_.number;
+  return !crosses || within_share(rejected_, share_judged_from_record, limit_.millionths);
+}
+
+bool RejectJudge::finish(std::uint64_t records) const {
+  if (!limit_.is_share) return rejected_ <= limit_.number;
+  return within_share(rejected_, records, limit_.millionths);
+}
+
+}  // namespace tranche
