@@ -1,0 +1,296 @@
+#include "render/progress.h"
+
+#include <algorithm>
+
+#include <fmt/format.h>
+
+#include "base/text.h"
+
+namespace tranche {
+namespace {
+
+constexpr double kRateSeconds = 5;
+constexpr double kLineSeconds = 5;         // between plain lines in the first minute
+constexpr double kLineSecondsLater = 30;
+constexpr std::size_t kNameWidth = 20;
+constexpr std::size_t kBarWidth = 48;
+constexpr std::size_t kBarWidthMin = 8;
+
+std::string bar(const Look& look, double share, std::size_t width) {
+  const double filled = std::clamp(share, 0.0, 1.0) * static_cast<double>(width);
+  auto full = static_cast<std::size_t>(filled);
+  std::string done;
+  std::string left;
+  for (std::size_t i = 0; i < full; ++i) done += look.has_unicode ? "━" : "=";
+  if (full < width && filled - static_cast<double>(full) >= 0.5) {
+    done += look.has_unicode ? "╸" : "-";
+    ++full;
+  }
+  for (std::size_t i = full; i < width; ++i)
+    left += look.has_unicode ? (look.has_colour ? "━" : "─") : ".";
+  return paint(look, Colour::green, done) + paint(look, Colour::dim, left);
+}
+
+std::string batches_text(const Progress& progress) {
+  if (progress.batches_planned == 0) return {};
+  return fmt::format("{} of {}{} batches", format_count(progress.batches_committed),
+                     format_count(progress.batches_planned), progress.plan_complete ? "" : "+");
+}
+
+// A figure of the second line; the smallest rank goes first when there is no room.
+struct Figure {
+  int rank;
+  std::string text;
+  Colour colour = Colour::none;
+};
+
+std::vector<Figure> figures(const Pace& pace) {
+  const Progress& now = pace.progress();
+  std::vector<Figure> made{{9, format_number_of(now.records, "row", "rows")}};
+  const double rate = pace.rows_per_second();
+  if (rate > 0)
+    made.push_back({7, fmt::format("{} rows/s", format_count(static_cast<std::uint64_t>(rate)))});
+  if (std::string batches = batches_text(now); !batches.empty())
+    made.push_back({6, std::move(batches)});
+  if (now.memory_bytes > 0) made.push_back({4, format_size(now.memory_bytes), Colour::dim});
+  if (now.rejects > 0)
+    made.push_back({8, format_number_of(now.rejects, "reject", "rejects"), Colour::yellow});
+  if (now.retries > 0)
+    made.push_back({5, format_number_of(now.retries, "retry", "retries"), Colour::yellow});
+  return made;
+}
+
+std::string figures_line(const Look& look, const Pace& pace, std::size_t indent) {
+  std::vector<Figure> shown = figures(pace);
+  const std::string_view gap = look.has_unicode ? " · " : ", ";
+  const auto width = [&] {
+    std::size_t sum = indent;
+    for (const Figure& figure : shown) sum += display_width(figure.text) + display_width(gap);
+    return sum - display_width(gap);
+  };
+  while (shown.size() > 1 && width() >= look.columns)
+    shown.erase(std::min_element(shown.begin(), shown.end(), [](const auto& a, const auto& b) {
+      return a.rank < b.rank;
+    }));
+  std::string out(indent, ' ');
+  if (shown.size() == 1 && width() >= look.columns)  // a very narrow window
+    return fit(look, out + shown[0].text, look.columns - 1);
+  for (std::size_t i = 0; i < shown.size(); ++i) {
+    if (i > 0) out += paint(look, Colour::dim, gap);
+    out += paint(look, shown[i].colour, shown[i].text);
+  }
+  return out;
+}
+
+std::string percent_text(double share) {
+  // 100 % is what is sealed, not what is rounded.
+  return fmt::format("{:3}%", std::min(99, static_cast<int>(share * 100)));
+}
+
+std::string bar_line(const Look& look, const std::string& name, const Pace& pace,
+                     std::string_view note) {
+  std::string tail;
+  if (!note.empty()) tail = note;
+  else if (pace.share() < 0) tail = format_left(pace.progress().seconds);
+  else if (pace.seconds_left() >= 0)
+    tail = percent_text(pace.share()) + "  " + format_left(pace.seconds_left()) + " left";
+  else tail = percent_text(pace.share());
+  const std::size_t fixed = 2 + display_width(name) + 2 + 2 + display_width(tail) + 1;
+  const std::string head = "  " + paint(look, Colour::bold, name) + "  ";
+  if (fixed + kBarWidthMin > look.columns)
+    return fit(look, "  " + name + "  " + tail, look.columns - 1);
+  const std::size_t width = std::min(kBarWidth, look.columns - fixed);
+  return head + bar(look, pace.share(), width) + "  " + tail;
+}
+
+std::string plain_line(const Pace& pace) {
+  std::string out;
+  if (pace.share() >= 0) out += std::string(trim(percent_text(pace.share())));
+  for (const Figure& figure : figures(pace)) out += (out.empty() ? "" : ", ") + figure.text;
+  if (pace.seconds_left() >= 0) out += ", " + format_left(pace.seconds_left()) + " left";
+  return out;
+}
+
+std::string completed_text(const Pace& pace) {
+  const Progress& end = pace.progress();
+  std::string out = format_number_of(end.records_committed, "row", "rows");
+  if (end.rejects > 0) out += ", " + format_number_of(end.rejects, "reject", "rejects");
+  if (end.seconds > 0) out += ", " + format_seconds(end.seconds);
+  return out;
+}
+
+class LiveView : public Observer {
+ public:
+  LiveView(TextWriter write, std::function<Look()> look)
+      : write_(std::move(write)), look_(std::move(look)) {}
+  ~LiveView() override {
+    if (drawn_) write_(erased());
+  }
+  LiveView(const LiveView&) = delete;
+  LiveView& operator=(const LiveView&) = delete;
+
+  void on_event(const Event& event) override {
+    const Look look = look_();
+    switch (event.kind) {
+      case Event::Kind::run_started: return;
+      case Event::Kind::step_started:
+        begin(event.step);
+        if (!event.message.empty()) keep(look, Colour::dim, event.step + ": " + event.message);
+        return draw(look);
+      case Event::Kind::step_skipped:
+        return keep(look, Colour::dim,
+                    event.message.empty() ? event.step + ": completed earlier"
+                                          : event.step + ": " + event.message);
+      case Event::Kind::progress:
+      case Event::Kind::group_committed:
+        if (event.step != step_) begin(event.step);
+        pace_.update(event.progress);
+        return draw(look);
+      case Event::Kind::retry:
+      case Event::Kind::warning: return keep(look, Colour::yellow, event.message);
+      case Event::Kind::sealing:
+        note_ = look.has_unicode ? "sealing…" : "sealing...";
+        return draw(look);
+      case Event::Kind::step_completed:
+        pace_.update(event.progress);
+        finish(look, event.step);
+        return;
+      case Event::Kind::run_ended:
+        if (drawn_) write_(erased());
+        drawn_ = false;
+        step_.clear();
+        return;
+    }
+  }
+
+ private:
+  void begin(const std::string& step) {
+    step_ = step;
+    pace_ = Pace();
+    note_.clear();
+  }
+  std::string erased() const { return "\r\x1b[1A\x1b[J"; }
+  void draw(const Look& look) {
+    if (step_.empty()) return;
+    const std::string name = fit(look, step_, kNameWidth);
+    std::string out = drawn_ ? erased() : std::string();
+    out += bar_line(look, name, pace_, note_) + "\n";
+    out += figures_line(look, pace_, 4 + display_width(name));
+    drawn_ = true;
+    write_(out);
+  }
+  // Writes a line above the bar, where it stays.
+  void keep(const Look& look, Colour colour, const std::string& text) {
+    std::string out = drawn_ ? erased() : std::string();
+    drawn_ = false;
+    out += "  " + paint(look, colour, wrap(text, look.columns - 1, 2)) + "\n";
+    write_(out);
+    draw(look);
+  }
+  void finish(const Look& look, const std::string& step) {
+    std::string out = drawn_ ? erased() : std::string();
+    drawn_ = false;
+    out += "  " + paint(look, Colour::green, look.has_unicode ? "✓ " : "done: ");
+    out += paint(look, Colour::bold, step) + "  " + completed_text(pace_) + "\n";
+    write_(out);
+    step_.clear();
+  }
+
+  TextWriter write_;
+  std::function<Look()> look_;
+  std::string step_;
+  std::string note_;
+  Pace pace_;
+  bool drawn_ = false;
+};
+
+class PlainView : public Observer {
+ public:
+  explicit PlainView(TextWriter write) : write_(std::move(write)) {}
+
+  void on_event(const Event& event) override {
+    switch (event.kind) {
+      case Event::Kind::run_started:
+        return write_(fmt::format("run {}{}\n", event.run.substr(0, 8),
+                                  event.message.empty() ? "" : ": " + event.message));
+      case Event::Kind::step_started:
+        pace_ = Pace();
+        next_line_seconds_ = kLineSeconds;
+        return line(event.step, event.message.empty() ? "started" : event.message);
+      case Event::Kind::step_skipped:
+        return line(event.step, event.message.empty() ? "completed earlier" : event.message);
+      case Event::Kind::progress:
+      case Event::Kind::group_committed:
+        pace_.update(event.progress);
+        if (pace_.progress().seconds < next_line_seconds_) return;
+        next_line_seconds_ = pace_.progress().seconds +
+                             (pace_.progress().seconds < 60 ? kLineSeconds : kLineSecondsLater);
+        return line(event.step, plain_line(pace_));
+      case Event::Kind::retry: return line(event.step, event.message);
+      case Event::Kind::warning: return line("warning", event.message);
+      case Event::Kind::sealing: return line(event.step, "sealing");
+      case Event::Kind::step_completed:
+        pace_.update(event.progress);
+        return line(event.step, "completed: " + completed_text(pace_));
+      case Event::Kind::run_ended: return;
+    }
+  }
+
+ private:
+  void line(const std::string& subject, const std::string& text) {
+    write_(subject.empty() ? text + "\n" : fmt::format("{}: {}\n", subject, text));
+  }
+  TextWriter write_;
+  Pace pace_;
+  double next_line_seconds_ = kLineSeconds;
+};
+
+}  // namespace
+
+void Pace::update(const Progress& now) {
+  // Events that carry no figures of their own leave the last ones.
+  if (now.seconds == 0 && now.records == 0 && now.batches_committed == 0 && now.bytes_total == 0)
+    return;
+  last_ = now;
+  samples_.emplace_back(now.seconds, now.records);
+  while (samples_.size() > 2 && samples_.front().first < now.seconds - kRateSeconds)
+    samples_.pop_front();
+  double share = -1;
+  if (now.bytes_total > 0) {
+    double bytes = static_cast<double>(now.bytes);
+    if (now.records_committed > 0 && now.records > now.records_committed)
+      bytes *= static_cast<double>(now.records) / static_cast<double>(now.records_committed);
+    share = std::min(1.0, bytes / static_cast<double>(now.bytes_total));
+  } else if (now.plan_complete && now.batches_planned > 0) {
+    share = static_cast<double>(now.batches_committed) / static_cast<double>(now.batches_planned);
+  }
+  if (share >= 0) share_ = std::max(share_, share);
+}
+
+double Pace::rows_per_second() const {
+  if (samples_.empty()) return 0;
+  const auto [from_seconds, from_records] = samples_.front();
+  const auto [to_seconds, to_records] = samples_.back();
+  if (samples_.size() > 1 && to_seconds - from_seconds >= 1 && to_records > from_records)
+    return static_cast<double>(to_records - from_records) / (to_seconds - from_seconds);
+  if (last_.seconds <= 0 || last_.records <= last_.records_resumed) return 0;
+  return static_cast<double>(last_.records - last_.records_resumed) / last_.seconds;
+}
+
+double Pace::seconds_left() const {
+  if (share_ < 0 || last_.seconds < 0.5) return -1;
+  const double total = static_cast<double>(last_.bytes_total);
+  const double before =
+      last_.bytes_total > 0 ? static_cast<double>(last_.bytes_resumed) / total : 0.0;
+  const double gained = share_ - before;
+  if (gained <= 0.001) return -1;
+  return last_.seconds * (1 - share_) / gained;
+}
+
+std::unique_ptr<Observer> make_progress_view(TextWriter write, std::function<Look()> look) {
+  if (look().is_terminal)
+    return std::make_unique<LiveView>(std::move(write), std::move(look));
+  return std::make_unique<PlainView>(std::move(write));
+}
+
+}  // namespace tranche
