@@ -1,0 +1,184 @@
+#include "api/assemble.h"
+
+#include <algorithm>
+
+#include <fmt/format.h>
+
+#include "base/digest.h"
+#include "base/json.h"
+#include "base/process.h"
+#include "base/text.h"
+#include "transforms/sql.h"
+
+namespace tranche {
+namespace {
+
+Json node_to_json(const Node& node) {
+  switch (node.kind) {
+    case Node::Kind::null: return {};
+    case Node::Kind::scalar: return node.text;
+    case Node::Kind::list: {
+      Json list(Json::Array{});
+      for (const auto& item : node.items) list.push(node_to_json(item));
+      return list;
+    }
+    case Node::Kind::map: {
+      Json map(Json::Object{});
+      for (const auto& entry : node.entries) map.set(entry.key, node_to_json(entry.value));
+      return map;
+    }
+  }
+  return {};
+}
+
+Node node_from_json(const Json& json) {
+  if (json.is_string()) return Node::scalar(json.text());
+  if (json.is_array()) {
+    std::vector<Node> items;
+    for (const auto& item : json.items()) items.push_back(node_from_json(item));
+    return Node::list(std::move(items));
+  }
+  if (json.is_object()) {
+    Node map = Node::map();
+    for (const auto& [key, value] : json.entries()) map.set(key, node_from_json(value));
+    return map;
+  }
+  return {};
+}
+
+std::string place(const JobSpec& job, Mark mark) {
+  if (job.file.empty() || mark.line == 0) return {};
+  return fmt::format("{}:{}:{}", job.file.string(), mark.line, mark.column);
+}
+
+Result<std::unique_ptr<Source>> make_source(const ConnectorUse& use, const std::filesystem::path& base) {
+  const auto* connector = find_connector(use.connector);
+  if (connector == nullptr || !connector->make_source) {
+    return make_error(ErrorKind::config, fmt::format("\"{}\" can't be read from.", use.connector));
+  }
+  return connector->make_source(use.options, base);
+}
+
+Result<std::unique_ptr<Transform>> make_sql(const JobSpec& job, const TransformUse& use) {
+  const OptionReader options(use.options, sql_options());
+  SqlOptions sql;
+  sql.text = options.text("sql");
+  sql.place = place(job, options.mark("sql"));
+  sql.per_batch = options.boolean("per_batch");
+  sql.parameters = job.parameters;
+  if (const auto* tables = options.node("tables")) {
+    for (const auto& entry : tables->entries) {
+      TRANCHE_ASSIGN(const auto lookup, connector_use(entry.value));
+      TRANCHE_ASSIGN(auto source, make_source(lookup, job.base));
+      sql.tables.push_back(SqlLookup{entry.key, std::move(source)});
+    }
+  }
+  return make_sql_transform(std::move(sql));
+}
+
+// Adds the place of the step to an error that has none.
+Error placed(Error error, const JobSpec& job, const StepSpec& spec) {
+  if (error.where.empty()) error.where = place(job, spec.mark);
+  return error;
+}
+
+}  // namespace
+
+Result<ConnectorUse> connector_use(const Node& node) {
+  for (const auto& entry : node.entries) {
+    if (find_connector(entry.key) != nullptr) return ConnectorUse{entry.key, node};
+  }
+  return make_error(ErrorKind::config, "Here a system is missing: csv, parquet or sqlite.");
+}
+
+Result<std::unique_ptr<Sink>> make_sink(const ConnectorUse& use, const std::filesystem::path& base) {
+  const auto* connector = find_connector(use.connector);
+  if (connector == nullptr || !connector->make_sink) {
+    return make_error(ErrorKind::config, fmt::format("\"{}\" can't be written to.", use.connector));
+  }
+  return connector->make_sink(use.options, base);
+}
+
+Result<BatchStep> assemble(const JobSpec& job, const StepSpec& spec, const RunOptions& options) {
+  BatchStep step;
+  step.name = spec.name;
+  step.division = spec.division;
+  step.reject_limit = options.max_rejects.value_or(spec.reject_limit);
+  step.retry = spec.retry;
+  const WorkersSpec workers = options.workers.value_or(spec.workers);
+  step.workers = workers.threads > 0 ? workers.threads : std::max(1U, core_count());
+  auto source = make_source(spec.read, job.base);
+  if (!source) return placed(std::move(source).error(), job, spec);
+  step.source = *std::move(source);
+  for (const auto& use : spec.process) {
+    auto transform = use.make ? use.make() : make_sql(job, use);
+    if (!transform) return placed(std::move(transform).error(), job, spec);
+    step.transforms.push_back(*std::move(transform));
+  }
+  auto sink = make_sink(spec.write, job.base);
+  if (!sink) return placed(std::move(sink).error(), job, spec);
+  step.sink = *std::move(sink);
+  return step;
+}
+
+std::string job_fingerprint_text(const JobSpec& job, const StepSpec& spec) {
+  std::string text = fmt::format("read: {}\n", canonical_text(spec.read.options));
+  text += fmt::format("batch: rows {} bytes {}\n", spec.division.rows, spec.division.bytes);
+  for (const auto& use : spec.process) {
+    text += fmt::format("process: {} {}\n", use.kind, canonical_text(use.options));
+  }
+  text += fmt::format("write: {}\n", canonical_text(spec.write.options));
+  for (const auto& parameter : job.parameters) {
+    text += fmt::format("parameter {}: {}\n", parameter.name,
+                        parameter.is_null ? "null" : parameter.text);
+  }
+  return text;
+}
+
+std::string input_fingerprint_text(const std::vector<Input>& inputs) {
+  std::string text;
+  for (const auto& input : inputs) {
+    text += fmt::format("{}: {} bytes, modified {}\n", input.name, input.bytes,
+                        format_utc(input.modified_nanoseconds / 1000));
+  }
+  return text;
+}
+
+Result<std::string> code_fingerprint_text(const BatchStep& step) {
+  std::string text;
+  for (const auto& transform : step.transforms) {
+    TRANCHE_ASSIGN(const auto fingerprint, transform->fingerprint());
+    text += fmt::format("{}: {}\n", transform->name(), digest_hex(fingerprint));
+  }
+  return text;
+}
+
+std::string describe_difference(const std::string& before, const std::string& now) {
+  const auto lines_before = split(before, '\n');
+  const auto lines_now = split(now, '\n');
+  const auto missing_in = [](const std::vector<std::string>& lines, const std::string& line) {
+    return std::find(lines.begin(), lines.end(), line) == lines.end();
+  };
+  std::vector<std::string> parts;
+  for (const auto& line : lines_before) {
+    if (!line.empty() && missing_in(lines_now, line)) parts.push_back("was " + excerpt(line, 160));
+  }
+  for (const auto& line : lines_now) {
+    if (!line.empty() && missing_in(lines_before, line)) parts.push_back("is " + excerpt(line, 160));
+  }
+  return parts.empty() ? "the order of its parts" : join(parts, "; ");
+}
+
+std::string connector_use_to_json(const ConnectorUse& use) {
+  Json json;
+  json.set("connector", use.connector);
+  json.set("options", node_to_json(use.options));
+  return json.dump();
+}
+
+Result<ConnectorUse> connector_use_from_json(const std::string& text) {
+  TRANCHE_ASSIGN(const auto json, Json::parse(text));
+  return ConnectorUse{json["connector"].text(), node_from_json(json["options"])};
+}
+
+}  // namespace tranche

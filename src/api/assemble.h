@@ -1,0 +1,32 @@
+// Makes the parts of a step (source, transforms, sink) from its description.
+// Threads: one. Errors: config.
+#pragma once
+
+#include <filesystem>
+#include <string>
+
+#include "steps/batch_step.h"
+#include <tranche/api/job.h>
+#include <tranche/api/run.h>
+
+namespace tranche {
+
+// The connector and the options that a map such as { csv: path, delimiter: ";" } names.
+Result<ConnectorUse> connector_use(const Node& node);
+
+Result<std::unique_ptr<Sink>> make_sink(const ConnectorUse& use, const std::filesystem::path& base);
+Result<BatchStep> assemble(const JobSpec& job, const StepSpec& spec, const RunOptions& options);
+
+// What shapes the output of a step: one line a part ("read: ...", "write: ...", "day = 2026-01-31").
+std::string job_fingerprint_text(const JobSpec& job, const StepSpec& spec);
+std::string input_fingerprint_text(const std::vector<Input>& inputs);
+Result<std::string> code_fingerprint_text(const BatchStep& step);
+
+// How two fingerprint texts differ, as a sentence part: "read: and write:".
+std::string describe_difference(const std::string& before, const std::string& now);
+
+// A ConnectorUse in the ledger, so that a run can be verified or given up without its job file.
+std::string connector_use_to_json(const ConnectorUse& use);
+Result<ConnectorUse> connector_use_from_json(const std::string& text);
+
+}  // namespace tranche

@@ -1,0 +1,279 @@
+#include "api/job_run.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+
+#include <fmt/format.h>
+
+#include "base/clock.h"
+#include "base/digest.h"
+#include "base/json.h"
+#include "base/process.h"
+#include "base/text.h"
+#include <tranche/api/inspect.h>
+
+namespace tranche {
+namespace {
+
+using namespace std::chrono_literals;
+
+std::string parameters_json(const JobSpec& job) {
+  Json json(Json::Object{});
+  for (const auto& parameter : job.parameters) {
+    json.set(parameter.name, parameter.is_null ? Json() : Json(parameter.text));
+  }
+  return json.dump();
+}
+
+bool is_unfinished(const RunRecord& run) {
+  return run.state == "running" || run.state == "failed" || run.state == "stopped";
+}
+
+std::string short_id(const std::string& run) { return run.substr(0, 8); }
+
+}  // namespace
+
+std::string parameters_digest(const JobSpec& job) { return digest_hex(parameters_json(job)); }
+
+std::filesystem::path run_lock_path(const std::filesystem::path& state, const std::string& job,
+                                    const std::string& parameters) {
+  return state / "locks" / (digest_hex(job + "\n" + parameters) + ".lock");
+}
+
+Result<FileLock> take_run_lock(const JobSpec& job, const RunOptions& options,
+                               const std::filesystem::path& state) {
+  const auto path = run_lock_path(state, job.name, parameters_digest(job));
+  const auto note = fmt::format("process {} runs job {}", getpid(), job.name);
+  const auto deadline = system_clock().monotonic() + options.wait;
+  while (true) {
+    TRANCHE_ASSIGN(auto lock, FileLock::try_take(path, note));
+    if (lock) return *std::move(lock);
+    if (system_clock().monotonic() >= deadline) {
+      return make_error(ErrorKind::busy,
+                        fmt::format("Job \"{}\" is being run with the same parameters ({}). Wait for "
+                                    "it with --wait 10m, or look at it with `tranche status {}`.",
+                                    job.name, FileLock::read_note(path), job.name));
+    }
+    system_clock().sleep(100ms);
+  }
+}
+
+JobRun::JobRun(const JobSpec& job, const RunOptions& options, std::filesystem::path state,
+               Observer* observer, int supervisor)
+    : job_(job),
+      options_(options),
+      state_(std::move(state)),
+      observer_(observer),
+      supervisor_(supervisor),
+      started_(system_clock().monotonic()) {}
+
+std::filesystem::path JobRun::run_folder() const { return state_ / "runs" / record_.run; }
+
+void JobRun::emit(Event::Kind kind, const std::string& step, std::string message) {
+  if (observer_ == nullptr) return;
+  Event event;
+  event.kind = kind;
+  event.run = record_.run;
+  event.step = step;
+  event.message = std::move(message);
+  observer_->on_event(event);
+}
+
+Result<void> JobRun::check_job() {
+  if (job_.name.empty()) return make_error(ErrorKind::config, "The job has no name.");
+  if (job_.steps.empty()) {
+    return make_error(ErrorKind::config, fmt::format("Job \"{}\" has no steps.", job_.name));
+  }
+  return settle_memory();
+}
+
+Result<void> JobRun::settle_memory() {
+  memory_bytes_max_ = options_.memory_bytes.value_or(job_.memory_bytes);
+  if (memory_bytes_max_ == 0) {
+    memory_bytes_max_ = std::max(total_memory_bytes() / 4, memory_bytes_min);
+  }
+  if (memory_bytes_max_ < memory_bytes_min) {
+    return make_error(ErrorKind::config,
+                      fmt::format("A memory budget of {} is too small: the engine, its ledger and one "
+                                  "batch in work need at least {}.",
+                                  format_size(memory_bytes_max_), format_size(memory_bytes_min)));
+  }
+  return {};
+}
+
+Result<RunSummary> JobRun::run() {
+  TRANCHE_TRY(check_job());
+  TRANCHE_ASSIGN(ledger_, Ledger::open(state_));
+  TRANCHE_ASSIGN(auto nothing_to_do, choose_run());
+  if (nothing_to_do) return *std::move(nothing_to_do);
+  summary_.run = record_.run;
+  summary_.job = job_.name;
+  summary_.state_folder = state_.string();
+  return go_through_steps();
+}
+
+// Decides between resuming the unfinished run, starting a new one, and having nothing to do.
+Result<std::optional<RunSummary>> JobRun::choose_run() {
+  TRANCHE_ASSIGN(const auto same_name, ledger_->latest_run(job_.name));
+  const std::string file = job_.file.empty() ? "" : fs::absolute(job_.file).lexically_normal().string();
+  if (same_name && same_name->job_file != file && !same_name->job_file.empty() && !file.empty() &&
+      file_exists(same_name->job_file)) {
+    return make_error(ErrorKind::config,
+                      fmt::format("Two job files are named \"{}\": {} and {}. Rename one of them, or "
+                                  "give it a state folder of its own with --state.",
+                                  job_.name, same_name->job_file, file));
+  }
+  record_.job = job_.name;
+  record_.job_file = file;
+  record_.parameters = parameters_json(job_);
+  record_.parameters_digest = parameters_digest(job_);
+  TRANCHE_ASSIGN(auto last, ledger_->latest_run(job_.name, record_.parameters_digest));
+  if (!options_.resume_run.empty() && (!last || last->run != options_.resume_run)) {
+    return make_error(ErrorKind::usage,
+                      fmt::format("Run {} is not the latest one of job \"{}\" with these parameters, "
+                                  "so it can't be resumed.",
+                                  short_id(options_.resume_run), job_.name));
+  }
+  if (!options_.resume_run.empty() && !is_unfinished(*last)) {
+    return make_error(ErrorKind::usage, fmt::format("Run {} is {}: there is nothing to resume.",
+                                                    short_id(last->run), last->state));
+  }
+  if (last && is_unfinished(*last) && options_.fresh) {
+    TRANCHE_TRY(give_up(*last));
+    last.reset();
+  }
+  if (last && is_unfinished(*last)) {
+    record_ = *last;
+    resumed_ = true;
+    TRANCHE_ASSIGN(record_.starts, ledger_->record_start(record_.run));
+    emit(Event::Kind::run_started, {}, "resumed");
+    return std::optional<RunSummary>();
+  }
+  if (last && last->state == "completed") {
+    TRANCHE_ASSIGN(auto summary, after_completed(*last));
+    if (summary) return summary;
+  }
+  TRANCHE_TRY(begin_new_run());
+  return std::optional<RunSummary>();
+}
+
+// After a completed run a new one starts; only where a step appends and nothing has changed since,
+// loading again would double the rows.
+Result<std::optional<RunSummary>> JobRun::after_completed(const RunRecord& last) {
+  if (options_.again) return std::optional<RunSummary>();
+  TRANCHE_ASSIGN(const bool unchanged, nothing_changed_since(last));
+  if (!unchanged) return std::optional<RunSummary>();
+  RunSummary summary;
+  if (auto kept = RunSummary::from_json(last.summary)) summary = *std::move(kept);
+  summary.run = last.run;
+  summary.job = job_.name;
+  summary.state = RunState::completed;
+  summary.already_loaded = true;
+  summary.state_folder = state_.string();
+  return std::optional<RunSummary>(std::move(summary));
+}
+
+Result<bool> JobRun::nothing_changed_since(const RunRecord& last) {
+  TRANCHE_ASSIGN(const auto records, ledger_->list_steps(last.run));
+  if (records.size() != job_.steps.size()) return false;
+  if (std::none_of(records.begin(), records.end(), [](const auto& r) { return r.appends; })) {
+    return false;
+  }
+  for (std::size_t i = 0; i < records.size(); ++i) {
+    const auto& record = records[i];
+    if (record.job.text != job_fingerprint_text(job_, job_.steps[i])) return false;
+    TRANCHE_ASSIGN(auto step, bound_step(i, nullptr));
+    if (record.input.text != input_fingerprint_text(step.inputs)) return false;
+    TRANCHE_ASSIGN(const auto code, code_fingerprint_text(step));
+    if (record.code.text != code) return false;
+  }
+  return true;
+}
+
+Result<void> JobRun::give_up(const RunRecord& unfinished) {
+  return abandon(*ledger_, unfinished, state_, options_.accept_committed);
+}
+
+// What is wrong with the first step is found before anything is written.
+Result<void> JobRun::begin_new_run() {
+  for (std::size_t i = 1; i < job_.steps.size(); ++i) {
+    const auto assembled = assemble(job_, job_.steps[i], options_);
+    if (!assembled) return assembled.error();
+  }
+  record_.run = random_id();
+  TRANCHE_ASSIGN(auto step, bound_step(0, nullptr));
+  TRANCHE_TRY(claim_targets(step));
+  first_step_ = std::move(step);
+  TRANCHE_TRY(create_folders(run_folder()));
+  TRANCHE_TRY(ledger_->create_run(record_));
+  emit(Event::Kind::run_started, {}, "new");
+  return {};
+}
+
+Result<RunSummary> JobRun::go_through_steps() {
+  TRANCHE_TRY(create_folders(run_folder() / "spill"));
+  for (std::size_t number = 0; number < job_.steps.size(); ++number) {
+    StepSummary summary;
+    summary.name = job_.steps[number].name;
+    auto ended = run_step(number, summary);
+    if (!ended) {
+      // Found before the step's first batch: of a run that did nothing yet, it is a wrong job.
+      summary.state = "failed";
+      summary_.steps.push_back(std::move(summary));
+      if (resumed_ && ended.error().kind == ErrorKind::config && number == 0) {
+        TRANCHE_TRY(ledger_->set_run_state(record_.run, "failed", ended.error().message));
+        return ended.error();
+      }
+      return finish(RunState::failed, std::move(ended).error());
+    }
+    memory_bytes_peak_ = std::max(memory_bytes_peak_, ended->memory_bytes_peak);
+    summary_.steps.push_back(std::move(summary));
+    if (ended->state == engine::StepEnd::State::stopped) return finish(RunState::stopped, {});
+    if (ended->state == engine::StepEnd::State::failed) {
+      return finish(RunState::failed, std::move(ended->error));
+    }
+  }
+  return finish(RunState::completed, {});
+}
+
+Result<RunSummary> JobRun::finish(RunState state, std::optional<Error> error) {
+  const auto removed = remove_tree(run_folder() / "spill");
+  summary_.state = state;
+  summary_.error = error;
+  summary_.seconds =
+      std::chrono::duration<double>(system_clock().monotonic() - started_).count();
+  summary_.peak_memory_bytes = memory_bytes_peak_;
+  TRANCHE_ASSIGN(summary_.warnings, ledger_->warnings(record_.run));
+  if (!removed) summary_.warnings.push_back(removed.error().message);
+  TRANCHE_TRY(ledger_->record_summary(record_.run, summary_.to_json()));
+  TRANCHE_TRY(ledger_->set_run_state(record_.run, to_string(state), error ? error->message : ""));
+  emit(Event::Kind::run_ended, {}, summary_.to_json());
+  return std::move(summary_);
+}
+
+Result<void> abandon(Ledger& ledger, const RunRecord& run, const std::filesystem::path& state,
+                     bool keep_committed) {
+  TRANCHE_ASSIGN(const auto steps, ledger.list_steps(run.run));
+  for (const auto& record : steps) {
+    if (record.state == "completed") continue;
+    TRANCHE_ASSIGN(const auto settings, step_settings_from_json(record.settings));
+    TRANCHE_ASSIGN(auto sink, make_sink(settings.write, settings.base));
+    TRANCHE_ASSIGN(auto step_ledger, ledger.step_ledger(run.run, record.name));
+    TRANCHE_ASSIGN(const auto step_state, step_ledger->load());
+    if (step_state.seal == SealState::sealed) continue;
+    std::vector<Receipt> receipts;
+    for (const auto& group : step_state.committed) receipts.push_back(group.receipt);
+    const SinkRun sink_run{run.run, record.name, (state / "runs" / run.run).string()};
+    if (step_state.seal == SealState::intended) {
+      // The intent is durable: the output may be half renamed, so it is rolled forward, never back.
+      TRANCHE_TRY(sink->seal(step_state.seal_intent));
+      TRANCHE_TRY(step_ledger->record_sealed());
+      continue;
+    }
+    TRANCHE_TRY(sink->discard(sink_run, receipts, keep_committed));
+  }
+  return ledger.set_run_state(run.run, "abandoned");
+}
+
+}  // namespace tranche

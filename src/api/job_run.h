@@ -1,0 +1,86 @@
+// One execution of a job in this process, from the run's lock to its summary.
+// Threads: one; `stop` may be set from elsewhere.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "api/assemble.h"
+#include "base/lock.h"
+#include "ledger/ledger.h"
+#include <tranche/api/run.h>
+
+namespace tranche {
+
+// The lock of a run: one for each job and set of parameters within a state folder.
+std::string parameters_digest(const JobSpec& job);
+std::filesystem::path run_lock_path(const std::filesystem::path& state, const std::string& job,
+                                    const std::string& parameters_digest);
+// Takes the lock, waiting up to `wait`. Errors: busy, naming the holder.
+Result<FileLock> take_run_lock(const JobSpec& job, const RunOptions& options,
+                               const std::filesystem::path& state);
+
+class JobRun {
+ public:
+  // REQUIRES that this process, or its parent, holds the run's lock. `supervisor`: its process id, whose
+  // memory counts too; 0: none.
+  JobRun(const JobSpec& job, const RunOptions& options, std::filesystem::path state,
+         Observer* observer, int supervisor);
+  Result<RunSummary> run();
+
+ private:
+  // job_run.cpp
+  Result<void> check_job();
+  Result<std::optional<RunSummary>> choose_run();   // a summary: there is nothing to do
+  Result<std::optional<RunSummary>> after_completed(const RunRecord& last);
+  Result<bool> nothing_changed_since(const RunRecord& last);
+  Result<void> give_up(const RunRecord& unfinished);
+  Result<void> begin_new_run();
+  Result<RunSummary> go_through_steps();
+  Result<RunSummary> finish(RunState state, std::optional<Error> error);
+  Result<void> settle_memory();
+  std::filesystem::path run_folder() const;
+  void emit(Event::Kind kind, const std::string& step, std::string message);
+
+  // job_step.cpp
+  Result<engine::StepEnd> run_step(std::size_t number, StepSummary& summary);
+  Result<BatchStep> bound_step(std::size_t number, const std::vector<Input>* inputs);
+  Result<BatchStep> resumed_step(std::size_t number, StepRecord& record);
+  Result<StepRecord> create_record(std::size_t number, const BatchStep& step);
+  Result<void> accept_or_refuse(const StepSpec& spec, StepRecord& record, BatchStep& step);
+  Result<void> claim_targets(const BatchStep& step);
+  Result<void> write_rejects(const StepSpec& spec);
+  StepSurroundings surroundings();
+
+  const JobSpec& job_;
+  const RunOptions& options_;
+  std::filesystem::path state_;
+  Observer* observer_;
+  int supervisor_;
+  std::unique_ptr<Ledger> ledger_;
+  RunRecord record_;
+  bool resumed_ = false;
+  std::optional<BatchStep> first_step_;   // bound before the run is created
+  std::vector<FileLock> claims_;
+  std::uint64_t memory_bytes_max_ = 0;
+  std::uint64_t memory_bytes_peak_ = 0;
+  RunSummary summary_;
+  std::chrono::nanoseconds started_{0};
+};
+
+// Undoes what an unfinished run has not sealed and marks it abandoned. REQUIRES its lock.
+Result<void> abandon(Ledger& ledger, const RunRecord& run, const std::filesystem::path& state,
+                     bool keep_committed);
+
+// What a step's record keeps besides the ledger's own columns.
+struct StepSettings {
+  ConnectorUse write;
+  std::string base;
+  std::uint64_t database_memory_bytes = 0;
+};
+std::string to_json(const StepSettings& settings);
+Result<StepSettings> step_settings_from_json(const std::string& text);
+
+
+}  // namespace tranche

@@ -1,0 +1,321 @@
+// One step of a run: bound to what is there, compared with what the ledger remembers, and run.
+#include <unistd.h>
+
+#include <algorithm>
+
+#include <fmt/format.h>
+
+#include "api/job_run.h"
+#include "api/reject_line.h"
+#include "base/clock.h"
+#include "base/digest.h"
+#include "base/json.h"
+#include "base/process.h"
+#include "base/text.h"
+
+namespace tranche {
+namespace {
+
+using namespace std::chrono_literals;
+
+Fingerprint fingerprint(std::string text) { return Fingerprint{digest_hex(text), std::move(text)}; }
+
+// Writes the engine's progress to the ledger as well, for people who look on from another process.
+class LedgerObserver final : public Observer {
+ public:
+  LedgerObserver(Ledger& ledger, Observer* next) : ledger_(ledger), next_(next) {}
+  void on_event(const Event& event) override {
+    if (event.kind == Event::Kind::progress || event.kind == Event::Kind::group_committed) {
+      // Lost progress is no loss: the ledger's plan and commits are what counts.
+      const auto recorded = ledger_.record_progress(event.run, event.step, event.progress);
+      static_cast<void>(recorded);
+    }
+    if (next_ != nullptr) next_->on_event(event);
+  }
+
+ private:
+  Ledger& ledger_;
+  Observer* next_;
+};
+
+std::string step_end_text(engine::StepEnd::State state) {
+  switch (state) {
+    case engine::StepEnd::State::completed: return "completed";
+    case engine::StepEnd::State::stopped: return "stopped";
+    case engine::StepEnd::State::failed: break;
+  }
+  return "failed";
+}
+
+std::uint64_t filtered_of(const Counts& counts) {
+  std::uint64_t filtered = 0;
+  for (const auto& stage : counts.stages) filtered += stage.filtered;
+  return filtered;
+}
+
+void fill_summary(StepSummary& summary, const Counts& counts, std::uint64_t batches) {
+  summary.counts = counts;
+  summary.filtered = filtered_of(counts);
+  summary.batches = batches;
+}
+
+// The first bad records of the batch that failed the step, as lines below the sentence.
+std::string with_bad_records(const engine::StepEnd& end) {
+  std::string text = end.error->message;
+  for (const auto& reject : end.bad_records) {
+    const std::string place =
+        !reject.has_position ? fmt::format("record {}", reject.record)
+        : reject.line > 0
+            ? fmt::format("{}, line {}, byte {}", reject.source, reject.line, reject.offset)
+            : fmt::format("{}, row {}", reject.source, reject.offset);
+    text += fmt::format("\n  {}: {}\n      {}", place, reject.error, excerpt(reject.raw, 100));
+  }
+  if (end.bad_record_count > end.bad_records.size()) {
+    text += fmt::format("\n  ... and {} more in this batch.",
+                        end.bad_record_count - end.bad_records.size());
+  }
+  return text;
+}
+
+}  // namespace
+
+std::string to_json(const StepSettings& settings) {
+  Json json;
+  json.set("write", connector_use_to_json(settings.write));
+  json.set("base", settings.base);
+  json.set("database_memory_bytes", settings.database_memory_bytes);
+  return json.dump();
+}
+
+Result<StepSettings> step_settings_from_json(const std::string& text) {
+  TRANCHE_ASSIGN(const auto json, Json::parse(text));
+  StepSettings settings;
+  TRANCHE_ASSIGN(settings.write, connector_use_from_json(json["write"].text()));
+  settings.base = json["base"].text();
+  settings.database_memory_bytes = json["database_memory_bytes"].natural();
+  return settings;
+}
+
+StepSurroundings JobRun::surroundings() {
+  StepSurroundings surroundings;
+  surroundings.run = SinkRun{record_.run, {}, run_folder().string()};
+  surroundings.memory_bytes_max = memory_bytes_max_;
+  surroundings.database_memory_bytes = database_memory_for(memory_bytes_max_);
+  surroundings.spill_folder = (run_folder() / "spill").string();
+  surroundings.clock = &system_clock();
+  surroundings.stop = options_.stop;
+  surroundings.sample_memory = [supervisor = supervisor_] {
+    return proportional_set_bytes() + (supervisor > 0 ? proportional_set_bytes(supervisor) : 0);
+  };
+  return surroundings;
+}
+
+Result<BatchStep> JobRun::bound_step(std::size_t number, const std::vector<Input>* inputs) {
+  TRANCHE_ASSIGN(auto step, assemble(job_, job_.steps[number], options_));
+  TRANCHE_TRY(bind_step(step, inputs, surroundings()));
+  return step;
+}
+
+Result<StepRecord> JobRun::create_record(std::size_t number, const BatchStep& step) {
+  StepRecord record;
+  record.number = static_cast<std::uint32_t>(number);
+  record.name = step.name;
+  record.input = fingerprint(input_fingerprint_text(step.inputs));
+  record.job = fingerprint(job_fingerprint_text(job_, job_.steps[number]));
+  TRANCHE_ASSIGN(auto code, code_fingerprint_text(step));
+  record.code = fingerprint(std::move(code));
+  record.targets = step.sink->targets();
+  record.inputs = step.inputs;
+  record.division = full_division(step);
+  record.appends = step.sink->appends();
+  const auto base = job_.base.empty() ? fs::current_path() : fs::absolute(job_.base);
+  record.settings = to_json(
+      StepSettings{job_.steps[number].write, base.string(), database_memory_for(memory_bytes_max_)});
+  TRANCHE_TRY(ledger_->create_step(record_.run, record));
+  return record;
+}
+
+// Two runs never write one target at once.
+Result<void> JobRun::claim_targets(const BatchStep& step) {
+  const auto deadline = system_clock().monotonic() + options_.wait;
+  for (const auto& target : step.sink->targets()) {
+    const auto path = state_ / "locks" / ("target-" + digest_hex(target) + ".lock");
+    const auto note = fmt::format("process {} writes {} for job {}", getpid(), target, job_.name);
+    while (true) {
+      TRANCHE_ASSIGN(auto lock, FileLock::try_take(path, note));
+      if (lock) {
+        claims_.push_back(*std::move(lock));
+        break;
+      }
+      if (system_clock().monotonic() >= deadline) {
+        return make_error(ErrorKind::busy, fmt::format("{} is being written by another run ({}). Wait "
+                                                       "for it with --wait 10m.",
+                                                       target, FileLock::read_note(path)));
+      }
+      system_clock().sleep(100ms);
+    }
+  }
+  return {};
+}
+
+// A resume that finds another input, job or code says which, and refuses unless it was accepted; then
+// the committed batches are kept and the rest is planned anew.
+Result<void> JobRun::accept_or_refuse(const StepSpec& spec, StepRecord& record, BatchStep& step) {
+  struct Part {
+    const char* name;
+    bool accepted;
+    Fingerprint& before;
+    std::string now;
+  };
+  TRANCHE_ASSIGN(auto code, code_fingerprint_text(step));
+  Part parts[] = {
+      {"input", options_.accept_input, record.input, input_fingerprint_text(step.inputs)},
+      {"job", options_.accept_job, record.job, job_fingerprint_text(job_, spec)},
+      {"code", options_.accept_code, record.code, std::move(code)},
+  };
+  bool changed = false;
+  for (auto& part : parts) {
+    if (part.before.text == part.now) continue;
+    const auto difference = describe_difference(part.before.text, part.now);
+    if (!part.accepted) {
+      return make_error(ErrorKind::config,
+                        fmt::format("The {} of step \"{}\" changed since run {} began: {}. Go on with "
+                                    "--accept {} (committed batches are kept), or start again with "
+                                    "--fresh.",
+                                    part.name, spec.name, record_.run.substr(0, 8), difference,
+                                    part.name));
+    }
+    TRANCHE_TRY(ledger_->add_warning(record_.run, fmt::format("Step \"{}\": a changed {} was accepted: {}.",
+                                                              spec.name, part.name, difference)));
+    part.before = fingerprint(part.now);
+    changed = true;
+  }
+  if (!changed) return {};
+  TRANCHE_ASSIGN(auto step_ledger, ledger_->step_ledger(record_.run, spec.name));
+  TRANCHE_ASSIGN(const auto state, step_ledger->load());
+  TRANCHE_TRY(compare_committed(*step.source, state));
+  auto first = std::find_if(state.batches.begin(), state.batches.end(), [&](const BatchPlan& batch) {
+    return batch.group >= state.committed.size();
+  });
+  const std::uint64_t first_number =
+      first == state.batches.end() ? state.batches.size() : first->number;
+  TRANCHE_TRY(step_ledger->drop_plan_from(first_number));
+  record.inputs = step.inputs;
+  record.division = full_division(step);
+  TRANCHE_ASSIGN(auto settings, step_settings_from_json(record.settings));
+  settings.write = spec.write;
+  record.settings = to_json(settings);
+  return ledger_->update_step(record_.run, record);
+}
+
+Result<engine::StepEnd> JobRun::run_step(std::size_t number, StepSummary& summary) {
+  const auto& spec = job_.steps[number];
+  TRANCHE_ASSIGN(auto known, ledger_->load_step(record_.run, spec.name));
+  if (known && known->state == "completed") {
+    TRANCHE_ASSIGN(const auto totals, ledger_->step_totals(record_.run, spec.name));
+    fill_summary(summary, totals.counts, totals.batches_committed);
+    summary.batches_resumed = totals.batches_committed;
+    summary.state = "completed";
+    emit(Event::Kind::step_skipped, spec.name, "completed earlier");
+    engine::StepEnd end;
+    end.state = engine::StepEnd::State::completed;
+    return end;
+  }
+  const auto started = system_clock().monotonic();
+  TRANCHE_ASSIGN(auto step, known ? resumed_step(number, *known)
+                            : first_step_ ? Result<BatchStep>(*std::exchange(first_step_, {}))
+                                          : bound_step(number, nullptr));
+  if (claims_.empty()) TRANCHE_TRY(claim_targets(step));
+  if (!known) {
+    TRANCHE_ASSIGN(known, create_record(number, step));
+  }
+  TRANCHE_ASSIGN(const auto settings, step_settings_from_json(known->settings));
+  TRANCHE_TRY(ledger_->set_step_state(record_.run, spec.name, "running"));
+  emit(Event::Kind::step_started, spec.name, {});
+
+  StepSurroundings around = surroundings();
+  LedgerObserver observer(*ledger_, observer_);
+  around.observer = &observer;
+  around.database_memory_bytes = settings.database_memory_bytes;
+  TRANCHE_ASSIGN(auto step_ledger, ledger_->step_ledger(record_.run, spec.name));
+  engine::StepEnd end = run_batch_step(step, known->division, *step_ledger, around);
+
+  fill_summary(summary, end.counts, end.batches_committed);
+  summary.batches_resumed = end.batches_resumed;
+  summary.retries = end.retries;
+  summary.seconds = std::chrono::duration<double>(system_clock().monotonic() - started).count();
+  summary.worker_kind = "threads";
+  summary.worker_count = step.workers;
+  const bool asked = options_.workers.value_or(spec.workers).threads > 0;
+  summary.worker_why = asked ? "as asked" : "one for each core";
+  summary.state = step_end_text(end.state);
+  if (end.error) end.error->message = with_bad_records(end);
+  claims_.clear();
+  if (end.state == engine::StepEnd::State::completed) TRANCHE_TRY(write_rejects(spec));
+  TRANCHE_TRY(ledger_->set_step_state(record_.run, spec.name, summary.state,
+                                      end.error ? end.error->message : ""));
+  if (end.state == engine::StepEnd::State::completed) {
+    emit(Event::Kind::step_completed, spec.name, {});
+  }
+  return end;
+}
+
+// A step that was begun earlier. What is sealed, or about to be, is not compared any more: its output is
+// decided.
+Result<BatchStep> JobRun::resumed_step(std::size_t number, StepRecord& record) {
+  const auto& spec = job_.steps[number];
+  TRANCHE_ASSIGN(const auto totals, ledger_->step_totals(record_.run, spec.name));
+  TRANCHE_ASSIGN(auto step, assemble(job_, spec, options_));
+  if (totals.seal != SealState::open) {
+    step.inputs = record.inputs;
+    step.schemas.emplace_back("read", std::make_shared<const Schema>());
+    return step;
+  }
+  // Files that came later belong to the next run: only those of the plan are looked at.
+  TRANCHE_ASSIGN(const auto present, step.source->inputs());
+  std::vector<Input> now;
+  for (const auto& input : record.inputs) {
+    auto found = std::find_if(present.begin(), present.end(),
+                              [&](const Input& candidate) { return candidate.name == input.name; });
+    if (found == present.end()) {
+      return make_error(ErrorKind::config,
+                        fmt::format("{} was an input of run {} and is gone. Bring it back, or start "
+                                    "again with --fresh.",
+                                    input.name, record_.run.substr(0, 8)));
+    }
+    now.push_back(*found);
+  }
+  TRANCHE_TRY(bind_step(step, &now, surroundings()));
+  TRANCHE_TRY(accept_or_refuse(spec, record, step));
+  return step;
+}
+
+Result<void> JobRun::write_rejects(const StepSpec& spec) {
+  TRANCHE_ASSIGN(const auto count,
+                 ledger_->count_rejects(record_.run, spec.name, KeptRejects::published));
+  if (count == 0 && spec.rejects_path.empty()) return {};
+  const auto base = job_.base.empty() ? fs::path(".") : job_.base;
+  const auto path = spec.rejects_path.empty() ? run_folder() / ("rejects-" + spec.name + ".jsonl")
+                                              : base / spec.rejects_path;
+  if (path.has_parent_path()) TRANCHE_TRY(create_folders(path.parent_path()));
+  const fs::path temporary = path.string() + ".tranche-" + record_.run.substr(0, 8) + ".tmp";
+  TRANCHE_ASSIGN(auto file, File::create(temporary));
+  std::string buffer;
+  const auto take = [&](const KeptReject& kept) -> Result<void> {
+    buffer += reject_line(kept);
+    buffer += '\n';
+    if (buffer.size() < (1U << 20)) return {};
+    TRANCHE_TRY(file.write(buffer));
+    buffer.clear();
+    return {};
+  };
+  TRANCHE_TRY(ledger_->read_rejects(record_.run, spec.name, KeptRejects::published, 0, take));
+  TRANCHE_TRY(file.write(buffer));
+  TRANCHE_TRY(file.sync());
+  TRANCHE_TRY(file.close());
+  TRANCHE_TRY(rename_durably(temporary, path));
+  if (count > 0) summary_.rejects_path = path.string();
+  return {};
+}
+
+}  // namespace tranche

@@ -1,0 +1,148 @@
+// Looks at a job without running it: check, check --data, plan, preview.
+#include <tranche/api/inspect.h>
+
+#include <algorithm>
+
+#include <fmt/format.h>
+
+#include "api/assemble.h"
+#include "api/reject_line.h"
+#include "base/clock.h"
+#include "base/digest.h"
+#include "base/process.h"
+
+namespace tranche {
+namespace {
+
+// A folder that embedded databases may spill into, for as long as something is looked at.
+class ScratchFolder {
+ public:
+  ScratchFolder() : path_(fs::temp_directory_path() / ("tranche-" + random_id())) {}
+  ~ScratchFolder() {
+    const auto removed = remove_tree(path_);
+    static_cast<void>(removed);  // a temporary folder that stays does no harm
+  }
+  ScratchFolder(const ScratchFolder&) = delete;
+  ScratchFolder& operator=(const ScratchFolder&) = delete;
+  Result<void> create() const { return create_folders(path_); }
+  std::string path() const { return path_.string(); }
+
+ private:
+  fs::path path_;
+};
+
+StepSurroundings looking(const JobSpec& job, const ScratchFolder& scratch) {
+  StepSurroundings surroundings;
+  const auto memory = job.memory_bytes > 0 ? job.memory_bytes : total_memory_bytes() / 4;
+  surroundings.memory_bytes_max = std::max(memory, memory_bytes_min);
+  surroundings.database_memory_bytes = database_memory_for(surroundings.memory_bytes_max);
+  surroundings.spill_folder = scratch.path();
+  surroundings.clock = &system_clock();
+  return surroundings;
+}
+
+// The first step's input exists; a later one may read what an earlier one writes.
+bool waits_for_earlier_step(const JobSpec& job, const StepSpec& spec, const Error& error) {
+  return error.kind == ErrorKind::config && &spec != &job.steps.front();
+}
+
+}  // namespace
+
+Result<std::vector<CheckedStep>> check_job(const JobSpec& job) {
+  const ScratchFolder scratch;
+  TRANCHE_TRY(scratch.create());
+  std::vector<CheckedStep> checked;
+  for (const auto& spec : job.steps) {
+    CheckedStep entry;
+    entry.step = spec.name;
+    auto step = assemble(job, spec, RunOptions{});
+    if (!step) {
+      entry.error = std::move(step).error();
+    } else {
+      auto inputs = step->source->inputs();
+      if (!inputs && waits_for_earlier_step(job, spec, inputs.error())) {
+        entry.notes.push_back("Its input is not there yet (an earlier step may write it): " +
+                              inputs.error().message);
+      } else if (!inputs) {
+        entry.error = std::move(inputs).error();
+      } else if (auto bound = bind_step(*step, &*inputs, looking(job, scratch)); !bound) {
+        entry.error = std::move(bound).error();
+      }
+      entry.stages = step->schemas;
+      entry.inputs = step->inputs;
+    }
+    checked.push_back(std::move(entry));
+  }
+  return checked;
+}
+
+Result<DataCheck> check_data(const JobSpec& job,
+                             const std::function<Result<void>(const std::string&)>& take) {
+  const ScratchFolder scratch;
+  TRANCHE_TRY(scratch.create());
+  DataCheck check;
+  for (const auto& spec : job.steps) {
+    TRANCHE_ASSIGN(auto step, assemble(job, spec, RunOptions{}));
+    const auto surroundings = looking(job, scratch);
+    auto inputs = step.source->inputs();
+    if (!inputs && waits_for_earlier_step(job, spec, inputs.error())) continue;
+    if (!inputs) return std::move(inputs).error();
+    TRANCHE_TRY(bind_step(step, &*inputs, surroundings));
+    const auto give = [&](const Reject& reject) {
+      KeptReject kept;
+      kept.step = spec.name;
+      kept.reject = reject;
+      ++check.rejects;
+      return take(reject_line(kept));
+    };
+    TRANCHE_ASSIGN(const auto counts, check_batches(step, surroundings, give));
+    check.records += counts.planned;
+  }
+  return check;
+}
+
+Result<std::vector<PlannedStep>> plan_job(const JobSpec& job) {
+  const ScratchFolder scratch;
+  TRANCHE_TRY(scratch.create());
+  std::vector<PlannedStep> planned;
+  for (const auto& spec : job.steps) {
+    TRANCHE_ASSIGN(auto step, assemble(job, spec, RunOptions{}));
+    PlannedStep entry;
+    entry.step = spec.name;
+    auto inputs = step.source->inputs();
+    if (!inputs && waits_for_earlier_step(job, spec, inputs.error())) {
+      planned.push_back(std::move(entry));
+      continue;
+    }
+    if (!inputs) return std::move(inputs).error();
+    TRANCHE_TRY(bind_step(step, &*inputs, looking(job, scratch)));
+    entry.inputs = step.inputs;
+    entry.division = full_division(step);
+    TRANCHE_ASSIGN(entry.batches, plan_batches(step));
+    planned.push_back(std::move(entry));
+  }
+  return planned;
+}
+
+Result<std::vector<PreviewStage>> preview_step(const JobSpec& job, const std::string& name,
+                                               std::size_t rows) {
+  const ScratchFolder scratch;
+  TRANCHE_TRY(scratch.create());
+  const auto spec = std::find_if(job.steps.begin(), job.steps.end(), [&](const StepSpec& candidate) {
+    return name.empty() || candidate.name == name;
+  });
+  if (spec == job.steps.end()) {
+    return make_error(ErrorKind::usage, fmt::format("Job \"{}\" has no step \"{}\".", job.name, name));
+  }
+  TRANCHE_ASSIGN(auto step, assemble(job, *spec, RunOptions{}));
+  const auto surroundings = looking(job, scratch);
+  TRANCHE_TRY(bind_step(step, nullptr, surroundings));
+  TRANCHE_ASSIGN(auto stages, preview_batch(step, surroundings, rows));
+  std::vector<PreviewStage> preview;
+  for (auto& stage : stages) {
+    preview.push_back(PreviewStage{stage.stage, std::move(stage.page), stage.rejects});
+  }
+  return preview;
+}
+
+}  // namespace tranche

@@ -1,0 +1,14 @@
+#include <tranche/api/run.h>
+
+#include "api/job_run.h"
+#include <tranche/api/inspect.h>
+
+namespace tranche {
+
+Result<RunSummary> run(const JobSpec& job, const RunOptions& options, Observer* observer) {
+  const auto state = state_folder(options.state, job.base);
+  TRANCHE_ASSIGN(const auto lock, take_run_lock(job, options, state));
+  return JobRun(job, options, state, observer, 0).run();
+}
+
+}  // namespace tranche

@@ -1,0 +1,279 @@
+// The supervisor: holds the run's lock, runs the engine in a child, and starts a new one when it dies
+// without having said how it ended. It never opens DuckDB or SQLite itself.
+#include <poll.h>
+#include <signal.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <optional>
+
+#include <fmt/format.h>
+
+#include "api/job_run.h"
+#include "api/summary.h"
+#include "base/clock.h"
+#include "base/json.h"
+#include "base/process.h"
+#include <tranche/api/inspect.h>
+#include <tranche/api/run.h>
+
+namespace tranche {
+namespace {
+
+using namespace std::chrono_literals;
+
+// A crash that repeats without a commit in between is not cured by another start.
+constexpr int starts_without_progress_max = 3;
+
+std::atomic<bool> stop_asked{false};  // of the engine's process: set by its signal handler only
+
+void ask_for_stop(int) { stop_asked.store(true, std::memory_order_relaxed); }
+
+Json progress_to_json(const Progress& progress) {
+  Json json;
+  json.set("records", progress.records);
+  json.set("records_committed", progress.records_committed);
+  json.set("bytes", progress.bytes);
+  json.set("bytes_total", progress.bytes_total);
+  json.set("batches_committed", progress.batches_committed);
+  json.set("batches_planned", progress.batches_planned);
+  json.set("plan_complete", progress.plan_complete);
+  json.set("rejects", progress.rejects);
+  json.set("memory_bytes", progress.memory_bytes);
+  json.set("retries", progress.retries);
+  json.set("workers", std::uint64_t{progress.workers});
+  json.set("seconds", progress.seconds);
+  json.set("bytes_resumed", progress.bytes_resumed);
+  json.set("records_resumed", progress.records_resumed);
+  return json;
+}
+
+Progress progress_from_json(const Json& json) {
+  Progress progress;
+  progress.records = json["records"].natural();
+  progress.records_committed = json["records_committed"].natural();
+  progress.bytes = json["bytes"].natural();
+  progress.bytes_total = json["bytes_total"].natural();
+  progress.batches_committed = json["batches_committed"].natural();
+  progress.batches_planned = json["batches_planned"].natural();
+  progress.plan_complete = json["plan_complete"].boolean();
+  progress.rejects = json["rejects"].natural();
+  progress.memory_bytes = json["memory_bytes"].natural();
+  progress.retries = static_cast<std::uint32_t>(json["retries"].natural());
+  progress.workers = static_cast<unsigned>(json["workers"].natural());
+  progress.seconds = json["seconds"].number();
+  progress.bytes_resumed = json["bytes_resumed"].natural();
+  progress.records_resumed = json["records_resumed"].natural();
+  return progress;
+}
+
+std::string event_frame(const Event& event) {
+  Json json;
+  json.set("frame", "event");
+  json.set("kind", static_cast<int>(event.kind));
+  json.set("run", event.run);
+  json.set("step", event.step);
+  json.set("message", event.message);
+  json.set("group", event.group);
+  json.set("progress", progress_to_json(event.progress));
+  return json.dump();
+}
+
+class PipeObserver final : public Observer {
+ public:
+  explicit PipeObserver(FramePipe& pipe) : pipe_(pipe) {}
+  void on_event(const Event& event) override {
+    // A supervisor that is gone takes the engine with it; a lost frame changes nothing.
+    const auto sent = pipe_.write(event_frame(event));
+    static_cast<void>(sent);
+  }
+
+ private:
+  FramePipe& pipe_;
+};
+
+// What the frames of one engine told.
+struct EngineEnd {
+  std::optional<Result<RunSummary>> said;  // how the run ended; nullopt: it died
+  bool progressed = false;                 // it committed something
+};
+
+int run_engine(const JobSpec& job, RunOptions options, const std::filesystem::path& state,
+               FramePipe& pipe, int supervisor) {
+  pipe.keep_writer();
+  struct sigaction action = {};
+  action.sa_handler = ask_for_stop;
+  sigaction(SIGINT, &action, nullptr);
+  sigaction(SIGTERM, &action, nullptr);
+  signal(SIGPIPE, SIG_IGN);
+  sigset_t none;
+  sigemptyset(&none);
+  sigprocmask(SIG_SETMASK, &none, nullptr);
+  options.stop = &stop_asked;
+  PipeObserver observer(pipe);
+  const auto ended = JobRun(job, options, state, &observer, supervisor).run();
+  Json json;
+  json.set("frame", "end");
+  if (ended) json.set("summary", ended->to_json());
+  else json.set("error", error_to_json(ended.error()));
+  return pipe.write(json.dump()) ? 0 : 1;
+}
+
+void take_frame(const std::string& frame, Observer* observer, EngineEnd& end) {
+  const auto json = Json::parse(frame);
+  if (!json) return;
+  if ((*json)["frame"].text() == "end") {
+    if (!(*json)["error"].is_null()) end.said = error_from_json((*json)["error"].text());
+    else end.said = RunSummary::from_json((*json)["summary"].text());
+    return;
+  }
+  Event event;
+  event.kind = static_cast<Event::Kind>((*json)["kind"].integer());
+  event.run = (*json)["run"].text();
+  event.step = (*json)["step"].text();
+  event.message = (*json)["message"].text();
+  event.group = (*json)["group"].natural();
+  event.progress = progress_from_json((*json)["progress"]);
+  end.progressed |= event.kind == Event::Kind::group_committed ||
+                    event.kind == Event::Kind::step_completed;
+  if (observer != nullptr) observer->on_event(event);
+}
+
+// SIGINT and SIGTERM as something to poll, for as long as it lives.
+class SignalQueue {
+ public:
+  SignalQueue() {
+    sigset_t signals;
+    sigemptyset(&signals);
+    sigaddset(&signals, SIGINT);
+    sigaddset(&signals, SIGTERM);
+    sigprocmask(SIG_BLOCK, &signals, &before_);
+    descriptor_ = signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);
+  }
+  ~SignalQueue() {
+    if (descriptor_ >= 0) close(descriptor_);
+    sigprocmask(SIG_SETMASK, &before_, nullptr);
+  }
+  SignalQueue(const SignalQueue&) = delete;
+  SignalQueue& operator=(const SignalQueue&) = delete;
+  int descriptor() const { return descriptor_; }
+  int take_all() const {
+    int count = 0;
+    signalfd_siginfo info;
+    while (read(descriptor_, &info, sizeof info) == static_cast<ssize_t>(sizeof info)) ++count;
+    return count;
+  }
+
+ private:
+  sigset_t before_;
+  int descriptor_ = -1;
+};
+
+class Supervisor {
+ public:
+  Supervisor(const JobSpec& job, const RunOptions& options, Observer* observer)
+      : job_(job),
+        options_(options),
+        observer_(observer),
+        state_(state_folder(options.state, job.base)) {}
+
+  Result<RunSummary> supervise() {
+    TRANCHE_ASSIGN(const auto lock, take_run_lock(job_, options_, state_));
+    RunOptions options = options_;
+    int starts_without_progress = 0;
+    while (true) {
+      TRANCHE_ASSIGN(auto end, run_once(options));
+      if (end.said) return *std::move(end.said);
+      if (stops_asked_ > 0) {
+        return make_error(ErrorKind::stopped, "The run was ended before the batch in work was done; "
+                                              "run it again and it goes on after the last commit.");
+      }
+      starts_without_progress = end.progressed ? 1 : starts_without_progress + 1;
+      if (starts_without_progress >= starts_without_progress_max) return record_crash();
+      // What was begun is resumed now, not begun again.
+      options.fresh = false;
+      options.again = false;
+      warn(fmt::format("The engine {}; it is started again after the last commit.",
+                       describe(last_exit_)));
+    }
+  }
+
+ private:
+  Result<EngineEnd> run_once(const RunOptions& options) {
+    TRANCHE_ASSIGN(auto pipe, FramePipe::create());
+    const int supervisor = getpid();
+    TRANCHE_ASSIGN(auto engine, Child::fork([&] {
+                     return run_engine(job_, options, state_, pipe, supervisor);
+                   }));
+    pipe.keep_reader();
+    EngineEnd end;
+    bool closed = false;
+    while (!closed) {
+      pollfd waits[] = {{pipe.read_descriptor(), POLLIN, 0}, {signals_.descriptor(), POLLIN, 0}};
+      if (poll(waits, 2, -1) < 0 && errno != EINTR) break;
+      const int asked = signals_.take_all();
+      if (asked > 0) pass_on_stop(engine, asked);
+      if (waits[0].revents != 0) {
+        TRANCHE_ASSIGN(const auto frames, pipe.read_available(closed));
+        for (const auto& frame : frames) take_frame(frame, observer_, end);
+      }
+    }
+    TRANCHE_ASSIGN(const auto exit, engine.wait(std::nullopt));
+    last_exit_ = *exit;
+    return end;
+  }
+
+  // The first request ends the run at a group boundary, a second one at once: either way it resumes.
+  void pass_on_stop(const Child& engine, int asked) {
+    const bool again = stops_asked_ > 0;
+    stops_asked_ += asked;
+    engine.kill(again ? SIGKILL : SIGTERM);
+    if (!again) warn("Stopping at the next batch boundary; a second Ctrl-C ends it at once.");
+  }
+
+  void warn(const std::string& sentence) {
+    if (observer_ == nullptr) return;
+    Event event;
+    event.kind = Event::Kind::warning;
+    event.message = sentence;
+    observer_->on_event(event);
+  }
+
+  // Only the ledger says how a run ended; it is opened in a child, as always.
+  Result<RunSummary> record_crash() {
+    const auto sentence = fmt::format(
+        "The engine {} {} times without a commit in between. Run it again after the cause is mended; "
+        "what is committed is kept.",
+        describe(last_exit_), starts_without_progress_max);
+    TRANCHE_ASSIGN(auto recorder, Child::fork([&] {
+                     auto ledger = Ledger::open(state_);
+                     if (!ledger) return 1;
+                     auto last = (*ledger)->latest_run(job_.name, parameters_digest(job_));
+                     if (!last || !*last) return 1;
+                     return (*ledger)->set_run_state((*last)->run, "failed", sentence) ? 0 : 1;
+                   }));
+    TRANCHE_TRY(recorder.wait(std::nullopt));
+    return make_error(ErrorKind::crash, sentence);
+  }
+
+  const JobSpec& job_;
+  const RunOptions& options_;
+  Observer* observer_;
+  std::filesystem::path state_;
+  SignalQueue signals_;
+  int stops_asked_ = 0;
+  Exit last_exit_;
+};
+
+}  // namespace
+
+Result<RunSummary> run_supervised(const JobSpec& job, const RunOptions& options, Observer* observer) {
+  if (thread_count() > 1) {
+    return make_error(ErrorKind::usage, "A supervised run must begin while the process has one thread; "
+                                        "call it first thing in main, or use tranche::run.");
+  }
+  return Supervisor(job, options, observer).supervise();
+}
+
+}  // namespace tranche
