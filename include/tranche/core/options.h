@@ -67,12 +67,12 @@ enum class OptionKind {
 struct Option {
   std::string name;
   OptionKind kind = OptionKind::text;
-  std::string doc;                    // one sentence
-  std::string default_text;           // as it would be written; empty: none
-  std::vector<std::string> choices;   // of choice; of text: values to suggest to editors
-  std::vector<Option> children;       // of map
+  std::string doc;                       // one sentence
+  std::string default_text = {};         // as it would be written; empty: none
+  std::vector<std::string> choices = {};  // of choice; of text: values to suggest to editors
+  std::vector<Option> children = {};     // of map
   bool required = false;
-  std::string example;
+  std::string example = {};
 };
 using OptionTable = std::vector<Option>;
 
