@@ -1,0 +1,271 @@
+#include "connectors/parquet_encoder.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstring>
+#include <map>
+#include <string_view>
+#include <unordered_map>
+#include <utility>
+
+#include <tranche/core/value.h>
+
+#include "base/fault.h"
+#include "base/file.h"
+#include "connectors/parquet_file.h"
+#include "drivers/duckdb_database.h"
+#include "formats/page_codec.h"
+
+namespace tranche {
+namespace {
+
+// What may stand in a folder's name as it is; the rest is percent-encoded, as Hive and DuckDB do.
+bool is_plain(char c) {
+  return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '-' ||
+         c == '_' || c == '.' || c == ' ' || static_cast<unsigned char>(c) >= 0x80;
+}
+
+void append_encoded(std::string& out, std::string_view text) {
+  for (const char c : text) {
+    if (is_plain(c))
+      out += c;
+    else
+      out += fmt::format("%{:02X}", static_cast<unsigned char>(c));
+  }
+}
+
+// The rows of one partition in the chunk that is being encoded.
+struct Partition {
+  std::string frames;
+  std::uint64_t rows = 0;
+  std::vector<std::uint32_t> selected;  // of the present page
+};
+
+// The segments of a part, read one after the other while DuckDB asks for rows.
+struct PartFeed {
+  std::vector<Segment> segments;
+  std::uint64_t rows = 0;  // given to DuckDB
+};
+
+Result<PageRun> next_run(PartFeed& part, const SchemaPtr& schema, std::size_t& at,
+                         std::unique_ptr<PageFrames>& frames) {
+  while (true) {
+    if (frames) {
+      TRANCHE_ASSIGN(std::unique_ptr<Page> page, frames->next());
+      if (page) {
+        const std::size_t rows = page->rows();
+        part.rows += rows;
+        return PageRun{std::shared_ptr<const Page>(std::move(page)), 0, rows};
+      }
+      frames.reset();
+    }
+    if (at == part.segments.size()) return PageRun{};
+    TRANCHE_ASSIGN(auto bytes, part.segments[at++].load());
+    frames = std::make_unique<PageFrames>(schema, std::move(bytes));
+  }
+}
+
+struct KeyHash {
+  using is_transparent = void;
+  std::size_t operator()(std::string_view key) const { return std::hash<std::string_view>{}(key); }
+};
+
+class ParquetEncoder : public Encoder {
+ public:
+  ParquetEncoder(PartTarget target, std::unique_ptr<DuckConnection> connection)
+      : target_(std::move(target)),
+        connection_(std::move(connection)),
+        part_(std::make_shared<PartFeed>()) {}
+
+  // Makes the table function that COPY reads.
+  Result<void> open() {
+    PageFeed feed;
+    feed.schema = target_.schema;
+    feed.open = [part = part_, schema = target_.schema]() -> Result<PageCursor> {
+      auto frames = std::make_shared<std::unique_ptr<PageFrames>>();
+      return PageCursor([part, schema, frames, at = std::size_t{0}]() mutable {
+        return next_run(*part, schema, at, *frames);
+      });
+    };
+    TRANCHE_ASSIGN(feed_name_, connection_->add_feed(std::move(feed)));
+    for (std::size_t at = 0; at < target_.schema->fields.size(); ++at) {
+      const auto& of = target_.partition_columns;
+      if (std::find(of.begin(), of.end(), at) != of.end()) continue;
+      columns_ += (columns_.empty() ? "" : ", ") + sql_identifier(target_.schema->fields[at].name);
+    }
+    return {};
+  }
+
+  Result<void> add(const Page& page) override {
+    if (page.rows() == 0) return {};
+    for (auto& [folder, partition] : partitions_) partition.selected.clear();
+    const bool drops = fault_drops_record("encode");
+    const auto rows = static_cast<std::uint32_t>(page.rows() - (drops ? 1 : 0));
+    if (target_.partition_columns.empty()) {
+      Partition& partition = partitions_[""];
+      if (drops) {
+        for (std::uint32_t row = 0; row < rows; ++row) partition.selected.push_back(row);
+        append_page_frame(partition.frames, page, partition.selected);
+      } else {
+        append_page_frame(partition.frames, page);
+      }
+      partition.rows += rows;
+      rows_ += rows;
+      return {};
+    }
+    for (std::uint32_t row = 0; row < rows; ++row) partition_of(page, row).selected.push_back(row);
+    for (auto& [folder, partition] : partitions_) {
+      if (partition.selected.empty()) continue;
+      append_page_frame(partition.frames, page, partition.selected);
+      partition.rows += partition.selected.size();
+      rows_ += partition.selected.size();
+    }
+    return {};
+  }
+
+  std::uint64_t rows_encoded() const override { return rows_; }
+
+  Result<std::vector<Segment>> finish() override {
+    std::vector<Segment> segments;
+    for (auto& [folder, partition] : partitions_) {
+      if (partition.rows == 0) continue;
+      segments.push_back(Segment::make(std::move(partition.frames), partition.rows));
+      segments.back().label = folder;
+    }
+    partitions_.clear();
+    keys_.clear();
+    last_ = nullptr;
+    return segments;
+  }
+
+  Result<std::vector<Segment>> merge(std::uint64_t group,
+                                     std::span<const Segment> segments) override {
+    std::map<std::string, std::vector<Segment>> by_folder;
+    for (const Segment& segment : segments) by_folder[segment.label].push_back(segment);
+    std::vector<Segment> parts;
+    for (auto& [folder, of_folder] : by_folder) {
+      part_->segments = std::move(of_folder);
+      auto part = write_part(group, parts.size(), folder);
+      part_->segments.clear();
+      if (!part) return std::move(part).error();
+      parts.push_back(*std::move(part));
+    }
+    return parts;
+  }
+
+ private:
+  // The bytes of the partition columns of a row, as they lie in memory: equal for equal values.
+  void make_key(const Page& page, std::size_t row) {
+    key_.clear();
+    for (const std::size_t at : target_.partition_columns) {
+      const Column& column = page.column(at);
+      const bool valid = column.is_valid(row);
+      key_ += valid ? '\1' : '\0';
+      if (!valid) continue;
+      if (!is_string(column.type())) {
+        key_.append(column.bytes() + row * column.stride(), column.stride());
+        continue;
+      }
+      const std::string_view text = column.values<StringRef>()[row].view();
+      const std::uint64_t bytes = text.size();
+      key_.append(reinterpret_cast<const char*>(&bytes), sizeof bytes);
+      key_ += text;
+    }
+  }
+
+  Partition& partition_of(const Page& page, std::size_t row) {
+    make_key(page, row);
+    if (last_ != nullptr && key_ == last_key_) return *last_;
+    const auto found = keys_.find(std::string_view(key_));
+    if (found != keys_.end()) {
+      last_ = found->second;
+    } else {
+      last_ = &partitions_[folder_of(page, row)];
+      keys_.emplace(key_, last_);
+    }
+    last_key_ = key_;
+    return *last_;
+  }
+
+  std::string folder_of(const Page& page, std::size_t row) const {
+    std::string folder;
+    std::string text;
+    for (const std::size_t at : target_.partition_columns) {
+      append_encoded(folder, target_.schema->fields[at].name);
+      folder += '=';
+      text.clear();
+      if (page.column(at).is_valid(row)) {
+        append_value_text(text, page.column(at), row);
+        append_encoded(folder, text);
+      } else {
+        folder += "__HIVE_DEFAULT_PARTITION__";
+      }
+      folder += '/';
+    }
+    return folder;
+  }
+
+  Result<Segment> write_part(std::uint64_t group, std::size_t number, const std::string& folder) {
+    std::uint64_t rows = 0;
+    for (const Segment& segment : part_->segments) rows += segment.rows;
+    Segment part;
+    part.label = fmt::format("{}{}{:06}-{}.tmp", folder, target_.temporary_prefix, group, number);
+    part.final_name = folder;
+    TRANCHE_TRY(create_folders(target_.options.folder / folder));
+    TRANCHE_ASSIGN(File file, File::create(target_.options.folder / part.label));
+    part_->rows = 0;
+    // DuckDB writes through our descriptor, so that the fsync and its result are ours.
+    const auto& options = target_.options;
+    auto written = connection_->execute(fmt::format(
+        "COPY (SELECT {} FROM {}()) TO {} (FORMAT parquet, COMPRESSION {}, ROW_GROUP_SIZE {}, "
+        "USE_TMP_FILE false)",
+        columns_, feed_name_, sql_literal(descriptor_path(file)),
+        options.compression == "none" ? "uncompressed" : options.compression,
+        options.row_group_rows));
+    if (!written) return copy_error(std::move(written).error(), file, part.label);
+    if (part_->rows != rows || *written != rows)
+      return make_error(ErrorKind::bug,
+                        fmt::format("{} rows of a part were encoded, {} read back and {} written "
+                                    "to {}",
+                                    rows, part_->rows, *written, part.label));
+    fault_point("part-written");
+    TRANCHE_TRY(file.sync());
+    TRANCHE_ASSIGN(part.bytes, file.size());
+    TRANCHE_ASSIGN(part.checksum, digest_range(file, 0, part.bytes));
+    TRANCHE_TRY(file.close());
+    part.rows = rows;
+    return part;
+  }
+
+  // What DuckDB can't write is no fault of a record.
+  Error copy_error(Error error, const File& file, const std::string& label) const {
+    if (error.kind == ErrorKind::bad_record || error.kind == ErrorKind::config)
+      error.kind = ErrorKind::failed;
+    return file_error(std::move(error), file, (target_.options.folder / label).string());
+  }
+
+  PartTarget target_;
+  std::unique_ptr<DuckConnection> connection_;
+  std::shared_ptr<PartFeed> part_;  // what the table function reads
+  std::string feed_name_;
+  std::string columns_;  // of the files, for SQL
+  std::map<std::string, Partition> partitions_;  // by folder, "" without partitions
+  std::unordered_map<std::string, Partition*, KeyHash, std::equal_to<>> keys_;
+  std::string key_;
+  std::string last_key_;
+  Partition* last_ = nullptr;
+  std::uint64_t rows_ = 0;  // since it was made
+};
+
+}  // namespace
+
+Result<std::unique_ptr<Encoder>> make_parquet_encoder(PartTarget target, WorkerScope& worker) {
+  TRANCHE_ASSIGN(const auto database, DuckDatabase::of(worker));
+  TRANCHE_ASSIGN(auto connection, database->connect());
+  auto encoder = std::make_unique<ParquetEncoder>(std::move(target), std::move(connection));
+  TRANCHE_TRY(encoder->open());
+  return std::unique_ptr<Encoder>(std::move(encoder));
+}
+
+}  // namespace tranche
