@@ -53,9 +53,9 @@ Error error_of(sqlite3* handle, int code, const std::string& path, std::chrono::
       return make_error(ErrorKind::failed,
                         fmt::format("Can't read or write SQLite database {}: {}.", path, why));
     case SQLITE_CORRUPT:
-      return make_error(ErrorKind::failed,
-                        fmt::format("SQLite database {} is damaged: {}. Restore it from a backup.",
-                                    path, why));
+      return make_error(
+          ErrorKind::failed,
+          fmt::format("SQLite database {} is damaged: {}. Restore it from a backup.", path, why));
     case SQLITE_NOTADB:
       return make_error(ErrorKind::failed, fmt::format("{} is not a SQLite database.", path));
     case SQLITE_READONLY:
@@ -94,7 +94,8 @@ SqliteStatement& SqliteStatement::operator=(SqliteStatement&& other) noexcept {
 SqliteStatement::~SqliteStatement() { sqlite3_finalize(statement_); }
 
 void SqliteStatement::keep(int code) {
-  if (code != SQLITE_OK && bind_error_ == SQLITE_OK) [[unlikely]] bind_error_ = code;
+  if (code != SQLITE_OK && bind_error_ == SQLITE_OK) [[unlikely]]
+    bind_error_ = code;
 }
 
 void SqliteStatement::bind_null(int parameter) { keep(sqlite3_bind_null(statement_, parameter)); }

@@ -6,8 +6,8 @@
 //   transient   another connection holds the lock, for longer than the wait
 //   bad_record  a constraint, a mismatched type, a value that is too long: the row is refused, the
 //               transaction goes on (but see in_transaction)
-//   failed      disk full, I/O error, damaged, read-only, can't be opened, not a SQLite database, or
-//               a statement that SQLite does not understand
+//   failed      disk full, I/O error, damaged, read-only, can't be opened, not a SQLite database,
+//               or a statement that SQLite does not understand
 //   memory      SQLite is out of memory
 #pragma once
 
@@ -73,8 +73,8 @@ class SqliteDatabase {
  public:
   enum class Access { read_only, read_write, create };
 
-  // Opens the file and reads its header, so that a file of another kind is found here. `wait` is how
-  // long a statement waits for the locks of others.
+  // Opens the file and reads its header, so that a file of another kind is found here. `wait` is
+  // how long a statement waits for the locks of others.
   static Result<std::unique_ptr<SqliteDatabase>> open(const std::filesystem::path& path,
                                                       Access access,
                                                       std::chrono::milliseconds wait);
@@ -86,8 +86,7 @@ class SqliteDatabase {
   Result<void> execute(const std::string& sql);
   Result<SqliteStatement> prepare(std::string_view sql);
   // Runs one statement with `values` (text, integers, doubles) as its parameters, in order.
-  template <class... Values>
-  Result<void> run(std::string_view sql, const Values&... values);
+  template <class... Values> Result<void> run(std::string_view sql, const Values&... values);
   // Prepares one with its parameters, whose text is copied; the caller steps.
   template <class... Values>
   Result<SqliteStatement> query(std::string_view sql, const Values&... values);

@@ -88,8 +88,8 @@ Result<std::unique_ptr<Ledger>> Ledger::open(const fs::path& state_folder) {
   const bool is_new = !exists(state_folder);
   if (is_new) TRANCHE_TRY(create_folders(state_folder));
   const fs::path path = state_folder / file_name;
-  TRANCHE_ASSIGN(auto database, SqliteDatabase::open(path, SqliteDatabase::Access::create,
-                                                     wait_for_writers));
+  TRANCHE_ASSIGN(auto database,
+                 SqliteDatabase::open(path, SqliteDatabase::Access::create, wait_for_writers));
   if (database->is_read_only()) {
     return make_error(ErrorKind::failed,
                       fmt::format("Can't write the ledger {}: permission denied. Give the state "
@@ -98,8 +98,9 @@ Result<std::unique_ptr<Ledger>> Ledger::open(const fs::path& state_folder) {
   }
   TRANCHE_TRY(use_wal(*database));
   // A cache of 4 MiB is plenty: the ledger appends and reads its end.
-  TRANCHE_TRY(database->execute("PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; "
-                                "PRAGMA cache_size = -4096"));
+  TRANCHE_TRY(
+      database->execute("PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; "
+                        "PRAGMA cache_size = -4096"));
   TRANCHE_TRY(ledger::prepare_schema(*database));
   if (is_new) TRANCHE_TRY(sync_folder(state_folder));
   return std::unique_ptr<Ledger>(new Ledger(std::move(database), path));
@@ -113,8 +114,8 @@ Result<std::unique_ptr<Ledger>> Ledger::open_existing_read_only(const fs::path& 
                                   "folder yet (--state names another).",
                                   state_folder.string()));
   }
-  TRANCHE_ASSIGN(auto database, SqliteDatabase::open(path, SqliteDatabase::Access::read_only,
-                                                     wait_for_writers));
+  TRANCHE_ASSIGN(auto database,
+                 SqliteDatabase::open(path, SqliteDatabase::Access::read_only, wait_for_writers));
   TRANCHE_TRY(ledger::check_schema(*database));
   return std::unique_ptr<Ledger>(new Ledger(std::move(database), path));
 }
@@ -130,9 +131,10 @@ Result<void> Ledger::create_run(RunRecord run) {
 }
 
 Result<std::uint32_t> Ledger::record_start(const std::string& run) {
-  TRANCHE_TRY(database_->run("UPDATE runs SET state = 'running', error = '', ended = 0, "
-                             "stop_requested = 0, starts = starts + 1 WHERE id = ?",
-                             run));
+  TRANCHE_TRY(
+      database_->run("UPDATE runs SET state = 'running', error = '', ended = 0, "
+                     "stop_requested = 0, starts = starts + 1 WHERE id = ?",
+                     run));
   TRANCHE_TRY(must_have_changed(*database_, run));
   TRANCHE_ASSIGN(auto row, database_->query("SELECT starts FROM runs WHERE id = ?", run));
   TRANCHE_TRY(row.step());
@@ -187,14 +189,13 @@ Result<std::vector<std::string>> Ledger::warnings(const std::string& run) {
 Result<std::optional<RunRecord>> Ledger::latest_run(
     const std::string& job, const std::optional<std::string>& parameters_digest,
     const std::string& state) {
-  TRANCHE_ASSIGN(auto rows,
-                 database_->query(fmt::format("SELECT {} FROM runs WHERE job = ?1 AND "
-                                              "(?2 = 0 OR parameters_digest = ?3) AND "
-                                              "(?4 = '' OR state = ?4) "
-                                              "ORDER BY number DESC LIMIT 1",
-                                              run_columns),
-                                  job, parameters_digest.has_value(),
-                                  parameters_digest.value_or(std::string()), state));
+  TRANCHE_ASSIGN(auto rows, database_->query(fmt::format("SELECT {} FROM runs WHERE job = ?1 AND "
+                                                         "(?2 = 0 OR parameters_digest = ?3) AND "
+                                                         "(?4 = '' OR state = ?4) "
+                                                         "ORDER BY number DESC LIMIT 1",
+                                                         run_columns),
+                                             job, parameters_digest.has_value(),
+                                             parameters_digest.value_or(std::string()), state));
   return first_run(std::move(rows));
 }
 
@@ -208,11 +209,11 @@ Result<RunRecord> Ledger::find_run(const std::string& words) {
   }
   std::vector<RunRecord> found;
   if (looks_like_id(words)) {
-    TRANCHE_ASSIGN(auto rows, database_->query(
-                                  fmt::format("SELECT {} FROM runs WHERE substr(id, 1, ?2) = ?1 "
-                                              "ORDER BY number DESC LIMIT 3",
-                                              run_columns),
-                                  words, words.size()));
+    TRANCHE_ASSIGN(auto rows,
+                   database_->query(fmt::format("SELECT {} FROM runs WHERE substr(id, 1, ?2) = ?1 "
+                                                "ORDER BY number DESC LIMIT 3",
+                                                run_columns),
+                                    words, words.size()));
     for (;;) {
       TRANCHE_ASSIGN(const bool more, rows.step());
       if (!more) break;

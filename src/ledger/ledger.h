@@ -1,6 +1,6 @@
 // The ledger: the durable memory of runs, steps, plans, attempts, commits and rejects, in one
-// SQLite database, `<state>/ledger.db`. It remembers and never decides; docs/ledger.md documents its
-// tables.
+// SQLite database, `<state>/ledger.db`. It remembers and never decides; docs/ledger.md documents
+// its tables.
 //
 // Durability: WAL with synchronous=FULL. Every method that writes returns after the write is
 // durable, except record_progress, which may be lost by a power cut.
@@ -9,8 +9,8 @@
 // for the others by itself, for up to 30 seconds.
 // Lifetime: a StepLedger keeps the database open by itself and may outlive its Ledger.
 // Errors: transient when another process kept the ledger locked for all that time; failed for a
-// full disk, a damaged file, or a ledger of a newer version; usage where a method says so; bug for a
-// run, a step or a state that there is not.
+// full disk, a damaged file, or a ledger of a newer version; usage where a method says so; bug for
+// a run, a step or a state that there is not.
 // Units: times are microseconds since the epoch, UTC; 0 says "not yet".
 //
 // Whether a run whose state is "running" is alive is told by its lock, not here.
@@ -40,17 +40,17 @@ class SqliteDatabase;
 
 // States of a run, as text: running, completed, failed, stopped, abandoned. Any other is refused.
 struct RunRecord {
-  std::string run;                // its id: 32 hexadecimal digits
+  std::string run;  // its id: 32 hexadecimal digits
   std::string job;
   std::string job_file;           // absolute; empty for a job built in C++
   std::string parameters;         // JSON, for people: {"day":"2026-01-31"}
   std::string parameters_digest;  // runs of one job with equal digests are the same work
   std::string state = "running";
-  std::string error;              // why it failed
-  std::string summary;            // JSON of the end; empty before
+  std::string error;    // why it failed
+  std::string summary;  // JSON of the end; empty before
   std::int64_t started_microseconds = 0;
   std::int64_t ended_microseconds = 0;  // of the last end; 0 while running
-  std::uint32_t starts = 1;       // how often an engine took it up
+  std::uint32_t starts = 1;             // how often an engine took it up
   bool stop_requested = false;
 };
 
@@ -74,8 +74,8 @@ struct StepRecord {
   std::vector<std::string> targets;  // what its sink claims
   std::vector<Input> inputs;         // as they were when the plan began
   Division division;
-  std::string settings;              // JSON, the caller's: what else shapes output
-  bool appends = false;              // its sink appends: running it again doubles the rows
+  std::string settings;  // JSON, the caller's: what else shapes output
+  bool appends = false;  // its sink appends: running it again doubles the rows
   std::int64_t started_microseconds = 0;
   std::int64_t ended_microseconds = 0;
 };
@@ -89,9 +89,9 @@ struct StepTotals {
   std::uint64_t groups_committed = 0;
   bool plan_complete = false;
   SealState seal = SealState::open;
-  Counts counts;                    // of committed groups
-  std::uint64_t failures = 0;       // failed attempts
-  std::string last_failure;         // the error of the latest one
+  Counts counts;               // of committed groups
+  std::uint64_t failures = 0;  // failed attempts
+  std::string last_failure;    // the error of the latest one
 };
 
 // The last progress that the engine wrote down, for people who look on from another process.

@@ -7,8 +7,8 @@
 namespace tranche {
 namespace {
 
-// The stagings that a reader wants: those that a commit carries, or, of groups without a commit, the
-// latest one.
+// The stagings that a reader wants: those that a commit carries, or, of groups without a commit,
+// the latest one.
 std::string wanted_stagings(KeptRejects which) {
   std::string sql =
       "FROM staged JOIN steps ON steps.number = staged.step JOIN runs ON runs.number = steps.run "
@@ -48,13 +48,14 @@ KeptReject read_reject(const SqliteStatement& row, const std::string& run) {
 
 Result<void> Ledger::read_rejects(const std::string& run, const std::string& step,
                                   KeptRejects which, std::uint64_t limit, const RejectTaker& take) {
-  // Staged ids first, then the rejects of each: SQLite needs no sort of all of them, and the order is
-  // that of step, group and record.
-  TRANCHE_ASSIGN(auto stagings,
-                 database_->query("SELECT staged.number, steps.name, staged.group_number, "
-                                  "staged.step " + wanted_stagings(which) +
-                                      "ORDER BY steps.position, staged.group_number",
-                                  run, step));
+  // Stagings first, then the rejects of each: SQLite needs no sort of all of them, and the order
+  // is that of step, group and record.
+  TRANCHE_ASSIGN(
+      auto stagings,
+      database_->query("SELECT staged.number, steps.name, staged.group_number, "
+                       "staged.step " +
+                           wanted_stagings(which) + "ORDER BY steps.position, staged.group_number",
+                       run, step));
   TRANCHE_ASSIGN(auto rejects,
                  database_->prepare(
                      "SELECT ?2, ?3, coalesce((SELECT number FROM batches WHERE step = ?4 AND "
@@ -83,9 +84,9 @@ Result<void> Ledger::read_rejects(const std::string& run, const std::string& ste
 
 Result<std::uint64_t> Ledger::count_rejects(const std::string& run, const std::string& step,
                                             KeptRejects which) {
-  TRANCHE_ASSIGN(auto row,
-                 database_->query("SELECT coalesce(sum(staged.rejects), 0) " + wanted_stagings(which),
-                                  run, step));
+  TRANCHE_ASSIGN(auto row, database_->query(
+                               "SELECT coalesce(sum(staged.rejects), 0) " + wanted_stagings(which),
+                               run, step));
   TRANCHE_TRY(row.step());
   return row.natural(0);
 }

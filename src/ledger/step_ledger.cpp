@@ -18,7 +18,8 @@ Result<StepState> SqliteStepLedger::load() {
                                             "WHERE number = ?",
                                             step_));
   TRANCHE_ASSIGN(const bool found, row.step());
-  if (!found) return make_error(ErrorKind::bug, "The ledger has lost the step that it was asked for.");
+  if (!found)
+    return make_error(ErrorKind::bug, "The ledger has lost the step that it was asked for.");
   state.plan_complete = row.integer(0) != 0;
   state.seal = parse_seal(row.text(1));
   state.seal_intent = row.string(2);
@@ -66,10 +67,9 @@ Result<void> SqliteStepLedger::load_commits(StepState& state) {
 
 Result<void> SqliteStepLedger::append_plan(std::span<const BatchPlan> batches, bool complete) {
   TRANCHE_ASSIGN(auto transaction, SqliteTransaction::begin(*database_));
-  TRANCHE_ASSIGN(auto insert,
-                 database_->prepare("INSERT INTO batches (step, number, group_number, "
-                                    "first_record, records, bytes, chunks) "
-                                    "VALUES (?, ?, ?, ?, ?, ?, ?)"));
+  TRANCHE_ASSIGN(auto insert, database_->prepare("INSERT INTO batches (step, number, group_number, "
+                                                 "first_record, records, bytes, chunks) "
+                                                 "VALUES (?, ?, ?, ?, ?, ?, ?)"));
   for (const BatchPlan& batch : batches) {
     const std::string chunks = encode_slices(batch.chunks);
     insert.bind_integer(1, step_);
@@ -81,7 +81,8 @@ Result<void> SqliteStepLedger::append_plan(std::span<const BatchPlan> batches, b
     insert.bind_text(7, chunks);
     TRANCHE_TRY(insert.run());
   }
-  TRANCHE_TRY(database_->run("UPDATE steps SET plan_complete = ? WHERE number = ?", complete, step_));
+  TRANCHE_TRY(
+      database_->run("UPDATE steps SET plan_complete = ? WHERE number = ?", complete, step_));
   return transaction.commit();
 }
 
@@ -93,13 +94,13 @@ Result<void> SqliteStepLedger::drop_plan_from(std::uint64_t first_batch) {
                                   step_, first_batch));
   TRANCHE_TRY(committed.step());
   if (committed.integer(0) != 0) {
-    return make_error(ErrorKind::bug,
-                      fmt::format("Batch {} or one behind it is committed: its plan is fixed.",
-                                  first_batch));
+    return make_error(
+        ErrorKind::bug,
+        fmt::format("Batch {} or one behind it is committed: its plan is fixed.", first_batch));
   }
   committed.reset();
-  TRANCHE_TRY(database_->run("DELETE FROM batches WHERE step = ? AND number >= ?", step_,
-                             first_batch));
+  TRANCHE_TRY(
+      database_->run("DELETE FROM batches WHERE step = ? AND number >= ?", step_, first_batch));
   TRANCHE_TRY(database_->run("UPDATE steps SET plan_complete = 0 WHERE number = ?", step_));
   return transaction.commit();
 }
@@ -114,20 +115,22 @@ Result<void> SqliteStepLedger::record_failure(std::uint64_t group, std::uint32_t
 Result<void> SqliteStepLedger::stage(std::uint64_t group, const std::string& reject_id,
                                      const Counts& counts, std::span<const Reject> rejects) {
   TRANCHE_ASSIGN(auto transaction, SqliteTransaction::begin(*database_));
-  TRANCHE_TRY(database_->run("INSERT INTO staged (step, group_number, reject_id, counts, rejects, "
-                             "at) VALUES (?, ?, ?, ?, ?, ?)",
-                             step_, group, reject_id, encode_counts(counts), rejects.size(),
-                             system_clock().now_microseconds()));
+  TRANCHE_TRY(
+      database_->run("INSERT INTO staged (step, group_number, reject_id, counts, rejects, "
+                     "at) VALUES (?, ?, ?, ?, ?, ?)",
+                     step_, group, reject_id, encode_counts(counts), rejects.size(),
+                     system_clock().now_microseconds()));
   TRANCHE_TRY(insert_rejects(database_->last_insert_id(), rejects));
   return transaction.commit();
 }
 
-Result<void> SqliteStepLedger::insert_rejects(std::int64_t staged, std::span<const Reject> rejects) {
+Result<void> SqliteStepLedger::insert_rejects(std::int64_t staged,
+                                              std::span<const Reject> rejects) {
   if (rejects.empty()) return {};
-  TRANCHE_ASSIGN(auto insert, database_->prepare(
-                                  "INSERT INTO rejects (staged, position, record, has_position, "
-                                  "source, line, offset, phase, error, raw, attempts, signal) "
-                                  "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"));
+  TRANCHE_ASSIGN(auto insert,
+                 database_->prepare("INSERT INTO rejects (staged, position, record, has_position, "
+                                    "source, line, offset, phase, error, raw, attempts, signal) "
+                                    "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"));
   std::int64_t position = 0;
   for (const Reject& reject : rejects) {
     insert.bind_integer(1, staged);
@@ -163,16 +166,18 @@ Result<Counts> SqliteStepLedger::staged_counts(const std::string& reject_id) {
 Result<void> SqliteStepLedger::record_commit(const CommittedGroup& group) {
   const Receipt& receipt = group.receipt;
   TRANCHE_ASSIGN(auto transaction, SqliteTransaction::begin(*database_));
-  TRANCHE_TRY(database_->run("INSERT OR REPLACE INTO commits (step, group_number, rows, bytes, "
-                             "checksum, position, payload, reject_id, counts, at) "
-                             "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                             step_, receipt.group, receipt.rows, receipt.bytes, receipt.checksum,
-                             receipt.position, receipt.payload, receipt.reject_id,
-                             encode_counts(group.counts), system_clock().now_microseconds()));
+  TRANCHE_TRY(
+      database_->run("INSERT OR REPLACE INTO commits (step, group_number, rows, bytes, "
+                     "checksum, position, payload, reject_id, counts, at) "
+                     "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                     step_, receipt.group, receipt.rows, receipt.bytes, receipt.checksum,
+                     receipt.position, receipt.payload, receipt.reject_id,
+                     encode_counts(group.counts), system_clock().now_microseconds()));
   // What other attempts at this group had staged can never be published any more.
-  TRANCHE_TRY(database_->run("DELETE FROM staged WHERE step = ? AND group_number = ? AND "
-                             "reject_id <> ?",
-                             step_, receipt.group, receipt.reject_id));
+  TRANCHE_TRY(
+      database_->run("DELETE FROM staged WHERE step = ? AND group_number = ? AND "
+                     "reject_id <> ?",
+                     step_, receipt.group, receipt.reject_id));
   return transaction.commit();
 }
 

@@ -211,8 +211,8 @@ Result<void> Ledger::record_progress(const std::string& run, const std::string& 
                                      const Progress& progress, bool now) {
   const std::string of = run + "/" + step;
   const auto moment = system_clock().monotonic();
-  const bool is_early = of == progress_written_of_ &&
-                        moment - progress_written_ < progress_interval;
+  const bool is_early =
+      of == progress_written_of_ && moment - progress_written_ < progress_interval;
   if (is_early && !now) return {};
   TRANCHE_ASSIGN(const StepKey key, find_step(*database_, run, step));
   // Nobody needs progress after a power cut: without an fsync it costs next to nothing. The next

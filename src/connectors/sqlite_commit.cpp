@@ -1,0 +1,220 @@
+#include "connectors/sqlite_commit.h"
+
+#include <numeric>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "base/digest.h"
+#include "base/fault.h"
+#include "connectors/sqlite_shape.h"
+#include "formats/page_codec.h"
+
+namespace tranche::sqlite {
+namespace {
+
+class FrameEncoder final : public Encoder {
+ public:
+  Result<void> add(const Page& page) override {
+    if (page.rows() > 0 && fault_drops_record("encode")) {
+      std::vector<std::uint32_t> rows(page.rows() - 1);
+      std::iota(rows.begin(), rows.end(), std::uint32_t{0});
+      append_page_frame(bytes_, page, rows);
+      rows_ += rows.size();
+      return {};
+    }
+    append_page_frame(bytes_, page);
+    rows_ += page.rows();
+    return {};
+  }
+
+  std::uint64_t rows_encoded() const override { return rows_; }
+
+  Result<std::vector<Segment>> finish() override {
+    std::vector<Segment> segments;
+    if (rows_ > 0) segments.push_back(Segment::make(std::move(bytes_), rows_));
+    bytes_ = std::string();
+    rows_ = 0;
+    return segments;
+  }
+
+ private:
+  std::string bytes_;
+  std::uint64_t rows_ = 0;
+};
+
+}  // namespace
+
+std::unique_ptr<Encoder> make_encoder() { return std::make_unique<FrameEncoder>(); }
+
+std::string insert_sql(const Schema& schema, const Target& target, const std::string& into) {
+  // OR ABORT overrides ON CONFLICT clauses of the table's own constraints: none of them may drop a
+  // row silently, overwrite another one, or end the transaction.
+  std::string columns;
+  std::string values;
+  std::string updates;
+  for (const Field& field : schema.fields) {
+    const std::string column = sqlite_identifier(field.name);
+    columns += (columns.empty() ? "" : ", ") + column;
+    values += values.empty() ? "?" : ", ?";
+    if (contains_name(target.key, field.name)) continue;
+    updates += fmt::format("{}{} = excluded.{}", updates.empty() ? "" : ", ", column, column);
+  }
+  std::string sql = fmt::format("INSERT OR ABORT INTO {} ({}) VALUES ({})", sqlite_identifier(into),
+                                columns, values);
+  if (target.mode != Mode::upsert) return sql;
+  std::string key;
+  for (const std::string& column : target.key) {
+    key += (key.empty() ? "" : ", ") + sqlite_identifier(column);
+  }
+  sql += fmt::format(" ON CONFLICT ({}) DO ", key);
+  return sql + (updates.empty() ? "NOTHING" : "UPDATE SET " + updates);
+}
+
+Result<std::unique_ptr<Committer>> TableCommitter::make(SqliteDatabase& database,
+                                                        const Target& target, const SinkRun& run,
+                                                        const SchemaPtr& schema,
+                                                        const std::string& into) {
+  auto made =
+      std::unique_ptr<TableCommitter>(new TableCommitter(database, target, run, schema, into));
+  TRANCHE_ASSIGN(made->insert_, database.prepare(insert_sql(*schema, target, into)));
+  TRANCHE_ASSIGN(auto triggers, database.query("SELECT count(*) FROM sqlite_schema WHERE type = "
+                                               "'trigger' AND tbl_name = ? COLLATE NOCASE",
+                                               into));
+  TRANCHE_TRY(triggers.step());
+  made->needs_savepoints_ = triggers.integer(0) > 0;
+  made->may_change_nothing_ =
+      target.mode == Mode::upsert && target.key.size() == schema->fields.size();
+  if (made->needs_savepoints_) {
+    TRANCHE_ASSIGN(made->savepoint_, database.prepare("SAVEPOINT tranche_row"));
+    TRANCHE_ASSIGN(made->release_, database.prepare("RELEASE tranche_row"));
+    TRANCHE_ASSIGN(made->undo_, database.prepare("ROLLBACK TO tranche_row"));
+  }
+  return std::unique_ptr<Committer>(std::move(made));
+}
+
+Result<Applied> TableCommitter::apply(std::uint64_t group, std::span<const Segment> segments,
+                                      const std::string& reject_id) {
+  rollback();
+  Receipt receipt;
+  receipt.group = group;
+  receipt.reject_id = reject_id;
+  Digest digest;
+  for (const Segment& segment : segments) {
+    receipt.rows += segment.rows;
+    receipt.bytes += segment.bytes;
+    digest.update(to_hex64(segment.checksum));
+  }
+  receipt.checksum = digest.value();
+
+  TRANCHE_TRY(database_.begin());
+  receipt_ = receipt;
+  // The commit's row comes first: whoever else commits this group now waits, or is found out.
+  const auto recorded = record_.insert(run_, receipt);
+  if (!recorded) {
+    if (recorded.error().kind != ErrorKind::bad_record) return recorded.error();
+    TRANCHE_ASSIGN(committed_already_, is_committed_already(receipt));
+    database_.rollback();
+    return Applied{receipt_.rows, {}};
+  }
+  Applied applied;
+  for (const Segment& segment : segments) {
+    TRANCHE_ASSIGN(auto bytes, segment.load());
+    PageFrames frames(schema_, std::move(bytes));
+    for (;;) {
+      TRANCHE_ASSIGN(const auto page, frames.next());
+      if (!page) break;
+      TRANCHE_TRY(insert_page(*page, applied));
+    }
+  }
+  if (applied.rows != receipt.rows) TRANCHE_TRY(record_.set_rows(run_, group, applied.rows));
+  receipt_.rows = applied.rows;
+  return applied;
+}
+
+Result<bool> TableCommitter::is_committed_already(const Receipt& receipt) {
+  TRANCHE_ASSIGN(const auto found, record_.find(run_, receipt.group));
+  if (!found || found->checksum != receipt.checksum) {
+    return make_error(ErrorKind::failed,
+                      fmt::format("{} already has a commit of batch {} of this run, with other "
+                                  "content: the record in {} was changed from outside. Start again "
+                                  "with --fresh.",
+                                  target_.place(), receipt.group, target_.commits_table));
+  }
+  receipt_ = *found;
+  return true;
+}
+
+Result<void> TableCommitter::insert_page(const Page& page, Applied& applied) {
+  const bool drops_first = page.rows() > 0 && fault_drops_record("sink");
+  for (std::size_t row = drops_first ? 1 : 0; row < page.rows(); ++row) {
+    TRANCHE_TRY(insert_row(page, row, applied));
+  }
+  return {};
+}
+
+Result<void> TableCommitter::insert_row(const Page& page, std::size_t row, Applied& applied) {
+  if (!binder_.bind(insert_, page, row)) [[unlikely]] {
+    applied.rejects.push_back(reject_row(page, row, "write", binder_.refusal(page, row)));
+    return {};
+  }
+  if (needs_savepoints_) TRANCHE_TRY(savepoint_.run());
+  Result<bool> stepped = insert_.step();
+  insert_.reset();
+  const bool is_ignored = stepped && database_.changes() == 0 && !may_change_nothing_;
+  if (needs_savepoints_) TRANCHE_TRY(guarded(stepped));
+  if (stepped && !is_ignored) [[likely]] {
+    ++applied.rows;
+    return {};
+  }
+  std::string why = "A trigger of the table ignored the row.";
+  if (!stepped) {
+    if (stepped.error().kind != ErrorKind::bad_record) return stepped.error();
+    why = explain(stepped.error().message);
+    if (!database_.in_transaction()) {
+      return make_error(ErrorKind::failed,
+                        fmt::format("{} ended the whole transaction over one row: {} Its trigger "
+                                    "must use RAISE(ABORT), not RAISE(ROLLBACK).",
+                                    target_.place(), why));
+    }
+  }
+  applied.rejects.push_back(reject_row(page, row, "write", std::move(why)));
+  return {};
+}
+
+// Ends the row's savepoint: what a failed row left behind is taken out again.
+Result<void> TableCommitter::guarded(Result<bool>& stepped) {
+  if (!database_.in_transaction()) return {};
+  if (!stepped) TRANCHE_TRY(undo_.run());
+  return release_.run();
+}
+
+// SQLite's message speaks of the staging table, which nobody knows.
+std::string TableCommitter::explain(std::string message) const {
+  if (into_ != target_.table) {
+    for (auto at = message.find(into_); at != std::string::npos; at = message.find(into_, at)) {
+      message.replace(at, into_.size(), target_.table);
+      at += target_.table.size();
+    }
+  }
+  return fmt::format("SQLite refused the row: {}.", message);
+}
+
+Result<Receipt> TableCommitter::commit() {
+  if (std::exchange(committed_already_, false)) return receipt_;
+  auto committed = database_.commit();
+  if (committed) return receipt_;
+  if (committed.error().kind != ErrorKind::bad_record) return committed.error();
+  return make_error(
+      ErrorKind::failed,
+      fmt::format("{} refused batch {} as a whole: {}. A deferred constraint names no "
+                  "row; mend the data, or make the constraint immediate.",
+                  target_.place(), receipt_.group, committed.error().message));
+}
+
+void TableCommitter::rollback() {
+  committed_already_ = false;
+  database_.rollback();
+}
+
+}  // namespace tranche::sqlite

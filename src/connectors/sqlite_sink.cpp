@@ -1,0 +1,295 @@
+#include "connectors/sqlite_sink.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "base/file.h"
+#include "base/json.h"
+#include "base/text.h"
+#include "connectors/sqlite_commit.h"
+#include "connectors/sqlite_shape.h"
+
+namespace tranche::sqlite {
+namespace {
+
+std::uint64_t total_rows(std::span<const Receipt> receipts) {
+  std::uint64_t rows = 0;
+  for (const Receipt& receipt : receipts) rows += receipt.rows;
+  return rows;
+}
+
+// Column names that SQLite could not tell apart.
+Result<void> check_names(const Schema& schema) {
+  for (std::size_t i = 0; i < schema.fields.size(); ++i) {
+    for (std::size_t j = 0; j < i; ++j) {
+      if (!same_name(schema.fields[i].name, schema.fields[j].name)) continue;
+      return make_error(ErrorKind::config,
+                        fmt::format("Columns \"{}\" and \"{}\" are one and the same to SQLite, "
+                                    "which ignores case; rename one of them.",
+                                    schema.fields[j].name, schema.fields[i].name));
+    }
+  }
+  return {};
+}
+
+}  // namespace
+
+std::vector<std::string> TableSink::targets() const {
+  return {fmt::format("sqlite:{}:{}", target_.database.string(), to_lower(target_.table))};
+}
+
+std::string TableSink::into() const {
+  return target_.mode == Mode::replace ? staging_table(target_, run_.run_id) : target_.table;
+}
+
+Result<void> TableSink::examine(const SchemaPtr& schema) {
+  TRANCHE_TRY(check_names(*schema));
+  for (const std::string& column : target_.key) {
+    if (contains_name(schema->names(), column)) continue;
+    return make_error(ErrorKind::config,
+                      fmt::format("The key names column \"{}\", which the records don't have; they "
+                                  "are ({}).",
+                                  column, tranche::to_string(*schema)));
+  }
+  if (!file_exists(target_.database)) return examine_folder();
+  TRANCHE_ASSIGN(const FileStatus status, file_status(target_.database));
+  if (status.is_folder) {
+    return make_error(ErrorKind::config, fmt::format("{} is a folder, not a SQLite database.",
+                                                     target_.database.string()));
+  }
+  TRANCHE_ASSIGN(const auto database, open_for_writing(target_, false));
+  CommitRecord record(*database, target_);
+  TRANCHE_TRY(record.check());
+  return examine_table(*database, *schema);
+}
+
+Result<void> TableSink::examine_folder() const {
+  fs::path folder = target_.database.parent_path();
+  while (!file_exists(folder) && folder.has_relative_path()) folder = folder.parent_path();
+  TRANCHE_ASSIGN(const FileStatus status, file_status(folder));
+  if (status.is_folder && ::access(folder.c_str(), W_OK | X_OK) == 0) return {};
+  return make_error(
+      ErrorKind::config,
+      fmt::format("Can't create SQLite database {}: {} {}.", target_.database.string(),
+                  folder.string(),
+                  status.is_folder ? "can't be written: permission denied" : "is not a folder"));
+}
+
+Result<void> TableSink::examine_table(SqliteDatabase& database, const Schema& schema) const {
+  TRANCHE_ASSIGN(const auto shape, read_shape(database, target_.table));
+  if (!shape) return {};
+  if (shape->kind != "table") {
+    return make_error(
+        ErrorKind::config,
+        fmt::format("{} is a {}{}; rows can be written into tables only.", target_.place(),
+                    shape->kind, shape->kind == "view" ? "" : " table"));
+  }
+  TRANCHE_TRY(check_shape(schema, *shape, target_.place()));
+  if (target_.mode == Mode::upsert) {
+    TRANCHE_ASSIGN(const bool has_key, has_unique_key(database, *shape, target_.key));
+    if (!has_key) {
+      return make_error(
+          ErrorKind::config,
+          fmt::format("{} has no unique index over its key ({}), which upsert needs; create one: "
+                      "CREATE UNIQUE INDEX ... ON {} ({}).",
+                      target_.place(), join(target_.key, ", "), sqlite_identifier(target_.table),
+                      join(target_.key, ", ")));
+    }
+  }
+  // SQLite has the last word: a statement that it can't prepare will not run.
+  const auto insert = database.prepare(insert_sql(schema, target_, target_.table));
+  if (insert) return {};
+  return make_error(ErrorKind::config, insert.error().message);
+}
+
+Result<std::vector<Receipt>> TableSink::recover(const SinkRun& run, const SchemaPtr& schema,
+                                                std::span<const Receipt> committed) {
+  run_ = run;
+  schema_ = schema;
+  database_.reset();
+  const fs::path folder = target_.database.parent_path();
+  TRANCHE_TRY(create_folders(folder));
+  const bool is_new = !file_exists(target_.database);
+  TRANCHE_ASSIGN(database_, open_for_writing(target_, true));
+  TRANCHE_TRY(examine_table(*database_, *schema_));
+  TRANCHE_ASSIGN(auto receipts, prepare_tables(committed));
+  if (is_new) TRANCHE_TRY(sync_folder(folder));
+  return receipts;
+}
+
+// Creates what is missing and reads what is committed, in one transaction: nobody comes between.
+Result<std::vector<Receipt>> TableSink::prepare_tables(std::span<const Receipt> committed) {
+  CommitRecord record(*database_, target_);
+  TRANCHE_ASSIGN(auto transaction, SqliteTransaction::begin(*database_));
+  TRANCHE_ASSIGN(const bool has_record, record.exists());
+  TRANCHE_ASSIGN(const auto table, read_shape(*database_, into()));
+  if (!has_record && table && !committed.empty()) {
+    return make_error(ErrorKind::failed,
+                      fmt::format("{} has lost its record of commits ({}), so it can't be known "
+                                  "which of {} batches it holds. Restore that table, or start "
+                                  "again with --fresh.",
+                                  target_.place(), target_.commits_table, committed.size()));
+  }
+  TRANCHE_TRY(record.create());
+  TRANCHE_ASSIGN(auto receipts, record.receipts(run_));
+  TRANCHE_ASSIGN(const bool is_sealed, record.is_sealed(run_));
+  if (!table && !is_sealed) {
+    if (target_.mode == Mode::replace) {
+      // Nobody has seen the rows of a staging table: without it they are loaded again.
+      TRANCHE_TRY(record.erase(run_));
+      receipts.clear();
+      TRANCHE_TRY(create_staging(*database_, target_, *schema_, into()));
+    } else if (receipts.empty()) {
+      TRANCHE_TRY(database_->execute(create_table_sql(*schema_, target_.table, target_.key)));
+    } else {
+      return make_error(ErrorKind::failed,
+                        fmt::format("{} is gone, though {} batches of this run are committed to "
+                                    "it. Restore it, or start again with --fresh --accept "
+                                    "committed.",
+                                    target_.place(), receipts.size()));
+    }
+  }
+  TRANCHE_TRY(transaction.commit());
+  return receipts;
+}
+
+Result<std::unique_ptr<Encoder>> TableSink::encoder(WorkerScope&) const { return make_encoder(); }
+
+Result<std::unique_ptr<Committer>> TableSink::committer() {
+  if (!database_) return make_error(ErrorKind::bug, "The SQLite sink was not bound to a run.");
+  return TableCommitter::make(*database_, target_, run_, schema_, into());
+}
+
+Result<std::optional<Receipt>> TableSink::find_receipt(std::uint64_t group) {
+  // A connection of its own: what the committing one has seen fail, it may remember wrongly.
+  TRANCHE_ASSIGN(const auto database, open_for_writing(target_, false));
+  return CommitRecord(*database, target_).find(run_, group);
+}
+
+Result<std::string> TableSink::plan_seal(std::span<const Receipt> committed) {
+  return Json(Json::Object{{"run", run_.run_id},
+                           {"step", run_.step},
+                           {"table", target_.table},
+                           {"mode", to_string(target_.mode)},
+                           {"batches", std::uint64_t{committed.size()}},
+                           {"rows", total_rows(committed)}})
+      .dump();
+}
+
+Result<void> TableSink::seal(const std::string& intent) {
+  TRANCHE_ASSIGN(const Json plan, Json::parse(intent));
+  SinkRun run;
+  run.run_id = plan["run"].text();
+  run.step = plan["step"].text();
+  // After a crash inside the seal nobody has called recover; and foreign keys must be off while one
+  // table takes another's place, which a connection can't change within a transaction.
+  TRANCHE_ASSIGN(const auto database, open_for_writing(target_, false));
+  TRANCHE_TRY(database->execute("PRAGMA foreign_keys = OFF; PRAGMA legacy_alter_table = ON"));
+  return seal_in(*database, run, plan["rows"].natural());
+}
+
+Result<void> TableSink::seal_in(SqliteDatabase& database, const SinkRun& run, std::uint64_t rows) {
+  CommitRecord record(database, target_);
+  TRANCHE_ASSIGN(auto transaction, SqliteTransaction::begin(database));
+  TRANCHE_ASSIGN(const bool is_sealed, record.is_sealed(run));
+  if (is_sealed) return {};
+  TRANCHE_ASSIGN(const auto receipts, record.receipts(run));
+  std::uint64_t present = total_rows(receipts);
+  const std::string staging = staging_table(target_, run.run_id);
+  if (target_.mode == Mode::replace && present == rows) {
+    TRANCHE_ASSIGN(const std::int64_t counted,
+                   database.query_integer("SELECT count(*) FROM " + sqlite_identifier(staging)));
+    present = static_cast<std::uint64_t>(counted);
+  }
+  if (present != rows) {
+    return make_error(ErrorKind::failed,
+                      fmt::format("{} was changed from outside during the run: {} rows were "
+                                  "committed to it, {} are recorded there. Start again with "
+                                  "--fresh.",
+                                  target_.place(), rows, present));
+  }
+  if (target_.mode == Mode::replace) TRANCHE_TRY(replace_table(database, target_, staging));
+  TRANCHE_TRY(record.insert_seal(run, rows));
+  return transaction.commit();
+}
+
+Result<void> TableSink::discard(const SinkRun& run, std::span<const Receipt> committed,
+                                bool keep_committed) {
+  if (!file_exists(target_.database)) return {};
+  database_.reset();
+  TRANCHE_ASSIGN(const auto database, open_for_writing(target_, false));
+  CommitRecord record(*database, target_);
+  TRANCHE_ASSIGN(auto transaction, SqliteTransaction::begin(*database));
+  TRANCHE_ASSIGN(const bool has_record, record.exists());
+  std::vector<Receipt> receipts(committed.begin(), committed.end());
+  if (has_record) {
+    TRANCHE_ASSIGN(const bool is_sealed, record.is_sealed(run));
+    if (is_sealed) return {};
+    TRANCHE_ASSIGN(receipts, record.receipts(run));
+  }
+  if (target_.mode != Mode::replace) {
+    if (receipts.empty() || keep_committed) return {};
+    return make_error(ErrorKind::config,
+                      fmt::format("{} batches ({} rows) of run {} are committed to table {} of {} "
+                                  "and can't be taken back; --accept committed gives the run up "
+                                  "and leaves them there.",
+                                  receipts.size(), total_rows(receipts), run.run_id, target_.table,
+                                  target_.database.string()));
+  }
+  TRANCHE_TRY(database->execute("DROP TABLE IF EXISTS " +
+                                sqlite_identifier(staging_table(target_, run.run_id))));
+  if (has_record) TRANCHE_TRY(record.erase(run));
+  return transaction.commit();
+}
+
+Result<std::vector<std::string>> TableSink::verify(const SinkRun& run, const std::string& intent,
+                                                   std::span<const Receipt> committed) {
+  std::vector<std::string> differences;
+  if (!file_exists(target_.database)) {
+    differences.push_back(fmt::format("SQLite database {} is gone.", target_.database.string()));
+    return differences;
+  }
+  TRANCHE_ASSIGN(const auto database, open_for_writing(target_, false));
+  TRANCHE_ASSIGN(const auto table, read_shape(*database, target_.table));
+  if (!table) differences.push_back(fmt::format("{} is gone.", target_.place()));
+  CommitRecord record(*database, target_);
+  TRANCHE_ASSIGN(const bool has_record, record.exists());
+  if (!has_record) {
+    differences.push_back(fmt::format("{} has lost its record of commits ({}).", target_.place(),
+                                      target_.commits_table));
+    return differences;
+  }
+  for (const Receipt& receipt : committed) {
+    TRANCHE_ASSIGN(const auto found, record.find(run, receipt.group));
+    if (!found) {
+      differences.push_back(fmt::format("Batch {} is not in {} of {}.", receipt.group,
+                                        target_.commits_table, target_.database.string()));
+    } else if (found->rows != receipt.rows || found->checksum != receipt.checksum) {
+      differences.push_back(
+          fmt::format("Batch {} has {} rows with another digest or number than the "
+                      "{} rows that were committed.",
+                      receipt.group, found->rows, receipt.rows));
+    }
+  }
+  TRANCHE_ASSIGN(const Json plan, Json::parse(intent.empty() ? "{}" : intent));
+  TRANCHE_ASSIGN(const bool is_sealed, record.is_sealed(run));
+  if (!intent.empty() && !is_sealed) {
+    differences.push_back(fmt::format("{} does not have the seal of this run.", target_.place()));
+  }
+  if (table && target_.mode == Mode::replace && is_sealed) {
+    TRANCHE_ASSIGN(const std::int64_t rows,
+                   database->query_integer(
+                       fmt::format("SELECT count(*) FROM {}", sqlite_identifier(target_.table))));
+    if (static_cast<std::uint64_t>(rows) != plan["rows"].natural()) {
+      differences.push_back(fmt::format("{} has {} rows; the run left {} there.", target_.place(),
+                                        rows, plan["rows"].natural()));
+    }
+  }
+  return differences;
+}
+
+}  // namespace tranche::sqlite

@@ -1,0 +1,78 @@
+// Where a step writes: a table of a SQLite database, as the job names it, and the database's own
+// record of commits.
+//
+// Threads: one at a time. Lifetime: value types and functions of a database of the caller's.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <tranche/core/sink.h>
+
+#include "drivers/sqlite.h"
+
+namespace tranche::sqlite {
+
+enum class Mode { append, replace, upsert };
+std::string to_string(Mode mode);
+
+struct Target {
+  std::filesystem::path database;  // absolute
+  std::string table;
+  Mode mode = Mode::append;
+  std::vector<std::string> key;  // of upsert
+  std::string commits_table;
+  std::string place() const;  // "Table sales of /data/w.db", for messages
+};
+
+// The table beside the real one that a replacing run fills.
+std::string staging_table(const Target& target, const std::string& run_id);
+
+// Opens the database for writing: every commit is on the disk, its folder's entry included, before
+// it is acknowledged (synchronous=EXTRA, which also covers a rollback journal's removal); foreign
+// keys are enforced; the journal mode stays as it is. Creates a missing file when `create`.
+Result<std::unique_ptr<SqliteDatabase>> open_for_writing(const Target& target, bool create);
+
+// tranche_commits: a row a committed group, and a row with batch -1 for the seal, each written in
+// the transaction of what it stands for.
+class CommitRecord {
+ public:
+  CommitRecord(SqliteDatabase& database, const Target& target)
+      : database_(database), table_(target.commits_table) {}
+
+  Result<bool> exists();
+  // Whether the table, when there is one, is such a record. Errors: config.
+  Result<void> check();
+  Result<void> create();                                      // when missing
+  Result<std::vector<Receipt>> receipts(const SinkRun& run);  // in order, without the seal
+  Result<std::optional<Receipt>> find(const SinkRun& run, std::uint64_t group);
+  Result<bool> is_sealed(const SinkRun& run);
+  // Errors: bad_record, when it is there already.
+  Result<void> insert(const SinkRun& run, const Receipt& receipt);
+  Result<void> set_rows(const SinkRun& run, std::uint64_t group, std::uint64_t rows);
+  Result<void> insert_seal(const SinkRun& run, std::uint64_t rows);
+  Result<void> erase(const SinkRun& run);
+
+ private:
+  Result<void> insert_row(const SinkRun& run, std::int64_t batch, const Receipt& receipt);
+
+  SqliteDatabase& database_;
+  std::string table_;
+};
+
+// Replacing (sqlite_replace.cpp).
+// Creates the staging table: shaped and constrained like the table it will replace, or, when there
+// is none, for the schema. REQUIRES an open transaction.
+Result<void> create_staging(SqliteDatabase& database, const Target& target, const Schema& schema,
+                            const std::string& staging);
+// Puts what is in the staging table in the place of the table: by a swap, or, where indexes,
+// triggers, views or foreign keys depend on the table, row by row. REQUIRES an open transaction,
+// and foreign keys not enforced. Errors: failed, when rows of other tables would lose their parents.
+Result<void> replace_table(SqliteDatabase& database, const Target& target,
+                           const std::string& staging);
+
+}  // namespace tranche::sqlite
