@@ -35,10 +35,6 @@ std::vector<Component> split_components(std::string_view pattern) {
                           std::string(pattern.substr(name_end, next - name_end))});
     at = next;
   }
-  if (pattern == "**" || pattern.ends_with("/**")) {  // all files below
-    components.back().slashes = "/";
-    components.push_back({"*", ""});
-  }
   return components;
 }
 
@@ -249,7 +245,9 @@ Result<std::vector<fs::path>> expand_plain(const fs::path& path) {
 }  // namespace
 
 Result<std::vector<fs::path>> expand_glob(const fs::path& pattern) {
-  std::vector<Component> components = split_components(pattern.native());
+  std::string spelled = pattern.native();
+  if (spelled == "**" || spelled.ends_with("/**")) spelled += "/*";  // all files below
+  std::vector<Component> components = split_components(spelled);
   const bool is_glob = std::any_of(components.begin(), components.end(),
                                    [](const Component& component) { return component.is_wild(); });
   if (!is_glob || file_exists(pattern)) return expand_plain(pattern);

@@ -16,7 +16,7 @@ namespace tranche {
 namespace {
 
 // is_held takes the lock for an instant; whoever meets that instant looks again.
-constexpr int kAttempts = 4;
+constexpr int kAttempts = 20;
 constexpr std::chrono::milliseconds kPause{5};
 
 // Closes on every way out until `keep` takes the descriptor.

@@ -157,7 +157,7 @@ std::string format_duration(std::chrono::nanoseconds duration) {
   if (ns < 0) {
     // The most negative count has no positive one: a nanosecond less is shown the same.
     const std::int64_t positive = ns == std::numeric_limits<std::int64_t>::min() ? -(ns + 1) : -ns;
-    return "-" + format_duration(std::chrono::nanoseconds(positive));
+    return fmt::format("-{}", format_duration(std::chrono::nanoseconds(positive)));
   }
   if (ns == 0) return "0 ms";
   if (ns < 1'000'000) return fmt::format("{} us", std::max<std::int64_t>(ns / 1000, 1));

@@ -104,7 +104,8 @@ TEST(JsonTest, ErrorsNameTheByte) {
 
 TEST(JsonTest, RefusesWhatIsNoJson) {
   for (const char* text : {"", " ", "{", "[1,]", "{\"a\":1,}", "01", "nul", "1 2", "{'a':1}",
-                           "[1e999]", "\"\xFF\"", "\"\n\"", "NaN", "// x\n1", "\"\\ud800\"", "+1", ".5"})
+                           "[1e999]", "\"\xFF\"", "\"\n\"", "NaN", "// x\n1", "\"\\ud800\"",
+                           "+1", ".5"})
     EXPECT_FALSE(Json::parse(text)) << text;
   EXPECT_FALSE(Json::parse(std::string_view("{}\0x", 4)));
 }

@@ -103,6 +103,7 @@ TEST(ProcessTest, AChildDiesWithItsParent) {
   ASSERT_TRUE(pipe);
   Result<Child> parent = Child::fork([&] {
     Result<Child> grandchild = Child::fork([&] {
+      ::alarm(60);  // should it be orphaned after all
       static_cast<void>(pipe->write("alive"));
       return ::pause();
     });

@@ -101,7 +101,8 @@ TEST(TextTest, FindsTheFirstByteThatIsNotUtf8) {
   EXPECT_EQ(find_invalid_utf8("ab\xC3"), 2u);
   EXPECT_EQ(find_invalid_utf8("ab\xC3z"), 2u);
   for (const char* text : {"\x80", "\xC0\x80", "\xC1\xBF", "\xE0\x9F\xBF", "\xED\xA0\x80",
-                           "\xE2\x82", "\xF0\x8F\xBF\xBF", "\xF4\x90\x80\x80", "\xF5\x80\x80\x80", "\xFE"}) {
+                           "\xE2\x82", "\xF0\x8F\xBF\xBF", "\xF4\x90\x80\x80", "\xF5\x80\x80\x80",
+                           "\xFE"}) {
     EXPECT_EQ(find_invalid_utf8(text), 0u) << hex(text);
     EXPECT_FALSE(is_utf8(text));
   }
