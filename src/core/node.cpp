@@ -44,6 +44,8 @@ Node Node::scalar(std::string text, Mark mark) {
   return node;
 }
 
+Node Node::map() { return map({}, {}); }
+
 Node Node::map(std::vector<Entry> entries, Mark mark) {
   Node node;
   node.kind = Kind::map;

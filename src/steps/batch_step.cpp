@@ -34,19 +34,6 @@ const Slice* last_slice(const std::vector<BatchPlan>& batches) {
   return nullptr;
 }
 
-// A group whose end is not planned yet is planned again from its first batch, so that it closes where
-// an undisturbed run would close it.
-Result<void> drop_open_group(StepState& state, StepLedger& ledger) {
-  if (state.plan_complete || state.batches.empty()) return {};
-  const std::uint64_t open = state.batches.back().group;
-  if (open < state.committed.size()) return {};
-  auto first = std::find_if(state.batches.begin(), state.batches.end(),
-                            [&](const BatchPlan& batch) { return batch.group == open; });
-  TRANCHE_TRY(ledger.drop_plan_from(first->number));
-  state.batches.erase(first, state.batches.end());
-  return {};
-}
-
 engine::StepEnd failed(Error error) {
   engine::StepEnd end;
   end.error = std::move(error);
@@ -126,15 +113,15 @@ engine::StepEnd run_batch_step(const BatchStep& step, const Division& division, 
 
   auto recovered = engine::recover_commits(work);
   if (!recovered) return failed(std::move(recovered).error());
-  if (auto dropped = drop_open_group(*recovered, ledger); !dropped) return failed(dropped.error());
   std::unique_ptr<SliceStream> stream;
   std::optional<Planner> planner;
   if (!recovered->plan_complete) {
     auto made = step.source->divide(last_slice(recovered->batches));
     if (!made) return failed(std::move(made).error());
     stream = *std::move(made);
-    if (recovered->batches.empty()) planner.emplace(*stream, division);
-    else planner.emplace(*stream, division, recovered->batches.back());
+    std::optional<std::uint64_t> committed;
+    if (!recovered->committed.empty()) committed = recovered->committed.back().receipt.group;
+    planner.emplace(*stream, division, position_behind(recovered->batches, division, committed));
   }
   work.next_batch = [&]() -> Result<std::optional<BatchPlan>> {
     if (!planner) return std::optional<BatchPlan>();

@@ -37,7 +37,8 @@ struct Node {
   Mark mark;
 
   static Node scalar(std::string text, Mark mark = {});
-  static Node map(std::vector<Entry> entries = {}, Mark mark = {});
+  static Node map();
+  static Node map(std::vector<Entry> entries, Mark mark = {});
   static Node list(std::vector<Node> items, Mark mark = {});
   const Node* find(std::string_view key) const;  // of a map
   Node& set(std::string key, Node value);        // of a map (a null becomes one); replaces

@@ -1,16 +1,23 @@
 // A record that could not be read, processed or written, and why.
+//
+// Business logic in C++ rejects the record it is given by `throw tranche::Reject("why")`: the engine
+// catches it and adds where the record came from.
 // Threads: a value type.
 #pragma once
 
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include <tranche/core/page.h>
 
 namespace tranche {
 
 struct Reject {
+  Reject() = default;
+  explicit Reject(std::string why) : error(std::move(why)) {}
+
   std::uint64_t record = 0;  // ordinal in the step, from 0
   std::string source;        // path or table
   std::uint64_t line = 0;    // from 1; 0: unknown

@@ -1,0 +1,102 @@
+// A job in C++: job("name").step(step("load").read(csv("in.csv")).process(f).write(parquet("out")...)).
+//
+// Threads: value types, used by one thread. Mistakes in options are found before the start, as those of
+// a job file are.
+#pragma once
+
+#include <concepts>
+#include <initializer_list>
+#include <string>
+#include <string_view>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+#include <tranche/api/job.h>
+#include <tranche/base/export.h>
+#include <tranche/transforms/function.h>
+
+namespace tranche {
+
+enum class WriteMode { append, replace, upsert };
+inline constexpr WriteMode append = WriteMode::append;
+inline constexpr WriteMode replace = WriteMode::replace;
+inline constexpr WriteMode upsert = WriteMode::upsert;
+
+// A system and its options, for reading or writing.
+class TRANCHE_EXPORT Use {
+ public:
+  Use(std::string connector, std::vector<std::string> paths);
+  // Any option of the system's table, as a job file writes it: option("delimiter", ";").
+  Use& option(std::string name, std::string value) &;
+  Use& option(std::string name, std::vector<std::string> values) &;
+  Use&& option(std::string name, std::string value) &&;
+  Use&& mode(WriteMode mode) &&;
+  Use&& table(std::string name) &&;
+  Use&& key(std::vector<std::string> columns) &&;
+  Use&& partition_by(std::vector<std::string> columns) &&;
+  // Names and types, as in a job file: columns({{"id", "bigint"}, {"name", "varchar"}}).
+  Use&& columns(std::vector<std::pair<std::string, std::string>> names_and_types) &&;
+  const ConnectorUse& use() const { return use_; }
+
+ private:
+  ConnectorUse use_;
+};
+
+TRANCHE_EXPORT Use csv(std::string path);
+TRANCHE_EXPORT Use csv(std::vector<std::string> paths);
+TRANCHE_EXPORT Use parquet(std::string path);
+TRANCHE_EXPORT Use sqlite(std::string path);
+
+struct MaxRejects {
+  RejectLimit limit;
+};
+inline MaxRejects max_rejects(std::uint64_t number) { return {RejectLimit{false, number, 0}}; }
+
+class TRANCHE_EXPORT StepBuilder {
+ public:
+  explicit StepBuilder(std::string name);
+  StepBuilder&& read(Use use) &&;
+  StepBuilder&& batch_rows(std::uint64_t rows) &&;
+  StepBuilder&& batch_bytes(std::uint64_t bytes) &&;
+  // SQL over `batch`.
+  StepBuilder&& sql(std::string text) &&;
+  // A function of a record: see tranche/transforms/function.h.
+  template <class Function>
+    requires(!std::convertible_to<Function, std::string>)
+  StepBuilder&& process(Function function) && {
+    using Shape = FunctionShape<Function>;
+    return std::move(*this).add_function(
+        [function]() -> Result<std::unique_ptr<Transform>> {
+          return std::unique_ptr<Transform>(std::make_unique<FunctionTransform<Function>>(function));
+        },
+        schema_of<typename Shape::Input>());
+  }
+  StepBuilder&& write(Use use) &&;
+  StepBuilder&& on_error(MaxRejects limit) &&;
+  StepBuilder&& retry(RetryPolicy policy) &&;
+  StepBuilder&& workers(std::uint32_t threads) &&;
+  const StepSpec& spec() const { return spec_; }
+
+ private:
+  StepBuilder&& add_function(std::function<Result<std::unique_ptr<Transform>>()> make, Schema input) &&;
+  StepSpec spec_;
+};
+
+class TRANCHE_EXPORT JobBuilder {
+ public:
+  explicit JobBuilder(std::string name);
+  JobBuilder&& step(const StepBuilder& step) &&;
+  JobBuilder&& description(std::string text) &&;
+  JobBuilder&& memory(std::uint64_t bytes) &&;
+  operator const JobSpec&() const { return job_; }  // NOLINT(implicit)
+  const JobSpec& spec() const { return job_; }
+
+ private:
+  JobSpec job_;
+};
+
+inline JobBuilder job(std::string name) { return JobBuilder(std::move(name)); }
+inline StepBuilder step(std::string name) { return StepBuilder(std::move(name)); }
+
+}  // namespace tranche

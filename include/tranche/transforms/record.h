@@ -1,0 +1,181 @@
+// Plain structs as records: which column each field is, and how its values are read and written.
+//
+// A field maps to the column of its name. Its type says the column's type: bool boolean, std::int32_t
+// integer, std::int64_t bigint (and the other widths), float real, double, Decimal<w, s>, Date, Time,
+// Timestamp, TimestampTz, std::string_view or std::string varchar; std::optional<T> allows nulls.
+// Threads: pure functions. Lifetime: a string_view of a record points into the page it was read from.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <tuple>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+#include <tranche/core/page.h>
+#include <tranche/transforms/decimal.h>
+#include <tranche/transforms/reflect.h>
+
+namespace tranche {
+
+// What a field's C++ type is as a column. Specialised for each supported type.
+template <class T>
+struct FieldTraits {
+  static constexpr bool supported = false;
+};
+
+template <class T, TypeId id>
+struct PlainField {
+  static constexpr bool supported = true;
+  static Type type() { return Type{id}; }
+  static T get(const Column& column, std::size_t row) { return column.values<T>()[row]; }
+  static void put(Column& column, std::size_t row, const T& value, Arena&) {
+    column.values<T>()[row] = value;
+  }
+};
+template <> struct FieldTraits<std::int8_t> : PlainField<std::int8_t, TypeId::tinyint> {};
+template <> struct FieldTraits<std::int16_t> : PlainField<std::int16_t, TypeId::smallint> {};
+template <> struct FieldTraits<std::int32_t> : PlainField<std::int32_t, TypeId::integer> {};
+template <> struct FieldTraits<std::int64_t> : PlainField<std::int64_t, TypeId::bigint> {};
+template <> struct FieldTraits<std::uint8_t> : PlainField<std::uint8_t, TypeId::utinyint> {};
+template <> struct FieldTraits<std::uint16_t> : PlainField<std::uint16_t, TypeId::usmallint> {};
+template <> struct FieldTraits<std::uint32_t> : PlainField<std::uint32_t, TypeId::uinteger> {};
+template <> struct FieldTraits<std::uint64_t> : PlainField<std::uint64_t, TypeId::ubigint> {};
+template <> struct FieldTraits<float> : PlainField<float, TypeId::real> {};
+template <> struct FieldTraits<double> : PlainField<double, TypeId::double_> {};
+template <> struct FieldTraits<Date> : PlainField<Date, TypeId::date> {};
+template <> struct FieldTraits<Time> : PlainField<Time, TypeId::time> {};
+template <> struct FieldTraits<Timestamp> : PlainField<Timestamp, TypeId::timestamp> {};
+template <> struct FieldTraits<TimestampTz> : PlainField<TimestampTz, TypeId::timestamptz> {};
+
+template <>
+struct FieldTraits<bool> {
+  static constexpr bool supported = true;
+  static Type type() { return Type{TypeId::boolean}; }
+  static bool get(const Column& column, std::size_t row) {
+    return column.values<std::uint8_t>()[row] != 0;
+  }
+  static void put(Column& column, std::size_t row, bool value, Arena&) {
+    column.values<std::uint8_t>()[row] = value ? 1 : 0;
+  }
+};
+
+template <unsigned W, unsigned S>
+struct FieldTraits<Decimal<W, S>> {
+  static constexpr bool supported = true;
+  using Stored = std::conditional_t<
+      (W <= 4), std::int16_t,
+      std::conditional_t<(W <= 9), std::int32_t,
+                         std::conditional_t<(W <= 18), std::int64_t, Int128>>>;
+  static Type type() {
+    return decimal_type(static_cast<std::uint8_t>(W), static_cast<std::uint8_t>(S));
+  }
+  static Decimal<W, S> get(const Column& column, std::size_t row) {
+    return Decimal<W, S>::from_scaled(column.values<Stored>()[row]);
+  }
+  static void put(Column& column, std::size_t row, Decimal<W, S> value, Arena&) {
+    column.values<Stored>()[row] = static_cast<Stored>(value.scaled());
+  }
+};
+
+template <class T>
+struct TextField {
+  static constexpr bool supported = true;
+  static Type type() { return Type{TypeId::varchar}; }
+  static T get(const Column& column, std::size_t row) {
+    return T(column.values<StringRef>()[row].view());
+  }
+  static void put(Column& column, std::size_t row, const T& value, Arena& arena) {
+    const std::string_view bytes = value;
+    column.values<StringRef>()[row] = StringRef::make(bytes.size() <= 12 ? bytes : arena.copy(bytes));
+  }
+};
+template <> struct FieldTraits<std::string_view> : TextField<std::string_view> {};
+template <> struct FieldTraits<std::string> : TextField<std::string> {};
+
+template <class T>
+struct IsOptional : std::false_type {};
+template <class T>
+struct IsOptional<std::optional<T>> : std::true_type {};
+
+template <class T>
+struct FieldValue {
+  using type = T;
+};
+template <class T>
+struct FieldValue<std::optional<T>> {
+  using type = T;
+};
+
+// Calls `visit.template operator()<I>()` for each field of Record.
+template <class Record, class Visit, std::size_t... I>
+void for_each_field(Visit&& visit, std::index_sequence<I...>) {
+  (visit.template operator()<I>(), ...);
+}
+template <class Record, class Visit>
+void for_each_field(Visit&& visit) {
+  for_each_field<Record>(std::forward<Visit>(visit),
+                         std::make_index_sequence<reflect::field_count<Record>()>{});
+}
+
+// The columns that Record is made of, by name and type; a field that is not optional is required.
+template <class Record>
+Schema schema_of() {
+  static_assert(std::is_aggregate_v<Record>, "a record is a plain struct without constructors or bases");
+  Schema schema;
+  for_each_field<Record>([&]<std::size_t I>() {
+    using Member = std::remove_const_t<reflect::FieldType<Record, I>>;
+    using Value = typename FieldValue<Member>::type;
+    static_assert(FieldTraits<Value>::supported,
+                  "this field's type is no column type: see tranche/transforms/record.h");
+    schema.fields.push_back(tranche::Field{std::string(reflect::field_name<Record, I>()),
+                                           FieldTraits<Value>::type(), !IsOptional<Member>::value});
+  });
+  return schema;
+}
+
+// Finds the columns of a record in a schema. Errors: config, naming field, column and both types.
+Result<std::vector<std::size_t>> match_columns(const Schema& record, const Schema& columns);
+
+// Reads row `row` of `page`; `columns` come from match_columns. Returns the name of the first field that
+// is null without being optional, or an empty one.
+template <class Record>
+std::string_view read_record(const Page& page, const std::vector<std::size_t>& columns,
+                             std::size_t row, Record& record) {
+  std::string_view null_field;
+  auto fields = reflect::tie_fields(record);
+  for_each_field<Record>([&]<std::size_t I>() {
+    using Member = reflect::FieldType<Record, I>;
+    using Traits = FieldTraits<typename FieldValue<Member>::type>;
+    const Column& column = page.column(columns[I]);
+    if (column.is_valid(row)) {
+      std::get<I>(fields) = Traits::get(column, row);
+    } else if constexpr (IsOptional<Member>::value) {
+      std::get<I>(fields) = std::nullopt;
+    } else if (null_field.empty()) {
+      null_field = reflect::field_name<Record, I>();
+    }
+  });
+  return null_field;
+}
+
+// Writes `record` as row `row` of `page`, whose columns are those of schema_of<Record>().
+template <class Record>
+void write_record(Page& page, std::size_t row, const Record& record) {
+  auto fields = reflect::tie_fields(record);
+  for_each_field<Record>([&]<std::size_t I>() {
+    using Member = std::remove_const_t<reflect::FieldType<Record, I>>;
+    using Traits = FieldTraits<typename FieldValue<Member>::type>;
+    Column& column = page.column(I);
+    if constexpr (IsOptional<Member>::value) {
+      if (std::get<I>(fields)) Traits::put(column, row, *std::get<I>(fields), page.arena);
+      else column.set_null(row);
+    } else {
+      Traits::put(column, row, std::get<I>(fields), page.arena);
+    }
+  });
+}
+
+}  // namespace tranche

@@ -1,0 +1,137 @@
+#include <tranche/api/builder.h>
+
+namespace tranche {
+namespace {
+
+Node texts_node(const std::vector<std::string>& texts) {
+  if (texts.size() == 1) return Node::scalar(texts.front());
+  std::vector<Node> items;
+  for (const auto& text : texts) items.push_back(Node::scalar(text));
+  return Node::list(std::move(items));
+}
+
+const char* to_text(WriteMode mode) {
+  switch (mode) {
+    case WriteMode::append: return "append";
+    case WriteMode::replace: return "replace";
+    case WriteMode::upsert: return "upsert";
+  }
+  return "";
+}
+
+}  // namespace
+
+Use::Use(std::string connector, std::vector<std::string> paths) {
+  use_.options = Node::map();
+  use_.options.set(connector, texts_node(paths));
+  use_.connector = std::move(connector);
+}
+
+Use& Use::option(std::string name, std::string value) & {
+  use_.options.set(std::move(name), Node::scalar(std::move(value)));
+  return *this;
+}
+Use& Use::option(std::string name, std::vector<std::string> values) & {
+  use_.options.set(std::move(name), texts_node(values));
+  return *this;
+}
+Use&& Use::option(std::string name, std::string value) && {
+  return std::move(option(std::move(name), std::move(value)));
+}
+Use&& Use::mode(WriteMode mode) && { return std::move(option("mode", std::string(to_text(mode)))); }
+Use&& Use::table(std::string name) && { return std::move(option("table", std::move(name))); }
+Use&& Use::key(std::vector<std::string> columns) && {
+  return std::move(option("key", std::move(columns)));
+}
+Use&& Use::partition_by(std::vector<std::string> columns) && {
+  return std::move(option("partition_by", std::move(columns)));
+}
+Use&& Use::columns(std::vector<std::pair<std::string, std::string>> names_and_types) && {
+  Node map = Node::map();
+  for (auto& [name, type] : names_and_types) {
+    map.set(std::move(name), Node::scalar(std::move(type)));
+  }
+  use_.options.set("columns", std::move(map));
+  return std::move(*this);
+}
+
+Use csv(std::string path) { return Use("csv", {std::move(path)}); }
+Use csv(std::vector<std::string> paths) { return Use("csv", std::move(paths)); }
+Use parquet(std::string path) { return Use("parquet", {std::move(path)}); }
+Use sqlite(std::string path) { return Use("sqlite", {std::move(path)}); }
+
+StepBuilder::StepBuilder(std::string name) { spec_.name = std::move(name); }
+
+StepBuilder&& StepBuilder::read(Use use) && {
+  spec_.read = use.use();
+  return std::move(*this);
+}
+StepBuilder&& StepBuilder::batch_rows(std::uint64_t rows) && {
+  spec_.division.rows = rows;
+  return std::move(*this);
+}
+StepBuilder&& StepBuilder::batch_bytes(std::uint64_t bytes) && {
+  spec_.division.bytes = bytes;
+  return std::move(*this);
+}
+StepBuilder&& StepBuilder::sql(std::string text) && {
+  TransformUse use;
+  use.kind = "sql";
+  use.options = Node::map();
+  use.options.set("sql", Node::scalar(std::move(text)));
+  spec_.process.push_back(std::move(use));
+  return std::move(*this);
+}
+
+// A text file says nothing of types: the first function's argument says what its columns are.
+StepBuilder&& StepBuilder::add_function(
+    std::function<Result<std::unique_ptr<Transform>>()> make, Schema input) && {
+  const bool first = spec_.process.empty();
+  if (first && spec_.read.connector == "csv" && spec_.read.options.find("columns") == nullptr) {
+    Node columns = Node::map();
+    for (const auto& field : input.fields) {
+      columns.set(field.name, Node::scalar(to_string(field.type)));
+    }
+    spec_.read.options.set("columns", std::move(columns));
+    if (spec_.read.options.find("other_columns") == nullptr) {
+      spec_.read.options.set("other_columns", Node::scalar("ignore"));
+    }
+  }
+  TransformUse use;
+  use.kind = "function";
+  use.make = std::move(make);
+  spec_.process.push_back(std::move(use));
+  return std::move(*this);
+}
+StepBuilder&& StepBuilder::write(Use use) && {
+  spec_.write = use.use();
+  return std::move(*this);
+}
+StepBuilder&& StepBuilder::on_error(MaxRejects limit) && {
+  spec_.reject_limit = limit.limit;
+  return std::move(*this);
+}
+StepBuilder&& StepBuilder::retry(RetryPolicy policy) && {
+  spec_.retry = policy;
+  return std::move(*this);
+}
+StepBuilder&& StepBuilder::workers(std::uint32_t threads) && {
+  spec_.workers.threads = threads;
+  return std::move(*this);
+}
+
+JobBuilder::JobBuilder(std::string name) { job_.name = std::move(name); }
+JobBuilder&& JobBuilder::step(const StepBuilder& step) && {
+  job_.steps.push_back(step.spec());
+  return std::move(*this);
+}
+JobBuilder&& JobBuilder::description(std::string text) && {
+  job_.description = std::move(text);
+  return std::move(*this);
+}
+JobBuilder&& JobBuilder::memory(std::uint64_t bytes) && {
+  job_.memory_bytes = bytes;
+  return std::move(*this);
+}
+
+}  // namespace tranche

@@ -1,0 +1,66 @@
+#include <tranche/transforms/function.h>
+
+#include <exception>
+#include <new>
+
+#include <fmt/format.h>
+
+#include "base/digest.h"
+#include "base/file.h"
+#include "base/process.h"
+
+namespace tranche {
+
+Result<std::vector<std::size_t>> match_columns(const Schema& record, const Schema& columns) {
+  std::vector<std::size_t> found;
+  for (const auto& field : record.fields) {
+    const auto index = columns.find(field.name);
+    if (!index) {
+      return make_error(ErrorKind::config,
+                        fmt::format("The function's argument has a field \"{}\", but there is no such "
+                                    "column; the columns are {}.",
+                                    field.name, to_string(columns)));
+    }
+    const auto& column = columns.fields[*index];
+    if (column.type != field.type) {
+      return make_error(ErrorKind::config,
+                        fmt::format("Field \"{}\" of the function's argument is a {}, but the column is "
+                                    "a {}. Declare the column as {}, or change the field.",
+                                    field.name, to_string(field.type), to_string(column.type),
+                                    to_string(field.type)));
+    }
+    found.push_back(*index);
+  }
+  return found;
+}
+
+Result<std::string> explain_exception(std::exception_ptr exception) {
+  try {
+    std::rethrow_exception(std::move(exception));
+  } catch (const Reject& reject) {
+    return reject.error;
+  } catch (const Transient& transient) {
+    return make_error(ErrorKind::transient, transient.what());
+  } catch (const std::bad_alloc&) {
+    return make_error(ErrorKind::memory, "The function ran out of memory.");
+  } catch (const std::exception& problem) {
+    return fmt::format("The function threw an exception: {}", problem.what());
+  } catch (...) {
+    return std::string("The function threw something that is no std::exception.");
+  }
+}
+
+Result<std::string> program_fingerprint() {
+  TRANCHE_ASSIGN(const auto file, File::open_read(executable_path()));
+  Digest digest;
+  std::string buffer(1 << 20, '\0');
+  std::uint64_t offset = 0;
+  while (true) {
+    TRANCHE_ASSIGN(const auto count, file.read_at(buffer.data(), buffer.size(), offset));
+    if (count == 0) return "program " + to_hex64(digest.value());
+    digest.update(std::string_view(buffer.data(), count));
+    offset += count;
+  }
+}
+
+}  // namespace tranche
