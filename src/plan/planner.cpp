@@ -65,6 +65,13 @@ CutLimits Planner::limits_of_next_slice(std::uint64_t rows, std::uint64_t bytes)
 }
 
 Result<std::optional<BatchPlan>> Planner::next() {
+  if (failure_) return *failure_;
+  Result<std::optional<BatchPlan>> batch = cut_batch();
+  if (!batch) failure_ = batch.error();
+  return batch;
+}
+
+Result<std::optional<BatchPlan>> Planner::cut_batch() {
   BatchPlan batch;
   batch.number = position_.batch;
   batch.group = position_.group;

@@ -45,13 +45,15 @@ class Planner {
       : stream_(stream), division_(division), position_(position) {}
 
   // The next batch; nullopt at the end of the stream. A source without records has no batch.
-  // Errors: those of the stream; bug, when it gives a slice that is empty or beyond its limits.
+  // Errors: those of the stream; bug, when it gives a slice that is empty or beyond its limits. After
+  // an error every call gives it again: what the stream gave before it would be missing in the plan.
   Result<std::optional<BatchPlan>> next();
 
   // Behind the last batch that was given.
   const PlanPosition& position() const { return position_; }
 
  private:
+  Result<std::optional<BatchPlan>> cut_batch();
   CutLimits limits_of_next_slice(std::uint64_t rows, std::uint64_t bytes) const;
   void close_batch(const BatchPlan& batch, std::uint64_t bytes);
 
@@ -59,6 +61,7 @@ class Planner {
   Division division_;
   PlanPosition position_;
   bool at_end_ = false;
+  std::optional<Error> failure_;
 };
 
 }  // namespace tranche
