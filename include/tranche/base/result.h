@@ -11,7 +11,7 @@
 
 namespace tranche {
 
-// What the caller, in the end the engine, does next. Not a list of causes: those are in the message.
+// What the caller, in the end the engine, does next. No list of causes: those are in the message.
 enum class ErrorKind {
   usage,       // the command line is wrong: stop before the start
   config,      // the job, or what it names, is wrong: stop before the start
@@ -31,7 +31,7 @@ enum class ErrorKind {
 struct Error {
   ErrorKind kind = ErrorKind::failed;
   std::string message;  // one or more sentences, capital first letter, no trailing newline
-  std::string where;    // "file:line:column" or "file at byte N"; empty when the message says it all
+  std::string where;    // "file:line:column" or "file at byte N", empty when the message says all
   bool operator==(const Error&) const = default;
 };
 
