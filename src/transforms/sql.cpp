@@ -1,0 +1,390 @@
+#include "transforms/sql.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <mutex>
+#include <set>
+#include <utility>
+
+#include "base/digest.h"
+#include "base/fault.h"
+#include "base/text.h"
+#include "drivers/duckdb_database.h"
+#include "transforms/sql_batch.h"
+#include "transforms/sql_check.h"
+
+namespace tranche {
+namespace {
+
+constexpr std::size_t page_rows = 8 * vector_rows;
+constexpr std::uint64_t lookup_slice_bytes = 8ULL << 20;
+
+// A lookup table with its inputs fixed: every worker loads the same rows.
+struct Lookup {
+  std::string table;
+  std::unique_ptr<Source> source;
+  SchemaPtr schema;
+  std::vector<Slice> slices;
+};
+
+Result<void> fix_lookup(Lookup& lookup) {
+  TRANCHE_ASSIGN(auto inputs, lookup.source->inputs());
+  TRANCHE_TRY(lookup.source->use_inputs(std::move(inputs)));
+  TRANCHE_ASSIGN(lookup.schema, lookup.source->schema());
+  TRANCHE_ASSIGN(const auto stream, lookup.source->divide(nullptr));
+  CutLimits limits;
+  limits.bytes_max = lookup_slice_bytes;
+  while (true) {
+    TRANCHE_ASSIGN(const auto slice, stream->next(limits));
+    if (!slice) return {};
+    lookup.slices.push_back(*slice);
+  }
+}
+
+// The rows of a lookup for DuckDB, read as it asks for them.
+class LookupScan {
+ public:
+  LookupScan(const Lookup& lookup, WorkerScope& worker) : lookup_(lookup), worker_(worker) {}
+
+  Result<PageRun> next() {
+    while (true) {
+      if (!reader_) {
+        if (slice_ == lookup_.slices.size()) return PageRun{};
+        TRANCHE_ASSIGN(reader_, lookup_.source->open(lookup_.slices[slice_++], worker_));
+      }
+      TRANCHE_ASSIGN(std::unique_ptr<Page> page, reader_->next(rejects_));
+      if (!rejects_.empty()) return broken(rejects_.front());
+      if (!page) {
+        reader_.reset();
+        continue;
+      }
+      const std::size_t rows = page->rows();
+      return PageRun{std::shared_ptr<const Page>(std::move(page)), 0, rows};
+    }
+  }
+
+ private:
+  Error broken(const Reject& reject) const {
+    return make_error(ErrorKind::config,
+                      fmt::format("The lookup table {} has a broken record: {}", lookup_.table,
+                                  reject.error),
+                      reject.line != 0 ? fmt::format("{}:{}", reject.source, reject.line)
+                                       : reject.source);
+  }
+
+  const Lookup& lookup_;
+  WorkerScope& worker_;
+  std::size_t slice_ = 0;
+  std::unique_ptr<Reader> reader_;
+  std::vector<Reject> rejects_;
+};
+
+Result<void> make_lookup_table(DuckConnection& connection, const Lookup& lookup,
+                               WorkerScope& worker, bool filled) {
+  PageFeed feed;
+  feed.schema = lookup.schema;
+  feed.open = [&lookup, &worker, filled]() -> Result<PageCursor> {
+    if (!filled) return PageCursor([] { return Result<PageRun>(PageRun{}); });
+    auto scan = std::make_shared<LookupScan>(lookup, worker);
+    return PageCursor([scan] { return scan->next(); });
+  };
+  TRANCHE_ASSIGN(const std::string name, connection.add_feed(std::move(feed)));
+  const auto made = connection.execute(fmt::format("CREATE TEMP TABLE {} AS SELECT * FROM {}()",
+                                                   sql_identifier(lookup.table), name));
+  if (!made) return made.error();
+  std::uint64_t records = 0;
+  for (const Slice& slice : lookup.slices) records += slice.records;
+  TRANCHE_ASSIGN(const auto count,
+                 connection.query_texts(
+                     fmt::format("SELECT count(*) FROM {}", sql_identifier(lookup.table))));
+  if (filled && count[0][0] != fmt::to_string(records))
+    return make_error(ErrorKind::failed,
+                      fmt::format("The lookup table {} has {} records, but {} when the run began",
+                                  lookup.table, count[0][0], records));
+  return {};
+}
+
+// What every worker makes for itself of the transform.
+struct Definition {
+  SqlOptions options;
+  std::vector<Lookup> lookups;
+  CheckedSql sql;
+  SchemaPtr input;
+  SchemaPtr output;
+
+  Error at_place(Error error) const {
+    if (error.where.empty()) error.where = options.place;
+    return error;
+  }
+};
+
+// A worker's connection with everything that the SQL names.
+struct Workplace {
+  std::unique_ptr<DuckConnection> connection;
+  std::shared_ptr<BatchRows> rows;
+  std::unique_ptr<DuckStatement> statement;
+
+  Result<void> connect(const Definition& of, WorkerScope& worker, bool filled) {
+    TRANCHE_ASSIGN(const auto database, DuckDatabase::of(worker));
+    TRANCHE_ASSIGN(connection, database->connect());
+    rows = std::make_shared<BatchRows>();
+    rows->clear();
+    const std::string base = of.options.base.string();
+    if (!base.empty() && base.find(',') == std::string::npos) {
+      TRANCHE_TRY(connection->execute(
+          fmt::format("SET SESSION file_search_path = {}", sql_literal(base))));
+    }
+    for (const Lookup& lookup : of.lookups)
+      TRANCHE_TRY(make_lookup_table(*connection, lookup, worker, filled));
+    return {};
+  }
+
+  Result<void> prepare(const Definition& of) {
+    PageFeed feed;
+    feed.schema = of.input;
+    feed.gives_file = of.sql.names_file;
+    feed.gives_line = of.sql.names_line;
+    feed.open = [batch = rows]() -> Result<PageCursor> { return batch->scan(); };
+    TRANCHE_ASSIGN(const std::string name, connection->add_feed(std::move(feed)));
+    TRANCHE_TRY(
+        connection->execute(fmt::format("CREATE TEMP VIEW batch AS SELECT * FROM {}()", name)));
+    TRANCHE_ASSIGN(statement, connection->prepare(of.sql.text));
+    return bind_parameters(of.options.parameters);
+  }
+
+ private:
+  Result<void> bind_parameters(const std::vector<Parameter>& parameters) {
+    for (const std::string& name : statement->parameter_names()) {
+      const auto same = [&](const Parameter& parameter) {
+        return to_lower(parameter.name) == to_lower(name);
+      };
+      const auto found = std::find_if(parameters.begin(), parameters.end(), same);
+      if (found == parameters.end()) return unknown_parameter(name, parameters);
+      TRANCHE_TRY(statement->bind(*found));
+    }
+    return {};
+  }
+
+  static Error unknown_parameter(const std::string& name,
+                                 const std::vector<Parameter>& parameters) {
+    std::vector<std::string> names;
+    for (const Parameter& parameter : parameters) names.push_back(parameter.name);
+    const auto near = nearest(name, names);
+    if (near)
+      return make_error(ErrorKind::config, fmt::format("There is no parameter ${}; did you mean "
+                                                       "${}?",
+                                                       name, *near));
+    return make_error(ErrorKind::config,
+                      names.empty()
+                          ? fmt::format("There is no parameter ${}; the job has none", name)
+                          : fmt::format("There is no parameter ${}; the job has ${}", name,
+                                        join(names, ", $")));
+  }
+};
+
+class SqlInstance : public TransformInstance {
+ public:
+  SqlInstance(std::shared_ptr<const Definition> definition, Workplace place)
+      : definition_(std::move(definition)), place_(std::move(place)) {}
+
+  Result<void> process(std::span<const std::unique_ptr<Page>> pages, const PageConsumer& consume,
+                       std::vector<Reject>& rejects, StageCounts& counts) override {
+    place_.rows->set(pages);
+    auto done = process_batch(rejects, counts);
+    place_.rows->clear();
+    std::vector<std::unique_ptr<Page>> given = std::exchange(given_, {});
+    if (!done) return definition_->at_place(std::move(done).error());
+    for (auto& page : given) TRANCHE_TRY(consume(std::move(page)));
+    return {};
+  }
+
+ private:
+  // Rows go on only when the whole batch has succeeded: what is consumed can't be taken back.
+  Result<void> process_batch(std::vector<Reject>& rejects, StageCounts& counts) {
+    const std::size_t rows = place_.rows->rows();
+    counts.in += rows;
+    auto run = drain(true);
+    if (run) {
+      counts.out += *run;
+      return {};
+    }
+    if (run.error().kind != ErrorKind::bad_record) return run.error();
+    if (definition_->options.per_batch)
+      return make_error(ErrorKind::failed,
+                        fmt::format("With per_batch: true the batch fails as a whole: {}",
+                                    run.error().message));
+    TRANCHE_ASSIGN(const auto culprits, isolate(rows));
+    if (culprits.empty())
+      return make_error(ErrorKind::failed, fmt::format("{} (no single record is the cause)",
+                                                       run.error().message));
+    for (const auto& [row, error] : culprits) {
+      const auto [page, at] = place_.rows->find(row);
+      rejects.push_back(reject_row(*page, at, "sql", error));
+    }
+    counts.rejected += culprits.size();
+    std::vector<std::size_t> excluded;
+    for (const auto& culprit : culprits) excluded.push_back(culprit.first);
+    place_.rows->limit(0, rows);
+    place_.rows->exclude(std::move(excluded));
+    TRANCHE_ASSIGN(const std::uint64_t fetched, drain(true));
+    counts.out += fetched;
+    return {};
+  }
+
+  // Runs the statement to its end; the rows that DuckDB gave. Builds pages only when asked.
+  Result<std::uint64_t> drain(bool keep) {
+    given_.clear();
+    TRANCHE_ASSIGN(const auto result, place_.statement->execute());
+    TRANCHE_ASSIGN(const SchemaPtr schema, result->schema());
+    if (*schema != *definition_->output)
+      return make_error(ErrorKind::bug,
+                        fmt::format("The SQL gives ({}) now, but gave ({}) when it was checked",
+                                    to_string(*schema), to_string(*definition_->output)));
+    std::uint64_t fetched = 0;
+    while (true) {
+      TRANCHE_ASSIGN(const std::size_t rows, result->fetch());
+      if (rows == 0) return fetched;
+      fetched += rows;
+      if (!keep) {
+        if (!scratch_) scratch_ = std::make_unique<Page>(definition_->output, vector_rows);
+        scratch_->clear();
+        TRANCHE_TRY(result->append_to(*scratch_));
+        continue;
+      }
+      if (given_.empty() || given_.back()->rows() + rows > page_rows)
+        given_.push_back(std::make_unique<Page>(definition_->output, vector_rows));
+      Page& page = *given_.back();
+      if (page.capacity() < page.rows() + rows) page.reserve(page_rows);
+      TRANCHE_TRY(result->append_to(page));
+      if (fault_drops_record("sql")) page.set_rows(page.rows() - 1);
+    }
+  }
+
+  using Culprits = std::vector<std::pair<std::size_t, std::string>>;
+
+  // The records that fail alone, in order, by halving ranges that fail.
+  Result<Culprits> isolate(std::size_t rows) {
+    Culprits culprits;
+    place_.rows->limit(0, 0);
+    if (!drain(false)) return culprits;  // it fails without any record, so none is guilty
+    std::vector<std::pair<std::size_t, std::size_t>> suspects{{0, rows}};
+    while (!suspects.empty()) {
+      const auto [begin, end] = suspects.back();
+      suspects.pop_back();
+      place_.rows->limit(begin, end);
+      const auto run = drain(false);
+      if (run) continue;
+      if (run.error().kind != ErrorKind::bad_record) return run.error();
+      if (end - begin == 1) {
+        culprits.emplace_back(begin, run.error().message);
+        continue;
+      }
+      const std::size_t middle = begin + (end - begin) / 2;
+      suspects.emplace_back(middle, end);
+      suspects.emplace_back(begin, middle);
+    }
+    return culprits;
+  }
+
+  std::shared_ptr<const Definition> definition_;
+  Workplace place_;
+  std::vector<std::unique_ptr<Page>> given_;
+  std::unique_ptr<Page> scratch_;
+};
+
+class SqlTransform : public Transform {
+ public:
+  explicit SqlTransform(SqlOptions options) : definition_(std::make_shared<Definition>()) {
+    for (SqlLookup& table : options.tables)
+      definition_->lookups.push_back(Lookup{table.table, std::move(table.source), nullptr, {}});
+    options.tables.clear();
+    definition_->options = std::move(options);
+  }
+
+  std::string name() const override { return "sql"; }
+  Scope scope() const override { return Scope::batch; }
+  bool uses_database() const override { return true; }
+
+  Result<SchemaPtr> bind(SchemaPtr input, WorkerScope& worker) override {
+    auto bound = bind_in(std::move(input), worker);
+    if (bound) return bound;
+    Error error = definition_->at_place(std::move(bound).error());
+    // Without records nothing can be a record's fault: a constant is wrong, say.
+    if (error.kind == ErrorKind::bad_record) error.kind = ErrorKind::config;
+    return error;
+  }
+
+  Result<std::unique_ptr<TransformInstance>> instance(WorkerScope& worker) const override {
+    Workplace place;
+    auto ready = place.connect(*definition_, worker, true);
+    if (ready) ready = place.prepare(*definition_);
+    if (!ready) return definition_->at_place(std::move(ready).error());
+    return std::unique_ptr<TransformInstance>(
+        std::make_unique<SqlInstance>(definition_, std::move(place)));
+  }
+
+  Result<std::string> fingerprint() const override {
+    TRANCHE_TRY(fix_lookups());
+    std::string print = fmt::format("sql {}\nper_batch {}\n", definition_->options.text,
+                                    definition_->options.per_batch);
+    for (const Lookup& lookup : definition_->lookups) {
+      std::string digests;
+      for (const Slice& slice : lookup.slices) digests += to_hex64(slice.digest);
+      print += fmt::format("table {} ({}) {}\n", lookup.table, to_string(*lookup.schema),
+                           digest_hex(digests));
+    }
+    return print;
+  }
+
+ private:
+  Result<void> fix_lookups() const {
+    const std::scoped_lock lock(mutex_);
+    if (fixed_) return {};
+    std::set<std::string> names{"batch"};
+    for (Lookup& lookup : definition_->lookups) {
+      if (!names.insert(to_lower(lookup.table)).second)
+        return make_error(ErrorKind::config,
+                          fmt::format("The lookup table {} needs a name of its own", lookup.table));
+      TRANCHE_TRY(fix_lookup(lookup));
+    }
+    fixed_ = true;
+    return {};
+  }
+
+  Result<SchemaPtr> bind_in(SchemaPtr input, WorkerScope& worker) {
+    TRANCHE_TRY(fix_lookups());
+    Definition& of = *definition_;
+    of.input = std::move(input);
+    Workplace place;
+    TRANCHE_TRY(place.connect(of, worker, false));
+    TRANCHE_ASSIGN(of.sql, check_sql(*place.connection, of.options.text, of.options.per_batch,
+                                     *of.input));
+    TRANCHE_TRY(place.prepare(of));
+    TRANCHE_ASSIGN(const auto result, place.statement->execute());
+    TRANCHE_ASSIGN(of.output, result->schema());
+    std::set<std::string> names;
+    for (const Field& field : of.output->fields) {
+      if (!names.insert(to_lower(field.name)).second)
+        return make_error(ErrorKind::config,
+                          fmt::format("The SQL gives two columns named \"{}\"; name one of them "
+                                      "otherwise with AS",
+                                      field.name));
+    }
+    return of.output;
+  }
+
+  std::shared_ptr<Definition> definition_;
+  mutable std::mutex mutex_;
+  mutable bool fixed_ = false;
+};
+
+}  // namespace
+
+Result<std::unique_ptr<Transform>> make_sql_transform(SqlOptions options) {
+  if (trim(options.text).empty())
+    return make_error(ErrorKind::config, "The SQL is empty", options.place);
+  return std::unique_ptr<Transform>(std::make_unique<SqlTransform>(std::move(options)));
+}
+
+}  // namespace tranche

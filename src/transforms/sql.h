@@ -1,0 +1,40 @@
+// The `sql` transform: a SELECT over the table `batch`, in the worker's embedded DuckDB.
+//
+// The SELECT sees one whole batch, so it must mean the same whatever the batches are: what is
+// computed over several records of `batch` is refused unless `per_batch` says that it is meant.
+// A record at which the SQL fails is found by bisection and rejected; the rest of the batch is then
+// processed whole.
+//
+// Threads and lifetime: as core/transform.h says.
+// Errors of bind: config, with `place`. Of process: memory, failed.
+#pragma once
+
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <tranche/core/parameter.h>
+#include <tranche/core/source.h>
+#include <tranche/core/transform.h>
+
+namespace tranche {
+
+// A table that the SQL may join with `batch`; every worker loads it whole.
+struct SqlLookup {
+  std::string table;
+  std::unique_ptr<Source> source;
+};
+
+struct SqlOptions {
+  std::string text;
+  std::string place;  // of the text: "job.yaml:12:9"
+  bool per_batch = false;
+  std::vector<Parameter> parameters;  // of the job, for $name
+  std::vector<SqlLookup> tables;
+  std::filesystem::path base;  // relative paths inside the SQL are relative to it
+};
+
+Result<std::unique_ptr<Transform>> make_sql_transform(SqlOptions options);
+
+}  // namespace tranche

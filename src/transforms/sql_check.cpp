@@ -1,0 +1,352 @@
+#include "transforms/sql_check.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <map>
+#include <set>
+#include <utility>
+
+#include "base/json.h"
+#include "base/text.h"
+
+namespace tranche {
+namespace {
+
+constexpr const char* unless_per_batch =
+    "; do it in a later query step, or say per_batch: true if it is meant within each batch";
+
+// Names that are functions without parentheses.
+constexpr std::array<std::string_view, 12> bare_functions{
+    "current_date", "current_time",    "current_timestamp", "localtime",    "localtimestamp",
+    "current_user", "current_catalog", "current_schema",    "session_user", "user",
+    "current_role", "current_database"};
+
+// A star over `batch`, where _file and _line must not come out.
+struct Star {
+  std::size_t offset = 0;
+  std::vector<std::string> excluded;
+};
+
+using Ctes = std::map<std::string, bool>;  // name -> it reaches batch
+
+class Checker {
+ public:
+  Checker(bool per_batch, std::set<std::string> aggregates, std::set<std::string> volatiles,
+          std::set<std::string> columns)
+      : per_batch_(per_batch),
+        aggregates_(std::move(aggregates)),
+        volatiles_(std::move(volatiles)),
+        columns_(std::move(columns)) {}
+
+  // True when the query's rows come from batch.
+  Result<bool> query(const Json& node, Ctes ctes) {
+    for (const Json& cte : node["cte_map"]["map"].items()) {
+      TRANCHE_ASSIGN(const bool reaches, query(cte["value"]["query"]["node"], ctes));
+      ctes[to_lower(cte["key"].text())] = reaches;
+    }
+    const std::string& type = node["type"].text();
+    if (type == "SELECT_NODE") return select(node, ctes);
+    if (type == "SET_OPERATION_NODE") return set_operation(node, ctes);
+    if (type == "RECURSIVE_CTE_NODE") return recursion(node, ctes);
+    if (type == "CTE_NODE") {
+      TRANCHE_ASSIGN(const bool reaches, query(node["query"], ctes));
+      ctes[to_lower(node["cte_name"].text())] = reaches;
+      return query(node["child"], ctes);
+    }
+    return refuse(fmt::format("a query of kind {}", type));
+  }
+
+  bool names_file() const { return names_file_; }
+  bool names_line() const { return names_line_; }
+  const std::vector<Star>& stars() const { return stars_; }
+
+ private:
+  static Error refuse(std::string what) {
+    return make_error(ErrorKind::config, std::move(what));
+  }
+  // Refuses what sees several records of batch, unless that is meant.
+  Result<void> several(const std::string& what) const {
+    if (per_batch_) return {};
+    return refuse(fmt::format("{} over batch would depend on how the input is divided into "
+                              "batches{}",
+                              what, unless_per_batch));
+  }
+
+  Result<bool> select(const Json& node, const Ctes& ctes) {
+    const std::vector<std::string> outer = std::exchange(batch_names_, {});
+    TRANCHE_ASSIGN(bool reaches, table(node["from_table"], ctes));
+    if (!node["sample"].is_null())
+      return refuse("A sample is another one at every run; select by a column instead");
+    over_batch_.push_back(reaches);
+    bool below = false;
+    for (const auto& [key, value] : node.entries()) {
+      if (key == "cte_map" || key == "from_table" || key == "sample") continue;
+      TRANCHE_ASSIGN(const bool found, expression(value, ctes));
+      below = below || found;
+    }
+    over_batch_.pop_back();
+    if (reaches) TRANCHE_TRY(clauses(node));
+    TRANCHE_TRY(modifiers(node, reaches));
+    batch_names_ = outer;
+    return reaches || below;
+  }
+
+  Result<void> clauses(const Json& node) const {
+    if (!node["group_expressions"].items().empty() || !node["group_sets"].items().empty() ||
+        node["aggregate_handling"].text() == "FORCE_AGGREGATES")
+      return several("GROUP BY");
+    if (!node["having"].is_null()) return several("HAVING");
+    if (!node["qualify"].is_null()) return several("QUALIFY");
+    return {};
+  }
+
+  Result<void> modifiers(const Json& node, bool reaches) const {
+    if (!reaches) return {};
+    for (const Json& modifier : node["modifiers"].items()) {
+      const std::string& type = modifier["type"].text();
+      if (type == "DISTINCT_MODIFIER") TRANCHE_TRY(several("DISTINCT"));
+      if (type == "ORDER_MODIFIER") TRANCHE_TRY(several("ORDER BY"));
+      if (type.starts_with("LIMIT")) TRANCHE_TRY(several("LIMIT or OFFSET"));
+    }
+    return {};
+  }
+
+  Result<bool> set_operation(const Json& node, const Ctes& ctes) {
+    std::vector<const Json*> sides;
+    if (node["left"].is_object()) sides = {&node["left"], &node["right"]};
+    for (const Json& child : node["children"].items()) sides.push_back(&child);
+    std::size_t reaching = 0;
+    for (const Json* side : sides) {
+      TRANCHE_ASSIGN(const bool reaches, query(*side, ctes));
+      reaching += reaches ? 1 : 0;
+    }
+    if (reaching == 0) return false;
+    const std::string& kind = node["setop_type"].text();
+    if (kind != "UNION" || !node["setop_all"].boolean())
+      TRANCHE_TRY(several(kind == "UNION" ? "UNION (without ALL)" : kind));
+    else if (reaching != sides.size())
+      TRANCHE_TRY(several("UNION ALL with other rows"));
+    TRANCHE_TRY(modifiers(node, true));
+    return true;
+  }
+
+  Result<bool> recursion(const Json& node, Ctes ctes) {
+    ctes[to_lower(node["cte_name"].text())] = false;
+    TRANCHE_ASSIGN(const bool left, query(node["left"], ctes));
+    TRANCHE_ASSIGN(const bool right, query(node["right"], ctes));
+    if (left || right) TRANCHE_TRY(several("A recursive query"));
+    return left || right;
+  }
+
+  Result<bool> table(const Json& ref, const Ctes& ctes) {
+    if (!ref["sample"].is_null())
+      return refuse("A sample is another one at every run; select by a column instead");
+    const std::string& type = ref["type"].text();
+    if (type == "BASE_TABLE") return base_table(ref, ctes);
+    if (type == "JOIN") return join(ref, ctes);
+    if (type == "SUBQUERY") {
+      const std::vector<std::string> outer = batch_names_;
+      TRANCHE_ASSIGN(const bool reaches, query(ref["subquery"]["node"], ctes));
+      batch_names_ = outer;
+      return reaches;
+    }
+    if (type == "SHOW_REF") return refuse("DESCRIBE, SHOW and SUMMARIZE are no records; use SELECT");
+    if (type == "PIVOT") {
+      TRANCHE_ASSIGN(const bool reaches, table(ref["source"], ctes));
+      if (reaches && !ref["aggregates"].items().empty()) TRANCHE_TRY(several("PIVOT"));
+      return reaches;
+    }
+    TRANCHE_TRY(expression(ref, ctes));
+    return false;
+  }
+
+  Result<bool> base_table(const Json& ref, const Ctes& ctes) {
+    const std::string name = to_lower(ref["table_name"].text());
+    if (ref["schema_name"].text().empty()) {
+      if (const auto cte = ctes.find(name); cte != ctes.end()) return cte->second;
+    }
+    if (name != "batch") return false;
+    batch_names_.push_back(to_lower(ref["alias"].text().empty() ? name : ref["alias"].text()));
+    return true;
+  }
+
+  Result<bool> join(const Json& ref, const Ctes& ctes) {
+    TRANCHE_ASSIGN(const bool left, table(ref["left"], ctes));
+    TRANCHE_ASSIGN(const bool right, table(ref["right"], ctes));
+    TRANCHE_TRY(expression(ref["condition"], ctes));
+    if (!left && !right) return false;
+    const std::string& type = ref["join_type"].text();
+    if (left && right) {
+      TRANCHE_TRY(several("A join of batch with itself"));
+    } else if (ref["ref_type"].text() == "POSITIONAL") {
+      TRANCHE_TRY(several("A positional join"));
+    } else if (left && (type == "RIGHT" || type == "OUTER")) {
+      TRANCHE_TRY(several(type == "OUTER" ? "A FULL JOIN" : "A RIGHT JOIN"));
+    } else if (right && type != "INNER" && type != "RIGHT") {
+      TRANCHE_TRY(several(fmt::format("A {} JOIN with batch on the right side",
+                                      type == "OUTER" ? "FULL" : type)));
+    } else if (right && !per_batch_) {
+      return refuse("A join begins with batch (FROM batch JOIN ...), so that its rows keep the "
+                    "order of the input; write batch first");
+    }
+    return true;
+  }
+
+  // True when a subquery in it reads batch.
+  Result<bool> expression(const Json& json, const Ctes& ctes) {
+    bool reaches = false;
+    for (const Json& item : json.items()) {
+      TRANCHE_ASSIGN(const bool found, expression(item, ctes));
+      reaches = reaches || found;
+    }
+    if (!json.is_object()) return reaches;
+    const std::string& kind = json["class"].text();
+    if (kind == "WINDOW" && over_batch()) TRANCHE_TRY(several("A window function"));
+    if (kind == "FUNCTION") TRANCHE_TRY(function(json));
+    if (kind == "COLUMN_REF") TRANCHE_TRY(column(json));
+    if (kind == "STAR") star(json);
+    for (const auto& [key, value] : json.entries()) {
+      if (kind == "SUBQUERY" && key == "subquery") {
+        over_batch_.push_back(false);
+        const std::vector<std::string> outer = batch_names_;
+        TRANCHE_ASSIGN(const bool found, query(value["node"], ctes));
+        batch_names_ = outer;
+        over_batch_.pop_back();
+        if (found) TRANCHE_TRY(several("A subquery"));
+        reaches = reaches || found;
+        continue;
+      }
+      TRANCHE_ASSIGN(const bool found, expression(value, ctes));
+      reaches = reaches || found;
+    }
+    return reaches;
+  }
+
+  Result<void> function(const Json& json) const {
+    const std::string name = to_lower(json["function_name"].text());
+    const bool asks_the_clock = name == "age" && json["children"].items().size() == 1;
+    if (volatiles_.contains(name) || asks_the_clock) return changing(name + "()");
+    if (name == "query" || name == "query_table")
+      return refuse(fmt::format("{}() hides what it reads; write the SELECT itself", name));
+    if (aggregates_.contains(name) && over_batch()) return several(name + "()");
+    return {};
+  }
+
+  static Error changing(const std::string& name) {
+    return refuse(fmt::format("{} gives something else at every run, so a batch that is done again "
+                              "would differ; give the job a parameter and use it as $name",
+                              name));
+  }
+
+  Result<void> column(const Json& json) {
+    const auto& names = json["column_names"].items();
+    if (names.empty()) return {};
+    const std::string last = to_lower(names.back().text());
+    names_file_ = names_file_ || last == "_file";
+    names_line_ = names_line_ || last == "_line";
+    const bool bare = std::find(bare_functions.begin(), bare_functions.end(), last) !=
+                      bare_functions.end();
+    if (names.size() == 1 && bare && !columns_.contains(last)) return changing(last);
+    return {};
+  }
+
+  void star(const Json& json) {
+    if (json["columns"].boolean() || batch_names_.empty()) return;
+    const std::string relation = to_lower(json["relation_name"].text());
+    const auto& of = batch_names_;
+    if (!relation.empty() && std::find(of.begin(), of.end(), relation) == of.end()) return;
+    Star found;
+    found.offset = json["query_location"].natural();
+    for (const Json& name : json["exclude_list"].items())
+      found.excluded.push_back(to_lower(name.text()));
+    stars_.push_back(std::move(found));
+  }
+
+  bool over_batch() const { return !over_batch_.empty() && over_batch_.back(); }
+
+  bool per_batch_;
+  std::set<std::string> aggregates_;
+  std::set<std::string> volatiles_;
+  std::set<std::string> columns_;
+  std::vector<bool> over_batch_;           // of the SELECTs around
+  std::vector<std::string> batch_names_;   // of batch in the FROM of the present SELECT
+  std::vector<Star> stars_;
+  bool names_file_ = false;
+  bool names_line_ = false;
+};
+
+// Takes the hidden columns out of the stars, from the last one on, so that offsets stay right.
+Result<std::string> narrow_stars(std::string text, std::vector<Star> stars,
+                                 const std::vector<std::string>& hidden) {
+  std::sort(stars.begin(), stars.end(),
+            [](const Star& a, const Star& b) { return a.offset > b.offset; });
+  for (const Star& star : stars) {
+    std::vector<std::string> missing;
+    for (const std::string& name : hidden)
+      if (std::find(star.excluded.begin(), star.excluded.end(), name) == star.excluded.end())
+        missing.push_back(name);
+    const std::size_t at = star.offset < text.size() ? text.find('*', star.offset)
+                                                     : std::string::npos;
+    if (missing.empty() || at == std::string::npos) continue;
+    if (star.excluded.empty()) {
+      text.insert(at + 1, fmt::format(" EXCLUDE ({})", join(missing, ", ")));
+      continue;
+    }
+    const std::size_t list = text.find_first_not_of(" \t\r\n", at + 1);
+    const std::size_t open = list == std::string::npos ? list
+                             : text.find_first_not_of(" \t\r\n", list + 7);  // behind EXCLUDE
+    if (open == std::string::npos || text[open] != '(')
+      return make_error(ErrorKind::config,
+                        fmt::format("Add {} to the EXCLUDE list of the star, in parentheses",
+                                    join(missing, " and ")));
+    text.insert(open + 1, join(missing, ", ") + ", ");
+  }
+  return text;
+}
+
+}  // namespace
+
+Result<CheckedSql> check_sql(DuckConnection& connection, const std::string& text, bool per_batch,
+                             const Schema& batch) {
+  TRANCHE_ASSIGN(const std::size_t statements, connection.count_statements(text));
+  if (statements != 1)
+    return make_error(ErrorKind::config,
+                      fmt::format("The SQL is one SELECT; there are {} statements", statements));
+  TRANCHE_ASSIGN(const auto cells, connection.query_texts(fmt::format(
+                                       "SELECT CAST(json_serialize_sql({}) AS VARCHAR)",
+                                       sql_literal(text))));
+  TRANCHE_ASSIGN(const Json tree, Json::parse(cells[0][0]));
+  if (tree["error"].boolean())
+    return make_error(ErrorKind::config,
+                      "The SQL is one SELECT over batch; other statements can't be used here");
+  TRANCHE_ASSIGN(const auto functions,
+                 connection.query_texts(
+                     "SELECT DISTINCT lower(function_name), function_type = 'aggregate' "
+                     "FROM duckdb_functions() WHERE function_type = 'aggregate' "
+                     "OR stability IN ('VOLATILE', 'CONSISTENT_WITHIN_QUERY')"));
+  std::set<std::string> aggregates;
+  std::set<std::string> volatiles;
+  for (const auto& row : functions) (row[1] == "true" ? aggregates : volatiles).insert(row[0]);
+  volatiles.erase("error");  // never gives anything
+  std::set<std::string> columns;
+  for (const Field& field : batch.fields) columns.insert(to_lower(field.name));
+  Checker checker(per_batch, std::move(aggregates), std::move(volatiles), columns);
+  TRANCHE_ASSIGN(const bool reaches, checker.query(tree["statements"].items()[0]["node"], {}));
+  if (!reaches)
+    return make_error(ErrorKind::config,
+                      "The SQL does not read batch, so every batch would give the same rows; "
+                      "select from batch");
+  CheckedSql checked;
+  checked.names_file = checker.names_file() && !columns.contains("_file");
+  checked.names_line = checker.names_line() && !columns.contains("_line");
+  std::vector<std::string> hidden;
+  if (checked.names_file) hidden.emplace_back("_file");
+  if (checked.names_line) hidden.emplace_back("_line");
+  TRANCHE_ASSIGN(checked.text, hidden.empty() ? Result<std::string>(text)
+                                              : narrow_stars(text, checker.stars(), hidden));
+  return checked;
+}
+
+}  // namespace tranche

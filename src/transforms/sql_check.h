@@ -1,0 +1,23 @@
+// Reads a SELECT's syntax tree (DuckDB's own, by json_serialize_sql) and refuses what would depend
+// on how the input is divided into batches, or on when it runs.
+//
+// Threads: pure, but for the connection.
+#pragma once
+
+#include <string>
+
+#include "drivers/duckdb_database.h"
+
+namespace tranche {
+
+struct CheckedSql {
+  std::string text;         // what to run: the SELECT, with _file and _line taken out of its stars
+  bool names_file = false;  // _file is selected
+  bool names_line = false;
+};
+
+// Errors: config, one sentence without a place.
+Result<CheckedSql> check_sql(DuckConnection& connection, const std::string& text, bool per_batch,
+                             const Schema& batch);
+
+}  // namespace tranche
