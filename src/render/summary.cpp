@@ -64,7 +64,7 @@ std::string steps_table(const RunSummary& summary, const Look& look) {
                                                    : Colour::yellow;
     table.add({{step.name, Colour::bold},
                {step.state, state},
-               {format_count(step.counts.read + step.counts.read_rejects)},
+               {format_count(step.counts.read)},
                {counts_filtered(step) ? format_count(step.filtered) : "-"},
                {format_count(rejected), rejected > 0 ? Colour::yellow : Colour::none},
                {format_count(step.counts.written)},
