@@ -1,0 +1,200 @@
+#include "connectors/csv_shape.h"
+
+#include <algorithm>
+
+#include <fmt/format.h>
+
+#include "base/text.h"
+#include "formats/csv_guess.h"
+
+namespace tranche {
+namespace {
+
+constexpr std::size_t sampled_files_max = 8;
+constexpr std::size_t sampled_records_head = 4096;
+constexpr std::size_t sampled_records_place = 512;
+constexpr std::uint64_t sampled_places = 4;
+
+// The guesses of one source's columns.
+struct Sample {
+  std::vector<std::string> names;
+  std::vector<TypeGuess> guesses;
+};
+
+class Sampler {
+ public:
+  Sampler(const File& file, const Input& input, const CsvDialect& dialect)
+      : file_(file), input_(input), dialect_(dialect), splitter_(dialect) {}
+
+  // Looks at up to `records_max` records from `begin` on.
+  Result<void> look(std::uint64_t begin, std::size_t records_max, Sample& sample) {
+    CsvCursor::Use use;
+    use.begin = begin;
+    use.end = input_.bytes;
+    CsvCursor cursor(file_, input_.name, dialect_, false, use);
+    for (std::size_t seen = 0; seen < records_max;) {
+      TRANCHE_ASSIGN(const auto block, cursor.next());
+      if (block.empty()) break;
+      for (const auto& record : block) {
+        if (record.fault == CsvFault::none) add(cursor.at(record.offset), record, sample);
+        if (++seen == records_max) break;
+      }
+    }
+    return {};
+  }
+
+  // The beginning of a line behind `offset`; the end of the file when there is none near.
+  Result<std::uint64_t> next_line(std::uint64_t offset) const {
+    std::string piece(std::size_t{64} << 10, '\0');
+    TRANCHE_ASSIGN(const std::size_t count, file_.read_at(piece.data(), piece.size(), offset));
+    const std::size_t at = std::string_view(piece.data(), count).find_first_of("\r\n");
+    if (at >= count) return input_.bytes;
+    const bool pair = piece[at] == '\r' && at + 1 < count && piece[at + 1] == '\n';
+    return offset + at + (pair ? 2 : 1);
+  }
+
+ private:
+  void add(const char* begin, const CsvRecord& record, Sample& sample) {
+    const char* const end = begin + record.bytes;
+    const std::size_t count = splitter_.split(begin, begin, end, record.quoted, nullptr, 0);
+    if (sample.names.empty()) {
+      for (std::size_t i = 0; i < count; ++i) sample.names.push_back(fmt::format("column{}", i));
+      sample.guesses.resize(count);
+    }
+    if (count != sample.names.size()) return;  // rejected later; it tells nothing about types
+    fields_.resize(count);
+    splitter_.split(begin, begin, end, record.quoted, fields_.data(), count);
+    for (std::size_t i = 0; i < count; ++i) {
+      std::string text = splitter_.text(begin, fields_[i]);
+      const bool is_null =
+          !fields_[i].quoted() &&
+          (text.empty() ||
+           std::find(dialect_.nulls.begin(), dialect_.nulls.end(), text) != dialect_.nulls.end());
+      if (is_null) continue;
+      if (dialect_.decimal_comma && text.find('.') == std::string::npos) {
+        std::replace(text.begin(), text.end(), ',', '.');
+      }
+      sample.guesses[i].add(text, fields_[i].quoted());
+    }
+  }
+
+  const File& file_;
+  const Input& input_;
+  const CsvDialect& dialect_;
+  CsvFields splitter_;
+  std::vector<CsvField> fields_;
+};
+
+std::string quoted_list(const std::vector<std::string>& names) {
+  std::vector<std::string> quoted;
+  for (const auto& name : names) quoted.push_back(fmt::format("\"{}\"", name));
+  return join(quoted, ", ");
+}
+
+Error header_mismatch(const std::string& name, const std::vector<std::string>& unknown,
+                      const std::vector<std::string>& missing, const Schema& schema) {
+  std::string text = fmt::format("The header of {} is not the expected one:", name);
+  if (!missing.empty()) text += fmt::format(" it lacks {}", quoted_list(missing));
+  if (!unknown.empty()) {
+    text += fmt::format("{} it has {}, which nobody declared", missing.empty() ? "" : ", and",
+                        quoted_list(unknown));
+    const auto names = schema.names();
+    if (const auto near = nearest(unknown[0], names)) text += fmt::format(" (\"{}\"?)", *near);
+  }
+  text += ".";
+  if (!unknown.empty()) text += " Declare it in `columns:`, or say `extra_columns: ignore`.";
+  if (!missing.empty()) text += " For nulls in its place, say `missing_columns: null`.";
+  return make_error(ErrorKind::config, std::move(text), name);
+}
+
+}  // namespace
+
+Result<std::vector<CsvHead>> read_csv_heads(const CsvInputs& files, const CsvDialect& dialect) {
+  std::vector<CsvHead> heads;
+  heads.reserve(files.inputs.size());
+  for (std::size_t i = 0; i < files.inputs.size(); ++i) {
+    TRANCHE_ASSIGN(const File file, File::open_read(files.paths[i]));
+    const Input& input = files.inputs[i];
+    TRANCHE_ASSIGN(auto head, read_csv_head(file, input.bytes, input.name, dialect));
+    heads.push_back(std::move(head));
+  }
+  return heads;
+}
+
+Result<SchemaPtr> guess_csv_schema(const CsvInputs& files, const std::vector<CsvHead>& heads,
+                                   const CsvDialect& dialect) {
+  Sample sample;
+  std::size_t sampled = 0;
+  for (std::size_t i = 0; i < files.inputs.size() && sampled < sampled_files_max; ++i) {
+    const Input& input = files.inputs[i];
+    const CsvHead& head = heads[i];
+    if (head.data_begin == input.bytes && head.empty()) continue;
+    if (sample.names.empty()) {
+      sample.names = head.names;
+      sample.guesses.resize(head.names.size());
+    } else if (dialect.header && head.names != sample.names) {
+      continue;  // said when the columns are matched
+    }
+    ++sampled;
+    TRANCHE_ASSIGN(const File file, File::open_read(files.paths[i]));
+    Sampler sampler(file, input, dialect);
+    TRANCHE_TRY(sampler.look(head.data_begin, sampled_records_head, sample));
+    const std::uint64_t data_bytes = input.bytes - head.data_begin;
+    if (data_bytes < (std::uint64_t{1} << 20)) continue;  // all of it, or nearly, was seen
+    for (std::uint64_t place = 1; place <= sampled_places; ++place) {
+      const std::uint64_t offset = head.data_begin + data_bytes * place / (sampled_places + 1);
+      TRANCHE_ASSIGN(const std::uint64_t begin, sampler.next_line(offset));
+      TRANCHE_TRY(sampler.look(begin, sampled_records_place, sample));
+    }
+  }
+  if (sample.names.empty()) {
+    return make_error(ErrorKind::config,
+                      fmt::format("{} is empty, so its columns can't be guessed; declare them in "
+                                  "`columns:`.", files.inputs.empty() ? std::string("The input")
+                                                                      : files.inputs[0].name));
+  }
+  auto schema = std::make_shared<Schema>();
+  for (std::size_t i = 0; i < sample.names.size(); ++i) {
+    schema->fields.push_back(Field{sample.names[i], sample.guesses[i].type()});
+  }
+  return SchemaPtr(std::move(schema));
+}
+
+Result<std::shared_ptr<const CsvColumns>> match_csv_columns(const SchemaPtr& schema,
+                                                            const CsvHead& head,
+                                                            const std::string& name,
+                                                            const CsvDialect& dialect) {
+  auto columns = std::make_shared<CsvColumns>();
+  columns->schema = schema;
+  const std::size_t count = schema->fields.size();
+  if (head.empty()) {  // by position; a file that is empty has none anyway
+    columns->fields = static_cast<std::uint32_t>(count);
+    for (std::uint32_t i = 0; i < count; ++i) columns->field_of_column.push_back(i);
+  } else {
+    columns->fields = static_cast<std::uint32_t>(head.names.size());
+    columns->field_of_column.assign(count, CsvColumns::absent);
+    std::vector<std::string> unknown;
+    for (std::uint32_t i = 0; i < head.names.size(); ++i) {
+      const auto found = schema->find(head.names[i]);
+      if (!found || columns->field_of_column[*found] != CsvColumns::absent) {
+        unknown.push_back(head.names[i]);
+      } else {
+        columns->field_of_column[*found] = i;
+      }
+    }
+    std::vector<std::string> missing;
+    for (std::size_t i = 0; i < count; ++i) {
+      if (columns->field_of_column[i] != CsvColumns::absent) continue;
+      const Field& field = schema->fields[i];
+      if (!dialect.missing_columns_null || field.required) missing.push_back(field.name);
+    }
+    if (dialect.extra_columns_ignored) unknown.clear();
+    if (!unknown.empty() || !missing.empty()) {
+      return header_mismatch(name, unknown, missing, *schema);
+    }
+  }
+  columns->empty_line_is_record = columns->fields == 1 && count > 0 && !schema->fields[0].required;
+  return std::shared_ptr<const CsvColumns>(std::move(columns));
+}
+
+}  // namespace tranche

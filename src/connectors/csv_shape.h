@@ -1,0 +1,40 @@
+// What the heads of CSV files say: where data begin, which field is which column; and the guess of a
+// schema where none is declared.
+//
+// Threads: pure functions over files. Errors: config, naming the file.
+#pragma once
+
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <tranche/core/plan.h>
+
+#include "formats/csv_head.h"
+#include "formats/csv_reader.h"
+
+namespace tranche {
+
+struct CsvShape {
+  CsvHead head;
+  std::shared_ptr<const CsvColumns> columns;
+};
+
+// The files of one source, with where they are.
+struct CsvInputs {
+  std::vector<Input> inputs;
+  std::vector<std::filesystem::path> paths;  // one an input
+};
+
+Result<std::vector<CsvHead>> read_csv_heads(const CsvInputs& files, const CsvDialect& dialect);
+// A schema by the names of the first header, or column0, column1, ..., with guessed types.
+Result<SchemaPtr> guess_csv_schema(const CsvInputs& files, const std::vector<CsvHead>& heads,
+                                   const CsvDialect& dialect);
+// Finds the columns of `schema` in the file's header, or takes them by position.
+Result<std::shared_ptr<const CsvColumns>> match_csv_columns(const SchemaPtr& schema,
+                                                            const CsvHead& head,
+                                                            const std::string& name,
+                                                            const CsvDialect& dialect);
+
+}  // namespace tranche

@@ -1,0 +1,22 @@
+// Writes one CSV file, which grows group by group under a temporary name beside the target and gets
+// its name at the seal.
+//
+// Threads and lifetime: those of core/sink.h.
+#pragma once
+
+#include <filesystem>
+#include <memory>
+#include <string>
+
+#include <tranche/core/sink.h>
+
+#include "formats/csv_writer.h"
+
+namespace tranche {
+
+// `target` as the user wrote it. Errors: config.
+Result<std::unique_ptr<Sink>> make_csv_sink(const std::string& target,
+                                            const std::filesystem::path& base,
+                                            const CsvOutput& output);
+
+}  // namespace tranche

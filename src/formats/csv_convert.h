@@ -1,0 +1,59 @@
+// Fields of a block of records -> values of columns, one column at a time.
+//
+// Threads: a converter belongs to one thread. Lifetime: strings of the columns point into the block's
+// bytes or into the arena.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <vector>
+
+#include <tranche/core/page.h>
+#include <tranche/core/value.h>
+
+#include "formats/csv_fields.h"
+
+namespace tranche {
+
+// A value that could not become its column's.
+struct CsvBadValue {
+  std::uint32_t row = 0;     // of the block
+  std::uint32_t column = 0;  // of the schema
+  ParseStatus status = ParseStatus::malformed;
+  bool is_null = false;      // null where a value is required
+};
+
+class CsvConverter {
+ public:
+  CsvConverter(const CsvDialect& dialect, const CsvFields& splitter);
+
+  // The fields of rows that lie `stride` apart; absent fields are null.
+  struct Block {
+    const char* base = nullptr;
+    const CsvField* fields = nullptr;
+    std::size_t stride = 0;
+    std::size_t rows = 0;
+  };
+  // Writes the column's values from row `first_row` on. `field` is its place in the record.
+  // REQUIRES room in the column. What can't be converted is appended to `bad`.
+  void convert(const Block& block, std::size_t field, const Field& type, std::uint32_t column_number,
+               Column& column, std::size_t first_row, Arena& arena, std::vector<CsvBadValue>& bad);
+  // The field's text, as it was given to the parser of its type.
+  std::string_view text(const char* base, const CsvField& field, Arena& arena) const;
+
+ private:
+  struct Target;
+  template <class T, class Parse>
+  void run(const Target& target, Parse parse);
+  void convert_decimal(const Target& target, Type type);
+  bool is_null(const char* base, const CsvField& field) const;
+
+  const CsvFields& splitter_;
+  std::vector<std::string> nulls_;
+  bool only_empty_is_null_;
+  bool decimal_comma_;
+  std::string number_;  // a number with a comma, rewritten with a point
+};
+
+}  // namespace tranche

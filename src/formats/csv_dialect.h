@@ -1,0 +1,32 @@
+// How a CSV file is written: what separates, quotes and means nothing.
+//
+// Threads: a value type. Lifetime: owns its texts.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include <tranche/base/result.h>
+
+namespace tranche {
+
+struct CsvDialect {
+  std::string delimiter = ",";         // one or more characters
+  char quote = '"';                    // 0: fields are never quoted
+  char escape = '"';                   // inside quotes; the quote itself: it is doubled
+  char comment = 0;                    // a line that begins with it is no record; 0: none
+  bool header = true;                  // the first line names the columns
+  std::uint64_t skip_lines = 0;        // at the beginning of a file, before the header
+  bool trim = false;                   // blanks and tabs around fields, and around quotes, don't count
+  std::vector<std::string> nulls{""};  // spellings of null, when not quoted
+  bool decimal_comma = false;          // decimals and floats are written 12,5
+  bool extra_columns_ignored = false;  // more columns than expected are no error
+  bool missing_columns_null = false;   // fewer columns than expected are null
+  std::uint64_t max_record_bytes = std::uint64_t{1} << 20;  // a longer record is a reject
+};
+
+// Errors: config, when its characters contradict each other.
+Result<void> check_dialect(const CsvDialect& dialect);
+
+}  // namespace tranche

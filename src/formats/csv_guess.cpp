@@ -1,0 +1,55 @@
+#include "formats/csv_guess.h"
+
+#include <algorithm>
+
+#include <tranche/core/value.h>
+
+namespace tranche {
+namespace {
+
+bool has_leading_zero(std::string_view text) {
+  if (!text.empty() && (text[0] == '-' || text[0] == '+')) text.remove_prefix(1);
+  return text.size() > 1 && text[0] == '0' && value_detail::digit(text[1]) <= 9;
+}
+
+bool has_digit(std::string_view text) {
+  return std::any_of(text.begin(), text.end(), [](char c) { return value_detail::digit(c) <= 9; });
+}
+
+bool is_truth_word(std::string_view text) {
+  std::uint8_t value = 0;
+  return text.size() >= 4 && parse_boolean(text, value) == ParseStatus::ok;
+}
+
+}  // namespace
+
+void TypeGuess::add(std::string_view text, bool quoted) {
+  if (text.empty() && quoted) possible_ = 0;  // an empty string is no number
+  seen_ = true;
+  if (possible_ == 0) return;
+  std::int64_t integer = 0;
+  double number = 0;
+  std::int32_t days = 0;
+  std::int64_t microseconds = 0;
+  const bool zero = has_leading_zero(text);
+  const auto refute = [this](Kind kind, bool good) {
+    if (!good) possible_ = static_cast<std::uint8_t>(possible_ & ~kind);
+  };
+  refute(boolean, is_truth_word(text));
+  refute(bigint, !zero && parse_integer(text, integer) == ParseStatus::ok);
+  refute(double_, !zero && has_digit(text) && parse_float(text, number) == ParseStatus::ok);
+  refute(date, parse_date(text, days) == ParseStatus::ok);
+  refute(timestamp, parse_timestamp(text, microseconds) == ParseStatus::ok);
+}
+
+Type TypeGuess::type() const {
+  if (!seen_) return Type{TypeId::varchar};
+  if ((possible_ & boolean) != 0) return Type{TypeId::boolean};
+  if ((possible_ & bigint) != 0) return Type{TypeId::bigint};
+  if ((possible_ & double_) != 0) return Type{TypeId::double_};
+  if ((possible_ & date) != 0) return Type{TypeId::date};
+  if ((possible_ & timestamp) != 0) return Type{TypeId::timestamp};
+  return Type{TypeId::varchar};
+}
+
+}  // namespace tranche

@@ -1,0 +1,111 @@
+#include "formats/csv_head.h"
+
+#include <algorithm>
+
+#include <fmt/format.h>
+
+#include "base/text.h"
+#include "formats/csv_cursor.h"
+#include "formats/csv_fields.h"
+
+namespace tranche {
+namespace {
+
+// Goes behind the first `lines` lines; head.data_begin is where they begin.
+Result<void> skip_lines(const File& file, std::uint64_t bytes, std::uint64_t lines, CsvHead& head) {
+  constexpr std::size_t piece_bytes = std::size_t{64} << 10;
+  std::string piece(piece_bytes, '\0');
+  bool after_return = false;  // a line feed that comes next belongs to it
+  std::uint64_t at = head.data_begin;
+  while (at < bytes && (lines > 0 || after_return)) {
+    TRANCHE_ASSIGN(const std::size_t count, file.read_at(piece.data(), piece_bytes, at));
+    if (count == 0) break;
+    for (std::size_t i = 0; i < count; ++i) {
+      const char c = piece[i];
+      if (lines == 0 && !(after_return && c == '\n')) {
+        head.data_begin = at + i;
+        return {};
+      }
+      if (c == '\r' || (c == '\n' && !after_return)) {
+        --lines;
+        ++head.data_line;
+      }
+      after_return = c == '\r';
+    }
+    at += count;
+  }
+  head.data_begin = std::min(at, bytes);
+  return {};
+}
+
+Error header_error(const std::string& name, std::uint64_t line, std::string what) {
+  return make_error(ErrorKind::config, fmt::format("The header of {} {}", name, what),
+                    fmt::format("{}:{}", name, line));
+}
+
+Result<void> read_names(const CsvCursor& cursor, const CsvRecord& record, const std::string& name,
+                        const CsvDialect& dialect, CsvHead& head) {
+  const std::uint64_t line = head.data_line + record.line;
+  if (record.fault == CsvFault::too_long) {
+    return header_error(name, line, "is longer than max_record.");
+  }
+  if (record.fault != CsvFault::none) {
+    return header_error(name, line, "has a quote where none may be.");
+  }
+  const char* const begin = cursor.at(record.offset);
+  const char* const end = begin + record.bytes;
+  if (!is_utf8({begin, record.bytes})) {
+    return header_error(name, line, "is not UTF-8; convert the file first.");
+  }
+  const CsvFields splitter(dialect);
+  std::vector<CsvField> fields(
+      splitter.split(begin, begin, end, record.quoted, nullptr, 0));
+  splitter.split(begin, begin, end, record.quoted, fields.data(), fields.size());
+  for (const CsvField& field : fields) {
+    std::string column = splitter.text(begin, field);
+    if (column.empty()) column = fmt::format("column{}", head.names.size());
+    if (std::find(head.names.begin(), head.names.end(), column) != head.names.end()) {
+      return header_error(name, line, fmt::format("names the column \"{}\" twice.", column));
+    }
+    head.names.push_back(std::move(column));
+  }
+  return {};
+}
+
+}  // namespace
+
+Result<CsvHead> read_csv_head(const File& file, std::uint64_t bytes, const std::string& name,
+                              const CsvDialect& dialect) {
+  CsvHead head;
+  char mark[3] = {};
+  TRANCHE_ASSIGN(const std::size_t count, file.read_at(mark, 3, 0));
+  const std::string_view start(mark, count);
+  if (start.starts_with("\xFF\xFE") || start.starts_with("\xFE\xFF")) {
+    return make_error(ErrorKind::config,
+                      fmt::format("{} is UTF-16; convert it to UTF-8 first, for example by "
+                                  "iconv -f UTF-16 -t UTF-8.", name), name);
+  }
+  if (start == "\xEF\xBB\xBF") head.data_begin = 3;
+  TRANCHE_TRY(skip_lines(file, bytes, dialect.skip_lines, head));
+  if (!dialect.header) return head;
+  CsvCursor::Use use;
+  use.begin = head.data_begin;
+  use.end = bytes;
+  use.block_records = 1;
+  use.window_bytes = std::size_t{64} << 10;
+  CsvCursor cursor(file, name, dialect, false, use);
+  TRANCHE_ASSIGN(const auto block, cursor.next());
+  if (block.empty()) {
+    head.data_begin = bytes;
+    return head;
+  }
+  if (cursor.block_is_long()) {
+    return header_error(name, head.data_line, "is longer than max_record.");
+  }
+  TRANCHE_TRY(read_names(cursor, block[0], name, dialect, head));
+  head.data_begin = block[0].next;
+  head.data_line += block[0].line + block[0].lines;
+  return head;
+}
+
+}  // namespace tranche

@@ -1,0 +1,26 @@
+// The beginning of a CSV file: byte order mark, skipped lines, header.
+//
+// Threads: pure functions. Lifetime: results own what they hold.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "base/file.h"
+#include "formats/csv_dialect.h"
+
+namespace tranche {
+
+struct CsvHead {
+  std::uint64_t data_begin = 0;        // offset of the first record
+  std::uint64_t data_line = 1;         // its line, from 1
+  std::vector<std::string> names;      // of the columns; empty without a header
+  bool empty() const { return names.empty(); }
+};
+
+// Reads the head of `file`, which has `bytes` bytes. An empty file has no names.
+// Errors: config, when the header is broken, names a column twice, or the file is UTF-16.
+Result<CsvHead> read_csv_head(const File& file, std::uint64_t bytes, const std::string& name,
+                              const CsvDialect& dialect);
+
+}  // namespace tranche

@@ -1,0 +1,53 @@
+// Pages -> CSV: RFC 4180 with as few quotes as possible, LF line ends, UTF-8.
+//
+// A field is quoted when it holds the delimiter, a quote or a line end, when it is an empty string
+// (which null, being nothing, is not), or when it would be read back as null.
+// Threads: a CsvWriter belongs to one thread. Lifetime: owns the bytes until they are taken.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include <tranche/core/page.h>
+
+#include "formats/byte_search.h"
+
+namespace tranche {
+
+struct CsvOutput {
+  std::string delimiter = ",";
+  char quote = '"';
+  std::string null;     // how a null is written
+  bool header = true;
+};
+
+class CsvWriter {
+ public:
+  CsvWriter(SchemaPtr schema, const CsvOutput& output);
+
+  // The line with the names of the columns; empty when the output has none.
+  std::string header() const;
+  void add(const Page& page);
+  std::uint64_t rows() const { return rows_; }  // counted where each is written, since the beginning
+  std::size_t bytes() const { return length_; }
+  // What was written since the last call.
+  std::string take();
+
+ private:
+  void add_row(const Page& page, std::size_t row);
+  void add_text(std::string_view text, bool is_typed);
+  void add_quoted(std::string_view text);
+  bool needs_quotes(const char* begin, const char* end) const;
+  void put(std::string_view bytes);
+  void grow(std::size_t room);
+
+  SchemaPtr schema_;
+  CsvOutput output_;
+  bool check_typed_;       // values of other types than text may need quotes too
+  ByteSearch<4> special_;  // what makes quotes necessary
+  std::string buffer_;     // its size is the room there is
+  std::size_t length_ = 0;
+  std::uint64_t rows_ = 0;
+};
+
+}  // namespace tranche
