@@ -1,0 +1,145 @@
+#include "cli/help.h"
+
+#include <algorithm>
+#include <array>
+
+#include <fmt/format.h>
+
+#include "base/text.h"
+#include "cli/output.h"
+#include "render/reference.h"
+
+namespace tranche {
+namespace {
+
+constexpr std::size_t kPageColumns = 80;
+constexpr std::array<std::string_view, 4> kGroups{"Prepare", "Work", "Look", "Help"};
+
+std::string operand_text(const Command& command, bool has_own_job) {
+  switch (command.operand) {
+    case Operand::job: return has_own_job ? "" : " JOB";
+    case Operand::run: return has_own_job ? " [RUN]" : " RUN";
+    case Operand::optional_run: return " [RUN]";
+    case Operand::topic: return " [TOPIC]";
+    case Operand::none: break;
+  }
+  return "";
+}
+
+// An example of a program that is one job goes without the job file.
+std::string example_text(std::string text, bool has_own_job) {
+  const std::size_t at = text.find(" sales.yaml");
+  if (has_own_job && at != std::string::npos) text.erase(at, 11);
+  return text;
+}
+
+std::string paragraphs(const std::string& text) {
+  std::string out;
+  for (const std::string& line : split(text, '\n'))
+    out += (line.starts_with("  ") ? line : wrap(line, kPageColumns, 0)) + "\n";
+  return out;
+}
+
+std::vector<std::string> topics() {
+  std::vector<std::string> names;
+  for (const Command& command : commands()) names.push_back(command.name);
+  for (const Connector& connector : connectors()) names.push_back(connector.name);
+  names.push_back("sql");
+  return names;
+}
+
+int act(const Invocation& invocation) {
+  const bool has_own_job = invocation.own_job != nullptr;
+  if (invocation.positionals.empty())
+    return finish(overview(invocation.called(), has_own_job, data_look()));
+  const std::string& topic = invocation.positionals.front();
+  if (const Command* command = find_command(topic))
+    return finish(command_page(*command, invocation.called(), has_own_job, data_look()));
+  if (const Connector* connector = find_connector(topic))
+    return finish(render_connector(*connector, data_look()));
+  if (topic == "sql")
+    return finish(paint(data_look(), Colour::bold, "process: [{ sql: ... }]") + "\n" +
+                                  render_options(sql_options(), data_look()));
+  const std::vector<std::string> known = topics();
+  const auto near = nearest(topic, known);
+  return fail(invocation,
+              make_error(ErrorKind::usage,
+                         near ? fmt::format("There is no help on \"{}\"; did you mean \"{}\"?",
+                                            excerpt(topic), *near)
+                              : fmt::format("There is no help on \"{}\"; there is on {}",
+                                            excerpt(topic), join(known, ", "))));
+}
+
+}  // namespace
+
+std::string overview(const std::string& program, bool has_own_job, const Look& look) {
+  const std::string job = has_own_job ? "" : " JOB";
+  std::string out =
+      has_own_job ? fmt::format("{} is a batch job made with Tranche.\n\n", program)
+                  : std::string("Tranche runs batch jobs: it divides large data, commits every "
+                                "batch exactly\nonce, keeps bad records apart, and goes on where "
+                                "it was interrupted.\n\n");
+  out += paint(look, Colour::bold, "Usage") + fmt::format("  {} COMMAND [OPTIONS]\n", program);
+  for (const std::string_view group : kGroups) {
+    out += "\n" + paint(look, Colour::bold, group) + "\n";
+    for (const Command& command : commands()) {
+      if (command.group != group) continue;
+      const std::string usage = command.name + operand_text(command, has_own_job);
+      out += "  " + pad_right(usage, 17) + wrap(command.summary, kPageColumns, 19) + "\n";
+    }
+  }
+  out += "\n" + paint(look, Colour::bold, "Examples") + "\n";
+  const std::string file = has_own_job ? "" : " sales.yaml";
+  for (const auto& [command, doc] :
+       {std::pair<std::string, std::string>("check" + file, "every error in it, at once"),
+        {"run" + file, "runs it; the same again goes on after a failure"},
+        {"status", "how far it is"},
+        {"rejects last", "its bad records, with place and reason"}})
+    out += "  " + pad_right(program + " " + command, 28) + paint(look, Colour::dim, doc) + "\n";
+  if (!has_own_job)
+    out += "\nJOB is a job file (YAML). RUN is the id of a run or its beginning, a job's name\n"
+           "(its latest run), a job file, or \"last\".\n";
+  out += fmt::format("\"{0} help run\" explains a command, \"{0} help csv\" the options of a "
+                     "system.\n", program);
+  out += "\nExit codes: 0 completed, 1 failed, 2 usage or job file, 3 stopped, 4 busy.\n";
+  return out;
+}
+
+std::string command_page(const Command& command, const std::string& program, bool has_own_job,
+                         const Look& look) {
+  std::string out = paint(look, Colour::bold, "Usage") +
+                    fmt::format("  {} {}{}{}\n\n", program, command.name,
+                                operand_text(command, has_own_job),
+                                command.flags.empty() ? "" : " [OPTIONS]");
+  std::string summary = command.summary;
+  if (summary[0] >= 'a' && summary[0] <= 'z') summary[0] = static_cast<char>(summary[0] - 32);
+  out += wrap(summary + ".", kPageColumns, 0) + "\n";
+  if (!command.detail.empty()) out += "\n" + paragraphs(command.detail);
+  if (!command.flags.empty()) {
+    out += "\n" + paint(look, Colour::bold, "Options") + "\n";
+    for (const Flag& flag : command.flags) {
+      const std::string usage = flag.value.empty() ? flag.name : flag.name + " " + flag.value;
+      out += "  " + pad_right(usage, 20) + wrap(flag.doc, kPageColumns, 22) + "\n";
+    }
+  }
+  out += "\n" + paint(look, Colour::bold, "Examples") + "\n";
+  for (const Example& example : command.examples) {
+    out += "  " + program + " " + example_text(example.command, has_own_job) + "\n";
+    if (!example.doc.empty()) out += "      " + paint(look, Colour::dim, example.doc) + "\n";
+  }
+  return out;
+}
+
+Command help_command() {
+  Command made;
+  made.name = "help";
+  made.group = "Help";
+  made.summary = "explains a command, or the options of a system such as csv";
+  made.operand = Operand::topic;
+  made.examples = {{"help run", "a command"}, {"help csv", "a system to read from or write to"},
+                   {"help sql", "the SQL transform"}};
+  made.act = act;
+  return made;
+}
+
+}  // namespace tranche

@@ -1,0 +1,110 @@
+#include <csignal>
+
+#include <fmt/format.h>
+
+#include "base/text.h"
+#include "cli/command.h"
+#include "cli/operands.h"
+#include "cli/output.h"
+#include "cli/run_job.h"
+#include "jobfile/load.h"
+
+namespace tranche {
+namespace {
+
+Error needs(std::string_view flag, const std::string& given, std::string_view expected) {
+  return make_error(ErrorKind::usage,
+                    fmt::format("{} {}: {} was expected", flag, excerpt(given), expected));
+}
+
+Result<void> read_accepted(const std::string& text, RunOptions& options) {
+  for (const std::string& word : split(text, ',')) {
+    if (word == "input") options.accept_input = true;
+    else if (word == "job") options.accept_job = true;
+    else if (word == "code") options.accept_code = true;
+    else if (word == "committed") options.accept_committed = true;
+    else return needs("--accept", text, "a list of input, job, code and committed");
+  }
+  return {};
+}
+
+Result<RunOptions> run_options(const Invocation& invocation) {
+  RunOptions options;
+  options.state = invocation.value("--state");
+  options.fresh = invocation.has("--fresh");
+  options.again = invocation.has("--again");
+  if (invocation.has("--workers")) {
+    TRANCHE_ASSIGN(options.workers, parse_workers(invocation.value("--workers")));
+  }
+  if (invocation.has("--memory")) {
+    options.memory_bytes = parse_size(invocation.value("--memory"));
+    if (!options.memory_bytes)
+      return needs("--memory", invocation.value("--memory"), "a size such as 512MiB");
+  }
+  if (invocation.has("--max-rejects")) {
+    auto limit = parse_reject_limit(invocation.value("--max-rejects"));
+    if (!limit) return make_error(ErrorKind::usage, "--max-rejects: " + limit.error().message);
+    options.max_rejects = *limit;
+  }
+  if (invocation.has("--wait")) {
+    const auto wait = parse_duration(invocation.value("--wait"));
+    if (!wait) return needs("--wait", invocation.value("--wait"), "a duration such as 10m");
+    options.wait = *wait;
+  }
+  if (invocation.has("--accept")) {
+    TRANCHE_TRY(read_accepted(invocation.value("--accept"), options));
+  }
+  return options;
+}
+
+// What the person typed, without what would begin anew.
+std::string command_that_goes_on(const Invocation& invocation) {
+  std::string out = quote_for_shell(invocation.program);
+  for (const std::string& word : invocation.words)
+    if (word != "--fresh" && word != "--again") out += " " + quote_for_shell(word);
+  return out;
+}
+
+int act(const Invocation& invocation) {
+  const auto options = run_options(invocation);
+  if (!options) return fail(invocation, options.error());
+  const std::optional<JobSpec> job = take_job(invocation);
+  if (!job) return exit_usage;
+  return run_job(invocation, *job, *options, command_that_goes_on(invocation));
+}
+
+}  // namespace
+
+Command run_command() {
+  Command made;
+  made.name = "run";
+  made.group = "Work";
+  made.summary = "runs a job, or goes on with its unfinished run";
+  made.detail =
+      "Goes on with the unfinished run of the same job and parameters where there is one: what is "
+      "committed is not done again. Otherwise a new run starts.\n"
+      "Ctrl-C ends the run at the next batch boundary; the same command goes on.";
+  made.operand = Operand::job;
+  made.flags = flags_with(
+      {
+          {"--workers", "W", "auto, a number, or '{ threads: 4 }'; instead of the job's"},
+          {"--memory", "SIZE", "what the run may hold, as in 512MiB; instead of the job's"},
+          {"--max-rejects", "N", "bad records that a step may have: 1000 or 0.1%"},
+          {"--wait", "TIME", "waits for another run that holds the target, as in 10m"},
+          {"--fresh", "", "gives up the unfinished run, undoes what it has not finished, starts anew"},
+          {"--again", "", "loads again what a completed run has already appended"},
+          {"--accept", "WHAT", "goes on although something changed: input, job, code; with "
+                               "--fresh: committed leaves rows in tables"},
+      },
+      job_flags());
+  made.examples = {
+      {"run sales.yaml", "runs the job; typed again after a failure, it goes on"},
+      {"run sales.yaml -p day=2026-01-31", "with a parameter"},
+      {"run sales.yaml --max-rejects 0.1%", "one bad record in a thousand is no failure"},
+      {"run sales.yaml --json | jq .state", "for a program: one JSON object at the end"},
+  };
+  made.act = act;
+  return made;
+}
+
+}  // namespace tranche

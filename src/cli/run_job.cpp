@@ -1,0 +1,93 @@
+#include "cli/run_job.h"
+
+#include <fmt/format.h>
+
+#include <tranche/api/inspect.h>
+
+#include "cli/operands.h"
+#include "cli/output.h"
+#include "render/progress.h"
+#include "render/summary.h"
+
+namespace tranche {
+namespace {
+
+constexpr std::size_t kBadRecordsShown = 10;
+
+std::string option_text(const Node& options, std::string_view key) {
+  const Node* node = options.find(key);
+  return node == nullptr ? std::string() : node->text;
+}
+
+// Where a step writes, as a path from here.
+std::string output_of(const JobSpec& job, const StepSpec& step) {
+  std::string out = option_text(step.write.options, step.write.connector);
+  if (!out.empty() && !job.base.empty()) out = (job.base / out).lexically_normal().string();
+  if (const std::string table = option_text(step.write.options, "table"); !table.empty())
+    out += ", table " + table;
+  return out;
+}
+
+// The bad records of the attempt that ended the run come last.
+void take_bad_records(const RunSummary& summary, SummaryContext& context) {
+  if (summary.state != RunState::failed || summary.run.empty()) return;
+  std::uint64_t published = 0;
+  const auto count_one = [](const std::string&) { return Result<void>(); };
+  if (auto count = for_each_reject(summary.state_folder, summary.run, true, count_one))
+    published = *count;
+  std::uint64_t seen = 0;
+  const auto take = [&](const std::string& line) -> Result<void> {
+    if (seen++ >= published && context.bad_records.size() < kBadRecordsShown)
+      context.bad_records.push_back(line);
+    return {};
+  };
+  // Without the ledger the summary is still worth showing; the run's own error says what failed.
+  if (auto count = for_each_reject(summary.state_folder, summary.run, false, take))
+    context.bad_records_count = *count - std::min(*count, published);
+}
+
+SummaryContext summary_context(const Invocation& invocation, const JobSpec& job,
+                               const RunSummary& summary, const std::string& go_on) {
+  SummaryContext context;
+  for (const StepSpec& step : job.steps)
+    if (std::string path = output_of(job, step); !path.empty())
+      context.outputs.emplace_back(step.name, std::move(path));
+  if (summary.state == RunState::failed || summary.state == RunState::stopped)
+    context.resume_command = go_on;
+  context.rejects_command = quote_for_shell(invocation.program) + " rejects " +
+                            summary.run.substr(0, 8);
+  if (!summary.state_folder.empty() && fs::path(summary.state_folder) != state_folder({}, {}))
+    context.rejects_command += " --state " + quote_for_shell(summary.state_folder);
+  take_bad_records(summary, context);
+  return context;
+}
+
+int exit_code_of(const RunSummary& summary) {
+  switch (summary.state) {
+    case RunState::completed: return exit_completed;
+    case RunState::stopped: return exit_stopped;
+    default: break;
+  }
+  // What is wrong before the first batch is the job's or the command line's fault.
+  const bool has_begun = std::any_of(summary.steps.begin(), summary.steps.end(),
+                                     [](const StepSummary& step) { return step.batches > 0; });
+  const bool is_wrong = summary.error && (summary.error->kind == ErrorKind::config ||
+                                          summary.error->kind == ErrorKind::usage);
+  return !has_begun && is_wrong ? exit_usage : exit_failed;
+}
+
+}  // namespace
+
+int run_job(const Invocation& invocation, const JobSpec& job, const RunOptions& options,
+            const std::string& go_on) {
+  auto view = make_progress_view(write_message, [] { return message_look(); });
+  auto ended = run_supervised(job, options, view.get());
+  view.reset();
+  if (!ended) return fail(invocation, ended.error());
+  const SummaryContext context = summary_context(invocation, job, *ended, go_on);
+  write_message(render_summary(*ended, context, message_look()));
+  const int code = exit_code_of(*ended);
+  return invocation.has("--json") ? finish(ended->to_json() + "\n", code) : code;
+}
+
+}  // namespace tranche

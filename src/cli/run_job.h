@@ -1,0 +1,17 @@
+// Runs a job before the eyes of a person: progress, summary, exit code. `run` and `resume` share it.
+// Threads: the process has one thread, since the supervisor forks.
+#pragma once
+
+#include <string>
+
+#include <tranche/api/run.h>
+
+#include "cli/command.h"
+
+namespace tranche {
+
+// `go_on` is the command that resumes the run when it does not complete. Returns the exit code.
+int run_job(const Invocation& invocation, const JobSpec& job, const RunOptions& options,
+            const std::string& go_on);
+
+}  // namespace tranche
