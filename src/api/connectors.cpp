@@ -1,5 +1,5 @@
 #include "connectors/csv.h"
-#include "connectors/parquet.h"
+#include "connectors/parquet_connector.h"
 #include "connectors/sqlite.h"
 #include <tranche/api/job.h>
 

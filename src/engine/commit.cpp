@@ -138,11 +138,25 @@ Result<void> StepRun::commit_attempt(Group& group) {
   committed.receipt.group = group.number();
   committed.receipt.reject_id = reject_id;
   fault_point("committed");
-  TRANCHE_TRY(work_.ledger->record_commit(committed));
+  TRANCHE_TRY(record_commit(committed));
   fault_point("recorded");
   judge_ = judged;
   finish_commit(group, std::move(committed));
   return {};
+}
+
+// The target has the group: what fails from here on must never make it be applied again. When the ledger
+// can't be written, the next start copies the commit from the target, or cuts the file back.
+Result<void> StepRun::record_commit(const CommittedGroup& committed) {
+  for (std::uint32_t attempt = 1;; ++attempt) {
+    auto recorded = work_.ledger->record_commit(committed);
+    if (recorded) return {};
+    if (recorded.error().kind != ErrorKind::transient || attempt >= work_.retry.attempts) {
+      return make_error(ErrorKind::failed, recorded.error().message, recorded.error().where);
+    }
+    ++end_.retries;
+    work_.clock->sleep(backoff(attempt));
+  }
 }
 
 void StepRun::finish_commit(Group& group, CommittedGroup committed) {

@@ -18,6 +18,7 @@ StepRun::StepRun(const StepWork& work, StepState state)
     : work_(work), state_(std::move(state)), budget_(work.memory_bytes_max) {
   started_ = work_.clock->monotonic();
   last_progress_ = started_;
+  last_stop_look_ = started_ - stop_look_interval;
   std::uint64_t groups_committed = state_.committed.size();
   for (const auto& group : state_.committed) end_.counts.add(group.counts);
   std::uint64_t records = 0;

@@ -40,6 +40,7 @@ class StepRun {
   Result<bool> commit_ready();       // true when a group was committed
   Result<void> commit_group(Group& group);
   Result<void> commit_attempt(Group& group);
+  Result<void> record_commit(const CommittedGroup& committed);
   void finish_commit(Group& group, CommittedGroup committed);
   Result<void> judge(const Group& group, std::vector<Reject>& rejects, RejectJudge& judge);
   Result<void> seal();

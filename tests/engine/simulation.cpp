@@ -1,0 +1,289 @@
+#include "simulation.h"
+
+#include <algorithm>
+
+namespace tranche::simulation {
+namespace {
+
+class StillClock final : public Clock {
+ public:
+  std::int64_t now_microseconds() const override { return now_.count() / 1000; }
+  std::chrono::nanoseconds monotonic() const override {
+    now_ += std::chrono::microseconds(10);
+    return now_;
+  }
+  void sleep(std::chrono::nanoseconds duration) override { now_ += duration; }
+
+ private:
+  mutable std::chrono::nanoseconds now_{0};
+};
+
+class SimulatedLedger final : public StepLedger {
+ public:
+  SimulatedLedger(World& world, Fault& fault) : world_(world), fault_(fault) {}
+  Result<StepState> load() override { return world_.ledger; }
+  Result<void> append_plan(std::span<const BatchPlan> batches, bool complete) override {
+    return fault_.step([&] {
+      world_.ledger.batches.insert(world_.ledger.batches.end(), batches.begin(), batches.end());
+      world_.ledger.plan_complete = complete;
+    });
+  }
+  Result<void> drop_plan_from(std::uint64_t first) override {
+    return fault_.step([&] { world_.ledger.batches.resize(first); });
+  }
+  Result<void> record_failure(std::uint64_t, std::uint32_t, const std::string&) override {
+    return fault_.step([] {});
+  }
+  Result<void> stage(std::uint64_t, const std::string& id, const Counts& counts,
+                     std::span<const Reject> rejects) override {
+    return fault_.step([&] {
+      world_.staged[id] = {counts, std::vector<Reject>(rejects.begin(), rejects.end())};
+    });
+  }
+  Result<Counts> staged_counts(const std::string& id) override {
+    auto found = world_.staged.find(id);
+    if (found == world_.staged.end()) return make_error(ErrorKind::failed, "Nothing was staged.");
+    return found->second.first;
+  }
+  Result<void> record_commit(const CommittedGroup& group) override {
+    return fault_.step([&] { world_.ledger.committed.push_back(group); });
+  }
+  Result<void> forget_commit(std::uint64_t group) override {
+    return fault_.step([&] {
+      std::erase_if(world_.ledger.committed,
+                    [&](const CommittedGroup& g) { return g.receipt.group == group; });
+    });
+  }
+  Result<void> record_seal_intent(const std::string& intent) override {
+    return fault_.step([&] {
+      world_.ledger.seal = SealState::intended;
+      world_.ledger.seal_intent = intent;
+    });
+  }
+  Result<void> record_sealed() override {
+    return fault_.step([&] { world_.ledger.seal = SealState::sealed; });
+  }
+  Result<bool> stop_requested() override { return world_.stop_requested; }
+
+ private:
+  World& world_;
+  Fault& fault_;
+};
+
+std::vector<std::uint64_t> rows_of(const Segment& segment) {
+  const auto* numbers = reinterpret_cast<const std::uint64_t*>(segment.data->data());
+  return {numbers, numbers + segment.data->size() / sizeof(std::uint64_t)};
+}
+
+class SimulatedCommitter final : public Committer {
+ public:
+  SimulatedCommitter(World& world, Fault& fault) : world_(world), fault_(fault) {}
+  Result<Applied> apply(std::uint64_t group, std::span<const Segment> segments,
+                        const std::string& reject_id) override {
+    rows_.clear();
+    Applied applied;
+    TRANCHE_TRY(fault_.step([&] {
+      for (const auto& segment : segments) {
+        for (const auto row : rows_of(segment)) rows_.push_back(row);
+      }
+    }));
+    receipt_ = Receipt{};
+    receipt_.group = group;
+    receipt_.rows = rows_.size();
+    receipt_.reject_id = reject_id;
+    applied.rows = rows_.size();
+    return applied;
+  }
+  Result<Receipt> commit() override {
+    TRANCHE_TRY(fault_.step([&] { world_.target.emplace_back(receipt_, rows_); }));
+    return receipt_;
+  }
+  void rollback() override { rows_.clear(); }
+
+ private:
+  World& world_;
+  Fault& fault_;
+  std::vector<std::uint64_t> rows_;
+  Receipt receipt_;
+};
+
+class SimulatedSink final : public Sink {
+ public:
+  SimulatedSink(World& world, Fault& fault, const Job& job)
+      : world_(world), fault_(fault), job_(job) {}
+  std::vector<std::string> targets() const override { return {"simulated"}; }
+  bool appends() const override { return true; }
+  bool records_commits() const override { return job_.target_records_commits; }
+  bool merges() const override { return job_.merges; }
+  Result<void> examine(const SchemaPtr&) override { return {}; }
+  // A table tells what it has; a file is cut back to what the ledger knows.
+  Result<std::vector<Receipt>> recover(const SinkRun&, const SchemaPtr&,
+                                       std::span<const Receipt> committed) override {
+    if (!job_.target_records_commits) world_.target.resize(committed.size());
+    std::vector<Receipt> present;
+    for (const auto& [receipt, rows] : world_.target) present.push_back(receipt);
+    return present;
+  }
+  Result<std::unique_ptr<Encoder>> encoder(WorkerScope&) const override {
+    return make_error(ErrorKind::bug, "Not simulated.");
+  }
+  Result<std::unique_ptr<Committer>> committer() override {
+    return std::unique_ptr<Committer>(std::make_unique<SimulatedCommitter>(world_, fault_));
+  }
+  Result<std::optional<Receipt>> find_receipt(std::uint64_t group) override {
+    for (const auto& [receipt, rows] : world_.target) {
+      if (receipt.group == group) return std::optional(receipt);
+    }
+    return std::optional<Receipt>();
+  }
+  Result<std::string> plan_seal(std::span<const Receipt> committed) override {
+    return std::to_string(committed.size());
+  }
+  Result<void> seal(const std::string&) override {
+    return fault_.step([&] {
+      world_.sealed.clear();
+      for (const auto& [receipt, rows] : world_.target) {
+        world_.sealed.insert(world_.sealed.end(), rows.begin(), rows.end());
+      }
+      ++world_.seals;
+    });
+  }
+  Result<void> discard(const SinkRun&, std::span<const Receipt>, bool) override { return {}; }
+  Result<std::vector<std::string>> verify(const SinkRun&, const std::string&,
+                                          std::span<const Receipt>) override {
+    return std::vector<std::string>();
+  }
+
+ private:
+  World& world_;
+  Fault& fault_;
+  const Job& job_;
+};
+
+// Does tasks when asked for an outcome, in any order.
+class ShuffledExecutor final : public Executor {
+ public:
+  ShuffledExecutor(const Job& job, Fault& fault) : job_(job), fault_(fault), random_(job.seed) {}
+  Result<void> submit(Task task) override {
+    tasks_.push_back(std::move(task));
+    return {};
+  }
+  Result<std::optional<Outcome>> next(std::chrono::milliseconds) override {
+    if (tasks_.empty()) return std::optional<Outcome>();
+    const auto index = random_() % tasks_.size();
+    const Task task = tasks_[index];
+    tasks_.erase(tasks_.begin() + static_cast<std::ptrdiff_t>(index));
+    Outcome outcome{task.id, task.group, task.kind == Task::Kind::merge, work(task), {}, {}, 0};
+    if (const auto alive = fault_.step([] {}); !alive) outcome.result = alive.error();
+    return std::optional<Outcome>(std::move(outcome));
+  }
+  unsigned workers() const override { return job_.workers; }
+
+ private:
+  ChunkResult work(const Task& task) const {
+    ChunkResult result;
+    std::string bytes;
+    if (task.kind == Task::Kind::merge) {
+      for (const auto& segment : task.segments) bytes += *segment.data;
+      result.counts.encoded = bytes.size() / sizeof(std::uint64_t);
+      result.segments.push_back(Segment::make(bytes, result.counts.encoded));
+      return result;
+    }
+    for (const auto& chunk : task.chunks) {
+      for (std::uint64_t record = chunk.begin; record < chunk.end; ++record) {
+        if (job_.bad_every != 0 && record % job_.bad_every == 0) {
+          Reject reject("bad");
+          reject.record = record;
+          result.rejects.push_back(reject);
+          continue;
+        }
+        bytes.append(reinterpret_cast<const char*>(&record), sizeof record);
+      }
+    }
+    const auto rows = bytes.size() / sizeof(std::uint64_t);
+    result.counts.read = rows;
+    result.counts.read_rejects = result.rejects.size();
+    result.counts.offered = rows;
+    result.counts.encoded = rows;
+    result.segments.push_back(Segment::make(bytes, rows));
+    return result;
+  }
+
+  const Job& job_;
+  Fault& fault_;
+  std::mt19937_64 random_;
+  std::vector<Task> tasks_;
+};
+
+}  // namespace
+
+std::vector<BatchPlan> plan_of(const Job& job) {
+  std::vector<BatchPlan> batches;
+  for (std::uint64_t begin = 0; begin < job.records; begin += job.batch_records) {
+    BatchPlan batch;
+    batch.number = batches.size();
+    batch.group = batch.number / job.batches_a_group;
+    const auto end = std::min(job.records, begin + job.batch_records);
+    for (auto at = begin; at < end; at += job.chunk_records) {
+      Slice slice;
+      slice.begin = at;
+      slice.end = std::min(end, at + job.chunk_records);
+      slice.records = slice.end - slice.begin;
+      slice.first_record = at;
+      slice.bytes = slice.records;
+      slice.memory_bytes = slice.records * 8;
+      batch.chunks.push_back(slice);
+    }
+    batches.push_back(std::move(batch));
+  }
+  return batches;
+}
+
+std::vector<std::uint64_t> expected_rows(const Job& job) {
+  std::vector<std::uint64_t> rows;
+  for (std::uint64_t record = 0; record < job.records; ++record) {
+    if (job.bad_every == 0 || record % job.bad_every != 0) rows.push_back(record);
+  }
+  return rows;
+}
+
+std::vector<std::uint64_t> published_rejects(const World& world) {
+  std::vector<std::uint64_t> records;
+  for (const auto& group : world.ledger.committed) {
+    auto staged = world.staged.find(group.receipt.reject_id);
+    if (staged == world.staged.end()) continue;
+    for (const auto& reject : staged->second.second) records.push_back(reject.record);
+  }
+  return records;
+}
+
+engine::StepEnd run_engine(World& world, const Job& job, Fault& fault) {
+  SimulatedLedger ledger(world, fault);
+  SimulatedSink sink(world, fault, job);
+  ShuffledExecutor executor(job, fault);
+  StillClock clock;
+  const auto plan = plan_of(job);
+  std::size_t next = world.ledger.batches.size();
+  engine::StepWork work;
+  work.run = SinkRun{"run", "step", "folder"};
+  work.next_batch = [&]() -> Result<std::optional<BatchPlan>> {
+    if (next == plan.size()) return std::optional<BatchPlan>();
+    return std::optional<BatchPlan>(plan[next++]);
+  };
+  work.sink = &sink;
+  work.ledger = &ledger;
+  work.executor = &executor;
+  work.clock = &clock;
+  work.reject_limit = job.limit;
+  work.whole_batches = job.whole_batches;
+  work.memory_bytes_max = 10'000;
+  auto state = engine::recover_commits(work);
+  if (!state) {
+    engine::StepEnd end;
+    end.error = std::move(state).error();
+    return end;
+  }
+  return engine::run_step(work, *std::move(state));
+}
+
+}  // namespace tranche::simulation

@@ -1,0 +1,73 @@
+// A world without disks, threads and time: ports of the engine kept in memory, which survive a
+// "crash" of the engine, and a fault plan that ends the engine at its N-th step in that world.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "base/clock.h"
+#include "engine/step_engine.h"
+
+namespace tranche::simulation {
+
+// Counts what the engine does in its world and ends it at one of these steps: before the step takes
+// effect, or after it did but before the engine hears of it.
+struct Fault {
+  std::uint64_t at = 0;  // 0: never
+  bool after = false;
+  ErrorKind kind = ErrorKind::failed;
+  bool once = false;     // the error passes by itself; else the engine is dead from then on
+  std::uint64_t steps = 0;
+  bool dead = false;
+
+  template <class Effect>
+  Result<void> step(Effect effect) {
+    if (dead) return make_error(ErrorKind::failed, "The engine is dead.");
+    ++steps;
+    const bool here = at != 0 && steps == at;
+    if (here && !once) dead = true;
+    if (here && !after) return make_error(kind, "A fault was planned here.");
+    effect();
+    if (here) return make_error(kind, "A fault was planned here.");
+    return {};
+  }
+};
+
+// What outlives an engine.
+struct World {
+  // The ledger's memory.
+  StepState ledger;
+  std::map<std::string, std::pair<Counts, std::vector<Reject>>> staged;
+  bool stop_requested = false;
+  // The target's memory: rows of committed groups, and what was sealed.
+  std::vector<std::pair<Receipt, std::vector<std::uint64_t>>> target;
+  std::vector<std::uint64_t> sealed;
+  int seals = 0;
+};
+
+// Records are the numbers 0, 1, 2, ...; those divisible by `bad_every` are rejected by the workers.
+struct Job {
+  std::uint64_t records = 1000;
+  std::uint64_t batch_records = 70;
+  std::uint64_t chunk_records = 25;
+  std::uint64_t batches_a_group = 1;
+  std::uint64_t bad_every = 0;
+  bool target_records_commits = true;
+  bool merges = false;
+  bool whole_batches = false;
+  RejectLimit limit{true, 0, 1'000'000};
+  std::uint64_t seed = 1;
+  unsigned workers = 3;
+};
+
+std::vector<BatchPlan> plan_of(const Job& job);
+// Runs an engine in the world until it ends; `fault` counts its steps.
+engine::StepEnd run_engine(World& world, const Job& job, Fault& fault);
+std::vector<std::uint64_t> expected_rows(const Job& job);
+std::vector<std::uint64_t> published_rejects(const World& world);
+
+}  // namespace tranche::simulation

@@ -1,0 +1,160 @@
+#include <gtest/gtest.h>
+
+#include "simulation.h"
+
+namespace tranche::simulation {
+namespace {
+
+using State = engine::StepEnd::State;
+
+void expect_whole(const World& world, const Job& job, const std::string& what) {
+  EXPECT_EQ(world.sealed, expected_rows(job)) << what;
+  EXPECT_EQ(world.ledger.seal, SealState::sealed) << what;
+  std::vector<std::uint64_t> bad;
+  for (std::uint64_t r = 0; job.bad_every != 0 && r < job.records; r += job.bad_every) bad.push_back(r);
+  EXPECT_EQ(published_rejects(world), bad) << what;
+}
+
+std::vector<Job> kinds_of_jobs() {
+  std::vector<Job> jobs(5);
+  jobs[0].bad_every = 13;
+  jobs[1].target_records_commits = false;
+  jobs[1].bad_every = 13;
+  jobs[2].merges = true;
+  jobs[2].batches_a_group = 3;
+  jobs[2].target_records_commits = false;
+  jobs[3].whole_batches = true;
+  jobs[4].records = 0;
+  return jobs;
+}
+
+TEST(StepEngine, CommitsEveryRecordOnceInOrderWhateverOrderTheWorkersFinishIn) {
+  for (auto job : kinds_of_jobs()) {
+    for (job.seed = 1; job.seed <= 50; ++job.seed) {
+      World world;
+      Fault none;
+      const auto end = run_engine(world, job, none);
+      ASSERT_EQ(end.state, State::completed) << (end.error ? end.error->message : "");
+      expect_whole(world, job, "seed " + std::to_string(job.seed));
+      EXPECT_EQ(end.counts.written, expected_rows(job).size());
+    }
+  }
+}
+
+TEST(StepEngine, EndsWithTheSameOutputWhereverItDiesAndIsStartedAgain) {
+  for (const auto& job : kinds_of_jobs()) {
+    for (const bool after : {false, true}) {
+      for (std::uint64_t at = 1;; ++at) {
+        World world;
+        Fault fault;
+        fault.at = at;
+        fault.after = after;
+        const auto first = run_engine(world, job, fault);
+        const auto what = "death at step " + std::to_string(at) + (after ? " after" : " before");
+        if (fault.steps < at) {
+          EXPECT_EQ(first.state, State::completed) << what;
+          break;
+        }
+        Fault none;
+        const auto second = run_engine(world, job, none);
+        ASSERT_EQ(second.state, State::completed) << what << (second.error ? second.error->message : "");
+        expect_whole(world, job, what);
+      }
+    }
+  }
+}
+
+TEST(StepEngine, EndsWithTheSameOutputWhenItDiesTwice) {
+  Job job = kinds_of_jobs()[0];
+  job.records = 300;
+  for (std::uint64_t first = 1; first < 60; first += 3) {
+    for (std::uint64_t second = 1; second < 60; second += 5) {
+      World world;
+      Fault one{.at = first, .after = true};
+      Fault two{.at = second, .after = true};
+      run_engine(world, job, one);
+      run_engine(world, job, two);
+      Fault none;
+      const auto end = run_engine(world, job, none);
+      ASSERT_EQ(end.state, State::completed);
+      expect_whole(world, job, std::to_string(first) + " then " + std::to_string(second));
+    }
+  }
+}
+
+TEST(StepEngine, TriesAgainAfterAnErrorThatPassesWithoutDoublingARecord) {
+  for (const auto& job : kinds_of_jobs()) {
+    for (std::uint64_t at = 1;; ++at) {
+      World world;
+      Fault fault{.at = at, .kind = ErrorKind::transient, .once = true};
+      auto end = run_engine(world, job, fault);
+      if (fault.steps < at) break;
+      if (end.state != State::completed) {  // the ledger's own errors end the run, resumable
+        Fault none;
+        end = run_engine(world, job, none);
+      }
+      ASSERT_EQ(end.state, State::completed);
+      expect_whole(world, job, "passing error at step " + std::to_string(at));
+    }
+  }
+}
+
+TEST(StepEngine, FailsAtTheFirstRejectOfTheFirstBatchThatHasOneWhenNoneIsAllowed) {
+  Job job;
+  job.bad_every = 150;  // records 0, 150, 300, ...
+  job.limit = RejectLimit{};
+  for (job.seed = 1; job.seed <= 20; ++job.seed) {
+    World world;
+    Fault none;
+    const auto end = run_engine(world, job, none);
+    EXPECT_EQ(end.state, State::failed);
+    EXPECT_EQ(end.bad_record_count, 1U);
+    EXPECT_TRUE(world.target.empty());
+    EXPECT_TRUE(published_rejects(world).empty());
+  }
+}
+
+TEST(StepEngine, CompletesOnceTheLimitIsRaisedAfterAFailure) {
+  Job job;
+  job.bad_every = 400;  // records 0, 400, 800
+  job.limit = RejectLimit{false, 2, 0};
+  World world;
+  Fault none;
+  const auto failed = run_engine(world, job, none);
+  EXPECT_EQ(failed.state, State::failed);
+  EXPECT_EQ(world.target.size(), 11U);  // 770 records in batches of 70 come before record 800's batch
+  job.limit.number = 3;
+  const auto completed = run_engine(world, job, none);
+  ASSERT_EQ(completed.state, State::completed);
+  EXPECT_EQ(completed.batches_resumed, 11U);
+  expect_whole(world, job, "raised");
+}
+
+TEST(StepEngine, StopsAtAGroupBoundaryAndGoesOnFromThere) {
+  Job job;
+  World world;
+  world.stop_requested = true;
+  Fault none;
+  const auto stopped = run_engine(world, job, none);
+  EXPECT_EQ(stopped.state, State::stopped);
+  world.stop_requested = false;
+  const auto completed = run_engine(world, job, none);
+  ASSERT_EQ(completed.state, State::completed);
+  expect_whole(world, job, "stopped and resumed");
+}
+
+TEST(StepEngine, RedoesCommitsThatTheTargetLost) {
+  Job job;
+  World world;
+  Fault fault{.at = 60, .after = true};
+  run_engine(world, job, fault);
+  ASSERT_GE(world.target.size(), 3U);
+  world.target.resize(2);  // restored from a backup, say
+  Fault none;
+  const auto end = run_engine(world, job, none);
+  ASSERT_EQ(end.state, State::completed);
+  expect_whole(world, job, "target restored");
+}
+
+}  // namespace
+}  // namespace tranche::simulation
