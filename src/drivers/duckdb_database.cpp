@@ -131,8 +131,9 @@ Error duckdb_error(const char* message) {
   std::string sentence(trim(text.substr(0, text.find('\n'))));
   if (sentence.empty()) sentence = "DuckDB failed without saying why";
   for (const std::string& line : split(text, '\n')) {
-    if (line.starts_with("Candidate ") || line.starts_with("Did you mean"))
-      sentence += fmt::format(". {}", trim(line));
+    if (!line.starts_with("Candidate ") && !line.starts_with("Did you mean")) continue;
+    if (sentence.ends_with('!') || sentence.ends_with('.')) sentence.pop_back();
+    sentence += fmt::format(". {}", trim(line));
   }
   return make_error(kind, std::move(sentence));
 }
@@ -154,7 +155,6 @@ Result<std::shared_ptr<DuckDatabase>> DuckDatabase::open(std::uint64_t memory_by
       {"autoload_known_extensions", "false"},
       // Files are opened by descriptor, so that equal names may be different files.
       {"enable_external_file_cache", "false"},
-      {"TimeZone", "UTC"},
   };
   if (memory_bytes_max != 0) {
     // In whole KiB: DuckDB reads "B" with a fraction and rounds.
@@ -179,7 +179,13 @@ Result<std::shared_ptr<DuckDatabase>> DuckDatabase::open(std::uint64_t memory_by
     error.message = fmt::format("DuckDB can't be opened: {}", error.message);
     return error;
   }
-  return std::make_shared<DuckDatabase>(std::move(state));
+  auto database = std::make_shared<DuckDatabase>(std::move(state));
+  TRANCHE_ASSIGN(const auto connection, database->connect());
+  // The machine's own zone must not decide what a cast of a timestamptz gives. A setting of the ICU
+  // extension: a build without it has no zones, and no such casts either.
+  const auto zone = connection->execute("SET GLOBAL TimeZone = 'UTC'");
+  if (!zone && zone.error().kind != ErrorKind::config) return zone.error();
+  return database;
 }
 
 Result<std::shared_ptr<DuckDatabase>> DuckDatabase::of(WorkerScope& worker) {

@@ -182,11 +182,10 @@ class Checker {
       TRANCHE_TRY(several("A join of batch with itself"));
     } else if (ref["ref_type"].text() == "POSITIONAL") {
       TRANCHE_TRY(several("A positional join"));
-    } else if (left && (type == "RIGHT" || type == "OUTER")) {
-      TRANCHE_TRY(several(type == "OUTER" ? "A FULL JOIN" : "A RIGHT JOIN"));
+    } else if (left && type != "INNER" && type != "LEFT" && type != "SEMI" && type != "ANTI") {
+      TRANCHE_TRY(several(fmt::format("A {} JOIN", type)));
     } else if (right && type != "INNER" && type != "RIGHT") {
-      TRANCHE_TRY(several(fmt::format("A {} JOIN with batch on the right side",
-                                      type == "OUTER" ? "FULL" : type)));
+      TRANCHE_TRY(several(fmt::format("A {} JOIN with batch on the right side", type)));
     } else if (right && !per_batch_) {
       return refuse("A join begins with batch (FROM batch JOIN ...), so that its rows keep the "
                     "order of the input; write batch first");
