@@ -7,10 +7,11 @@ namespace {
 
 // `figures`: both sides, as "100 records offered, 99 encoded".
 Error disagreement(std::string_view stage, std::string_view figures) {
-  return make_error(ErrorKind::bug,
-                    fmt::format("The counts of stage \"{}\" do not agree: {}; nothing of this group "
-                                "was committed.",
-                                stage, figures));
+  return make_error(
+      ErrorKind::bug,
+      fmt::format("The counts of stage \"{}\" do not agree: {}; nothing of this group "
+                  "was committed.",
+                  stage, figures));
 }
 
 Result<void> reconcile_stages(const Counts& counts) {
@@ -69,8 +70,8 @@ Result<void> reconcile(const Counts& counts) {
                                             counts.planned, counts.read, counts.read_rejects));
   TRANCHE_TRY(reconcile_stages(counts));
   if (counts.encoded != counts.offered)
-    return disagreement("encode", fmt::format("{} records offered, {} encoded", counts.offered,
-                                              counts.encoded));
+    return disagreement(
+        "encode", fmt::format("{} records offered, {} encoded", counts.offered, counts.encoded));
   if (counts.written + counts.write_rejects != counts.encoded)
     return disagreement("write", fmt::format("{} records encoded, {} written and {} rejected",
                                              counts.encoded, counts.written, counts.write_rejects));

@@ -2,16 +2,20 @@
 #include <algorithm>
 #include <utility>
 
-#include "base/json.h"
 #include <tranche/core/options.h>
+#include "base/json.h"
 
 namespace tranche {
 namespace {
 
 void append_canonical(std::string& out, const Node& node) {
   switch (node.kind) {
-    case Node::Kind::null: out += "null"; return;
-    case Node::Kind::scalar: append_json_string(out, node.text); return;
+    case Node::Kind::null:
+      out += "null";
+      return;
+    case Node::Kind::scalar:
+      append_json_string(out, node.text);
+      return;
     case Node::Kind::list:
       out += '[';
       for (std::size_t i = 0; i < node.items.size(); ++i) {

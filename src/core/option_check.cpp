@@ -5,35 +5,49 @@
 
 #include <fmt/format.h>
 
+#include <tranche/core/options.h>
 #include "base/text.h"
 #include "core/option_value.h"
-#include <tranche/core/options.h>
 
 namespace tranche {
 namespace {
 
 std::string describe(const Node& node) {
   switch (node.kind) {
-    case Node::Kind::null: return "empty";
-    case Node::Kind::scalar: return fmt::format("\"{}\"", excerpt(node.text));
-    case Node::Kind::list: return "a list";
-    case Node::Kind::map: return "a map";
+    case Node::Kind::null:
+      return "empty";
+    case Node::Kind::scalar:
+      return fmt::format("\"{}\"", excerpt(node.text));
+    case Node::Kind::list:
+      return "a list";
+    case Node::Kind::map:
+      return "a map";
   }
   return {};
 }
 
 std::string expected_of(const Option& option) {
   switch (option.kind) {
-    case OptionKind::text: return "a single value";
-    case OptionKind::boolean: return "true or false";
-    case OptionKind::count: return "a whole number that is not negative";
-    case OptionKind::size: return "a size in bytes with a unit";
-    case OptionKind::duration: return "a duration with a unit (ms, s, m, h, d)";
-    case OptionKind::choice: return "one of " + join(option.choices, ", ");
-    case OptionKind::texts: return "a value or a list of values";
-    case OptionKind::columns: return "a map of column names to types";
-    case OptionKind::map: return "a map";
-    case OptionKind::any: return "a value";
+    case OptionKind::text:
+      return "a single value";
+    case OptionKind::boolean:
+      return "true or false";
+    case OptionKind::count:
+      return "a whole number that is not negative";
+    case OptionKind::size:
+      return "a size in bytes with a unit";
+    case OptionKind::duration:
+      return "a duration with a unit (ms, s, m, h, d)";
+    case OptionKind::choice:
+      return "one of " + join(option.choices, ", ");
+    case OptionKind::texts:
+      return "a value or a list of values";
+    case OptionKind::columns:
+      return "a map of column names to types";
+    case OptionKind::map:
+      return "a map";
+    case OptionKind::any:
+      return "a value";
   }
   return {};
 }
@@ -42,19 +56,28 @@ std::string example_of(const Option& option) {
   if (!option.example.empty()) return option.example;
   if (!option.default_text.empty()) return option.default_text;
   switch (option.kind) {
-    case OptionKind::text: return "text";
-    case OptionKind::boolean: return "true";
-    case OptionKind::count: return "1000";
-    case OptionKind::size: return "64MiB";
-    case OptionKind::duration: return "30s";
-    case OptionKind::choice: return option.choices.empty() ? "" : option.choices.front();
-    case OptionKind::texts: return "[a, b]";
-    case OptionKind::columns: return "{ id: bigint, name: varchar }";
+    case OptionKind::text:
+      return "text";
+    case OptionKind::boolean:
+      return "true";
+    case OptionKind::count:
+      return "1000";
+    case OptionKind::size:
+      return "64MiB";
+    case OptionKind::duration:
+      return "30s";
+    case OptionKind::choice:
+      return option.choices.empty() ? "" : option.choices.front();
+    case OptionKind::texts:
+      return "[a, b]";
+    case OptionKind::columns:
+      return "{ id: bigint, name: varchar }";
     case OptionKind::map:
       return option.children.empty() ? "{}"
                                      : fmt::format("{{ {}: {} }}", option.children.front().name,
                                                    example_of(option.children.front()));
-    case OptionKind::any: return {};
+    case OptionKind::any:
+      return {};
   }
   return {};
 }
@@ -80,8 +103,7 @@ std::string unknown_key(std::string_view key, std::string_view what, const Optio
     return fmt::format("Unknown key \"{}\" in {}; did you mean \"{}\"?", excerpt(key), what, *near);
   if (names.empty())
     return fmt::format("Unknown key \"{}\" in {}, which takes no keys.", excerpt(key), what);
-  return fmt::format("Unknown key \"{}\" in {}; it takes {}.", excerpt(key), what,
-                     keys_of(table));
+  return fmt::format("Unknown key \"{}\" in {}; it takes {}.", excerpt(key), what, keys_of(table));
 }
 
 // Problems of one map: what it is called and where they go.
@@ -124,7 +146,8 @@ class Checker {
   void check_value(const Option& option, const Node& value, Mark key_mark) {
     const Mark mark = value.mark.line != 0 ? value.mark : key_mark;
     switch (option.kind) {
-      case OptionKind::any: return;
+      case OptionKind::any:
+        return;
       case OptionKind::map:
         if (value.kind != Node::Kind::map) return mismatch(option, value, mark);
         check_options(value, option.children, fmt::format("{} of {}", option.name, what_),
@@ -152,14 +175,19 @@ class Checker {
 
   static bool is_of_kind(const Option& option, std::string_view text) {
     switch (option.kind) {
-      case OptionKind::boolean: return text == "true" || text == "false";
-      case OptionKind::count: return option_value::parse_count(text).has_value();
-      case OptionKind::size: return parse_size(text).has_value();
-      case OptionKind::duration: return parse_duration(text).has_value();
+      case OptionKind::boolean:
+        return text == "true" || text == "false";
+      case OptionKind::count:
+        return option_value::parse_count(text).has_value();
+      case OptionKind::size:
+        return parse_size(text).has_value();
+      case OptionKind::duration:
+        return parse_duration(text).has_value();
       case OptionKind::choice:
         return std::find(option.choices.begin(), option.choices.end(), text) !=
                option.choices.end();
-      default: return true;
+      default:
+        return true;
     }
   }
 

@@ -5,9 +5,9 @@
 #include <cmath>
 #include <new>
 
+#include <tranche/core/value.h>
 #include "base/json.h"
 #include "base/text.h"
-#include <tranche/core/value.h>
 
 namespace tranche {
 namespace {
@@ -22,7 +22,8 @@ std::size_t validity_words(std::size_t rows) { return (rows + 63) / 64; }
 bool same_base(const OriginBase& to, const OriginBase& from) {
   const bool same_source =
       to.source == from.source || (to.source && from.source && *to.source == *from.source);
-  const bool same_raw = to.raw == nullptr || (to.raw == from.raw && to.raw_offset == from.raw_offset);
+  const bool same_raw =
+      to.raw == nullptr || (to.raw == from.raw && to.raw_offset == from.raw_offset);
   return same_source && same_raw && to.line == from.line && to.record == from.record;
 }
 
@@ -36,10 +37,14 @@ void append_origin(Page& to, const Page& from, std::size_t from_row) {
 
 bool is_plain_in_json(const Column& column, std::size_t row) {
   switch (column.type().id) {
-    case TypeId::real: return std::isfinite(column.values<float>()[row]);
-    case TypeId::double_: return std::isfinite(column.values<double>()[row]);
-    case TypeId::boolean: return true;
-    default: return is_numeric(column.type());
+    case TypeId::real:
+      return std::isfinite(column.values<float>()[row]);
+    case TypeId::double_:
+      return std::isfinite(column.values<double>()[row]);
+    case TypeId::boolean:
+      return true;
+    default:
+      return is_numeric(column.type());
   }
 }
 
@@ -90,8 +95,9 @@ std::string_view Arena::copy(std::string_view bytes) {
 void Arena::clear() {
   used_ = 0;
   if (blocks_.empty()) return;
-  const auto largest = std::max_element(blocks_.begin(), blocks_.end(),
-                                        [](const Block& a, const Block& b) { return a.size < b.size; });
+  const auto largest =
+      std::max_element(blocks_.begin(), blocks_.end(),
+                       [](const Block& a, const Block& b) { return a.size < b.size; });
   std::swap(blocks_.front(), *largest);
   blocks_.resize(1);
   reserved_ = blocks_.front().size;

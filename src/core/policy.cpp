@@ -5,8 +5,8 @@
 
 #include <fmt/format.h>
 
-#include "base/text.h"
 #include <tranche/core/type.h>
+#include "base/text.h"
 
 namespace tranche {
 namespace {
@@ -59,11 +59,12 @@ Result<RejectLimit> parse_reject_limit(std::string_view text) {
   const std::optional<std::uint64_t> value =
       is_share ? parse_millionths(digits) : parse_digits(digits);
   if (!value)
-    return make_error(ErrorKind::config,
-                      fmt::format("\"{}\" is not a limit for rejects; expected a number of records "
-                                  "such as 1000, or a percentage of 0 to 100 with up to four digits "
-                                  "after the point such as 0.1%.",
-                                  excerpt(text)));
+    return make_error(
+        ErrorKind::config,
+        fmt::format("\"{}\" is not a limit for rejects; expected a number of records "
+                    "such as 1000, or a percentage of 0 to 100 with up to four digits "
+                    "after the point such as 0.1%.",
+                    excerpt(text)));
   if (!is_share) return RejectLimit{false, *value, 0};
   // None of them is a number: the run need not read 10,000 records to find one too many.
   if (*value == 0) return RejectLimit{};
@@ -78,9 +79,9 @@ std::string to_string(const RejectLimit& limit) {
   return text + '%';
 }
 
-// The verdict depends on the records alone, never on how they were grouped: at record 10,000 with the
-// rejects among the first 10,000, after that at each reject, since between two rejects a share only
-// falls.
+// The verdict depends on the records alone, never on how they were grouped: at record 10,000 with
+// the rejects among the first 10,000, after that at each reject, since between two rejects a share
+// only falls.
 bool RejectJudge::admit(std::uint64_t record) {
   const bool was_within = reach(record);
   ++rejected_;
@@ -92,8 +93,7 @@ bool RejectJudge::admit(std::uint64_t record) {
 }
 
 bool RejectJudge::reach(std::uint64_t records) {
-  const bool crosses =
-      records_ < share_judged_from_record && records >= share_judged_from_record;
+  const bool crosses = records_ < share_judged_from_record && records >= share_judged_from_record;
   records_ = std::max(records_, records);
   if (!limit_.is_share) return rejected_ <= limit_.number;
   return !crosses || within_share(rejected_, share_judged_from_record, limit_.millionths);

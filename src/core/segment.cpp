@@ -24,10 +24,11 @@ Result<std::shared_ptr<const std::string>> Segment::load() const {
   if (!loaded)
     return make_error(ErrorKind::bug, "A segment was loaded that holds no bytes of its own.");
   if (loaded->size() != bytes)
-    return make_error(ErrorKind::failed,
-                      fmt::format("A segment{} is damaged: {} bytes were encoded, {} are there; run "
-                                  "again to encode it anew.",
-                                  spill ? " in a spill file" : "", bytes, loaded->size()));
+    return make_error(
+        ErrorKind::failed,
+        fmt::format("A segment{} is damaged: {} bytes were encoded, {} are there; run "
+                    "again to encode it anew.",
+                    spill ? " in a spill file" : "", bytes, loaded->size()));
   if (digest64(*loaded) != checksum)
     return make_error(ErrorKind::failed,
                       fmt::format("A segment{} of {} bytes is damaged: its checksum differs; run "

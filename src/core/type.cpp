@@ -16,8 +16,8 @@ struct TypeName {
   TypeId id;
 };
 
-// The first name of each type is the one that to_string writes. int1 to int8 and uint8 to uint64 are
-// DuckDB's: the former count bytes, the latter bits.
+// The first name of each type is the one that to_string writes. int1 to int8 and uint8 to uint64
+// are DuckDB's: the former count bytes, the latter bits.
 constexpr std::array type_names{
     TypeName{"boolean", TypeId::boolean},
     TypeName{"bool", TypeId::boolean},
@@ -78,7 +78,8 @@ constexpr std::array type_names{
 };
 
 constexpr std::string_view types_expected =
-    "boolean, tinyint, smallint, integer, bigint, hugeint, real, double, decimal(12,2), date, time, "
+    "boolean, tinyint, smallint, integer, bigint, hugeint, real, double, decimal(12,2), date, "
+    "time, "
     "timestamp, timestamptz, varchar, blob, uuid";
 
 // In lower case, runs of white space made one blank.
@@ -127,10 +128,11 @@ Result<Type> parse_decimal_type(std::string_view text, std::string_view argument
   std::optional<unsigned> scale = 0;
   if (parts.size() == 2) scale = parse_small(parts[1]);
   if (parts.size() > 2 || !width || !scale || *width < 1 || *width > 38 || *scale > *width)
-    return make_error(ErrorKind::config,
-                      fmt::format("\"{}\" is not a type; expected decimal(width,scale) with a width "
-                                  "of 1 to 38 digits and a scale of 0 to the width.",
-                                  excerpt(text)));
+    return make_error(
+        ErrorKind::config,
+        fmt::format("\"{}\" is not a type; expected decimal(width,scale) with a width "
+                    "of 1 to 38 digits and a scale of 0 to the width.",
+                    excerpt(text)));
   return decimal_type(static_cast<std::uint8_t>(*width), static_cast<std::uint8_t>(*scale));
 }
 
@@ -138,29 +140,42 @@ Result<Type> parse_decimal_type(std::string_view text, std::string_view argument
 
 PhysicalType physical_type(Type type) {
   switch (type.id) {
-    case TypeId::boolean: return PhysicalType::boolean;
-    case TypeId::tinyint: return PhysicalType::int8;
-    case TypeId::smallint: return PhysicalType::int16;
+    case TypeId::boolean:
+      return PhysicalType::boolean;
+    case TypeId::tinyint:
+      return PhysicalType::int8;
+    case TypeId::smallint:
+      return PhysicalType::int16;
     case TypeId::integer:
-    case TypeId::date: return PhysicalType::int32;
+    case TypeId::date:
+      return PhysicalType::int32;
     case TypeId::bigint:
     case TypeId::time:
     case TypeId::timestamp:
-    case TypeId::timestamptz: return PhysicalType::int64;
+    case TypeId::timestamptz:
+      return PhysicalType::int64;
     case TypeId::hugeint:
-    case TypeId::uuid: return PhysicalType::int128;
-    case TypeId::utinyint: return PhysicalType::uint8;
-    case TypeId::usmallint: return PhysicalType::uint16;
-    case TypeId::uinteger: return PhysicalType::uint32;
-    case TypeId::ubigint: return PhysicalType::uint64;
-    case TypeId::real: return PhysicalType::float32;
-    case TypeId::double_: return PhysicalType::float64;
+    case TypeId::uuid:
+      return PhysicalType::int128;
+    case TypeId::utinyint:
+      return PhysicalType::uint8;
+    case TypeId::usmallint:
+      return PhysicalType::uint16;
+    case TypeId::uinteger:
+      return PhysicalType::uint32;
+    case TypeId::ubigint:
+      return PhysicalType::uint64;
+    case TypeId::real:
+      return PhysicalType::float32;
+    case TypeId::double_:
+      return PhysicalType::float64;
     case TypeId::decimal:
       if (type.width <= 4) return PhysicalType::int16;
       if (type.width <= 9) return PhysicalType::int32;
       return type.width <= 18 ? PhysicalType::int64 : PhysicalType::int128;
     case TypeId::varchar:
-    case TypeId::blob: return PhysicalType::string;
+    case TypeId::blob:
+      return PhysicalType::string;
   }
   __builtin_unreachable();
 }
@@ -169,17 +184,22 @@ std::size_t physical_bytes(PhysicalType type) {
   switch (type) {
     case PhysicalType::boolean:
     case PhysicalType::int8:
-    case PhysicalType::uint8: return 1;
+    case PhysicalType::uint8:
+      return 1;
     case PhysicalType::int16:
-    case PhysicalType::uint16: return 2;
+    case PhysicalType::uint16:
+      return 2;
     case PhysicalType::int32:
     case PhysicalType::uint32:
-    case PhysicalType::float32: return 4;
+    case PhysicalType::float32:
+      return 4;
     case PhysicalType::int64:
     case PhysicalType::uint64:
-    case PhysicalType::float64: return 8;
+    case PhysicalType::float64:
+      return 8;
     case PhysicalType::int128:
-    case PhysicalType::string: return 16;
+    case PhysicalType::string:
+      return 16;
   }
   __builtin_unreachable();
 }
@@ -202,20 +222,19 @@ Result<Type> parse_type(std::string_view text) {
     return Type{*id, 0, 0};
   }
   if (words.back() != ')')
-    return make_error(ErrorKind::config,
-                      fmt::format("\"{}\" is not a type; its closing parenthesis is missing.",
-                                  excerpt(text)));
+    return make_error(
+        ErrorKind::config,
+        fmt::format("\"{}\" is not a type; its closing parenthesis is missing.", excerpt(text)));
   if (*id != TypeId::decimal)
     return make_error(ErrorKind::config,
                       fmt::format("\"{}\" is not a type; {} has no length, write {} alone.",
                                   excerpt(text), name, name));
-  return parse_decimal_type(text, std::string_view(words).substr(open + 1, words.size() - open - 2));
+  return parse_decimal_type(text,
+                            std::string_view(words).substr(open + 1, words.size() - open - 2));
 }
 
 bool is_string(Type type) { return type.id == TypeId::varchar || type.id == TypeId::blob; }
 
-bool is_numeric(Type type) {
-  return type.id >= TypeId::tinyint && type.id <= TypeId::decimal;
-}
+bool is_numeric(Type type) { return type.id >= TypeId::tinyint && type.id <= TypeId::decimal; }
 
 }  // namespace tranche

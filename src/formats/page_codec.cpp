@@ -32,8 +32,7 @@ struct ChosenRows {
   std::size_t operator[](std::size_t i) const { return rows[i]; }
 };
 
-template <class T>
-void append_number(std::string& out, T value) {
+template <class T> void append_number(std::string& out, T value) {
   out.append(reinterpret_cast<const char*>(&value), sizeof value);
 }
 
@@ -46,8 +45,7 @@ char* extend(std::string& out, std::size_t bytes) {
   return out.data() + begin;
 }
 
-template <class Rows>
-void append_origins(std::string& out, const Page& page, Rows rows) {
+template <class Rows> void append_origins(std::string& out, const Page& page, Rows rows) {
   append_number(out, page.base.line);
   append_number(out, page.base.record);
   append_number(out, std::uint64_t{page.base.source ? page.base.source->size() + 1 : 0});
@@ -64,8 +62,7 @@ void append_origins(std::string& out, const Page& page, Rows rows) {
 }
 
 // Appends the validity bits of the rows; false, and nothing is appended, when none of them is null.
-template <class Rows>
-bool append_validity(std::string& out, const Column& column, Rows rows) {
+template <class Rows> bool append_validity(std::string& out, const Column& column, Rows rows) {
   if (!column.has_nulls()) return false;
   const std::size_t begin = out.size();
   bool has_nulls = false;
@@ -100,8 +97,7 @@ void append_fixed(std::string& out, const Column& column, Rows rows, bool has_nu
       std::memcpy(place, column.bytes() + rows[i] * stride, stride);
 }
 
-template <class Rows>
-void append_strings(std::string& out, const Column& column, Rows rows) {
+template <class Rows> void append_strings(std::string& out, const Column& column, Rows rows) {
   const StringRef* const values = column.values<StringRef>();
   std::size_t total = 0;
   char* place = extend(out, aligned(rows.size() * sizeof(std::uint32_t)));
@@ -119,8 +115,7 @@ void append_strings(std::string& out, const Column& column, Rows rows) {
   }
 }
 
-template <class Rows>
-void append_column(std::string& out, const Column& column, Rows rows) {
+template <class Rows> void append_column(std::string& out, const Column& column, Rows rows) {
   const std::size_t flag = out.size();
   append_number(out, std::uint64_t{0});
   const std::uint64_t has_nulls = append_validity(out, column, rows) ? 1 : 0;
@@ -129,18 +124,27 @@ void append_column(std::string& out, const Column& column, Rows rows) {
     append_strings(out, column, rows);
   } else {
     switch (column.stride()) {
-      case 1: append_fixed<1>(out, column, rows, has_nulls != 0); break;
-      case 2: append_fixed<2>(out, column, rows, has_nulls != 0); break;
-      case 4: append_fixed<4>(out, column, rows, has_nulls != 0); break;
-      case 8: append_fixed<8>(out, column, rows, has_nulls != 0); break;
-      default: append_fixed<16>(out, column, rows, has_nulls != 0); break;
+      case 1:
+        append_fixed<1>(out, column, rows, has_nulls != 0);
+        break;
+      case 2:
+        append_fixed<2>(out, column, rows, has_nulls != 0);
+        break;
+      case 4:
+        append_fixed<4>(out, column, rows, has_nulls != 0);
+        break;
+      case 8:
+        append_fixed<8>(out, column, rows, has_nulls != 0);
+        break;
+      default:
+        append_fixed<16>(out, column, rows, has_nulls != 0);
+        break;
     }
   }
   align(out);
 }
 
-template <class Rows>
-void append_frame(std::string& out, const Page& page, Rows rows) {
+template <class Rows> void append_frame(std::string& out, const Page& page, Rows rows) {
   assert(out.size() % 8 == 0);
   const bool has_origins = !page.origins.empty();
   const std::size_t begin = out.size();
@@ -170,8 +174,7 @@ class Cursor {
     position_ += aligned(bytes);
     return place;
   }
-  template <class T>
-  bool take_number(T& value) {
+  template <class T> bool take_number(T& value) {
     static_assert(sizeof(T) == 8);
     const char* const place = take(sizeof value);
     if (place != nullptr) std::memcpy(&value, place, sizeof value);
@@ -186,9 +189,9 @@ class Cursor {
 };
 
 Error damaged(std::size_t position) {
-  return make_error(ErrorKind::failed,
-                    fmt::format("A segment is damaged at byte {}; run again to encode it anew.",
-                                position));
+  return make_error(
+      ErrorKind::failed,
+      fmt::format("A segment is damaged at byte {}; run again to encode it anew.", position));
 }
 
 struct FrameHeader {
@@ -301,8 +304,7 @@ Result<std::unique_ptr<Page>> PageFrames::take_frame(std::size_t frame_begin) {
   std::memcpy(&header, rest.data(), sizeof header);
   const std::size_t frame_bytes = header.bytes;
   if (header.magic != frame_magic || header.has_origins > 1 || frame_bytes < frame_header_bytes ||
-      frame_bytes > rest.size() || frame_bytes % 8 != 0 ||
-      header.columns != schema_->fields.size())
+      frame_bytes > rest.size() || frame_bytes % 8 != 0 || header.columns != schema_->fields.size())
     return damaged(frame_begin);
   Cursor cursor(rest.substr(0, frame_bytes));
   cursor.take(frame_header_bytes);

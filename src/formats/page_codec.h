@@ -3,8 +3,8 @@
 //
 // A segment is frames, one behind the other; a frame is one page, or a selection of its rows. The
 // schema is not in it, both sides know it. Little-endian; every part begins at a multiple of 8
-// bytes from the segment's start, gaps are zero. Equal rows give equal bytes: what lies under a null
-// or behind a short string never shows.
+// bytes from the segment's start, gaps are zero. Equal rows give equal bytes: what lies under a
+// null or behind a short string never shows.
 //
 //   frame    u64  bytes of the frame, this header included
 //            u32  0x31465054 ("TPF1")

@@ -16,10 +16,11 @@ bool is_full(std::uint64_t bytes, const Division& division) {
 }
 
 Error bad_slice(const Slice& slice, const CutLimits& limits) {
-  return make_error(ErrorKind::bug,
-                    fmt::format("The source cut a slice of {} records where 1 to {} were asked for; "
-                                "nothing of it was planned.",
-                                slice.records, limits.records_max));
+  return make_error(
+      ErrorKind::bug,
+      fmt::format("The source cut a slice of {} records where 1 to {} were asked for; "
+                  "nothing of it was planned.",
+                  slice.records, limits.records_max));
 }
 
 }  // namespace
@@ -33,7 +34,8 @@ PlanPosition position_behind(std::span<const BatchPlan> planned, const Division&
   position.group = last.group;
   if (!last.chunks.empty())
     position.record = last.chunks.back().first_record + last.chunks.back().records;
-  for (auto batch = planned.rbegin(); batch != planned.rend() && batch->group == last.group; ++batch)
+  for (auto batch = planned.rbegin(); batch != planned.rend() && batch->group == last.group;
+       ++batch)
     position.group_bytes += batch->bytes();
   const bool is_committed = committed_group && last.group <= *committed_group;
   if (is_committed || is_full(position.group_bytes, division)) {

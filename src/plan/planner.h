@@ -1,12 +1,12 @@
 // Makes batches and groups out of a source's slices.
 //
 // A batch ends with the record that reaches division.rows or division.bytes, whichever comes first;
-// its chunks are slices of at most division.chunk_bytes, so a batch may span inputs and a chunk never
-// does. Batches share a group until their input bytes reach division.group_bytes; with 0 each batch
-// is a group of its own.
+// its chunks are slices of at most division.chunk_bytes, so a batch may span inputs and a chunk
+// never does. Batches share a group until their input bytes reach division.group_bytes; with 0 each
+// batch is a group of its own.
 //
-// Pure: the plan depends on the stream and the division alone, never on time, memory or workers, and
-// a Planner that starts behind any batch of a plan goes on as that plan did.
+// Pure: the plan depends on the stream and the division alone, never on time, memory or workers,
+// and a Planner that starts behind any batch of a plan goes on as that plan did.
 // Threads: belongs to one thread. Lifetime: the stream outlives it.
 #pragma once
 
@@ -33,8 +33,8 @@ struct PlanPosition {
 PlanPosition position_behind(std::span<const BatchPlan> planned, const Division& division,
                              std::optional<std::uint64_t> committed_group);
 
-// What the job asks for, completed by what suits source and sink. Rows and bytes of the default hold
-// only where the job names neither.
+// What the job asks for, completed by what suits source and sink. Rows and bytes of the default
+// hold only where the job names neither.
 Division choose_division(const Division& asked, const Division& source_default,
                          std::uint64_t sink_group_bytes);
 
@@ -45,8 +45,8 @@ class Planner {
       : stream_(stream), division_(division), position_(position) {}
 
   // The next batch; nullopt at the end of the stream. A source without records has no batch.
-  // Errors: those of the stream; bug, when it gives a slice that is empty or beyond its limits. After
-  // an error every call gives it again: what the stream gave before it would be missing in the plan.
+  // Errors: those of the stream; bug, when it gives a slice that is empty or beyond its limits.
+  // After an error every call gives it again: what the stream gave before it would be missing.
   Result<std::optional<BatchPlan>> next();
 
   // Behind the last batch that was given.

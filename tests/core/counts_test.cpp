@@ -8,13 +8,14 @@
 namespace tranche {
 namespace {
 
-// 100 records: 2 unreadable, 3 fail in SQL, which makes 190 of the others; 1 is refused by the sink.
+// 100 records: 2 unreadable, 3 fail in SQL, which makes 190 of the others; the sink refuses 1.
 Counts good() {
   Counts counts;
   counts.planned = 100;
   counts.read = 98;
   counts.read_rejects = 2;
-  counts.stages = {StageCounts{"function", 98, 90, 1, 7, true}, StageCounts{"sql", 90, 190, 3, 0, false}};
+  counts.stages = {StageCounts{"function", 98, 90, 1, 7, true},
+                   StageCounts{"sql", 90, 190, 3, 0, false}};
   counts.offered = 190;
   counts.encoded = 190;
   counts.written = 189;
@@ -45,25 +46,33 @@ TEST(Reconcile, AcceptsAStageThatGivesMoreOrFewerThanItTook) {
 
 TEST(Reconcile, NamesTheStageThatLostARecordAndBothFigures) {
   const std::string tail = "; nothing of this group was committed.";
-  EXPECT_EQ(complaint_after([](Counts& c) { c.read = 97; }),
-            "The counts of stage \"read\" do not agree: 100 records planned, 97 read and 2 rejected" + tail);
-  EXPECT_EQ(complaint_after([](Counts& c) { c.stages[0].in = 97; }),
-            "The counts of stage \"function\" do not agree: 98 records came from stage \"read\", 97 "
-            "taken in" + tail);
+  EXPECT_EQ(
+      complaint_after([](Counts& c) { c.read = 97; }),
+      "The counts of stage \"read\" do not agree: 100 records planned, 97 read and 2 rejected" +
+          tail);
+  EXPECT_EQ(
+      complaint_after([](Counts& c) { c.stages[0].in = 97; }),
+      "The counts of stage \"function\" do not agree: 98 records came from stage \"read\", 97 "
+      "taken in" +
+          tail);
   EXPECT_EQ(complaint_after([](Counts& c) { c.stages[0].filtered = 6; }),
             "The counts of stage \"function\" do not agree: 98 records taken in, 90 given on, 6 "
-            "filtered and 1 rejected" + tail);
+            "filtered and 1 rejected" +
+                tail);
   EXPECT_EQ(complaint_after([](Counts& c) { c.stages[1].in = 89; }),
             "The counts of stage \"sql\" do not agree: 90 records came from stage \"function\", 89 "
-            "taken in" + tail);
+            "taken in" +
+                tail);
   EXPECT_EQ(complaint_after([](Counts& c) { c.offered = 189; }),
             "The counts of stage \"sql\" do not agree: 190 records given on, 189 offered to the "
-            "encoder" + tail);
+            "encoder" +
+                tail);
   EXPECT_EQ(complaint_after([](Counts& c) { c.encoded = 189; }),
             "The counts of stage \"encode\" do not agree: 190 records offered, 189 encoded" + tail);
   EXPECT_EQ(complaint_after([](Counts& c) { c.written = 188; }),
             "The counts of stage \"write\" do not agree: 190 records encoded, 188 written and 1 "
-            "rejected" + tail);
+            "rejected" +
+                tail);
 }
 
 TEST(Reconcile, BlamesTheReaderWhereThereIsNoTransform) {

@@ -69,9 +69,10 @@ TEST(CheckOptions, AcceptsWhatTheTableSays) {
       entry("skip_lines", Node::scalar("12")),
       entry("wait", Node::scalar("500ms")),
       entry("extra_columns", Node::scalar("ignore")),
-      entry("columns", Node::map({entry("id", Node::scalar("bigint")),
-                                  entry("name", Node::map({entry("type", Node::scalar("text")),
-                                                           entry("null", Node::scalar("error"))}))})),
+      entry("columns",
+            Node::map({entry("id", Node::scalar("bigint")),
+                       entry("name", Node::map({entry("type", Node::scalar("text")),
+                                                entry("null", Node::scalar("error"))}))})),
       entry("retry", Node::map({entry("attempts", Node::scalar("5"))})),
       entry("anything", Node::list({})),
       entry("null", Node::list({Node::scalar(""), Node::scalar("NA")})),
@@ -85,9 +86,10 @@ TEST(CheckOptions, SuggestsTheKeyThatWasMeant) {
 }
 
 TEST(CheckOptions, ListsTheKeysWhenNoneIsNear) {
-  EXPECT_EQ(complaint("colour", Node::scalar("red")),
-            "Unknown key \"colour\" in csv; it takes csv, header, delimiter, max_record, skip_lines, "
-            "wait, extra_columns, columns, retry, anything, null.");
+  EXPECT_EQ(
+      complaint("colour", Node::scalar("red")),
+      "Unknown key \"colour\" in csv; it takes csv, header, delimiter, max_record, skip_lines, "
+      "wait, extra_columns, columns, retry, anything, null.");
 }
 
 TEST(CheckOptions, NamesAKeyThatIsGivenTwice) {
@@ -108,32 +110,39 @@ TEST(CheckOptions, NamesAMissingKeyWithAnExample) {
 }
 
 TEST(CheckOptions, SaysWhatWasWrittenAndWhatWasExpected) {
-  EXPECT_EQ(complaint("header", Node::scalar("maybe")),
-            "Key \"header\" in csv is \"maybe\"; expected true or false, for example header: true.");
-  EXPECT_EQ(complaint("skip_lines", Node::scalar("-1")),
-            "Key \"skip_lines\" in csv is \"-1\"; expected a whole number that is not negative, for "
-            "example skip_lines: 0.");
+  EXPECT_EQ(
+      complaint("header", Node::scalar("maybe")),
+      "Key \"header\" in csv is \"maybe\"; expected true or false, for example header: true.");
+  EXPECT_EQ(
+      complaint("skip_lines", Node::scalar("-1")),
+      "Key \"skip_lines\" in csv is \"-1\"; expected a whole number that is not negative, for "
+      "example skip_lines: 0.");
   EXPECT_EQ(complaint("max_record", Node::scalar("large")),
             "Key \"max_record\" in csv is \"large\"; expected a size in bytes with a unit, for "
             "example max_record: 1MiB.");
-  EXPECT_EQ(complaint("wait", Node::scalar("soon")),
-            "Key \"wait\" in csv is \"soon\"; expected a duration with a unit (ms, s, m, h, d), for "
-            "example wait: 1s.");
-  EXPECT_EQ(complaint("delimiter", Node::list({Node::scalar("a")})),
-            "Key \"delimiter\" in csv is a list; expected a single value, for example delimiter: ,.");
+  EXPECT_EQ(
+      complaint("wait", Node::scalar("soon")),
+      "Key \"wait\" in csv is \"soon\"; expected a duration with a unit (ms, s, m, h, d), for "
+      "example wait: 1s.");
+  EXPECT_EQ(
+      complaint("delimiter", Node::list({Node::scalar("a")})),
+      "Key \"delimiter\" in csv is a list; expected a single value, for example delimiter: ,.");
   EXPECT_EQ(complaint("retry", Node::scalar("3")),
             "Key \"retry\" in csv is \"3\"; expected a map, for example retry: { attempts: 3 }.");
-  EXPECT_EQ(complaint("delimiter", Node()),
-            "Key \"delimiter\" in csv is empty; expected a single value, for example delimiter: ,.");
-  EXPECT_EQ(complaint("null", Node::list({})),
-            "Key \"null\" in csv is a list without entries; expected a value or a list of values, for "
-            "example null: [a, b].");
+  EXPECT_EQ(
+      complaint("delimiter", Node()),
+      "Key \"delimiter\" in csv is empty; expected a single value, for example delimiter: ,.");
+  EXPECT_EQ(
+      complaint("null", Node::list({})),
+      "Key \"null\" in csv is a list without entries; expected a value or a list of values, for "
+      "example null: [a, b].");
 }
 
 TEST(CheckOptions, SuggestsAChoice) {
-  EXPECT_EQ(complaint("extra_columns", Node::scalar("ignroe")),
-            "Key \"extra_columns\" in csv is \"ignroe\"; expected one of error, ignore; did you mean "
-            "\"ignore\"?");
+  EXPECT_EQ(
+      complaint("extra_columns", Node::scalar("ignroe")),
+      "Key \"extra_columns\" in csv is \"ignroe\"; expected one of error, ignore; did you mean "
+      "\"ignore\"?");
   EXPECT_EQ(complaint("extra_columns", Node::scalar("x")),
             "Key \"extra_columns\" in csv is \"x\"; expected one of error, ignore, for example "
             "extra_columns: error.");
@@ -156,18 +165,20 @@ TEST(CheckOptions, ChecksTheTypesOfColumns) {
   };
   EXPECT_EQ(column(Node::scalar("intger")),
             "Column \"id\": \"intger\" is not a type; did you mean \"integer\"?");
-  EXPECT_EQ(column(Node()),
-            "Column \"id\" has no type; write it like id: bigint, or id: { type: bigint, null: error }.");
+  EXPECT_EQ(
+      column(Node()),
+      "Column \"id\" has no type; write it like id: bigint, or id: { type: bigint, null: error }.");
   EXPECT_EQ(column(Node::map({entry("null", Node::scalar("error"))})),
             "Key \"type\" is missing in column \"id\"; expected a single value, for example type: "
             "decimal(12,2).");
-  EXPECT_EQ(column(Node::map({entry("type", Node::scalar("bigint")),
-                              entry("nul", Node::scalar("error"))})),
+  EXPECT_EQ(column(Node::map(
+                {entry("type", Node::scalar("bigint")), entry("nul", Node::scalar("error"))})),
             "Unknown key \"nul\" in column \"id\"; did you mean \"null\"?");
-  EXPECT_EQ(column(Node::map({entry("type", Node::scalar("bigint")),
-                              entry("null", Node::scalar("never"))})),
-            "Key \"null\" in column \"id\" is \"never\"; expected one of ok, error, for example null: "
-            "error.");
+  EXPECT_EQ(
+      column(
+          Node::map({entry("type", Node::scalar("bigint")), entry("null", Node::scalar("never"))})),
+      "Key \"null\" in column \"id\" is \"never\"; expected one of ok, error, for example null: "
+      "error.");
   EXPECT_EQ(column(Node::map({entry("type", Node::scalar("intger"))})),
             "Column \"id\": \"intger\" is not a type; did you mean \"integer\"?");
 }
@@ -180,10 +191,10 @@ TEST(CheckOptions, RefusesColumnsThatSqlCanNotTellApart) {
 }
 
 TEST(CheckOptions, FindsEveryProblemAtItsPlace) {
-  const Node node = Node::map({entry("header", Node::scalar("maybe", {3, 11}), {3, 3}),
-                               entry("delimeter", Node::scalar(";", {4, 14}), {4, 3}),
-                               entry("skip_lines", Node(), {5, 3})},
-                              {2, 3});
+  const Node node = Node::map(
+      {entry("header", Node::scalar("maybe", {3, 11}), {3, 3}),
+       entry("delimeter", Node::scalar(";", {4, 14}), {4, 3}), entry("skip_lines", Node(), {5, 3})},
+      {2, 3});
   Problems problems;
   check_options(node, csv_table(), "csv", problems);
   ASSERT_EQ(problems.size(), 4U);
@@ -195,10 +206,10 @@ TEST(CheckOptions, FindsEveryProblemAtItsPlace) {
 
 TEST(OptionReader, GivesWhatIsWrittenElseTheDefault) {
   const OptionTable table = csv_table();
-  const Node given = with({entry("header", Node::scalar("false")),
-                           entry("max_record", Node::scalar("2KiB", {4, 9})),
-                           entry("wait", Node::scalar("2m")),
-                           entry("null", Node::list({Node::scalar(""), Node::scalar("NA")}))});
+  const Node given =
+      with({entry("header", Node::scalar("false")),
+            entry("max_record", Node::scalar("2KiB", {4, 9})), entry("wait", Node::scalar("2m")),
+            entry("null", Node::list({Node::scalar(""), Node::scalar("NA")}))});
   const OptionReader reader(given, table);
   EXPECT_FALSE(reader.boolean("header"));
   EXPECT_EQ(reader.size("max_record"), 2048U);
@@ -216,10 +227,9 @@ TEST(OptionReader, GivesWhatIsWrittenElseTheDefault) {
 TEST(OptionReader, MakesFieldsOfColumnsInTheirOrder) {
   const OptionTable table = csv_table();
   const Node given = with({entry(
-      "columns",
-      Node::map({entry("price", Node::scalar("decimal(12,2)")),
-                 entry("id", Node::map({entry("type", Node::scalar("bigint")),
-                                        entry("null", Node::scalar("error"))}))}))});
+      "columns", Node::map({entry("price", Node::scalar("decimal(12,2)")),
+                            entry("id", Node::map({entry("type", Node::scalar("bigint")),
+                                                   entry("null", Node::scalar("error"))}))}))});
   EXPECT_EQ(to_string(OptionReader(given, table).columns("columns")),
             "price decimal(12,2), id bigint not null");
   EXPECT_TRUE(OptionReader(Node(), table).columns("columns").fields.empty());

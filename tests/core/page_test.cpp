@@ -15,7 +15,9 @@ SchemaPtr schema_of(std::vector<Field> fields) {
   return std::make_shared<const Schema>(Schema{std::move(fields)});
 }
 
-SchemaPtr id_and_name() { return schema_of({{"id", {TypeId::bigint}}, {"name", {TypeId::varchar}}}); }
+SchemaPtr id_and_name() {
+  return schema_of({{"id", {TypeId::bigint}}, {"name", {TypeId::varchar}}});
+}
 
 void append(Page& page, std::int64_t id, std::string_view name) {
   const std::size_t row = page.rows();
@@ -33,7 +35,8 @@ TEST(Arena, KeepsWhatItHandedOutWhileItGrows) {
   std::vector<std::string_view> copies;
   for (int i = 0; i < 5000; ++i) copies.push_back(arena.copy("text " + std::to_string(i)));
   const std::string_view large = arena.copy(std::string(3'000'000, 'x'));
-  for (int i = 0; i < 5000; ++i) EXPECT_EQ(copies[static_cast<std::size_t>(i)], "text " + std::to_string(i));
+  for (int i = 0; i < 5000; ++i)
+    EXPECT_EQ(copies[static_cast<std::size_t>(i)], "text " + std::to_string(i));
   EXPECT_EQ(large.size(), 3'000'000U);
   EXPECT_GE(arena.bytes_reserved(), 3'000'000U);
 }
@@ -67,7 +70,8 @@ TEST(Column, KeepsValuesAndNullsWhenItGrows) {
   column.set_null(69);
   column.reserve(1000);
   EXPECT_EQ(column.values<std::int32_t>()[68], 68);
-  for (std::size_t row = 0; row < 1000; ++row) EXPECT_EQ(column.is_valid(row), row != 3 && row != 69);
+  for (std::size_t row = 0; row < 1000; ++row)
+    EXPECT_EQ(column.is_valid(row), row != 3 && row != 69);
 }
 
 TEST(Column, HasNoNullsBeforeTheFirstOneAndAfterClear) {

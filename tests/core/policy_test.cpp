@@ -26,8 +26,8 @@ TEST(RejectLimit, IsANumberOrAShare) {
 }
 
 TEST(RejectLimit, RefusesWhatIsNeither) {
-  for (const char* text : {"", "%", "-1", "1.5", "101%", "100.0001%", "0.00001%", ".5%", "1.%", "many",
-                           "1,000", "99999999999999999999", "10 %%"}) {
+  for (const char* text : {"", "%", "-1", "1.5", "101%", "100.0001%", "0.00001%", ".5%", "1.%",
+                           "many", "1,000", "99999999999999999999", "10 %%"}) {
     const Result<RejectLimit> limit = parse_reject_limit(text);
     ASSERT_FALSE(limit) << text;
     EXPECT_EQ(limit.error().kind, ErrorKind::config);
@@ -125,7 +125,8 @@ TEST(RejectJudge, JudgesAlikeHoweverTheRecordsAreGrouped) {
       if (i + 1 == 10'000 || (bad[i] && i + 1 > 10'000)) naive = rejected * 1000 <= i + 1;
     }
     naive = naive && rejected * 1000 <= records;
-    for (const std::uint64_t group : {std::uint64_t{1}, std::uint64_t{77}, std::uint64_t{5'000}, records}) {
+    for (const std::uint64_t group :
+         {std::uint64_t{1}, std::uint64_t{77}, std::uint64_t{5'000}, records}) {
       RejectJudge judge(limit_of("0.1%"), 0, 0);
       bool verdict = true;
       for (std::uint64_t begin = 0; begin < records && verdict; begin += group) {

@@ -57,9 +57,10 @@ TEST(Segment, IsDamagedWhenAByteDiffers) {
 TEST(Segment, IsDamagedWhenBytesAreMissing) {
   const auto loaded = spilled(Segment::make("three rows", 3), "three ro", 0).load();
   ASSERT_FALSE(loaded);
-  EXPECT_EQ(loaded.error().message,
-            "A segment in a spill file is damaged: 10 bytes were encoded, 8 are there; run again to "
-            "encode it anew.");
+  EXPECT_EQ(
+      loaded.error().message,
+      "A segment in a spill file is damaged: 10 bytes were encoded, 8 are there; run again to "
+      "encode it anew.");
 }
 
 TEST(Segment, OfAPartFileHasNothingToLoad) {

@@ -18,7 +18,8 @@ SchemaPtr all_types() {
     schema.fields.push_back({to_string(type), type});
   }
   for (const int width : {4, 9, 18, 38})
-    schema.fields.push_back({"decimal" + std::to_string(width), decimal_type(static_cast<std::uint8_t>(width), 2)});
+    schema.fields.push_back(
+        {"decimal" + std::to_string(width), decimal_type(static_cast<std::uint8_t>(width), 2)});
   return std::make_shared<const Schema>(schema);
 }
 
@@ -127,8 +128,12 @@ TEST(PageFrames, AreTheSameForAllRowsChosenAsForThePage) {
 TEST(PageFrames, KeepStringsOfAnyLength) {
   const SchemaPtr schema = text_column();
   Page page(schema, 8);
-  std::vector<std::string> texts{"", std::string(12, 'a'), std::string(13, 'b'),
-                                 std::string(1 << 20, 'c'), std::string("\0x\0", 3), "d"};
+  std::vector<std::string> texts{"",
+                                 std::string(12, 'a'),
+                                 std::string(13, 'b'),
+                                 std::string(1 << 20, 'c'),
+                                 std::string("\0x\0", 3),
+                                 "d"};
   for (std::size_t row = 0; row < texts.size(); ++row)
     page.column(0).values<StringRef>()[row] = StringRef::make(texts[row]);
   page.column(0).set_null(6);
@@ -185,8 +190,8 @@ TEST(PageFrames, FollowOneAnotherAndEnd) {
 }
 
 TEST(PageFrames, HaveEqualBytesForEqualRows) {
-  const SchemaPtr schema =
-      std::make_shared<const Schema>(Schema{{{"n", {TypeId::bigint}}, {"text", {TypeId::varchar}}}});
+  const SchemaPtr schema = std::make_shared<const Schema>(
+      Schema{{{"n", {TypeId::bigint}}, {"text", {TypeId::varchar}}}});
   const auto page_with = [&](std::int64_t under_null, std::string_view text) {
     auto page = std::make_unique<Page>(schema, 2);
     page->column(0).values<std::int64_t>()[0] = 1;
@@ -198,7 +203,8 @@ TEST(PageFrames, HaveEqualBytesForEqualRows) {
     page->set_rows(2);
     return page;
   };
-  EXPECT_EQ(encoded(*page_with(5, "garbage")), encoded(*page_with(6, "other garbage, and a lot of it")));
+  EXPECT_EQ(encoded(*page_with(5, "garbage")),
+            encoded(*page_with(6, "other garbage, and a lot of it")));
   Page plain(schema, 1);
   plain.column(0).values<std::int64_t>()[0] = 1;
   plain.column(1).values<StringRef>()[0] = StringRef::make("x");

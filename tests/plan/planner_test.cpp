@@ -11,7 +11,7 @@
 namespace tranche {
 namespace {
 
-// Inputs as lists of record sizes; cut as the port says, without looking at more than it is asked for.
+// Inputs as lists of record sizes, cut as the port says.
 using Files = std::vector<std::vector<std::uint64_t>>;
 
 class FakeStream : public SliceStream {
@@ -140,7 +140,8 @@ TEST(Planner, CutsChunksOfAtMostTheirBytes) {
 
 TEST(Planner, MakesEachBatchAGroupUnlessTheySharePartsOfBytes) {
   const Files files{std::vector<std::uint64_t>(10, 10)};
-  EXPECT_EQ(group_numbers(plan_of(files, {.rows = 2})), (std::vector<std::uint64_t>{0, 1, 2, 3, 4}));
+  EXPECT_EQ(group_numbers(plan_of(files, {.rows = 2})),
+            (std::vector<std::uint64_t>{0, 1, 2, 3, 4}));
   EXPECT_EQ(group_numbers(plan_of(files, {.rows = 2, .group_bytes = 40})),
             (std::vector<std::uint64_t>{0, 0, 1, 1, 2}));
   EXPECT_EQ(group_numbers(plan_of(files, {.rows = 2, .group_bytes = 50})),
@@ -219,7 +220,8 @@ TEST(Planner, NeverAddsToAGroupThatIsCommitted) {
   const std::vector<BatchPlan> plan = plan_of({{10, 10, 10}}, division);
   ASSERT_EQ(group_numbers(plan), (std::vector<std::uint64_t>{0, 0}));
   const PlanPosition position = position_behind(plan, division, 0);
-  EXPECT_EQ(position, (PlanPosition{2, 1, 3, 0})) << "the file grew after its last group was committed";
+  EXPECT_EQ(position, (PlanPosition{2, 1, 3, 0}))
+      << "the file grew after its last group was committed";
   EXPECT_EQ(position_behind(plan, division, std::nullopt), (PlanPosition{2, 0, 3, 30}));
 }
 

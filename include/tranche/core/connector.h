@@ -27,8 +27,10 @@ struct Connector {
   OptionTable write_options;        // empty: not a sink
   // `base`: relative paths are relative to it. Options were checked against the table; what the
   // table can't say (a key that names no column) is an Error of kind config here.
-  std::function<Result<std::unique_ptr<Source>>(const Node&, const std::filesystem::path& base)> make_source;
-  std::function<Result<std::unique_ptr<Sink>>(const Node&, const std::filesystem::path& base)> make_sink;
+  std::function<Result<std::unique_ptr<Source>>(const Node&, const std::filesystem::path& base)>
+      make_source;
+  std::function<Result<std::unique_ptr<Sink>>(const Node&, const std::filesystem::path& base)>
+      make_sink;
 };
 
 }  // namespace tranche

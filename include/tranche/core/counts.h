@@ -34,8 +34,8 @@ struct Counts {
   std::uint64_t rejected() const;  // read, transforms and write together
 };
 
-// Checks the equations of one group. Errors: bug, naming the stage ("read", "sql", "encode", "write")
-// and both figures.
+// Checks the equations of one group. Errors: bug, naming the stage ("read", "sql", "encode",
+// "write") and both figures.
 Result<void> reconcile(const Counts& counts);
 
 }  // namespace tranche

@@ -1,4 +1,5 @@
-// What a run tells while it goes on: the engine emits, observers (a terminal, a log, a program) take.
+// What a run tells while it goes on: the engine emits, observers (a terminal, a log, a program)
+// take.
 // Threads: observers are called by the engine's one thread. They must not block for long.
 #pragma once
 
@@ -9,7 +10,7 @@
 namespace tranche {
 
 struct Progress {
-  std::uint64_t records = 0;         // read, rejects included, of committed groups and of those in work
+  std::uint64_t records = 0;         // read, rejects included; committed or in work
   std::uint64_t records_committed = 0;
   std::uint64_t bytes = 0;           // of input, committed
   std::uint64_t bytes_total = 0;     // of all inputs; 0: unknown

@@ -31,7 +31,7 @@ struct Node {
   struct Entry;
   Kind kind = Kind::null;
   std::string text;           // of a scalar, as written
-  bool quoted = false;        // the scalar was written in quotes, so it is text whatever it looks like
+  bool quoted = false;        // written in quotes, so it is text whatever it looks like
   std::vector<Node> items;    // of a list
   std::vector<Entry> entries; // of a map, in order
   Mark mark;

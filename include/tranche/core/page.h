@@ -1,8 +1,8 @@
 // A Page: rows in columnar memory, in the layout of DuckDB's flat vectors.
 //
 // Threads: a Page is built by one thread; once built it may be read by many.
-// Lifetime: a Page owns its fixed-width values and, through `arena` and `keep_alive`, every byte its
-// strings point to. A Page never crosses a process; a Segment does.
+// Lifetime: a Page owns its fixed-width values and, through `arena` and `keep_alive`, every byte
+// its strings point to. A Page never crosses a process; a Segment does.
 #pragma once
 
 #include <cstddef>
@@ -87,14 +87,16 @@ class Column {
   bool is_valid(std::size_t row) const {
     return validity_.empty() || ((validity_[row >> 6] >> (row & 63)) & 1) != 0;
   }
-  void set_null(std::size_t row);  // REQUIRES row < capacity()
+  void set_null(std::size_t row);  // and its value 0; REQUIRES row < capacity()
   const std::uint64_t* validity() const { return validity_.empty() ? nullptr : validity_.data(); }
   std::uint64_t* ensure_validity();  // all valid when there was none
   void clear() { validity_.clear(); }
   std::size_t bytes_reserved() const { return capacity_ * stride_ + validity_.capacity() * 8; }
 
  private:
-  struct Release { void operator()(char* p) const { ::operator delete[](p, std::align_val_t{64}); } };
+  struct Release {
+    void operator()(char* p) const { ::operator delete[](p, std::align_val_t{64}); }
+  };
   Type type_;
   std::size_t stride_;
   std::size_t capacity_ = 0;
@@ -113,7 +115,7 @@ struct OriginBase {
   std::shared_ptr<const std::string> source;  // the path as the user wrote it, or a table's name
   std::uint64_t line = 0;                     // from 1 with the header; 0: no lines
   std::uint64_t record = 0;                   // ordinal in the step, from 0
-  const char* raw = nullptr;                  // the byte at `raw_offset`, while the page lives; or nullptr
+  const char* raw = nullptr;                  // the byte at `raw_offset`, while the page lives
   std::uint64_t raw_offset = 0;
 };
 
@@ -152,7 +154,8 @@ class Page {
 // too when `from` has one and both pages have equal bases). REQUIRES equal schemas and room.
 void append_row(Page& to, const Page& from, std::size_t from_row);
 
-// A row as one JSON object in UTF-8 (blobs as hexadecimal): for rejects of rows without source bytes.
+// A row as one JSON object in UTF-8 (blobs as hexadecimal): for rejects of rows that have no bytes
+// of their own.
 std::string row_as_json(const Page& page, std::size_t row);
 
 }  // namespace tranche

@@ -16,7 +16,8 @@ struct Parameter {
   bool operator==(const Parameter&) const = default;
 };
 
-// Checks `text` against the type and writes it canonically. Errors: usage, naming parameter and type.
+// Checks `text` against the type and writes it canonically. Errors: usage, naming parameter and
+// type.
 Result<Parameter> make_parameter(std::string name, Type type, std::string_view text);
 
 }  // namespace tranche

@@ -1,5 +1,5 @@
-// What a plan is made of: inputs, slices, batches, groups. Fixed and durable before the work that it
-// describes is dispatched; a batch has the same content for ever.
+// What a plan is made of: inputs, slices, batches, groups. Fixed and durable before the work that
+// it describes is dispatched; a batch has the same content for ever.
 // Threads: value types.
 #pragma once
 
@@ -57,7 +57,7 @@ struct Division {
   std::uint64_t rows = 0;
   std::uint64_t bytes = 0;
   std::uint64_t chunk_bytes = 0;  // text: the unit of parallel work
-  std::uint64_t group_bytes = 0;  // input bytes after which a group closes; 0: each batch is a group
+  std::uint64_t group_bytes = 0;  // of input, after which a group closes; 0: each batch is one
   bool operator==(const Division&) const = default;
 };
 

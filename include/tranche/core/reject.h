@@ -1,7 +1,7 @@
 // A record that could not be read, processed or written, and why.
 //
-// Business logic in C++ rejects the record it is given by `throw tranche::Reject("why")`: the engine
-// catches it and adds where the record came from.
+// Business logic in C++ rejects the record it is given by `throw tranche::Reject("why")`: it is
+// caught, and where the record came from is added.
 // Threads: a value type.
 #pragma once
 
@@ -25,7 +25,7 @@ struct Reject {
   bool has_position = false; // source, line and offset are known
   std::string phase;         // "read", "sql", "function", "write"
   std::string error;         // one sentence; names the column where there is one
-  std::string raw;           // the record's bytes, or the row as JSON where it has no bytes of its own
+  std::string raw;           // the record's bytes, or the row as JSON where it has none
   std::uint32_t attempts = 1;
   int signal = 0;            // what killed the business logic; 0: nothing
 };

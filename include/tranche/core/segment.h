@@ -1,7 +1,8 @@
 // A Segment: the encoded output of a chunk, or of a group after its segments were merged.
 //
 // Threads: built by one worker, then read by one other thread at a time.
-// Lifetime: a cheap copy: its bytes, or the file that holds them, are shared and freed with the last.
+// Lifetime: a cheap copy: its bytes, or the file that holds them, are shared and freed with the
+// last.
 #pragma once
 
 #include <cstdint>
@@ -24,11 +25,11 @@ struct Segment {
   std::uint64_t rows = 0;
   std::uint64_t bytes = 0;     // encoded length
   std::uint64_t checksum = 0;  // digest64 of the encoded bytes
-  std::string label;           // what the sink wants to know again (a part's temporary name); sink's own
+  std::string label;           // what the sink wants to know again (a part's temporary name)
   std::shared_ptr<const std::string> data;  // the bytes, when they are in memory
   std::shared_ptr<const SpillFile> spill;  // else where they are
   std::uint64_t spill_offset = 0;
-  std::string final_name;      // of a part file: its name after the seal, without the commit sequence
+  std::string final_name;      // of a part file: after the seal, without the commit sequence
 
   // A segment of `bytes` in memory, with its length and checksum.
   static Segment make(std::string bytes, std::uint64_t rows);

@@ -1,7 +1,7 @@
 // The port of sinks: where records go, and how a group of them is committed exactly once.
 //
-// Life of a sink in one run: open; recover at every start; prepare; encoders in workers; one committer
-// that takes groups in order (apply, then commit or roll back); seal. docs/commit-protocol.md is the
+// Life of a sink in one run: open; recover at every start; encoders in workers; one committer that
+// takes groups in order (apply, then commit or roll back); seal. docs/commit-protocol.md is the
 // specification.
 // Threads: Encoders belong to workers, everything else to the committing thread.
 // Errors: transient: roll back and try the group again in a fresh attempt; in_doubt: find_receipt
@@ -56,7 +56,8 @@ class Encoder {
   // The encoded chunk; the encoder is empty again afterwards.
   virtual Result<std::vector<Segment>> finish() = 0;
   // Merges the segments of a whole group, in order, into what the committer takes (part files).
-  virtual Result<std::vector<Segment>> merge(std::uint64_t group, std::span<const Segment> segments);
+  virtual Result<std::vector<Segment>> merge(std::uint64_t group,
+                                             std::span<const Segment> segments);
 };
 
 class Committer {
@@ -88,7 +89,8 @@ class Sink {
   // Binds the sink to the run; creates what it needs (tables, temporary file with header).
   // Idempotent: a resume calls it again. `committed` are the ledger's receipts, in order.
   // Returns the receipts of what the target really has, in order: the target is the authority. A
-  // target that lost commits that the ledger can't have redone (a temporary file cut or gone) is an error.
+  // target that lost commits that the ledger can't have redone (a temporary file cut or gone) is an
+  // error.
   virtual Result<std::vector<Receipt>> recover(const SinkRun& run, const SchemaPtr& schema,
                                                std::span<const Receipt> committed) = 0;
   virtual Result<std::unique_ptr<Encoder>> encoder(WorkerScope& worker) const = 0;

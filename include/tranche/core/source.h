@@ -45,8 +45,8 @@ class Source {
   // Cuts what comes behind `after` (nullptr: from the beginning).
   virtual Result<std::unique_ptr<SliceStream>> divide(const Slice* after) = 0;
   virtual Result<std::unique_ptr<Reader>> open(const Slice& slice, WorkerScope& worker) const = 0;
-  // The digest of a slice's bytes as they are now (compare with slice.digest). When the bytes are not
-  // there any more: nullopt.
+  // The digest of a slice's bytes as they are now (compare with slice.digest). When the bytes are
+  // not there any more: nullopt.
   virtual Result<std::optional<std::uint64_t>> digest(const Slice& slice) const = 0;
   // The division that suits this source when the job names none: chunk_bytes, and rows or bytes.
   virtual Division default_division() const = 0;

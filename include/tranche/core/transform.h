@@ -23,7 +23,7 @@ class TransformInstance {
  public:
   virtual ~TransformInstance() = default;
   // Processes `pages`: the whole batch for scope batch, any part of it for scope chunk. Gives every
-  // result row to `consume`, in order; a record that fails is appended to `rejects` with its origin.
+  // result row to `consume`, in order; a record that fails goes to `rejects` with its origin.
   // Counts in, out, rejected (and filtered) itself.
   virtual Result<void> process(std::span<const std::unique_ptr<Page>> pages,
                                const PageConsumer& consume, std::vector<Reject>& rejects,
@@ -35,7 +35,8 @@ class Transform {
   enum class Scope { chunk, batch };
 
   virtual ~Transform() = default;
-  virtual std::string name() const = 0;  // "sql", "function": the stage's name in counts and rejects
+  // "sql", "function": the stage's name in counts and rejects.
+  virtual std::string name() const = 0;
   virtual Scope scope() const = 0;
   // Checks the transform against its input and says what it gives. Called once before the start.
   // Errors: config, with the place in the job file.

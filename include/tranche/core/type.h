@@ -22,14 +22,14 @@ enum class TypeId : std::uint8_t {
   smallint,   // int16_t
   integer,    // int32_t
   bigint,     // int64_t
-  hugeint,    // Int128 (DuckDB's hugeint: low 64 bits, then high; the same bytes on little-endian machines)
+  hugeint,    // Int128, whose bytes on little-endian machines are DuckDB's
   utinyint,
   usmallint,
   uinteger,
   ubigint,
   real,       // float
   double_,    // double
-  decimal,    // width <= 4: int16_t, <= 9: int32_t, <= 18: int64_t, <= 38: Int128; scaled by 10^scale
+  decimal,    // scaled by 10^scale; width <= 4: int16_t, <= 9: int32_t, <= 18: int64_t, else Int128
   date,       // int32_t, days since 1970-01-01
   time,       // int64_t, microseconds since midnight
   timestamp,  // int64_t, microseconds since 1970-01-01 00:00:00, no zone
@@ -52,7 +52,8 @@ inline Type decimal_type(std::uint8_t width, std::uint8_t scale) {
 
 // How the values of a type lie in memory.
 enum class PhysicalType : std::uint8_t {
-  boolean, int8, int16, int32, int64, int128, uint8, uint16, uint32, uint64, float32, float64, string,
+  boolean, int8, int16, int32, int64, int128,
+  uint8, uint16, uint32, uint64, float32, float64, string,
 };
 PhysicalType physical_type(Type type);
 std::size_t physical_bytes(PhysicalType type);  // of one value

@@ -24,7 +24,7 @@ class WorkerScope {
   WorkerScope& operator=(const WorkerScope&) = delete;
 
   unsigned number() const { return number_; }
-  // The memory_limit of an embedded database of this worker. In the plan, since it may shape output.
+  // The memory_limit of an embedded database of this worker. In the plan: it may shape output.
   std::uint64_t database_memory_bytes() const { return database_memory_bytes_; }
   // Where it may spill; exists for as long as the run.
   const std::string& spill_folder() const { return spill_folder_; }
