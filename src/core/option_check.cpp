@@ -1,6 +1,7 @@
 // Checks what a job says against a table of options, and says what is wrong in sentences.
 #include <algorithm>
 #include <optional>
+#include <set>
 #include <utility>
 
 #include <fmt/format.h>
@@ -112,9 +113,9 @@ class Checker {
   Checker(std::string_view what, Problems& problems) : what_(what), problems_(problems) {}
 
   void check_map(const Node& node, const OptionTable& table) {
-    for (std::size_t i = 0; i < node.entries.size(); ++i) {
-      const Node::Entry& entry = node.entries[i];
-      if (is_doubled(node, i)) {
+    std::set<std::string_view> seen;
+    for (const Node::Entry& entry : node.entries) {
+      if (!seen.insert(entry.key).second) {
         report(entry.mark, fmt::format("Key \"{}\" is given twice in {}; keep one of them.",
                                        excerpt(entry.key), what_));
         continue;
@@ -135,12 +136,6 @@ class Checker {
   }
 
  private:
-  static bool is_doubled(const Node& node, std::size_t index) {
-    for (std::size_t i = 0; i < index; ++i)
-      if (node.entries[i].key == node.entries[index].key) return true;
-    return false;
-  }
-
   void report(Mark mark, std::string message) { problems_.push_back({mark, std::move(message)}); }
 
   void check_value(const Option& option, const Node& value, Mark key_mark) {
@@ -206,16 +201,12 @@ class Checker {
   }
 
   void check_columns(const Node& columns) {
-    for (std::size_t i = 0; i < columns.entries.size(); ++i) {
-      const Node::Entry& column = columns.entries[i];
+    std::set<std::string> seen;
+    for (const Node::Entry& column : columns.entries) {
       // SQL does not tell names apart by case, so columns that differ in it alone can't be named.
-      const std::string name = to_lower(column.key);
-      for (std::size_t earlier = 0; earlier < i; ++earlier)
-        if (to_lower(columns.entries[earlier].key) == name) {
-          report(column.mark, fmt::format("Column \"{}\" is given twice in {}; keep one of them.",
-                                          excerpt(column.key), what_));
-          break;
-        }
+      if (!seen.insert(to_lower(column.key)).second)
+        report(column.mark, fmt::format("Column \"{}\" is given twice in {}; keep one of them.",
+                                        excerpt(column.key), what_));
       check_column(column);
     }
   }
