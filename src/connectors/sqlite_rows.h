@@ -2,8 +2,8 @@
 //
 // Types: integers, booleans and decimals without a fraction become INTEGER; floats REAL; decimals
 // with a fraction TEXT with all their digits; dates, times and timestamps ISO 8601 TEXT; uuids
-// TEXT; blobs BLOB. What SQLite could only store as something else (NaN, an integer beyond 64 bits) is
-// refused.
+// TEXT; blobs BLOB. What SQLite could only store as something else (NaN, an integer beyond 64 bits)
+// is refused.
 // Threads: one. Lifetime: a bound row refers to the page and to the binder until it is stepped.
 #pragma once
 

@@ -61,10 +61,16 @@ Result<void> TableSink::examine(const SchemaPtr& schema) {
     return make_error(ErrorKind::config, fmt::format("{} is a folder, not a SQLite database.",
                                                      target_.database.string()));
   }
-  TRANCHE_ASSIGN(const auto database, open_for_writing(target_, false));
-  CommitRecord record(*database, target_);
-  TRANCHE_TRY(record.check());
-  return examine_table(*database, *schema);
+  auto examined = [&]() -> Result<void> {
+    TRANCHE_ASSIGN(const auto database, open_for_writing(target_, false));
+    TRANCHE_TRY(CommitRecord(*database, target_).check());
+    return examine_table(*database, *schema);
+  }();
+  // Before the start a file that is no database, or a damaged one, is a mistake in the job.
+  if (!examined && examined.error().kind == ErrorKind::failed) {
+    examined.error().kind = ErrorKind::config;
+  }
+  return examined;
 }
 
 Result<void> TableSink::examine_folder() const {

@@ -71,7 +71,8 @@ Result<void> create_staging(SqliteDatabase& database, const Target& target, cons
                             const std::string& staging);
 // Puts what is in the staging table in the place of the table: by a swap, or, where indexes,
 // triggers, views or foreign keys depend on the table, row by row. REQUIRES an open transaction,
-// and foreign keys not enforced. Errors: failed, when rows of other tables would lose their parents.
+// and foreign keys not enforced. Errors: failed, when rows of other tables would lose their
+// parents.
 Result<void> replace_table(SqliteDatabase& database, const Target& target,
                            const std::string& staging);
 

@@ -167,11 +167,12 @@ Result<void> Ledger::set_step_state(const std::string& run, const std::string& s
 Result<StepTotals> Ledger::step_totals(const std::string& run, const std::string& step) {
   TRANCHE_ASSIGN(const StepKey key, find_step(*database_, run, step));
   StepTotals totals;
-  TRANCHE_ASSIGN(auto plan,
-                 database_->query("SELECT count(*), coalesce(sum(records), 0), "
-                                  "coalesce(sum(bytes), 0), count(commits.step) FROM batches LEFT "
-                                  "JOIN commits USING (step, group_number) WHERE batches.step = ?",
-                                  key.step));
+  TRANCHE_ASSIGN(
+      auto plan,
+      database_->query("SELECT count(*), coalesce(sum(records), 0), "
+                       "coalesce(sum(batches.bytes), 0), count(commits.step) FROM batches LEFT "
+                       "JOIN commits USING (step, group_number) WHERE batches.step = ?",
+                       key.step));
   TRANCHE_TRY(plan.step());
   totals.batches_planned = plan.natural(0);
   totals.records_planned = plan.natural(1);
