@@ -8,6 +8,7 @@
 // 3 stopped (resumable), 4 busy.
 #pragma once
 
+#include <tranche/api/builder.h>
 #include <tranche/api/inspect.h>
 #include <tranche/api/job.h>
 #include <tranche/api/run.h>

@@ -93,8 +93,8 @@ StepBuilder&& StepBuilder::add_function(
       columns.set(field.name, Node::scalar(to_string(field.type)));
     }
     spec_.read.options.set("columns", std::move(columns));
-    if (spec_.read.options.find("other_columns") == nullptr) {
-      spec_.read.options.set("other_columns", Node::scalar("ignore"));
+    if (spec_.read.options.find("extra_columns") == nullptr) {
+      spec_.read.options.set("extra_columns", Node::scalar("ignore"));
     }
   }
   TransformUse use;
