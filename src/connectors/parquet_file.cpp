@@ -21,8 +21,7 @@ std::uint64_t number(const std::string& text) {
 
 // Columns by the names that the file has; the wanted ones in the order of the job.
 Result<std::vector<std::string>> choose_columns(const std::vector<std::string>& there,
-                                                const std::vector<std::string>& wanted,
-                                                const std::string& name) {
+                                                const std::vector<std::string>& wanted) {
   if (wanted.empty()) return there;
   std::vector<std::string> chosen;
   for (const std::string& column : wanted) {
@@ -31,9 +30,9 @@ Result<std::vector<std::string>> choose_columns(const std::vector<std::string>& 
     if (found == there.end()) {
       const auto near = nearest(column, there);
       return make_error(ErrorKind::config,
-                        near ? fmt::format("{} has no column \"{}\"; did you mean \"{}\"?", name,
+                        near ? fmt::format("There is no column \"{}\"; did you mean \"{}\"?",
                                            column, *near)
-                             : fmt::format("{} has no column \"{}\"; it has {}", name, column,
+                             : fmt::format("There is no column \"{}\"; there are {}", column,
                                            join(there, ", ")));
     }
     if (std::find(chosen.begin(), chosen.end(), *found) != chosen.end())
@@ -45,13 +44,13 @@ Result<std::vector<std::string>> choose_columns(const std::vector<std::string>& 
 }
 
 Result<SchemaPtr> read_schema(DuckConnection& connection, const std::string& table,
-                              const std::string& name, const std::vector<std::string>& columns) {
+                              const std::vector<std::string>& columns) {
   TRANCHE_ASSIGN(const auto described,
                  connection.query_texts(fmt::format(
                      "SELECT column_name FROM (DESCRIBE SELECT * FROM {})", table)));
   std::vector<std::string> there;
   for (const auto& row : described) there.push_back(row[0]);
-  TRANCHE_ASSIGN(const auto chosen, choose_columns(there, columns, name));
+  TRANCHE_ASSIGN(const auto chosen, choose_columns(there, columns));
   std::string list;
   for (const std::string& column : chosen)
     list += (list.empty() ? "" : ", ") + sql_identifier(column);
@@ -111,8 +110,7 @@ Result<ParquetFooter> read_footer(DuckConnection& connection, const File& file,
   };
   ParquetFooter footer;
   auto schema = read_schema(connection,
-                            fmt::format("read_parquet({}, hive_partitioning=false)", path), name,
-                            columns);
+                            fmt::format("read_parquet({}, hive_partitioning=false)", path), columns);
   if (!schema) return broken(std::move(schema).error());
   footer.schema = *std::move(schema);
   std::uint64_t fixed_bytes = 0;
