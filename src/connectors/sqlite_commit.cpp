@@ -32,15 +32,17 @@ class FrameEncoder final : public Encoder {
 
   Result<std::vector<Segment>> finish() override {
     std::vector<Segment> segments;
-    if (rows_ > 0) segments.push_back(Segment::make(std::move(bytes_), rows_));
+    const std::uint64_t rows = rows_ - rows_finished_;
+    if (rows > 0) segments.push_back(Segment::make(std::move(bytes_), rows));
     bytes_ = std::string();
-    rows_ = 0;
+    rows_finished_ = rows_;
     return segments;
   }
 
  private:
   std::string bytes_;
-  std::uint64_t rows_ = 0;
+  std::uint64_t rows_ = 0;  // since it was made
+  std::uint64_t rows_finished_ = 0;
 };
 
 }  // namespace

@@ -52,7 +52,8 @@ class Encoder {
  public:
   virtual ~Encoder() = default;
   virtual Result<void> add(const Page& page) = 0;
-  virtual std::uint64_t rows_encoded() const = 0;  // counted where the row is written
+  // Since it was made (finish does not begin anew), counted where the row is written.
+  virtual std::uint64_t rows_encoded() const = 0;
   // The encoded chunk; the encoder is empty again afterwards.
   virtual Result<std::vector<Segment>> finish() = 0;
   // Merges the segments of a whole group, in order, into what the committer takes (part files).
