@@ -37,6 +37,11 @@ const OptionTable& write_options() {
              .doc = "The table of the database that records which batches are committed.",
              .default_text = "tranche_commits",
              .example = "tranche_commits"},
+      Option{.name = "lock_wait",
+             .kind = OptionKind::duration,
+             .doc = "How long one attempt waits while another program holds the database locked.",
+             .default_text = "10s",
+             .example = "1m"},
   };
   return table;
 }
@@ -80,6 +85,7 @@ Result<std::unique_ptr<Sink>> make_sqlite_sink(const Node& node,
   if (mode == "upsert") target.mode = sqlite::Mode::upsert;
   target.key = options.texts("key");
   target.commits_table = options.text("commits_table");
+  target.lock_wait = options.duration("lock_wait");
   TRANCHE_TRY(check_target(target));
   return std::unique_ptr<Sink>(std::make_unique<sqlite::TableSink>(std::move(target)));
 }

@@ -1,7 +1,6 @@
 #include "connectors/sqlite_target.h"
 
 #include <charconv>
-#include <chrono>
 
 #include <fmt/format.h>
 
@@ -12,7 +11,6 @@
 namespace tranche::sqlite {
 namespace {
 
-constexpr std::chrono::seconds wait_for_lock{10};
 constexpr std::int64_t seal_batch = -1;
 constexpr const char* receipt_columns = "batch, rows, bytes, digest, reject_id";
 
@@ -46,7 +44,7 @@ Result<std::unique_ptr<SqliteDatabase>> open_for_writing(const Target& target, b
   TRANCHE_ASSIGN(auto database, SqliteDatabase::open(target.database,
                                                      create ? SqliteDatabase::Access::create
                                                             : SqliteDatabase::Access::read_write,
-                                                     wait_for_lock));
+                                                     target.lock_wait));
   if (database->is_read_only()) {
     return make_error(ErrorKind::config,
                       fmt::format("SQLite database {} can't be written: permission denied. Check "

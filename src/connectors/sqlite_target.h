@@ -4,6 +4,7 @@
 // Threads: one at a time. Lifetime: value types and functions of a database of the caller's.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <filesystem>
 #include <memory>
@@ -26,6 +27,7 @@ struct Target {
   Mode mode = Mode::append;
   std::vector<std::string> key;  // of upsert
   std::string commits_table;
+  std::chrono::milliseconds lock_wait{10000};
   std::string place() const;  // "Table sales of /data/w.db", for messages
 };
 

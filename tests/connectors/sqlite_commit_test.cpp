@@ -3,7 +3,6 @@
 #include <cmath>
 #include <cstring>
 #include <limits>
-#include <thread>
 
 #include <tranche/core/value.h>
 #include "connectors/sqlite_fixture.h"
@@ -185,6 +184,25 @@ TEST_F(SqliteCommit, CallsALockedDatabaseTransientAndCommitsOnceItIsFree) {
   holder->rollback();
   ASSERT_TRUE(committer->apply(0, segments, "r1"));
   EXPECT_EQ(committer->commit()->reject_id, "r1");
+}
+
+TEST_F(SqliteCommit, TriesACommitAgainThatAReaderHeldUp) {
+  auto sink = this->sink("append");
+  recover(*sink);
+  auto reader = database();
+  ASSERT_TRUE(reader->execute("BEGIN"));
+  ASSERT_TRUE(reader->query_integer("SELECT count(*) FROM t"));  // a shared lock, held from here
+  auto committer = sink->committer().value();
+  const auto segments = encode(*sink, page_of({{1, "a"}}));
+  ASSERT_TRUE(committer->apply(0, segments, "r0"));
+  const auto refused = committer->commit();
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().kind, ErrorKind::transient);
+  committer->rollback();
+  reader->rollback();
+  ASSERT_TRUE(committer->apply(0, segments, "r1"));
+  ASSERT_TRUE(committer->commit());
+  EXPECT_EQ(number("SELECT count(*) FROM t"), 1);
 }
 
 TEST_F(SqliteCommit, UpdatesRowsOfTheSameKeyInOrder) {

@@ -39,6 +39,7 @@ class SqliteSinkTest : public TemporaryFolder {
     options.set("sqlite", Node::scalar(path));
     options.set("table", Node::scalar(table));
     options.set("mode", Node::scalar(mode));
+    options.set("lock_wait", Node::scalar("50ms"));
     if (!key.empty()) {
       std::vector<Node> columns;
       for (const auto& column : key) columns.push_back(Node::scalar(column));
