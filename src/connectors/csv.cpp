@@ -128,8 +128,9 @@ Result<std::unique_ptr<Sink>> make_sink(const Node& node, const std::filesystem:
   const OptionReader options(node, table);
   const std::string mode = options.text("mode");
   if (mode == "append") {
-    return config_error("A CSV file can't be written in mode append: it becomes visible as a whole, "
-                        "under its name, when the step is done. Write one file a run, or a table.");
+    return config_error("A CSV file can't be written in mode append: it becomes visible as a "
+                        "whole, under its name, when the step is done. "
+                        "Write one file a run, or a table.");
   }
   if (mode != "replace") {
     return config_error(fmt::format("The mode of a CSV file is replace, not \"{}\".", mode));

@@ -31,13 +31,16 @@ void TypeGuess::add(std::string_view text, bool quoted) {
   double number = 0;
   std::int32_t days = 0;
   std::int64_t microseconds = 0;
-  const bool zero = has_leading_zero(text);
+  const ParseStatus as_integer = parse_integer(text, integer);
+  // A double would lose digits of them.
+  const bool damaged = has_leading_zero(text) || as_integer == ParseStatus::out_of_range;
   const auto refute = [this](Kind kind, bool good) {
     if (!good) possible_ = static_cast<std::uint8_t>(possible_ & ~kind);
   };
   refute(boolean, is_truth_word(text));
-  refute(bigint, !zero && parse_integer(text, integer) == ParseStatus::ok);
-  refute(double_, !zero && has_digit(text) && parse_float(text, number) == ParseStatus::ok);
+  refute(bigint, !damaged && as_integer == ParseStatus::ok);
+  refute(double_,
+         !damaged && has_digit(text) && parse_float(text, number) == ParseStatus::ok);
   refute(date, parse_date(text, days) == ParseStatus::ok);
   refute(timestamp, parse_timestamp(text, microseconds) == ParseStatus::ok);
 }

@@ -1,5 +1,6 @@
 // Guesses the type of a column from sampled texts: bigint, double, date, timestamp, boolean, else
-// varchar. Whole numbers with a zero in front (00501) stay text: as numbers they would be damaged.
+// varchar. Whole numbers with a zero in front (00501), or beyond bigint, stay text: as numbers they
+// would be damaged.
 //
 // Threads: a value type.
 #pragma once

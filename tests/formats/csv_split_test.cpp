@@ -77,7 +77,8 @@ class CsvSplit : public TemporaryFolder {
   }
 
   // The rows and rejects that a reader gives, one line each.
-  std::vector<std::string> read(const CsvDialect& dialect, std::size_t columns, const Slice& slice) {
+  std::vector<std::string> read(const CsvDialect& dialect, std::size_t columns,
+                                const Slice& slice) {
     auto shape = std::make_shared<CsvColumns>();
     auto schema = std::make_shared<Schema>();
     for (std::size_t i = 0; i < columns; ++i) {
@@ -205,7 +206,8 @@ TEST_F(CsvSplit, DamageToOneLineCostsThatLineAlone) {
     // A stray quote in an unquoted field: its record becomes broken, those that follow do not.
     std::string text = clean;
     const std::size_t victim = random() % 60;
-    const std::string begin = fmt::format("{}{},\"text {}", victim == 0 ? "" : "\n", victim, victim);
+    const std::string begin =
+        fmt::format("{}{},\"text {}", victim == 0 ? "" : "\n", victim, victim);
     std::size_t place = text.find(begin);
     ASSERT_NE(place, std::string::npos);
     text.insert(text.find(',', place), "x\"");

@@ -1,7 +1,7 @@
 // Values as text: what CSV fields, parameters and messages are made of.
 //
-// Parsing is strict: the whole text is consumed, without blanks around it, and a value that its type
-// can't hold exactly is refused, never rounded (floats excepted: they take the nearest value).
+// Parsing is strict: the whole text is consumed, without blanks around it, and a value that its
+// type can't hold exactly is refused, never rounded (floats excepted: they take the nearest value).
 // Writing is canonical, and what is written parses back to the same value.
 //
 // Threads: pure functions, thread-safe. Lifetime: strings point into the text or into the arena.
@@ -26,16 +26,16 @@ enum class ParseStatus : std::uint8_t {
 };
 
 // Parses `text` into `out`, which has room for physical_bytes(physical_type(type)). Nothing is null
-// here: an empty text is malformed, or the empty string. A varchar refers to `text` itself (UTF-8 is
-// the caller's business); a blob with escapes is made in `arena`.
+// here: an empty text is malformed, or the empty string. A varchar refers to `text` itself (UTF-8
+// is the caller's business); a blob with escapes is made in `arena`.
 ParseStatus parse_value(Type type, std::string_view text, void* out, Arena& arena);
 
 // true false t f yes no y n 1 0, in any case.
 ParseStatus parse_boolean(std::string_view text, std::uint8_t& out);
 // Digits with an optional sign, of any integer type up to Int128.
 template <class T> ParseStatus parse_integer(std::string_view text, T& out);
-// The value scaled by 10^scale: an optional sign, digits, and digits behind a point. REQUIRES a T of
-// at least the physical type of decimal(width,scale).
+// The value scaled by 10^scale: an optional sign, digits, and digits behind a point. REQUIRES a T
+// of at least the physical type of decimal(width,scale).
 template <class T>
 ParseStatus parse_decimal(std::string_view text, unsigned width, unsigned scale, T& out);
 ParseStatus parse_decimal128(std::string_view text, unsigned width, unsigned scale, Int128& out);
@@ -70,7 +70,8 @@ void append_value_text(std::string& out, const Column& column, std::size_t row);
 void append_value_text(std::string& out, Type type, const void* value);
 
 // Days since 1970-01-01 of a day in the proleptic Gregorian calendar, and back. Howard Hinnant,
-// "chrono-Compatible Low-Level Date Algorithms": https://howardhinnant.github.io/date_algorithms.html
+// "chrono-Compatible Low-Level Date Algorithms":
+// https://howardhinnant.github.io/date_algorithms.html
 struct CivilDay {
   std::int64_t year = 1970;  // astronomical: the year before 1 is 0
   unsigned month = 1;

@@ -1,0 +1,236 @@
+#include <set>
+
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+
+#include <tranche/core/value.h>
+
+#include "base/temporary_folder.h"
+#include "connectors/csv.h"
+
+namespace tranche {
+namespace {
+
+using Options = std::vector<std::pair<std::string, Node>>;
+
+Node map_of(const Options& options) {
+  Node node = Node::map();
+  for (const auto& [key, value] : options) node.set(key, value);
+  return node;
+}
+
+Node columns_of(std::initializer_list<std::pair<const char*, const char*>> columns) {
+  Node node = Node::map();
+  for (const auto& [name, type] : columns) node.set(name, Node::scalar(type));
+  return node;
+}
+
+class CsvConnector : public TemporaryFolder {
+ protected:
+  Result<std::unique_ptr<Source>> make(const Options& options) {
+    const Node node = map_of(options);
+    Problems problems;
+    check_options(node, connector_.read_options, "csv", problems);
+    for (const auto& problem : problems) ADD_FAILURE() << problem.message;
+    TRANCHE_ASSIGN(auto source, connector_.make_source(node, folder_));
+    TRANCHE_ASSIGN(auto inputs, source->inputs());
+    TRANCHE_TRY(source->use_inputs(std::move(inputs)));
+    return source;
+  }
+
+  std::unique_ptr<Source> open(const Options& options) {
+    auto source = make(options);
+    EXPECT_TRUE(source) << source.error().message;
+    auto schema = (*source)->schema();
+    EXPECT_TRUE(schema) << schema.error().message;
+    return std::move(source).value();
+  }
+
+  std::string error_of(const Options& options) {
+    auto source = make(options);
+    if (!source) return source.error().message;
+    auto schema = (*source)->schema();
+    return schema ? "no error" : schema.error().message;
+  }
+
+  static std::vector<Slice> cut(Source& source, const CutLimits& limits,
+                                const Slice* after = nullptr) {
+    std::vector<Slice> slices;
+    auto stream = source.divide(after).value();
+    while (auto slice = stream->next(limits).value()) slices.push_back(*slice);
+    return slices;
+  }
+
+  // Rows and rejects in record order, each with its ordinal, line and offset.
+  std::vector<std::string> read(const Source& source, const std::vector<Slice>& slices) {
+    std::vector<std::pair<std::uint64_t, std::string>> all;
+    for (const auto& slice : slices) {
+      auto reader = source.open(slice, worker_).value();
+      std::vector<Reject> rejects;
+      const std::size_t before = all.size();
+      while (auto page = reader->next(rejects).value()) {
+        for (std::size_t row = 0; row < page->rows(); ++row) {
+          const Origin& origin = page->origins[row];
+          std::string line = fmt::format("{}:{}@{} ", *page->base.source,
+                                         page->base.line + origin.line, origin.offset);
+          for (std::size_t i = 0; i < page->column_count(); ++i) {
+            append_value_text(line, page->column(i), row);
+            line += '|';
+          }
+          all.emplace_back(page->base.record + origin.record, line);
+        }
+      }
+      for (const auto& reject : rejects) {
+        all.emplace_back(reject.record, fmt::format("{}:{}@{} reject {}", reject.source,
+                                                    reject.line, reject.offset, reject.raw));
+      }
+      EXPECT_EQ(all.size() - before, slice.records);
+    }
+    std::sort(all.begin(), all.end());
+    std::vector<std::string> lines;
+    for (std::size_t i = 0; i < all.size(); ++i) {
+      EXPECT_EQ(all[i].first, i);
+      lines.push_back(all[i].second);
+    }
+    return lines;
+  }
+
+  const Connector connector_ = csv_connector();
+  WorkerScope worker_{0, 0, ""};
+};
+
+TEST_F(CsvConnector, HowTheInputIsCutDoesNotChangeWhatIsRead) {
+  std::string first = "id,text\n";
+  for (int i = 0; i < 40; ++i) {
+    first += i % 9 == 4 ? fmt::format("x{},\"bad\n", i) : fmt::format("{},\"a\nb {}\"\r\n", i, i);
+  }
+  put("a.csv", first);
+  put("b.csv", "text,id\n");
+  put("c.csv", "text,id\nlast,7\n\n# no comment\nunended,8");
+  const auto source =
+      open({{"csv", Node::list({Node::scalar("a.csv"), Node::scalar("[bc].csv")})},
+            {"columns", columns_of({{"id", "integer"}, {"text", "varchar"}})}});
+  const auto whole = cut(*source, {});
+  ASSERT_EQ(whole.size(), 2U);  // one a file that has records
+  const auto expected = read(*source, whole);
+  ASSERT_EQ(expected.size(), 43U);
+  for (std::uint64_t records = 1; records < 20; ++records) {
+    const auto slices = cut(*source, {.records_max = records});
+    EXPECT_EQ(read(*source, slices), expected) << records;
+  }
+  for (std::uint64_t bytes = 1; bytes < 200; bytes += 7) {
+    const auto slices = cut(*source, {.bytes_max = bytes});
+    ASSERT_EQ(read(*source, slices), expected) << bytes;
+    for (const auto& slice : slices) {
+      EXPECT_EQ(source->digest(slice).value(), slice.digest);
+    }
+  }
+}
+
+TEST_F(CsvConnector, GoesOnBehindAnySliceAsIfItHadNeverStopped) {
+  put("a.csv", "n\n1\n\"2\n2\"\n3\n4\n");
+  put("b.csv", "n\n5\n6\n");
+  const auto source = open({{"csv", Node::scalar("*.csv")},
+                            {"columns", columns_of({{"n", "varchar"}})}});
+  const auto slices = cut(*source, {.records_max = 1});
+  ASSERT_EQ(slices.size(), 6U);
+  for (std::size_t i = 0; i < slices.size(); ++i) {
+    const auto rest = cut(*source, {.records_max = 1}, &slices[i]);
+    EXPECT_EQ(rest, std::vector<Slice>(slices.begin() + static_cast<std::ptrdiff_t>(i) + 1,
+                                       slices.end()));
+  }
+}
+
+TEST_F(CsvConnector, AnEmptyLineIsARecordOnlyWhereTheOnlyColumnMayBeEmpty) {
+  put("a.csv", "n\n1\n\n3\n");
+  const auto source = open({{"csv", Node::scalar("a.csv")},
+                            {"columns", columns_of({{"n", "integer"}})}});
+  EXPECT_EQ(read(*source, cut(*source, {})),
+            (std::vector<std::string>{"a.csv:2@2 1|", "a.csv:3@4 |", "a.csv:4@5 3|"}));
+  Node required = Node::map();
+  required.set("type", Node::scalar("integer"));
+  required.set("null", Node::scalar("error"));
+  Node columns = Node::map();
+  columns.set("n", required);
+  const auto strict = open({{"csv", Node::scalar("a.csv")}, {"columns", columns}});
+  EXPECT_EQ(cut(*strict, {}).at(0).records, 2U);
+}
+
+TEST_F(CsvConnector, GuessesWhatIsNotDeclared) {
+  std::string text = "id,price,day,at,zip,name,ok\n";
+  for (int i = 0; i < 30000; ++i) {
+    text += fmt::format("{},{}.5,2024-01-02,2024-01-02 03:04:05,0{:04},\"n, {}\",true\n", i, i,
+                        i % 10000, i);
+  }
+  put("a.csv", text);
+  const auto source = open({{"csv", Node::scalar("a.csv")}});
+  EXPECT_EQ(to_string(*source->schema().value()),
+            "id bigint, price double, day date, at timestamp, zip varchar, name varchar, "
+            "ok boolean");
+  put("b.csv", "1,x\n2,y\n");
+  const auto bare = open({{"csv", Node::scalar("b.csv")}, {"header", Node::scalar("false")}});
+  EXPECT_EQ(to_string(*bare->schema().value()), "column0 bigint, column1 varchar");
+  EXPECT_EQ(cut(*bare, {}).at(0).records, 2U);
+}
+
+TEST_F(CsvConnector, SaysWhatIsWrongWithAHeader) {
+  put("a.csv", "id,name\n1,x\n");
+  put("b.csv", "id,nam\n1,x\n");
+  EXPECT_EQ(error_of({{"csv", Node::scalar("b.csv")},
+                      {"columns", columns_of({{"id", "integer"}, {"name", "varchar"}})}}),
+            "The header of b.csv is not the expected one: it lacks \"name\", and it has \"nam\", "
+            "which nobody declared (\"name\"?). Declare it in `columns:`, or say `extra_columns: "
+            "ignore`. For nulls in its place, say `missing_columns: null`.");
+  EXPECT_NE(error_of({{"csv", Node::scalar("*.csv")}}).find("The header of b.csv"),
+            std::string::npos);
+  const auto source = open({{"csv", Node::scalar("*.csv")},
+                            {"columns", columns_of({{"name", "varchar"}, {"id", "integer"}})},
+                            {"extra_columns", Node::scalar("ignore")},
+                            {"missing_columns", Node::scalar("null")}});
+  EXPECT_EQ(read(*source, cut(*source, {})),
+            (std::vector<std::string>{"a.csv:2@8 x|1|", "b.csv:2@7 |1|"}));
+}
+
+TEST_F(CsvConnector, RefusesWhatItCannotRead) {
+  put("a.csv.gz", "x");
+  put("wide.csv", "\xFF\xFEi\0d\0");
+  put("empty.csv", "");
+  EXPECT_NE(error_of({{"csv", Node::scalar("a.csv.gz")}}).find("is compressed"), std::string::npos);
+  EXPECT_NE(error_of({{"csv", Node::scalar("wide.csv")}}).find("UTF-16"), std::string::npos);
+  EXPECT_NE(error_of({{"csv", Node::scalar("none.csv")}}).find("No such file"), std::string::npos);
+  EXPECT_NE(error_of({{"csv", Node::scalar("empty.csv")}}).find("is empty"), std::string::npos);
+  EXPECT_NE(error_of({{"csv", Node::scalar("a.csv")}, {"delimiter", Node::scalar("\"")}})
+                .find("quote"), std::string::npos);
+  const Node twice = Node::list({Node::scalar("empty.csv"), Node::scalar("./empty.csv")});
+  EXPECT_NE(error_of({{"csv", twice}}).find("twice"), std::string::npos);
+}
+
+TEST_F(CsvConnector, AnEmptyFileHasNoRecords) {
+  put("empty.csv", "");
+  put("header.csv", "n\n");
+  const auto source = open({{"csv", Node::scalar("*.csv")},
+                            {"columns", columns_of({{"n", "integer"}})}});
+  EXPECT_TRUE(cut(*source, {}).empty());
+}
+
+TEST_F(CsvConnector, NoticesAFileThatShrinksOrChangesUnderIt) {
+  put("a.csv", "n\n1\n2\n3\n");
+  const auto source = open({{"csv", Node::scalar("a.csv")},
+                            {"columns", columns_of({{"n", "integer"}})}});
+  const auto slices = cut(*source, {});
+  std::vector<Reject> rejects;
+  put("a.csv", "n\n1\n2\n4\n");
+  const auto changed = source->open(slices[0], worker_).value()->next(rejects);
+  ASSERT_FALSE(changed);
+  EXPECT_NE(changed.error().message.find("a.csv was changed"), std::string::npos);
+  put("a.csv", "n\n1\n");
+  const auto shorter = source->open(slices[0], worker_).value()->next(rejects);
+  ASSERT_FALSE(shorter);
+  EXPECT_NE(shorter.error().message.find("shorter"), std::string::npos);
+  EXPECT_EQ(source->digest(slices[0]).value(), std::nullopt);
+  const auto stream = source->divide(nullptr).value();
+  EXPECT_FALSE(stream->next({}));
+}
+
+}  // namespace
+}  // namespace tranche
