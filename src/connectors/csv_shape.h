@@ -1,5 +1,5 @@
-// What the heads of CSV files say: where data begin, which field is which column; and the guess of a
-// schema where none is declared.
+// What the heads of CSV files say: where data begin, which field is which column; and the guess of
+// a schema where none is declared.
 //
 // Threads: pure functions over files. Errors: config, naming the file.
 #pragma once

@@ -28,7 +28,8 @@ Result<bool> add_to_digest(const File& file, std::uint64_t begin, std::uint64_t 
                            Digest& digest) {
   std::string piece;
   while (begin < end) {
-    piece.resize(static_cast<std::size_t>(std::min<std::uint64_t>(digest_piece_bytes, end - begin)));
+    const std::uint64_t wanted = std::min<std::uint64_t>(digest_piece_bytes, end - begin);
+    piece.resize(static_cast<std::size_t>(wanted));
     TRANCHE_ASSIGN(const std::size_t count, file.read_at(piece.data(), piece.size(), begin));
     digest.update({piece.data(), count});
     if (count < piece.size()) return false;

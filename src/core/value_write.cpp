@@ -128,7 +128,9 @@ bool is_infinity(T value) {
   return value == std::numeric_limits<T>::max() || value == -std::numeric_limits<T>::max();
 }
 
-char* put_infinity(char* out, bool negative) { return put(out, negative ? "-infinity" : "infinity"); }
+char* put_infinity(char* out, bool negative) {
+  return put(out, negative ? "-infinity" : "infinity");
+}
 
 char* put_uuid(char* out, Int128 value) {
   const UInt128 bits = static_cast<UInt128>(value) ^ (UInt128{1} << 127);

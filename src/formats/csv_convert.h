@@ -1,7 +1,7 @@
 // Fields of a block of records -> values of columns, one column at a time.
 //
-// Threads: a converter belongs to one thread. Lifetime: strings of the columns point into the block's
-// bytes or into the arena.
+// Threads: a converter belongs to one thread. Lifetime: strings of the columns point into the
+// block's bytes or into the arena.
 #pragma once
 
 #include <cstdint>
@@ -37,8 +37,9 @@ class CsvConverter {
   };
   // Writes the column's values from row `first_row` on. `field` is its place in the record.
   // REQUIRES room in the column. What can't be converted is appended to `bad`.
-  void convert(const Block& block, std::size_t field, const Field& type, std::uint32_t column_number,
-               Column& column, std::size_t first_row, Arena& arena, std::vector<CsvBadValue>& bad);
+  void convert(const Block& block, std::size_t field, const Field& type,
+               std::uint32_t column_number, Column& column, std::size_t first_row, Arena& arena,
+               std::vector<CsvBadValue>& bad);
   // The field's text, as it was given to the parser of its type.
   std::string_view text(const char* base, const CsvField& field, Arena& arena) const;
 

@@ -121,7 +121,8 @@ Result<void> CsvCursor::read_long_line(const CsvSpan& span, bool is_record) {
   std::uint64_t at = position_;
   bool ended = false;
   while (!ended && at < use_.end) {
-    const auto bytes = static_cast<std::size_t>(std::min<std::uint64_t>(piece_bytes, use_.end - at));
+    const auto bytes =
+        static_cast<std::size_t>(std::min<std::uint64_t>(piece_bytes, use_.end - at));
     TRANCHE_TRY(read(piece.data(), bytes, at));
     const char* const end = piece.data() + bytes;
     const char* const line_end = line_ends.find(piece.data(), end);

@@ -1,7 +1,8 @@
 // Walks over the records of a range of a file with a bounded window of bytes.
 //
 // Threads: a cursor belongs to one thread. Lifetime: the file outlives it; a block of records and
-// what at() points to are valid until the next call of next(), except where somebody holds window().
+// what at() points to are valid until the next call of next(), except where somebody holds
+// window().
 // Errors: failed, when the file can't be read or is shorter than the range.
 #pragma once
 

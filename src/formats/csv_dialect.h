@@ -18,7 +18,7 @@ struct CsvDialect {
   char comment = 0;                    // a line that begins with it is no record; 0: none
   bool header = true;                  // the first line names the columns
   std::uint64_t skip_lines = 0;        // at the beginning of a file, before the header
-  bool trim = false;                   // blanks and tabs around fields, and around quotes, don't count
+  bool trim = false;                   // blanks and tabs around fields and quotes don't count
   std::vector<std::string> nulls{""};  // spellings of null, when not quoted
   bool decimal_comma = false;          // decimals and floats are written 12,5
   bool extra_columns_ignored = false;  // more columns than expected are no error

@@ -31,12 +31,14 @@ class CsvFields {
  public:
   explicit CsvFields(const CsvDialect& dialect);
 
-  // Splits [begin, end), a record without fault, into at most `fields_max` fields at `out`, relative
-  // to `base`; returns how many it has, which may be more. REQUIRES search_padding_bytes behind end.
+  // Splits [begin, end), a record without fault, into at most `fields_max` fields at `out`,
+  // relative to `base`; returns how many it has, which may be more. REQUIRES search_padding_bytes
+  // behind end.
   std::size_t split(const char* base, const char* begin, const char* end, bool quoted,
                     CsvField* out, std::size_t fields_max) const;
 
-  // Writes what an escaped field stands for to `out`, which has room for its bytes; returns the end.
+  // Writes what an escaped field stands for to `out`, which has room for its bytes; returns the
+  // end.
   char* unescape(std::string_view escaped, char* out) const;
   std::string text(const char* base, const CsvField& field) const;
 

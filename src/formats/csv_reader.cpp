@@ -15,7 +15,7 @@ namespace {
 constexpr std::size_t page_rows_max = 8 * vector_rows;
 constexpr std::size_t page_bytes_max = std::size_t{8} << 20;  // of values, in wide rows
 constexpr std::size_t window_bytes_max = std::size_t{4} << 20;
-constexpr std::size_t field_table_bytes = std::size_t{96} << 10;  // so that it stays in the L2 cache
+constexpr std::size_t field_table_bytes = std::size_t{96} << 10;  // so that it stays in cache
 
 CsvCursor::Use cursor_use(const Slice& slice, const CsvColumns& columns, Digest* digest) {
   CsvCursor::Use use;
@@ -208,8 +208,9 @@ void CsvReader::State::split_block(Page& page, bool is_all_utf8, std::vector<Rej
     CsvField* const out = fields.data() + record_of_row.size() * expected;
     const std::size_t found = splitter.split(base, begin, end, record.quoted, out, expected);
     if (found != expected) [[unlikely]] {
-      const bool ok = found > expected ? dialect.extra_columns_ignored : dialect.missing_columns_null;
-      if (!ok) {
+      const bool allowed =
+          found > expected ? dialect.extra_columns_ignored : dialect.missing_columns_null;
+      if (!allowed) {
         reject(record, ordinal, describe_count(found), rejects);
         continue;
       }

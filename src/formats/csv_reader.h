@@ -1,8 +1,8 @@
 // Parses a slice of a CSV file into Pages of typed columns.
 //
 // Threads: a CsvReader belongs to one thread. Lifetime: its pages hold the bytes they point to.
-// Errors: failed, when the slice can't be read or is not what was planned. A broken record is a reject
-// of phase "read" with its position and bytes, never an error.
+// Errors: failed, when the slice can't be read or is not what was planned. A broken record is a
+// reject of phase "read" with its position and bytes, never an error.
 #pragma once
 
 #include <memory>

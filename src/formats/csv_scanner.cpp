@@ -12,7 +12,9 @@ Result<void> check_dialect(const CsvDialect& dialect) {
     return make_error(ErrorKind::config, std::move(message));
   };
   const auto is_line_end = [](char c) { return c == '\n' || c == '\r'; };
-  if (dialect.delimiter.empty()) return refuse("The delimiter is empty; give one character or more.");
+  if (dialect.delimiter.empty()) {
+    return refuse("The delimiter is empty; give one character or more.");
+  }
   for (const char c : dialect.delimiter) {
     if (is_line_end(c)) return refuse("The delimiter has a line end in it; choose another one.");
     if (dialect.quote != 0 && c == dialect.quote) {

@@ -1,12 +1,12 @@
 // The one place that says where a CSV record ends. Planner and parser both use it, so that what the
 // planner counted and what the parser finds can never differ.
 //
-// RFC 4180 with these rules where it is silent: a quote opens a field only at its very beginning, and
-// closes it only before a delimiter, a line end or the end of the file; a doubled quote inside is a
-// quote. A record that breaks this, or that has not ended within max_record_bytes, is broken: it
-// consists of its own first line, and the next record begins behind that. So malformed quotes never
-// move a boundary further down than the line they stand in. Line ends are LF, CRLF or CR. Empty lines
-// are no records, except in files of one column; lines of comment are none either.
+// RFC 4180 with these rules where it is silent: a quote opens a field only at its very beginning,
+// and closes it only before a delimiter, a line end or the end of the file; a doubled quote inside
+// is a quote. A record that breaks this, or that has not ended within max_record_bytes, is broken:
+// it consists of its own first line, and the next record begins behind that. So malformed quotes
+// never move a boundary further down than the line they stand in. Line ends are LF, CRLF or CR.
+// Empty lines are no records, except in files of one column; lines of comment are none either.
 //
 // Threads: immutable once made. Lifetime: spans point into the bytes that were given.
 #pragma once
@@ -49,7 +49,8 @@ class CsvScanner {
 
   CsvScanner(const CsvDialect& dialect, bool empty_line_is_record);
 
-  // The record that begins at `p` or behind the skipped lines there. `final`: nothing follows `end`.
+  // The record that begins at `p` or behind the skipped lines there. `final`: nothing follows
+  // `end`.
   // REQUIRES search_padding_bytes readable behind `end`. With window_bytes_min() bytes from
   // span.begin on, `more` is not answered twice for one record.
   Step next(const char* p, const char* end, bool final, CsvSpan& span) const;

@@ -28,7 +28,7 @@ class CsvWriter {
   // The line with the names of the columns; empty when the output has none.
   std::string header() const;
   void add(const Page& page);
-  std::uint64_t rows() const { return rows_; }  // counted where each is written, since the beginning
+  std::uint64_t rows() const { return rows_; }  // since the beginning, counted as each is written
   std::size_t bytes() const { return length_; }
   // What was written since the last call.
   std::string take();
