@@ -50,12 +50,11 @@ OptionTable write_table() {
              "[day, store]"),
       option("part_size", OptionKind::size, "How much input goes into one group of part files.",
              "16MiB", "64MiB"),
-      one_of(option("compression", OptionKind::choice,
-                    "How the pages of the files are compressed.", "snappy", "zstd"),
+      one_of(option("compression", OptionKind::choice, "How the pages of the files are compressed.",
+                    "snappy", "zstd"),
              {"zstd", "snappy", "none"}),
       option("row_group_rows", OptionKind::count,
-             "Rows of a row group: what a reader can skip or read by itself.", "1000000",
-             "122880"),
+             "Rows of a row group: what a reader can skip or read by itself.", "1000000", "61440"),
   };
 }
 
@@ -87,8 +86,9 @@ Result<std::unique_ptr<Sink>> make_sink(const Node& node, const std::filesystem:
 }  // namespace
 
 Connector parquet_connector() {
-  return Connector{"parquet", "Parquet files, read and written through DuckDB.", read_table(),
-                   write_table(), make_source, make_sink};
+  return Connector{"parquet",    "Parquet files, read and written through DuckDB.",
+                   read_table(), write_table(),
+                   make_source,  make_sink};
 }
 
 }  // namespace tranche

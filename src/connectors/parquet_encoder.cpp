@@ -249,7 +249,7 @@ class ParquetEncoder : public Encoder {
   std::unique_ptr<DuckConnection> connection_;
   std::shared_ptr<PartFeed> part_;  // what the table function reads
   std::string feed_name_;
-  std::string columns_;  // of the files, for SQL
+  std::string columns_;                          // of the files, for SQL
   std::map<std::string, Partition> partitions_;  // by folder, "" without partitions
   std::unordered_map<std::string, Partition*, KeyHash, std::equal_to<>> keys_;
   std::string key_;

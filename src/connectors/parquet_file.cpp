@@ -29,11 +29,10 @@ Result<std::vector<std::string>> choose_columns(const std::vector<std::string>& 
     const auto found = std::find_if(there.begin(), there.end(), same);
     if (found == there.end()) {
       const auto near = nearest(column, there);
-      return make_error(ErrorKind::config,
-                        near ? fmt::format("There is no column \"{}\"; did you mean \"{}\"?",
-                                           column, *near)
-                             : fmt::format("There is no column \"{}\"; there are {}", column,
-                                           join(there, ", ")));
+      return make_error(
+          ErrorKind::config,
+          near ? fmt::format("There is no column \"{}\"; did you mean \"{}\"?", column, *near)
+               : fmt::format("There is no column \"{}\"; there are {}", column, join(there, ", ")));
     }
     if (std::find(chosen.begin(), chosen.end(), *found) != chosen.end())
       return make_error(ErrorKind::config,
@@ -46,8 +45,8 @@ Result<std::vector<std::string>> choose_columns(const std::vector<std::string>& 
 Result<SchemaPtr> read_schema(DuckConnection& connection, const std::string& table,
                               const std::vector<std::string>& columns) {
   TRANCHE_ASSIGN(const auto described,
-                 connection.query_texts(fmt::format(
-                     "SELECT column_name FROM (DESCRIBE SELECT * FROM {})", table)));
+                 connection.query_texts(
+                     fmt::format("SELECT column_name FROM (DESCRIBE SELECT * FROM {})", table)));
   std::vector<std::string> there;
   for (const auto& row : described) there.push_back(row[0]);
   TRANCHE_ASSIGN(const auto chosen, choose_columns(there, columns));
@@ -109,8 +108,8 @@ Result<ParquetFooter> read_footer(DuckConnection& connection, const File& file,
     return file_error(std::move(error), file, name);
   };
   ParquetFooter footer;
-  auto schema = read_schema(connection,
-                            fmt::format("read_parquet({}, hive_partitioning=false)", path), columns);
+  auto schema = read_schema(
+      connection, fmt::format("read_parquet({}, hive_partitioning=false)", path), columns);
   if (!schema) return broken(std::move(schema).error());
   footer.schema = *std::move(schema);
   std::uint64_t fixed_bytes = 0;

@@ -109,11 +109,9 @@ Result<std::vector<Manifest>> read_manifests(const fs::path& folder) {
     TRANCHE_ASSIGN(const std::string text, read_file(path));
     auto json = Json::parse(text);
     if (!json)
-      return make_error(ErrorKind::failed,
-                        fmt::format("The manifest {} is damaged: {}", path.string(),
-                                    json.error().message));
-    for (const Json& file : (*json)["files"].items())
-      manifest.files.push_back(file["name"].text());
+      return make_error(ErrorKind::failed, fmt::format("The manifest {} is damaged: {}",
+                                                       path.string(), json.error().message));
+    for (const Json& file : (*json)["files"].items()) manifest.files.push_back(file["name"].text());
     manifests.push_back(std::move(manifest));
   }
   return manifests;
@@ -223,12 +221,13 @@ Result<void> ParquetSink::examine(const SchemaPtr& schema) {
   std::set<std::string> names;
   for (const Field& field : schema->fields) {
     if (!names.insert(to_lower(field.name)).second)
-      return wrong(fmt::format("Column \"{}\" is there twice; Parquet needs different names",
-                               field.name));
+      return wrong(
+          fmt::format("Column \"{}\" is there twice; Parquet needs different names", field.name));
     if (field.type.id == TypeId::hugeint)
-      return wrong(fmt::format("Column \"{}\" is a hugeint, which Parquet can't hold exactly; cast "
-                               "it to bigint or decimal(38,0)",
-                               field.name));
+      return wrong(
+          fmt::format("Column \"{}\" is a hugeint, which Parquet can't hold exactly; cast "
+                      "it to bigint or decimal(38,0)",
+                      field.name));
   }
   return {};
 }
@@ -243,7 +242,8 @@ Result<std::vector<Receipt>> ParquetSink::recover(const SinkRun& run, const Sche
     TRANCHE_ASSIGN(const auto parts, parts_of(receipt));
     const bool last = &receipt == &committed.back();
     for (const Part& part : parts) {
-      TRANCHE_ASSIGN(const std::string wrong, differs(options_.folder / part.temporary, part, last));
+      TRANCHE_ASSIGN(const std::string wrong,
+                     differs(options_.folder / part.temporary, part, last));
       if (!wrong.empty()) return lost_part(wrong);
       kept.insert(part.temporary);
     }

@@ -25,7 +25,7 @@ struct ParquetSinkOptions {
   bool replace = false;
   std::uint64_t part_bytes = 64ULL << 20;  // of input, a group
   std::string compression = "zstd";        // zstd, snappy, none
-  std::uint64_t row_group_rows = 122'880;
+  std::uint64_t row_group_rows = 61'440;  // half of the memory of twice as many, 1 % larger
 };
 
 class ParquetSink : public Sink {

@@ -44,7 +44,11 @@ class ParquetSlices : public SliceStream {
   using OpenFile = std::function<Result<File>(std::size_t input)>;
   ParquetSlices(const std::vector<ParquetFooter>& footers, OpenFile open, std::size_t input,
                 std::uint64_t row, std::uint64_t first_record)
-      : footers_(footers), open_(std::move(open)), input_(input), row_(row), record_(first_record) {}
+      : footers_(footers),
+        open_(std::move(open)),
+        input_(input),
+        row_(row),
+        record_(first_record) {}
 
   Result<std::optional<Slice>> next(const CutLimits& limits) override {
     while (input_ < footers_.size() && row_ == footers_[input_].rows) {
@@ -56,7 +60,8 @@ class ParquetSlices : public SliceStream {
     if (input_ == footers_.size()) return std::optional<Slice>();
     const RowGroup& group = footers_[input_].group_of(row_);
     const std::uint64_t begin = row_ - group.first_row;
-    std::uint64_t rows = std::min(group.rows - begin, std::max<std::uint64_t>(1, limits.records_max));
+    std::uint64_t rows =
+        std::min(group.rows - begin, std::max<std::uint64_t>(1, limits.records_max));
     rows = std::min(rows, rows_within(group, begin, limits.bytes_max));
     TRANCHE_TRY(digest_group(group));
     Slice slice;
@@ -65,7 +70,8 @@ class ParquetSlices : public SliceStream {
     slice.end = row_ + rows;
     slice.records = rows;
     slice.first_record = record_;
-    slice.bytes = share(group.bytes, begin + rows, group.rows) - share(group.bytes, begin, group.rows);
+    slice.bytes =
+        share(group.bytes, begin + rows, group.rows) - share(group.bytes, begin, group.rows);
     slice.memory_bytes = share(group.memory_bytes, rows, group.rows) + 1;
     slice.digest = range_digest(group_digest_, slice.begin, slice.end);
     row_ += rows;
@@ -169,20 +175,22 @@ std::string difference(const Schema& first, const std::string& first_name, const
   for (const Field& field : first.fields) {
     const auto at = other.find(field.name);
     if (!at)
-      return fmt::format("{} has no column \"{}\", which {} has; all files of one source need the "
-                         "same columns",
-                         name, field.name, first_name);
+      return fmt::format(
+          "{} has no column \"{}\", which {} has; all files of one source need the "
+          "same columns",
+          name, field.name, first_name);
     if (other.fields[*at].type != field.type)
-      return fmt::format("Column \"{}\" is {} in {} but {} in {}; all files of one source need the "
-                         "same columns",
-                         field.name, to_string(other.fields[*at].type), name,
-                         to_string(field.type), first_name);
+      return fmt::format(
+          "Column \"{}\" is {} in {} but {} in {}; all files of one source need the "
+          "same columns",
+          field.name, to_string(other.fields[*at].type), name, to_string(field.type), first_name);
   }
   for (const Field& field : other.fields) {
     if (!first.find(field.name))
-      return fmt::format("{} has a column \"{}\", which {} has not; name the columns that you need "
-                         "with columns: [...]",
-                         name, field.name, first_name);
+      return fmt::format(
+          "{} has a column \"{}\", which {} has not; name the columns that you need "
+          "with columns: [...]",
+          name, field.name, first_name);
   }
   return {};
 }
@@ -263,10 +271,10 @@ Result<std::unique_ptr<Reader>> ParquetSource::open(const Slice& slice, WorkerSc
   for (const Field& field : schema_->fields)
     list += (list.empty() ? "" : ", ") + sql_identifier(field.name);
   // Row groups outside the range are skipped by their row numbers; they are not read.
-  auto result = connection->query(fmt::format(
-      "SELECT {} FROM read_parquet({}, file_row_number=true, hive_partitioning=false) "
-      "WHERE file_row_number >= {} AND file_row_number < {}",
-      list, sql_literal(descriptor_path(file)), slice.begin, slice.end));
+  auto result = connection->query(
+      fmt::format("SELECT {} FROM read_parquet({}, file_row_number=true, hive_partitioning=false) "
+                  "WHERE file_row_number >= {} AND file_row_number < {}",
+                  list, sql_literal(descriptor_path(file)), slice.begin, slice.end));
   if (!result) return file_error(std::move(result).error(), file, input.name);
   return std::unique_ptr<Reader>(std::make_unique<ParquetReader>(
       schema_, std::make_shared<const std::string>(input.name), std::move(file), slice,

@@ -297,8 +297,7 @@ Result<void> DuckStatement::bind(const Parameter& parameter) {
   idx_t index = 0;
   if (duckdb_bind_parameter_index(state_->statement.get(), &index, parameter.name.c_str()) !=
       DuckDBSuccess)
-    return make_error(ErrorKind::bug,
-                      fmt::format("The SQL has no parameter ${}", parameter.name));
+    return make_error(ErrorKind::bug, fmt::format("The SQL has no parameter ${}", parameter.name));
   TRANCHE_ASSIGN(ValueHandle value, make_value(*state_->maker, parameter));
   if (duckdb_bind_value(state_->statement.get(), index, value.get()) != DuckDBSuccess)
     return state_->connection->error(duckdb_prepare_error(state_->statement.get()));

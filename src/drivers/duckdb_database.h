@@ -50,7 +50,7 @@ class DuckResult {
   DuckResult(const DuckResult&) = delete;
   DuckResult& operator=(const DuckResult&) = delete;
 
-  // Names and types. Errors: config, naming a column whose type we don't have (LIST, INTERVAL, ...).
+  // Names and types. Errors: config, naming a column whose type we don't have (LIST, INTERVAL).
   Result<SchemaPtr> schema() const;
   // Moves to the next chunk: its rows (at most vector_rows), 0 at the end.
   Result<std::size_t> fetch();

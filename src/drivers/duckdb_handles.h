@@ -15,8 +15,7 @@
 namespace tranche {
 
 // Owns a handle that DuckDB destroys through a pointer to it.
-template <class Handle, void (*destroy)(Handle*)>
-class DuckHandle {
+template <class Handle, void (*destroy)(Handle*)> class DuckHandle {
  public:
   DuckHandle() = default;
   explicit DuckHandle(Handle handle) : handle_(handle) {}
@@ -55,9 +54,9 @@ struct ResultColumn {
   std::string name;
   Type type;
   ColumnCopy copy = ColumnCopy::fixed;
-  std::vector<std::string> words;   // of an enumeration
-  std::size_t index_bytes = 0;      // of an enumeration
-  std::string unsupported;          // DuckDB's name of a type that we don't have
+  std::vector<std::string> words;  // of an enumeration
+  std::size_t index_bytes = 0;     // of an enumeration
+  std::string unsupported;         // DuckDB's name of a type that we don't have
 };
 ResultColumn describe_result_column(const char* name, duckdb_logical_type type);
 

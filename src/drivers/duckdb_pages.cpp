@@ -89,8 +89,7 @@ void copy_nulls(const Column& column, std::size_t begin, std::size_t rows, duckd
     const std::size_t shift = row & 63;
     const std::size_t live = std::min(64 - shift, begin + rows - row);
     const std::uint64_t mask = live == 64 ? ~0ULL : (1ULL << live) - 1;
-    for (std::uint64_t nulls = ~(from[row >> 6] >> shift) & mask; nulls != 0;
-         nulls &= nulls - 1) {
+    for (std::uint64_t nulls = ~(from[row >> 6] >> shift) & mask; nulls != 0; nulls &= nulls - 1) {
       const std::size_t target =
           at + (row - begin) + static_cast<std::size_t>(__builtin_ctzll(nulls));
       bits[target >> 6] &= ~(1ULL << (target & 63));
@@ -108,16 +107,16 @@ void set_nulls(duckdb_vector to, std::size_t at, std::size_t rows) {
 void copy_origins(const PageRun& run, bool file, std::size_t rows, duckdb_vector to,
                   std::size_t at) {
   const Page& page = *run.page;
-  const bool known = !page.origins.empty() && (file ? page.base.source != nullptr
-                                                     : page.base.line != 0);
+  const bool known =
+      !page.origins.empty() && (file ? page.base.source != nullptr : page.base.line != 0);
   if (!known) return set_nulls(to, at, rows);
   void* data = duckdb_vector_get_data(to);
   for (std::size_t row = 0; row < rows; ++row) {
     if (file)
       static_cast<StringRef*>(data)[at + row] = StringRef::make(*page.base.source);
     else
-      static_cast<std::int64_t*>(data)[at + row] = static_cast<std::int64_t>(
-          page.base.line + page.origins[run.begin + row].line);
+      static_cast<std::int64_t*>(data)[at + row] =
+          static_cast<std::int64_t>(page.base.line + page.origins[run.begin + row].line);
   }
 }
 

@@ -46,17 +46,28 @@ const TypeRow& row_of(TypeId id) {
 
 std::string unsupported_name(duckdb_type type) {
   switch (type) {
-    case DUCKDB_TYPE_LIST: return "LIST";
-    case DUCKDB_TYPE_ARRAY: return "ARRAY";
-    case DUCKDB_TYPE_STRUCT: return "STRUCT";
-    case DUCKDB_TYPE_MAP: return "MAP";
-    case DUCKDB_TYPE_UNION: return "UNION";
-    case DUCKDB_TYPE_INTERVAL: return "INTERVAL";
-    case DUCKDB_TYPE_BIT: return "BIT";
-    case DUCKDB_TYPE_TIME_TZ: return "TIME WITH TIME ZONE";
-    case DUCKDB_TYPE_UHUGEINT: return "UHUGEINT";
-    case DUCKDB_TYPE_SQLNULL: return "NULL";
-    default: return fmt::format("number {} of DuckDB", static_cast<int>(type));
+    case DUCKDB_TYPE_LIST:
+      return "LIST";
+    case DUCKDB_TYPE_ARRAY:
+      return "ARRAY";
+    case DUCKDB_TYPE_STRUCT:
+      return "STRUCT";
+    case DUCKDB_TYPE_MAP:
+      return "MAP";
+    case DUCKDB_TYPE_UNION:
+      return "UNION";
+    case DUCKDB_TYPE_INTERVAL:
+      return "INTERVAL";
+    case DUCKDB_TYPE_BIT:
+      return "BIT";
+    case DUCKDB_TYPE_TIME_TZ:
+      return "TIME WITH TIME ZONE";
+    case DUCKDB_TYPE_UHUGEINT:
+      return "UHUGEINT";
+    case DUCKDB_TYPE_SQLNULL:
+      return "NULL";
+    default:
+      return fmt::format("number {} of DuckDB", static_cast<int>(type));
   }
 }
 
@@ -146,14 +157,23 @@ ResultColumn describe_result_column(const char* name, duckdb_logical_type type) 
   column.name = name;
   const duckdb_type id = duckdb_get_type_id(type);
   switch (id) {
-    case DUCKDB_TYPE_ENUM: describe_enumeration(column, type); return column;
+    case DUCKDB_TYPE_ENUM:
+      describe_enumeration(column, type);
+      return column;
     case DUCKDB_TYPE_DECIMAL:
       column.type = decimal_type(duckdb_decimal_width(type), duckdb_decimal_scale(type));
       return column;
-    case DUCKDB_TYPE_TIMESTAMP_S: column.copy = ColumnCopy::seconds; break;
-    case DUCKDB_TYPE_TIMESTAMP_MS: column.copy = ColumnCopy::milliseconds; break;
-    case DUCKDB_TYPE_TIMESTAMP_NS: column.copy = ColumnCopy::nanoseconds; break;
-    default: break;
+    case DUCKDB_TYPE_TIMESTAMP_S:
+      column.copy = ColumnCopy::seconds;
+      break;
+    case DUCKDB_TYPE_TIMESTAMP_MS:
+      column.copy = ColumnCopy::milliseconds;
+      break;
+    case DUCKDB_TYPE_TIMESTAMP_NS:
+      column.copy = ColumnCopy::nanoseconds;
+      break;
+    default:
+      break;
   }
   if (column.copy != ColumnCopy::fixed) {
     column.type = Type{TypeId::timestamp};
@@ -185,8 +205,12 @@ Result<void> append_vector(Page& page, std::size_t index, const ResultColumn& fr
     case ColumnCopy::fixed:
       std::memcpy(column.bytes() + at * column.stride(), values, rows * column.stride());
       break;
-    case ColumnCopy::string: append_strings(page, column, values, at, rows); break;
-    case ColumnCopy::enumeration: append_words(page, column, from, values, at, rows); break;
+    case ColumnCopy::string:
+      append_strings(page, column, values, at, rows);
+      break;
+    case ColumnCopy::enumeration:
+      append_words(page, column, from, values, at, rows);
+      break;
     default:
       return append_times(column, from, reinterpret_cast<const std::int64_t*>(values), at, rows);
   }
@@ -195,8 +219,7 @@ Result<void> append_vector(Page& page, std::size_t index, const ResultColumn& fr
 
 namespace {
 
-template <class T>
-T first(const Page& page) {
+template <class T> T first(const Page& page) {
   T value;
   std::memcpy(&value, page.column(0).bytes(), sizeof value);
   return value;
@@ -222,30 +245,47 @@ duckdb_value uuid_value(Int128 value) {
 duckdb_value value_of(const Page& page, Type type) {
   const auto* text = page.column(0).values<StringRef>();
   switch (type.id) {
-    case TypeId::boolean: return duckdb_create_bool(first<std::uint8_t>(page) != 0);
-    case TypeId::tinyint: return duckdb_create_int8(first<std::int8_t>(page));
-    case TypeId::smallint: return duckdb_create_int16(first<std::int16_t>(page));
-    case TypeId::integer: return duckdb_create_int32(first<std::int32_t>(page));
-    case TypeId::bigint: return duckdb_create_int64(first<std::int64_t>(page));
-    case TypeId::hugeint: return duckdb_create_hugeint(hugeint(first<Int128>(page)));
-    case TypeId::utinyint: return duckdb_create_uint8(first<std::uint8_t>(page));
-    case TypeId::usmallint: return duckdb_create_uint16(first<std::uint16_t>(page));
-    case TypeId::uinteger: return duckdb_create_uint32(first<std::uint32_t>(page));
-    case TypeId::ubigint: return duckdb_create_uint64(first<std::uint64_t>(page));
-    case TypeId::real: return duckdb_create_float(first<float>(page));
-    case TypeId::double_: return duckdb_create_double(first<double>(page));
+    case TypeId::boolean:
+      return duckdb_create_bool(first<std::uint8_t>(page) != 0);
+    case TypeId::tinyint:
+      return duckdb_create_int8(first<std::int8_t>(page));
+    case TypeId::smallint:
+      return duckdb_create_int16(first<std::int16_t>(page));
+    case TypeId::integer:
+      return duckdb_create_int32(first<std::int32_t>(page));
+    case TypeId::bigint:
+      return duckdb_create_int64(first<std::int64_t>(page));
+    case TypeId::hugeint:
+      return duckdb_create_hugeint(hugeint(first<Int128>(page)));
+    case TypeId::utinyint:
+      return duckdb_create_uint8(first<std::uint8_t>(page));
+    case TypeId::usmallint:
+      return duckdb_create_uint16(first<std::uint16_t>(page));
+    case TypeId::uinteger:
+      return duckdb_create_uint32(first<std::uint32_t>(page));
+    case TypeId::ubigint:
+      return duckdb_create_uint64(first<std::uint64_t>(page));
+    case TypeId::real:
+      return duckdb_create_float(first<float>(page));
+    case TypeId::double_:
+      return duckdb_create_double(first<double>(page));
     case TypeId::decimal:
       return duckdb_create_decimal({type.width, type.scale, hugeint(decimal_value(page, type))});
-    case TypeId::date: return duckdb_create_date({first<std::int32_t>(page)});
-    case TypeId::time: return duckdb_create_time({first<std::int64_t>(page)});
-    case TypeId::timestamp: return duckdb_create_timestamp({first<std::int64_t>(page)});
-    case TypeId::timestamptz: return duckdb_create_timestamp_tz({first<std::int64_t>(page)});
+    case TypeId::date:
+      return duckdb_create_date({first<std::int32_t>(page)});
+    case TypeId::time:
+      return duckdb_create_time({first<std::int64_t>(page)});
+    case TypeId::timestamp:
+      return duckdb_create_timestamp({first<std::int64_t>(page)});
+    case TypeId::timestamptz:
+      return duckdb_create_timestamp_tz({first<std::int64_t>(page)});
     case TypeId::varchar:
       return duckdb_create_varchar_length(text->view().data(), text->view().size());
     case TypeId::blob:
       return duckdb_create_blob(reinterpret_cast<const std::uint8_t*>(text->view().data()),
                                 text->view().size());
-    case TypeId::uuid: return uuid_value(first<Int128>(page));
+    case TypeId::uuid:
+      return uuid_value(first<Int128>(page));
   }
   return duckdb_create_null_value();
 }
@@ -255,11 +295,11 @@ duckdb_value value_of(const Page& page, Type type) {
 Result<ValueHandle> make_value(DuckConnection& connection, const Parameter& parameter) {
   if (parameter.is_null) return ValueHandle(duckdb_create_null_value());
   // DuckDB itself reads the text, so that a parameter means what the literal in SQL would mean.
-  auto result = connection.query(fmt::format("SELECT CAST({} AS {})", sql_literal(parameter.text),
-                                             sql_type(parameter.type)));
+  auto result = connection.query(
+      fmt::format("SELECT CAST({} AS {})", sql_literal(parameter.text), sql_type(parameter.type)));
   if (!result)
-    return make_error(ErrorKind::config, fmt::format("Parameter \"{}\": {}", parameter.name,
-                                                     result.error().message));
+    return make_error(ErrorKind::config,
+                      fmt::format("Parameter \"{}\": {}", parameter.name, result.error().message));
   TRANCHE_ASSIGN(const SchemaPtr schema, (*result)->schema());
   Page page(schema);
   auto rows = (*result)->fetch();

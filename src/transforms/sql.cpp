@@ -66,11 +66,10 @@ class LookupScan {
 
  private:
   Error broken(const Reject& reject) const {
-    return make_error(ErrorKind::config,
-                      fmt::format("The lookup table {} has a broken record: {}", lookup_.table,
-                                  reject.error),
-                      reject.line != 0 ? fmt::format("{}:{}", reject.source, reject.line)
-                                       : reject.source);
+    return make_error(
+        ErrorKind::config,
+        fmt::format("The lookup table {} has a broken record: {}", lookup_.table, reject.error),
+        reject.line != 0 ? fmt::format("{}:{}", reject.source, reject.line) : reject.source);
   }
 
   const Lookup& lookup_;
@@ -95,9 +94,8 @@ Result<void> make_lookup_table(DuckConnection& connection, const Lookup& lookup,
   if (!made) return made.error();
   std::uint64_t records = 0;
   for (const Slice& slice : lookup.slices) records += slice.records;
-  TRANCHE_ASSIGN(const auto count,
-                 connection.query_texts(
-                     fmt::format("SELECT count(*) FROM {}", sql_identifier(lookup.table))));
+  TRANCHE_ASSIGN(const auto count, connection.query_texts(fmt::format(
+                                       "SELECT count(*) FROM {}", sql_identifier(lookup.table))));
   if (filled && count[0][0] != fmt::to_string(records))
     return make_error(ErrorKind::failed,
                       fmt::format("The lookup table {} has {} records, but {} when the run began",
@@ -132,8 +130,8 @@ struct Workplace {
     rows->clear();
     const std::string base = of.options.base.string();
     if (!base.empty() && base.find(',') == std::string::npos) {
-      TRANCHE_TRY(connection->execute(
-          fmt::format("SET SESSION file_search_path = {}", sql_literal(base))));
+      TRANCHE_TRY(
+          connection->execute(fmt::format("SET SESSION file_search_path = {}", sql_literal(base))));
     }
     for (const Lookup& lookup : of.lookups)
       TRANCHE_TRY(make_lookup_table(*connection, lookup, worker, filled));
@@ -175,11 +173,11 @@ struct Workplace {
       return make_error(ErrorKind::config, fmt::format("There is no parameter ${}; did you mean "
                                                        "${}?",
                                                        name, *near));
-    return make_error(ErrorKind::config,
-                      names.empty()
-                          ? fmt::format("There is no parameter ${}; the job has none", name)
-                          : fmt::format("There is no parameter ${}; the job has ${}", name,
-                                        join(names, ", $")));
+    return make_error(
+        ErrorKind::config,
+        names.empty()
+            ? fmt::format("There is no parameter ${}; the job has none", name)
+            : fmt::format("There is no parameter ${}; the job has ${}", name, join(names, ", $")));
   }
 };
 
@@ -211,13 +209,13 @@ class SqlInstance : public TransformInstance {
     }
     if (run.error().kind != ErrorKind::bad_record) return run.error();
     if (definition_->options.per_batch)
-      return make_error(ErrorKind::failed,
-                        fmt::format("With per_batch: true the batch fails as a whole: {}",
-                                    run.error().message));
+      return make_error(
+          ErrorKind::failed,
+          fmt::format("With per_batch: true the batch fails as a whole: {}", run.error().message));
     TRANCHE_ASSIGN(const auto culprits, isolate(rows));
     if (culprits.empty())
-      return make_error(ErrorKind::failed, fmt::format("{} (no single record is the cause)",
-                                                       run.error().message));
+      return make_error(ErrorKind::failed,
+                        fmt::format("{} (no single record is the cause)", run.error().message));
     for (const auto& [row, error] : culprits) {
       const auto [page, at] = place_.rows->find(row);
       rejects.push_back(reject_row(*page, at, "sql", error));
@@ -358,8 +356,8 @@ class SqlTransform : public Transform {
     of.input = std::move(input);
     Workplace place;
     TRANCHE_TRY(place.connect(of, worker, false));
-    TRANCHE_ASSIGN(of.sql, check_sql(*place.connection, of.options.text, of.options.per_batch,
-                                     *of.input));
+    TRANCHE_ASSIGN(of.sql,
+                   check_sql(*place.connection, of.options.text, of.options.per_batch, *of.input));
     TRANCHE_TRY(place.prepare(of));
     TRANCHE_ASSIGN(const auto result, place.statement->execute());
     TRANCHE_ASSIGN(of.output, result->schema());

@@ -5,6 +5,10 @@
 // A record at which the SQL fails is found by bisection and rejected; the rest of the batch is then
 // processed whole.
 //
+// Order: results follow the order of the input, joins by equality with lookups included. DuckDB
+// sorts for a join that has no equality (BETWEEN, ASOF): its results are the same at every run, but
+// in another order within each batch. A column for an ORDER BY in a later step is the way out.
+//
 // Threads and lifetime: as core/transform.h says.
 // Errors of bind: config, with `place`. Of process: memory, failed.
 #pragma once

@@ -19,9 +19,9 @@ constexpr const char* unless_per_batch =
 
 // Names that are functions without parentheses.
 constexpr std::array<std::string_view, 12> bare_functions{
-    "current_date", "current_time",    "current_timestamp", "localtime",    "localtimestamp",
-    "current_user", "current_catalog", "current_schema",    "session_user", "user",
-    "current_role", "current_database"};
+    "current_date",   "current_time", "current_timestamp", "localtime",
+    "localtimestamp", "current_user", "current_catalog",   "current_schema",
+    "session_user",   "user",         "current_role",      "current_database"};
 
 // A star over `batch`, where _file and _line must not come out.
 struct Star {
@@ -63,15 +63,14 @@ class Checker {
   const std::vector<Star>& stars() const { return stars_; }
 
  private:
-  static Error refuse(std::string what) {
-    return make_error(ErrorKind::config, std::move(what));
-  }
+  static Error refuse(std::string what) { return make_error(ErrorKind::config, std::move(what)); }
   // Refuses what sees several records of batch, unless that is meant.
   Result<void> several(const std::string& what) const {
     if (per_batch_) return {};
-    return refuse(fmt::format("{} over batch would depend on how the input is divided into "
-                              "batches{}",
-                              what, unless_per_batch));
+    return refuse(
+        fmt::format("{} over batch would depend on how the input is divided into "
+                    "batches{}",
+                    what, unless_per_batch));
   }
 
   Result<bool> select(const Json& node, const Ctes& ctes) {
@@ -152,7 +151,8 @@ class Checker {
       batch_names_ = outer;
       return reaches;
     }
-    if (type == "SHOW_REF") return refuse("DESCRIBE, SHOW and SUMMARIZE are no records; use SELECT");
+    if (type == "SHOW_REF")
+      return refuse("DESCRIBE, SHOW and SUMMARIZE are no records; use SELECT");
     if (type == "PIVOT") {
       TRANCHE_ASSIGN(const bool reaches, table(ref["source"], ctes));
       if (reaches && !ref["aggregates"].items().empty()) TRANCHE_TRY(several("PIVOT"));
@@ -187,8 +187,9 @@ class Checker {
     } else if (right && type != "INNER" && type != "RIGHT") {
       TRANCHE_TRY(several(fmt::format("A {} JOIN with batch on the right side", type)));
     } else if (right && !per_batch_) {
-      return refuse("A join begins with batch (FROM batch JOIN ...), so that its rows keep the "
-                    "order of the input; write batch first");
+      return refuse(
+          "A join begins with batch (FROM batch JOIN ...), so that its rows keep the "
+          "order of the input; write batch first");
     }
     return true;
   }
@@ -234,9 +235,10 @@ class Checker {
   }
 
   static Error changing(const std::string& name) {
-    return refuse(fmt::format("{} gives something else at every run, so a batch that is done again "
-                              "would differ; give the job a parameter and use it as $name",
-                              name));
+    return refuse(
+        fmt::format("{} gives something else at every run, so a batch that is done again "
+                    "would differ; give the job a parameter and use it as $name",
+                    name));
   }
 
   Result<void> column(const Json& json) {
@@ -245,8 +247,8 @@ class Checker {
     const std::string last = to_lower(names.back().text());
     names_file_ = names_file_ || last == "_file";
     names_line_ = names_line_ || last == "_line";
-    const bool bare = std::find(bare_functions.begin(), bare_functions.end(), last) !=
-                      bare_functions.end();
+    const bool bare =
+        std::find(bare_functions.begin(), bare_functions.end(), last) != bare_functions.end();
     if (names.size() == 1 && bare && !columns_.contains(last)) return changing(last);
     return {};
   }
@@ -269,8 +271,8 @@ class Checker {
   std::set<std::string> aggregates_;
   std::set<std::string> volatiles_;
   std::set<std::string> columns_;
-  std::vector<bool> over_batch_;           // of the SELECTs around
-  std::vector<std::string> batch_names_;   // of batch in the FROM of the present SELECT
+  std::vector<bool> over_batch_;          // of the SELECTs around
+  std::vector<std::string> batch_names_;  // of batch in the FROM of the present SELECT
   std::vector<Star> stars_;
   bool names_file_ = false;
   bool names_line_ = false;
@@ -286,16 +288,17 @@ Result<std::string> narrow_stars(std::string text, std::vector<Star> stars,
     for (const std::string& name : hidden)
       if (std::find(star.excluded.begin(), star.excluded.end(), name) == star.excluded.end())
         missing.push_back(name);
-    const std::size_t at = star.offset < text.size() ? text.find('*', star.offset)
-                                                     : std::string::npos;
+    const std::size_t at =
+        star.offset < text.size() ? text.find('*', star.offset) : std::string::npos;
     if (missing.empty() || at == std::string::npos) continue;
     if (star.excluded.empty()) {
       text.insert(at + 1, fmt::format(" EXCLUDE ({})", join(missing, ", ")));
       continue;
     }
     const std::size_t list = text.find_first_not_of(" \t\r\n", at + 1);
-    const std::size_t open = list == std::string::npos ? list
-                             : text.find_first_not_of(" \t\r\n", list + 7);  // behind EXCLUDE
+    const std::size_t open = list == std::string::npos
+                                 ? list
+                                 : text.find_first_not_of(" \t\r\n", list + 7);  // behind EXCLUDE
     if (open == std::string::npos || text[open] != '(')
       return make_error(ErrorKind::config,
                         fmt::format("Add {} to the EXCLUDE list of the star, in parentheses",
@@ -313,18 +316,18 @@ Result<CheckedSql> check_sql(DuckConnection& connection, const std::string& text
   if (statements != 1)
     return make_error(ErrorKind::config,
                       fmt::format("The SQL is one SELECT; there are {} statements", statements));
-  TRANCHE_ASSIGN(const auto cells, connection.query_texts(fmt::format(
-                                       "SELECT CAST(json_serialize_sql({}) AS VARCHAR)",
-                                       sql_literal(text))));
+  TRANCHE_ASSIGN(const auto cells,
+                 connection.query_texts(fmt::format(
+                     "SELECT CAST(json_serialize_sql({}) AS VARCHAR)", sql_literal(text))));
   TRANCHE_ASSIGN(const Json tree, Json::parse(cells[0][0]));
   if (tree["error"].boolean())
     return make_error(ErrorKind::config,
                       "The SQL is one SELECT over batch; other statements can't be used here");
-  TRANCHE_ASSIGN(const auto functions,
-                 connection.query_texts(
-                     "SELECT DISTINCT lower(function_name), function_type = 'aggregate' "
-                     "FROM duckdb_functions() WHERE function_type = 'aggregate' "
-                     "OR stability IN ('VOLATILE', 'CONSISTENT_WITHIN_QUERY')"));
+  TRANCHE_ASSIGN(
+      const auto functions,
+      connection.query_texts("SELECT DISTINCT lower(function_name), function_type = 'aggregate' "
+                             "FROM duckdb_functions() WHERE function_type = 'aggregate' "
+                             "OR stability IN ('VOLATILE', 'CONSISTENT_WITHIN_QUERY')"));
   std::set<std::string> aggregates;
   std::set<std::string> volatiles;
   for (const auto& row : functions) (row[1] == "true" ? aggregates : volatiles).insert(row[0]);

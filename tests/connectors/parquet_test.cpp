@@ -44,7 +44,8 @@ class ParquetTest : public testing::Test {
     return all;
   }
   // 10,000 rows in row groups of 4096, 4096 and 1808.
-  void make_file(const std::string& name, const std::string& select =
+  void make_file(const std::string& name,
+                 const std::string& select =
                      "SELECT i AS id, 'a name that is long ' || i AS name FROM range(10000) t(i)") {
     sql(fmt::format("COPY ({}) TO '{}' (FORMAT parquet, ROW_GROUP_SIZE 4096)", select,
                     (folder / name).string()));
@@ -223,7 +224,8 @@ TEST_F(ParquetSourceTest, ReadsOnlyTheColumnsThatAreNamedInThatOrder) {
   const auto done = fix(*wrong);
   ASSERT_FALSE(done);
   EXPECT_EQ(done.error().kind, ErrorKind::config);
-  EXPECT_EQ(done.error().message, "a.parquet: There is no column \"frist\"; did you mean \"first\"?");
+  EXPECT_EQ(done.error().message,
+            "a.parquet: There is no column \"frist\"; did you mean \"first\"?");
 }
 
 TEST_F(ParquetSourceTest, RefusesANestedColumnByName) {
@@ -242,8 +244,9 @@ TEST_F(ParquetSourceTest, NamesTheFileAndColumnThatDiffer) {
   make_file("c.parquet", "SELECT 1 AS x");
   auto done = fix(*source("[ab].parquet"));
   ASSERT_FALSE(done);
-  EXPECT_NE(done.error().message.find("Column \"x\" is bigint in b.parquet but integer in a.parquet"),
-            std::string::npos)
+  EXPECT_NE(
+      done.error().message.find("Column \"x\" is bigint in b.parquet but integer in a.parquet"),
+      std::string::npos)
       << done.error().message;
   done = fix(*source("[ac].parquet"));
   ASSERT_FALSE(done);
@@ -320,14 +323,15 @@ TEST_F(ParquetSinkTest, WritesGroupsThatBecomeVisibleAtTheSeal) {
   std::vector<Receipt> receipts{commit(*of, 0, 0, {5000, 1}), commit(*of, 1, 5001, {99})};
   EXPECT_EQ(receipts[1].rows, 99U);
   EXPECT_EQ(receipts[1].reject_id, "reject-id");
-  for (const std::string& name : files()) EXPECT_TRUE(name.starts_with(".tranche-01234567-")) << name;
+  for (const std::string& name : files())
+    EXPECT_TRUE(name.starts_with(".tranche-01234567-")) << name;
   seal(*of, receipts);
-  EXPECT_EQ(files(), (std::vector<std::string>{"_tranche/000001.json",
-                                               "part-000001-000000.parquet",
+  EXPECT_EQ(files(), (std::vector<std::string>{"_tranche/000001.json", "part-000001-000000.parquet",
                                                "part-000001-000001.parquet"}));
-  EXPECT_EQ(cell(fmt::format("SELECT count(*), sum(id), max(id), count(day) FROM '{}/out/**/*.parquet'",
-                             folder.string())),
-            "5100|13002450|5099|4590|");
+  EXPECT_EQ(
+      cell(fmt::format("SELECT count(*), sum(id), max(id), count(day) FROM '{}/out/**/*.parquet'",
+                       folder.string())),
+      "5100|13002450|5099|4590|");
 }
 
 TEST_F(ParquetSinkTest, WritesTheSameBytesHoweverTheRowsAreCut) {
@@ -354,22 +358,24 @@ TEST_F(ParquetSinkTest, PutsPartitionsIntoFoldersAndKeepsTheOrderInside) {
   ASSERT_TRUE(of->examine(schema));
   ASSERT_TRUE(of->recover(run, schema, {}));
   seal(*of, {commit(*of, 0, 0, {5000, 100}), commit(*of, 1, 5100, {900})});
-  EXPECT_EQ(files(), (std::vector<std::string>{
-                         "_tranche/000001.json",
-                         "day=__HIVE_DEFAULT_PARTITION__/part-000001-000000.parquet",
-                         "day=__HIVE_DEFAULT_PARTITION__/part-000001-000001.parquet",
-                         "day=d%2F0/part-000001-000000.parquet",
-                         "day=d%2F0/part-000001-000001.parquet",
-                         "day=d1/part-000001-000000.parquet", "day=d1/part-000001-000001.parquet"}));
+  EXPECT_EQ(files(),
+            (std::vector<std::string>{
+                "_tranche/000001.json", "day=__HIVE_DEFAULT_PARTITION__/part-000001-000000.parquet",
+                "day=__HIVE_DEFAULT_PARTITION__/part-000001-000001.parquet",
+                "day=d%2F0/part-000001-000000.parquet", "day=d%2F0/part-000001-000001.parquet",
+                "day=d1/part-000001-000000.parquet", "day=d1/part-000001-000001.parquet"}));
   const std::string part = (folder / "out/day=d1/part-000001-000000.parquet").string();
   EXPECT_EQ(cell(fmt::format("SELECT column_name FROM (DESCRIBE SELECT * FROM read_parquet('{}', "
-                             "hive_partitioning=false))", part)),
+                             "hive_partitioning=false))",
+                             part)),
             "id|");
   EXPECT_EQ(cell(fmt::format("SELECT count(*), bool_and(id = 2 * file_row_number + 1) FROM "
-                             "read_parquet('{}', file_row_number=true)", part)),
+                             "read_parquet('{}', file_row_number=true)",
+                             part)),
             "2550|true|");
   EXPECT_EQ(cell(fmt::format("SELECT day, count(*) FROM read_parquet('{}/out/**/*.parquet', "
-                             "hive_partitioning=true) GROUP BY day ORDER BY day", folder.string())),
+                             "hive_partitioning=true) GROUP BY day ORDER BY day",
+                             folder.string())),
             "d/0|2400|d1|3000||600|");
 }
 

@@ -47,8 +47,8 @@ TEST_F(DuckTest, GivesPagesThatItReadsBackUnchangedForEveryType) {
   auto result = duck->query(fmt::format(
       "SELECT * FROM ({}) UNION ALL SELECT * FROM (SELECT NULL AS z) LEFT JOIN ({}) ON false",
       every_type, every_type));
-  if (!result) result = duck->query(fmt::format("FROM ({0}) UNION ALL BY NAME SELECT NULL AS a",
-                                                every_type));
+  if (!result)
+    result = duck->query(fmt::format("FROM ({0}) UNION ALL BY NAME SELECT NULL AS a", every_type));
   ASSERT_TRUE(result) << result.error().message;
   const SchemaPtr schema = (*result)->schema().value();
   auto page = std::make_shared<Page>(schema);
@@ -92,8 +92,8 @@ TEST_F(DuckTest, SaysWhatKindOfErrorItIs) {
 }
 
 TEST_F(DuckTest, NoticesAnErrorInTheMiddleOfAStream) {
-  const Error error = error_of(
-      "SELECT CASE WHEN i = 9000 THEN 'x' ELSE '1' END::integer FROM range(10000) t(i)");
+  const Error error =
+      error_of("SELECT CASE WHEN i = 9000 THEN 'x' ELSE '1' END::integer FROM range(10000) t(i)");
   EXPECT_EQ(error.kind, ErrorKind::bad_record);
   EXPECT_NE(error.message.find("Could not convert string 'x'"), std::string::npos);
   EXPECT_EQ(duck->query_texts("SELECT 7").value()[0][0], "7");

@@ -34,7 +34,8 @@ std::unique_ptr<Page> sales(std::int64_t first, std::size_t rows) {
     page->column(2).values<StringRef>()[row] =
         StringRef::make(page->arena.copy(fmt::format("{}", id * 10)));
     page->origins.push_back(Origin{static_cast<std::uint64_t>(id) * 20, 19,
-                                   static_cast<std::uint32_t>(row), static_cast<std::uint32_t>(row)});
+                                   static_cast<std::uint32_t>(row),
+                                   static_cast<std::uint32_t>(row)});
   }
   page->set_rows(rows);
   return page;
@@ -44,7 +45,9 @@ std::unique_ptr<Page> sales(std::int64_t first, std::size_t rows) {
 class RatesSource : public Source {
  public:
   explicit RatesSource(std::size_t rows, bool broken = false) : rows_(rows), broken_(broken) {}
-  Result<std::vector<Input>> inputs() override { return std::vector<Input>{Input{"rates.csv", 1, 1}}; }
+  Result<std::vector<Input>> inputs() override {
+    return std::vector<Input>{Input{"rates.csv", 1, 1}};
+  }
   Result<void> use_inputs(std::vector<Input>) override { return {}; }
   Result<SchemaPtr> schema() override { return schema_; }
   Result<std::unique_ptr<SliceStream>> divide(const Slice*) override {
@@ -187,7 +190,8 @@ TEST_F(SqlTransformTest, GivesColumnsAndTypesOfTheSelect) {
 }
 
 TEST_F(SqlTransformTest, ProcessesEveryRowInOrderAcrossPagesOfAnySize) {
-  ASSERT_TRUE(bind(options("SELECT id, store, amount::bigint + 1 AS a FROM batch WHERE id % 3 = 0;")));
+  ASSERT_TRUE(
+      bind(options("SELECT id, store, amount::bigint + 1 AS a FROM batch WHERE id % 3 = 0;")));
   const auto done = run(batch({1, 5000, 0, 2047, 2048, 3, 4096, 1}));
   ASSERT_TRUE(done) << done.error().message;
   const auto got = lines();
@@ -230,7 +234,8 @@ TEST_F(SqlTransformTest, RejectsTheRecordsAtWhichItFailsAndProcessesTheRest) {
   EXPECT_EQ(rejects[0].source, "sales.csv");
   EXPECT_EQ(rejects[0].line, 19U);
   EXPECT_EQ(rejects[0].offset, 340U);
-  EXPECT_EQ(rejects[0].error, "Could not convert string 'seventeen' to INT32 when casting from source column amount");
+  EXPECT_EQ(rejects[0].error,
+            "Could not convert string 'seventeen' to INT32 when casting from source column amount");
   EXPECT_EQ(rejects[1].record, 2999U);
   EXPECT_EQ(rejects[2].record, 5000U);
   EXPECT_EQ(counts.in, 6000U);
@@ -270,8 +275,7 @@ TEST_F(SqlTransformTest, LetsTheSqlRejectARecordWithItsOwnWords) {
 }
 
 TEST_F(SqlTransformTest, FailsTheBatchWhenNoRecordIsToBlame) {
-  SqlOptions made = options(
-      "SELECT id, (SELECT max(store::integer) FROM rates) AS m FROM batch");
+  SqlOptions made = options("SELECT id, (SELECT max(store::integer) FROM rates) AS m FROM batch");
   made.tables.push_back({"rates", std::make_unique<RatesSource>(3)});
   const auto bound = bind(std::move(made));
   ASSERT_TRUE(bound) << bound.error().message;
@@ -283,7 +287,8 @@ TEST_F(SqlTransformTest, FailsTheBatchWhenNoRecordIsToBlame) {
 }
 
 TEST_F(SqlTransformTest, FailsTheWholeBatchWithPerBatch) {
-  SqlOptions made = options("SELECT store, sum(amount::bigint)::bigint AS s FROM batch GROUP BY ALL");
+  SqlOptions made =
+      options("SELECT store, sum(amount::bigint)::bigint AS s FROM batch GROUP BY ALL");
   made.per_batch = true;
   ASSERT_TRUE(bind(std::move(made)));
   auto pages = batch({10});
@@ -301,7 +306,8 @@ TEST_F(SqlTransformTest, KeepsTheOrderOfTheInputInJoins) {
         "SELECT id, rate FROM batch LEFT JOIN rates USING (store)",
         "SELECT b.id, r.rate FROM batch b, rates r WHERE b.store = r.store AND r.rate > 0",
         "SELECT id, (SELECT max(rate) FROM rates r WHERE r.store = b.store) AS rate FROM batch b",
-        "WITH x AS (SELECT * FROM batch WHERE id >= 0) SELECT id, rate FROM x JOIN rates USING (store)",
+        "WITH x AS (SELECT * FROM batch WHERE id >= 0) SELECT id, rate FROM x JOIN rates USING "
+        "(store)",
         "SELECT id, rate FROM batch JOIN (SELECT store, max(rate) AS rate FROM rates GROUP BY ALL) "
         "USING (store)"}) {
     for (const std::size_t rates : {7, 50'000}) {
@@ -353,9 +359,9 @@ TEST_F(SqlTransformTest, BindsParametersAsTypedValues) {
   EXPECT_EQ((*schema)->fields[0].type, Type{TypeId::date});
   EXPECT_EQ((*schema)->fields[4].type, bigint);
   ASSERT_TRUE(run(batch({5})));
-  EXPECT_EQ(lines(), (std::vector<std::string>{
-                         "2026-01-31|2026-02-01|3.00|O'Hara and a long name!|2",
-                         "2026-01-31|2026-02-01|3.00|O'Hara and a long name!|2"}));
+  EXPECT_EQ(lines(),
+            (std::vector<std::string>{"2026-01-31|2026-02-01|3.00|O'Hara and a long name!|2",
+                                      "2026-01-31|2026-02-01|3.00|O'Hara and a long name!|2"}));
 }
 
 TEST_F(SqlTransformTest, NamesAnUnknownParameter) {
@@ -369,7 +375,8 @@ TEST_F(SqlTransformTest, NamesAnUnknownParameter) {
 TEST_F(SqlTransformTest, GivesFileAndLineOnlyWhereTheyAreNamed) {
   auto schema = bind(options("SELECT *, _file, _line FROM batch WHERE id = 2"));
   ASSERT_TRUE(schema) << schema.error().message;
-  EXPECT_EQ((*schema)->names(), (std::vector<std::string>{"id", "store", "amount", "_file", "_line"}));
+  EXPECT_EQ((*schema)->names(),
+            (std::vector<std::string>{"id", "store", "amount", "_file", "_line"}));
   ASSERT_TRUE(run(batch({5})));
   EXPECT_EQ(lines(), (std::vector<std::string>{"2|store number 2|20|sales.csv|4"}));
   schema = bind(options("SELECT b.* EXCLUDE (store), b._line AS l FROM batch b"));
@@ -381,24 +388,28 @@ TEST_F(SqlTransformTest, GivesFileAndLineOnlyWhereTheyAreNamed) {
 }
 
 TEST_F(SqlTransformTest, RefusesWhatDependsOnTheDivisionIntoBatches) {
-  for (const char* sql :
-       {"SELECT count(*) AS n FROM batch", "SELECT store FROM batch GROUP BY store",
-        "SELECT store, sum(id) AS s FROM batch GROUP BY ALL", "SELECT DISTINCT store FROM batch",
-        "SELECT id FROM batch LIMIT 3", "SELECT id FROM batch OFFSET 3",
-        "SELECT id FROM batch LIMIT 10%", "SELECT id FROM batch ORDER BY id",
-        "SELECT id, row_number() OVER () AS r FROM batch",
-        "SELECT id, sum(id) OVER (ORDER BY id) AS r FROM batch",
-        "SELECT id FROM batch QUALIFY row_number() OVER () = 1",
-        "SELECT n FROM (SELECT count(*) AS n FROM batch)",
-        "WITH c AS (SELECT max(id) AS m FROM batch) SELECT m FROM c",
-        "SELECT a.id FROM batch a JOIN batch b USING (id)",
-        "SELECT id FROM batch WHERE id IN (SELECT max(id) FROM batch)",
-        "SELECT id FROM batch WHERE id > (SELECT id FROM batch)",
-        "SELECT id FROM batch UNION SELECT id FROM batch",
-        "SELECT id FROM batch UNION ALL SELECT 1", "SELECT id FROM batch EXCEPT SELECT 1",
-        "SELECT b.id FROM (VALUES (1)) v(id) LEFT JOIN batch b USING (id)",
-        "SELECT id FROM batch RIGHT JOIN (VALUES (1)) v(id) USING (id)",
-        "SELECT id FROM batch FULL JOIN (VALUES (1)) v(id) USING (id)"}) {
+  for (const char* sql : {"SELECT count(*) AS n FROM batch",
+                          "SELECT store FROM batch GROUP BY store",
+                          "SELECT store, sum(id) AS s FROM batch GROUP BY ALL",
+                          "SELECT DISTINCT store FROM batch",
+                          "SELECT id FROM batch LIMIT 3",
+                          "SELECT id FROM batch OFFSET 3",
+                          "SELECT id FROM batch LIMIT 10%",
+                          "SELECT id FROM batch ORDER BY id",
+                          "SELECT id, row_number() OVER () AS r FROM batch",
+                          "SELECT id, sum(id) OVER (ORDER BY id) AS r FROM batch",
+                          "SELECT id FROM batch QUALIFY row_number() OVER () = 1",
+                          "SELECT n FROM (SELECT count(*) AS n FROM batch)",
+                          "WITH c AS (SELECT max(id) AS m FROM batch) SELECT m FROM c",
+                          "SELECT a.id FROM batch a JOIN batch b USING (id)",
+                          "SELECT id FROM batch WHERE id IN (SELECT max(id) FROM batch)",
+                          "SELECT id FROM batch WHERE id > (SELECT id FROM batch)",
+                          "SELECT id FROM batch UNION SELECT id FROM batch",
+                          "SELECT id FROM batch UNION ALL SELECT 1",
+                          "SELECT id FROM batch EXCEPT SELECT 1",
+                          "SELECT b.id FROM (VALUES (1)) v(id) LEFT JOIN batch b USING (id)",
+                          "SELECT id FROM batch RIGHT JOIN (VALUES (1)) v(id) USING (id)",
+                          "SELECT id FROM batch FULL JOIN (VALUES (1)) v(id) USING (id)"}) {
     EXPECT_NE(refused(sql).find("depend on how the input is divided"), std::string::npos)
         << sql << ": " << refused(sql);
     SqlOptions made = options(sql);
@@ -411,7 +422,8 @@ TEST_F(SqlTransformTest, RefusesWhatDependsOnTheDivisionIntoBatches) {
 TEST_F(SqlTransformTest, AcceptsAggregatesOverLookupsAndOneRecord) {
   for (const char* sql :
        {"SELECT id, (SELECT max(v) FROM (VALUES (1), (2)) t(v)) AS m FROM batch",
-        "SELECT id FROM batch JOIN (SELECT DISTINCT v FROM (VALUES (1), (1)) t(v) ORDER BY v LIMIT 1) "
+        "SELECT id FROM batch JOIN (SELECT DISTINCT v FROM (VALUES (1), (1)) t(v) ORDER BY v LIMIT "
+        "1) "
         "ON id = v",
         "SELECT id, list_sum([id, 1]) AS s FROM batch", "SELECT unnest([id, id]) AS id FROM batch",
         "SELECT id FROM batch UNION ALL SELECT id FROM batch",
@@ -447,7 +459,8 @@ TEST_F(SqlTransformTest, SaysWhatIsWrongInOneSentence) {
   EXPECT_EQ(refused("SELECT storee FROM batch"),
             "Referenced column \"storee\" not found in FROM clause. Candidate bindings: \"store\"");
   EXPECT_NE(refused("SELECT FROM batch WHERE").find("syntax error"), std::string::npos);
-  EXPECT_NE(refused("SELECT id, id FROM batch").find("two columns named \"id\""), std::string::npos);
+  EXPECT_NE(refused("SELECT id, id FROM batch").find("two columns named \"id\""),
+            std::string::npos);
   EXPECT_NE(refused("SELECT [id] AS ids FROM batch").find("\"ids\" is of type LIST"),
             std::string::npos);
 }
@@ -465,7 +478,8 @@ TEST_F(SqlTransformTest, HasAFingerprintOfItsTextAndItsLookups) {
 }
 
 TEST_F(SqlTransformTest, ReadsFilesRelativeToItsBase) {
-  const auto folder = std::filesystem::temp_directory_path() / fmt::format("tranche-sql-{}", getpid());
+  const auto folder =
+      std::filesystem::temp_directory_path() / fmt::format("tranche-sql-{}", getpid());
   std::filesystem::create_directories(folder);
   FILE* file = fopen((folder / "names.csv").c_str(), "w");
   fputs("id,name\n1,one\n", file);
