@@ -214,14 +214,14 @@ TEST_F(CsvSink, ExaminesItsTargetWithoutWriting) {
   EXPECT_FALSE(make_csv_sink("data.csv.gz", folder_, CsvOutput()));
 }
 
-// The fault is drawn once a process: the test runs it in a child of its own.
+// The variable is read once a process, so the test runs in a fresh one.
 TEST_F(CsvSink, ALineLostOnTheWayIsNotAcknowledged) {
-  recovered();
-  const auto segments = encode(0);
+  testing::FLAGS_gtest_death_test_style = "threadsafe";
   EXPECT_EXIT(
       {
         setenv("TRANCHE_FAULT", "drop:sink", 1);
-        const auto applied = committer_->apply(0, segments, "");
+        recovered();
+        const auto applied = committer_->apply(0, encode(0), "");
         std::exit(applied && applied->rows == 3 ? 0 : 1);
       },
       testing::ExitedWithCode(0), "");
