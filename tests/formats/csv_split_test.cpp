@@ -253,5 +253,21 @@ TEST_F(CsvSplit, ALineOfTenMegabytesIsOneBrokenRecordInABoundedWindow) {
   EXPECT_EQ(found.long_lines[0], line);
 }
 
+TEST_F(CsvSplit, ALineEndThatFallsBetweenTwoReadsIsOne) {
+  CsvDialect dialect;
+  dialect.max_record_bytes = 100;
+  for (std::size_t bytes = (256 << 10) - 3; bytes < (256 << 10) + 2; ++bytes) {
+    for (const char* line_end : {"\r\n", "\r", "\n"}) {
+      const std::string text = std::string(bytes, 'x').append(line_end).append("a\nb\n");
+      put("data.csv", text);
+      const auto found = find(dialect, false, 0, text.size(), 64, 8);
+      ASSERT_EQ(found.records.size(), 3U);
+      EXPECT_EQ(found.records[0].bytes, bytes);
+      EXPECT_EQ(found.records[1].line, 1U);
+      EXPECT_EQ(found.records[1].bytes, 1U);
+    }
+  }
+}
+
 }  // namespace
 }  // namespace tranche
