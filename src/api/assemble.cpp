@@ -65,6 +65,7 @@ Result<std::unique_ptr<Transform>> make_sql(const JobSpec& job, const TransformU
   sql.text = options.text("sql");
   sql.place = place(job, options.mark("sql"));
   sql.per_batch = options.boolean("per_batch");
+  sql.base = job.base.empty() ? fs::current_path().string() : fs::absolute(job.base).string();
   sql.parameters = job.parameters;
   if (const auto* tables = options.node("tables")) {
     for (const auto& entry : tables->entries) {
