@@ -45,8 +45,8 @@ std::size_t StepRun::tasks_waiting() const {
 // durable in the ledger before it is dispatched.
 Result<void> StepRun::plan_ahead() {
   const std::size_t wanted = 4 * work_.executor->workers() + 4;
-  if (state_.plan_complete || stopping_) return {};
-  const bool lead_open = groups_.size() <= 1 && (groups_.empty() || !groups_.front().closed());
+  const bool lead_open = groups_.empty() || !groups_.front().closed();
+  if (state_.plan_complete || (stopping_ && !lead_open)) return {};
   if (tasks_waiting() >= wanted && !lead_open) return {};
   std::vector<BatchPlan> planned;
   std::size_t tasks = tasks_waiting();

@@ -56,7 +56,7 @@ Result<StepEnd::State> StepRun::loop() {
   while (state_.seal == SealState::open) {
     TRANCHE_TRY(plan_ahead());
     if (groups_.empty() && state_.plan_complete) break;
-    if (stop_wanted() && groups_.empty()) return StepEnd::State::stopped;
+    if (stop_wanted() && !finishes_lead()) return StepEnd::State::stopped;
     TRANCHE_TRY(dispatch());
     TRANCHE_ASSIGN(const bool outcome, wait_for_outcome());
     while (true) {
@@ -64,15 +64,7 @@ Result<StepEnd::State> StepRun::loop() {
       if (!committed) break;
       emit_progress(false);
     }
-    // A stop ends at a group boundary: the oldest group is finished when it has begun.
-    if (stopping_ && (groups_.empty() || groups_.front().failure || submitted_ == 0)) {
-      const bool begun = !groups_.empty() && !groups_.front().failure &&
-                         std::any_of(groups_.front().tasks().begin(), groups_.front().tasks().end(),
-                                     [](const TaskState& t) {
-                                       return t.phase == TaskState::Phase::done;
-                                     });
-      if (!begun) return StepEnd::State::stopped;
-    }
+    if (stopping_ && !finishes_lead()) return StepEnd::State::stopped;
     if (!outcome) emit_progress(false);
   }
   if (!judge_->finish(end_.counts.planned)) {
@@ -93,6 +85,21 @@ bool StepRun::stop_wanted() {
   // A ledger that can't be read just now does not stop the run; the next look or commit will tell.
   const auto requested = work_.ledger->stop_requested();
   return stopping_ = requested && *requested;
+}
+
+// A stop ends at a group boundary: the group that was the oldest when it was asked for is finished when it
+// has begun; younger work is dropped, since a resume does it again.
+bool StepRun::finishes_lead() {
+  if (groups_.empty()) return false;
+  const Group& lead = groups_.front();
+  if (!last_group_) {
+    const auto begun = [](const TaskState& state) {
+      return state.phase != TaskState::Phase::waiting;
+    };
+    if (std::none_of(lead.tasks().begin(), lead.tasks().end(), begun)) return false;
+    last_group_ = lead.number();
+  }
+  return lead.number() <= *last_group_;
 }
 
 StepRun::Nanoseconds StepRun::backoff(std::uint32_t attempt) const {
@@ -124,10 +131,7 @@ void StepRun::emit(Event::Kind kind, std::string message, std::uint64_t group) {
       std::chrono::duration<double>(work_.clock->monotonic() - started_).count();
   progress.bytes_resumed = bytes_resumed_;
   progress.records_resumed = records_resumed_;
-  if (work_.sample_memory) {
-    progress.memory_bytes = work_.sample_memory();
-    end_.memory_bytes_peak = std::max(end_.memory_bytes_peak, progress.memory_bytes);
-  }
+  progress.memory_bytes = memory_bytes_;
   work_.observer->on_event(event);
 }
 
@@ -135,6 +139,10 @@ void StepRun::emit_progress(bool always) {
   const auto now = work_.clock->monotonic();
   if (!always && now - last_progress_ < progress_interval) return;
   last_progress_ = now;
+  if (work_.sample_memory) {  // costs a millisecond or two
+    memory_bytes_ = work_.sample_memory();
+    end_.memory_bytes_peak = std::max(end_.memory_bytes_peak, memory_bytes_);
+  }
   emit(Event::Kind::progress);
 }
 

@@ -48,6 +48,7 @@ class StepRun {
   // step_engine.cpp
   Result<StepEnd::State> loop();
   bool stop_wanted();
+  bool finishes_lead();
   void emit(Event::Kind kind, std::string message = {}, std::uint64_t group = 0);
   void emit_progress(bool always);
   Nanoseconds backoff(std::uint32_t attempt) const;
@@ -60,6 +61,8 @@ class StepRun {
   std::uint64_t submitted_ = 0;
   std::uint64_t batches_planned_ = 0;
   bool stopping_ = false;
+  std::optional<std::uint64_t> last_group_;  // when stopping: the last one to finish
+  std::uint64_t memory_bytes_ = 0;           // as sampled last
   std::unique_ptr<Committer> committer_;
   std::optional<RejectJudge> judge_;
   StepEnd end_;
