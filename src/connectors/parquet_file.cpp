@@ -99,6 +99,25 @@ Result<std::uint64_t> digest_range(const File& file, std::uint64_t offset, std::
   return digest.value();
 }
 
+namespace {
+
+// The format's own mark; a file that was cut off lacks it, and DuckDB would speak of magic.
+Result<void> check_ending(const File& file, const std::string& name) {
+  constexpr std::string_view mark = "PAR1";
+  TRANCHE_ASSIGN(const std::uint64_t bytes, file.size());
+  std::string ending(mark.size(), '\0');
+  if (bytes >= 3 * mark.size()) {
+    TRANCHE_TRY(file.read_at(ending.data(), ending.size(), bytes - ending.size()));
+  }
+  if (ending == mark) return {};
+  return make_error(ErrorKind::config,
+                    fmt::format("{} is no Parquet file, or only a part of one: its {} bytes do not "
+                                "end with {}.",
+                                name, bytes, mark));
+}
+
+}  // namespace
+
 Result<ParquetFooter> read_footer(DuckConnection& connection, const File& file,
                                   const std::string& name,
                                   const std::vector<std::string>& columns) {
@@ -107,6 +126,7 @@ Result<ParquetFooter> read_footer(DuckConnection& connection, const File& file,
     error.kind = ErrorKind::config;
     return file_error(std::move(error), file, name);
   };
+  TRANCHE_TRY(check_ending(file, name));
   ParquetFooter footer;
   auto schema = read_schema(
       connection, fmt::format("read_parquet({}, hive_partitioning=false)", path), columns);

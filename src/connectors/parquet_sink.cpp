@@ -1,6 +1,7 @@
 #include "connectors/parquet_sink.h"
 
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <charconv>
@@ -208,6 +209,14 @@ Result<void> ParquetSink::examine(const SchemaPtr& schema) {
     if (!found.is_folder)
       return wrong(fmt::format("{} is a file; parquet writes a folder of parts", options_.name));
   }
+  fs::path present = fs::absolute(options_.folder).lexically_normal();
+  while (!exists(present) && present.has_relative_path()) present = present.parent_path();
+  std::error_code ignored;
+  if (!fs::is_directory(present, ignored))
+    return wrong(fmt::format("Can't write {}: {} is no folder", options_.name, present.string()));
+  if (::access(present.c_str(), W_OK | X_OK) != 0)
+    return wrong(fmt::format("Can't write {}: there is no permission to write in {}",
+                             options_.name, present.string()));
   for (const std::string& column : options_.partition_by) {
     if (schema->find(column)) continue;
     const auto near = nearest(column, schema->names());
