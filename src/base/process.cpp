@@ -80,8 +80,8 @@ Exit to_exit(const siginfo_t& info) {
 std::string describe(const Exit& exit) {
   if (exit.signal == 0) return fmt::format("exited with code {}", exit.code);
   const char* name = ::sigabbrev_np(exit.signal);
-  if (name == nullptr) return fmt::format("killed by signal {}", exit.signal);
-  return fmt::format("killed by signal {} (SIG{})", exit.signal, name);
+  if (name == nullptr) return fmt::format("was killed by signal {}", exit.signal);
+  return fmt::format("was killed by signal {} (SIG{})", exit.signal, name);
 }
 
 Child::Child(Child&& other) noexcept

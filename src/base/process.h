@@ -24,7 +24,7 @@ struct Exit {
   int signal = 0;  // when a signal killed it, else 0
   bool operator==(const Exit&) const = default;
 };
-std::string describe(const Exit& exit);  // "exited with code 3", "killed by signal 11 (SIGSEGV)"
+std::string describe(const Exit& exit);  // "exited with code 3", "was killed by signal 11 (SIGSEGV)"
 
 // A child made by fork, owned by the process that made it. It dies with its parent
 // (PR_SET_PDEATHSIG, checked against the race).

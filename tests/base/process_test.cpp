@@ -44,8 +44,8 @@ void no_core_dump() {
 
 TEST(ProcessTest, DescribesHowAProcessEnded) {
   EXPECT_EQ(describe({3, 0}), "exited with code 3");
-  EXPECT_EQ(describe({0, SIGSEGV}), "killed by signal 11 (SIGSEGV)");
-  EXPECT_EQ(describe({0, 64}), "killed by signal 64");
+  EXPECT_EQ(describe({0, SIGSEGV}), "was killed by signal 11 (SIGSEGV)");
+  EXPECT_EQ(describe({0, 64}), "was killed by signal 64");
 }
 
 TEST(ProcessTest, TellsExitsFromSignals) {
