@@ -174,10 +174,13 @@ ConnectorUse JobReader::connector(const Node& given, bool is_read, std::string_v
             fmt::format("{} names no system; one of {} was expected", quoted, join(known, ", ")));
     return use;
   }
-  if (second != node.entries.end())
+  const bool is_one = second == node.entries.end();
+  use.connector = first->key;
+  if (!is_one) {
     problem(second->mark, fmt::format("{} names two systems, {} and {}; keep one", quoted,
                                       first->key, second->key));
-  use.connector = first->key;
+    node.entries.erase(second);
+  }
   const Connector& system = *find_connector(use.connector);
   const OptionTable& table = is_read ? system.read_options : system.write_options;
   const auto in_table = [&table](const Node::Entry& entry) {
@@ -191,7 +194,7 @@ ConnectorUse JobReader::connector(const Node& given, bool is_read, std::string_v
     later.entries.push_back(entry);
     return true;
   });
-  if (second == node.entries.end()) take_later_keys(later, place);
+  if (is_one) take_later_keys(later, place);
   check_options(node, table, use.connector, problems_);
   use.options = std::move(node);
   return use;

@@ -78,7 +78,8 @@ std::string format_problems(const fs::path& file, const Problems& problems) {
   std::string out;
   for (const Problem& problem : problems) {
     if (problem.mark.line > 0) out += where(file, problem.mark) + ": ";
-    out += problem.message + (problem.message.ends_with('?') ? "\n" : ".\n");
+    out += problem.message;
+    out += problem.message.find_last_of(".?!") + 1 == problem.message.size() ? "\n" : ".\n";
   }
   return out;
 }

@@ -95,13 +95,17 @@ const OptionTable& job_options() {
                                    "The job's name: its identity within a state folder."),
                             "nightly-sales")),
       option("description", OptionKind::text, "What the job is for, for people."),
-      option("params", OptionKind::any,
-             "Values that are given anew for each run: name: type, or name: { type:, default: }."),
+      with_example(option("params", OptionKind::any,
+                          "Values that are given anew for each run: name: type, or name: "
+                          "{ type:, default: }."),
+                   "{ day: date }"),
       with_example(option("memory", OptionKind::size,
                           "The bytes that the whole run may hold; a quarter of the machine's "
                           "memory when left out."),
                    "512MiB"),
-      required(option("steps", OptionKind::any, "What the job does, one step after the other.")),
+      required(with_example(option("steps", OptionKind::any,
+                                   "What the job does, one step after the other."),
+                            "[{ name: load, read: { csv: in.csv }, write: { parquet: out } }]")),
   };
   return table;
 }
@@ -110,13 +114,22 @@ const OptionTable& step_options() {
   static const OptionTable table{
       required(with_example(option("name", OptionKind::text, "The step's name, once in a job."),
                             "load")),
-      required(option("read", OptionKind::any, "Where the records come from: one system.")),
-      option("batch", OptionKind::any, "How the records are divided: auto, or by rows or bytes."),
-      option("process", OptionKind::any,
-             "What happens to the records: a list of transforms, in order."),
+      required(with_example(option("read", OptionKind::any,
+                                   "Where the records come from: one system and its options."),
+                            "{ csv: data.csv }")),
+      with_example(option("batch", OptionKind::any,
+                          "How the records are divided: auto, or by rows or bytes."),
+                   "{ rows: 100000 }"),
+      with_example(option("process", OptionKind::any,
+                          "What happens to the records: a list of transforms, in order."),
+                   "[{ sql: SELECT * FROM batch WHERE qty > 0 }]"),
       on_error_option(),
-      option("workers", OptionKind::any, "How many threads work: auto, a number, or { threads: }."),
-      required(option("write", OptionKind::any, "Where the records go: one system.")),
+      with_example(option("workers", OptionKind::any,
+                          "How many threads work: auto, a number, or { threads: }."),
+                   "4"),
+      required(with_example(option("write", OptionKind::any,
+                                   "Where the records go: one system and its options."),
+                            "{ csv: out.csv }")),
   };
   return table;
 }

@@ -23,8 +23,8 @@ struct Saying {
 constexpr std::array kSayings{
     Saying{"illegal tab when looking for indentation",
            "The indentation holds a tab; YAML takes spaces only"},
-    Saying{"end of map flow not found", "A { is not closed; end it with }"},
-    Saying{"end of sequence flow not found", "A [ is not closed; end it with ]"},
+    Saying{"end of map flow not found", "A { is not closed before this; end it with }"},
+    Saying{"end of sequence flow not found", "A [ is not closed before this; end it with ]"},
     Saying{"end of map not found",
            "The indentation breaks here; a key was expected that stands in the same column as the "
            "keys above it"},
@@ -76,11 +76,16 @@ class Lines {
     const std::string_view all = at(line);
     return all.substr(std::min(all.size(), static_cast<std::size_t>(std::max(column, 0))));
   }
+  // Everything from there to the end of the text.
+  std::string_view all_from(int line, int column) const {
+    const std::string_view first = rest(line, column);
+    return text_.substr(static_cast<std::size_t>(first.data() - text_.data()));
+  }
 
  private:
   std::string_view at(int line) const {
     const auto index = static_cast<std::size_t>(std::max(line, 0));
-    if (index >= starts_.size()) return {};
+    if (index >= starts_.size()) return text_.substr(text_.size());
     const std::size_t end = index + 1 < starts_.size() ? starts_[index + 1] - 1 : text_.size();
     return text_.substr(starts_[index], end - starts_[index]);
   }
@@ -102,6 +107,17 @@ Extent extent(const Node& node) {
   for (const Node& item : node.items) add(item);
   for (const Node::Entry& entry : node.entries) add(entry.value);
   return all;
+}
+
+// The library takes the end of the file for the end of a quoted text. True for other texts.
+bool is_closed(std::string_view text) {
+  if (text.empty() || (text[0] != '"' && text[0] != '\'')) return true;
+  for (std::size_t i = 1; i < text.size(); ++i) {
+    if (text[0] == '"' && text[i] == '\\') ++i;
+    else if (text[i] == text[0] && text[0] == '\'' && text.substr(i + 1).starts_with('\'')) ++i;
+    else if (text[i] == text[0]) return true;
+  }
+  return false;
 }
 
 // Builds a Node from the library's events: they carry every mark, and doubled keys arrive as such.
@@ -145,6 +161,8 @@ class Builder : public YAML::EventHandler {
     Node node = Node::scalar(value, place(mark));
     node.quoted = tag == "!" || tag == "tag:yaml.org,2002:str";
     refuse_tag(mark, tag);
+    if (node.quoted && !is_closed(lines_.all_from(mark.line, mark.column)))
+      problem(mark, "A quote is not closed; the text goes on to the end of the file");
     if (value.find('\0') != std::string::npos) problem(mark, "A text can't hold the character NUL");
     add(std::move(node), anchor);
   }
@@ -244,7 +262,10 @@ class Builder : public YAML::EventHandler {
   bool too_many_ = false;
 };
 
-std::string say(const std::string& theirs) {
+// `line` is where it broke: in { } or [ ] a brace of ${name} ends the text that holds it.
+std::string say(const std::string& theirs, std::string_view line) {
+  if (theirs.find("flow") != std::string::npos && line.find("${") != std::string_view::npos)
+    return "Inside { } or [ ] a text with ${...} needs quotes, as in { csv: \"${day}.csv\" }";
   for (const Saying& saying : kSayings)
     if (theirs.find(saying.theirs) != std::string::npos) return std::string(saying.ours);
   return fmt::format("This is not YAML ({}); check indentation and quotes", excerpt(theirs));
@@ -296,7 +317,7 @@ std::optional<Node> parse_yaml(std::string_view text, Problems& problems) {
   } catch (const YAML::Exception& error) {
     const std::optional<Mark> tab = tab_above(lines, error.mark.line);
     problems.push_back({tab ? *tab : lines.mark(error.mark.line, error.mark.column),
-                        tab ? std::string(kSayings[0].ours) : say(error.msg)});
+                        tab ? std::string(kSayings[0].ours) : say(error.msg, lines.rest(error.mark.line, 0))});
   } catch (const std::exception& error) {
     problems.push_back({{}, fmt::format("The YAML can't be read: {}", excerpt(error.what()))});
   }

@@ -133,7 +133,9 @@ std::string render_status(const RunInfo& run, std::int64_t now_microseconds, con
   if (!run.summary) fact(out, look, "so far", live_figures(run));
   if (run.alive && run.progress.memory_bytes > 0)
     fact(out, look, "memory", format_size(run.progress.memory_bytes));
-  if (!run.error.empty()) fact(out, look, "error", paint(look, Colour::red, run.error));
+  if (!run.error.empty())  // its first line; the bad records it lists are in `tranche rejects`
+    fact(out, look, "error",
+         paint(look, Colour::red, wrap(run.error.substr(0, run.error.find('\n')), 80, 14)));
   if (run.state == "interrupted")
     fact(out, look, "next", "its process is gone; the next \"tranche run\" of the job goes on");
   if (!run.summary || run.summary->steps.empty()) return out;

@@ -33,8 +33,16 @@ std::string bar(const Look& look, double share, std::size_t width) {
 
 std::string batches_text(const Progress& progress) {
   if (progress.batches_planned == 0) return {};
-  return fmt::format("{} of {}{} batches", format_count(progress.batches_committed),
+  return fmt::format("{}/{}{} batches", format_count(progress.batches_committed),
                      format_count(progress.batches_planned), progress.plan_complete ? "" : "+");
+}
+
+// A rate moves all the time: three digits are what an eye can read.
+std::string rate_text(double rate) {
+  if (rate >= 1e9) return fmt::format("{:.3g}G rows/s", rate / 1e9);
+  if (rate >= 1e6) return fmt::format("{:.2f}M rows/s", rate / 1e6);
+  if (rate >= 1e4) return fmt::format("{:.0f}k rows/s", rate / 1e3);
+  return fmt::format("{} rows/s", format_count(static_cast<std::uint64_t>(rate)));
 }
 
 // A figure of the second line; the smallest rank goes first when there is no room.
@@ -48,8 +56,7 @@ std::vector<Figure> figures(const Pace& pace) {
   const Progress& now = pace.progress();
   std::vector<Figure> made{{9, format_number_of(now.records, "row", "rows")}};
   const double rate = pace.rows_per_second();
-  if (rate > 0)
-    made.push_back({7, fmt::format("{} rows/s", format_count(static_cast<std::uint64_t>(rate)))});
+  if (rate > 0) made.push_back({7, rate_text(rate)});
   if (std::string batches = batches_text(now); !batches.empty())
     made.push_back({6, std::move(batches)});
   if (now.memory_bytes > 0) made.push_back({4, format_size(now.memory_bytes), Colour::dim});
@@ -132,7 +139,10 @@ class LiveView : public Observer {
   void on_event(const Event& event) override {
     const Look look = look_();
     switch (event.kind) {
-      case Event::Kind::run_started: return;
+      case Event::Kind::run_started:
+        if (event.message == "resumed")
+          keep(look, Colour::dim, fmt::format("run {} goes on", event.run.substr(0, 8)));
+        return;
       case Event::Kind::step_started:
         begin(event.step);
         if (!event.message.empty()) keep(look, Colour::dim, event.step + ": " + event.message);
@@ -211,8 +221,8 @@ class PlainView : public Observer {
   void on_event(const Event& event) override {
     switch (event.kind) {
       case Event::Kind::run_started:
-        return write_(fmt::format("run {}{}\n", event.run.substr(0, 8),
-                                  event.message.empty() ? "" : ": " + event.message));
+        return write_(fmt::format("run {} {}\n", event.run.substr(0, 8),
+                                  event.message == "resumed" ? "goes on" : "begins"));
       case Event::Kind::step_started:
         pace_ = Pace();
         next_line_seconds_ = kLineSeconds;

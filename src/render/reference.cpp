@@ -14,7 +14,8 @@ constexpr std::size_t kNameColumns = 18;
 
 std::string takes(const Option& option) {
   switch (option.kind) {
-    case OptionKind::text: return option.choices.empty() ? "text" : join(option.choices, " | ");
+    case OptionKind::text: return option.choices.empty() ? "text"
+                                                      : "text, such as " + join(option.choices, " ");
     case OptionKind::boolean: return "true | false";
     case OptionKind::count: return "a whole number";
     case OptionKind::size: return "a size, as in 64MiB";

@@ -10,6 +10,8 @@ namespace {
 
 using Align = TextTable::Align;
 
+constexpr unsigned kRateFromColumns = 90;  // in a narrower window the other columns need the room
+
 struct Headline {
   std::string_view sign;
   std::string_view verb;
@@ -48,29 +50,31 @@ std::string rate_text(const StepSummary& step) {
 }
 
 std::string steps_table(const RunSummary& summary, const Look& look) {
-  TextTable table({{"step", Align::left},
-                   {"state", Align::left},
-                   {"read", Align::right},
-                   {"filtered", Align::right},
-                   {"rejected", Align::right},
-                   {"written", Align::right},
-                   {"batches", Align::right},
-                   {"time", Align::right},
-                   {"rate", Align::right}});
+  const bool has_filtered =
+      std::any_of(summary.steps.begin(), summary.steps.end(), counts_filtered);
+  const bool has_rate = !look.is_terminal || look.columns >= kRateFromColumns;
+  std::vector<TextTable::Heading> headings{
+      {"step", Align::left}, {"state", Align::left}, {"read", Align::right}};
+  if (has_filtered) headings.push_back({"filtered", Align::right});
+  for (const char* name : {"rejected", "written", "batches", "time"})
+    headings.push_back({name, Align::right});
+  if (has_rate) headings.push_back({"rate", Align::right});
+  TextTable table(std::move(headings));
   for (const StepSummary& step : summary.steps) {
     const std::uint64_t rejected = step.counts.rejected();
     const Colour state = step.state == "completed" ? Colour::green
                          : step.state == "failed"  ? Colour::red
                                                    : Colour::yellow;
-    table.add({{step.name, Colour::bold},
-               {step.state, state},
-               {format_count(step.counts.read)},
-               {counts_filtered(step) ? format_count(step.filtered) : "-"},
-               {format_count(rejected), rejected > 0 ? Colour::yellow : Colour::none},
-               {format_count(step.counts.written)},
-               {batches_text(step)},
-               {format_seconds(step.seconds)},
-               {rate_text(step)}});
+    std::vector<TextTable::Cell> row{
+        {step.name, Colour::bold}, {step.state, state}, {format_count(step.counts.read)}};
+    if (has_filtered)
+      row.push_back({counts_filtered(step) ? format_count(step.filtered) : std::string("-")});
+    row.push_back({format_count(rejected), rejected > 0 ? Colour::yellow : Colour::none});
+    row.push_back({format_count(step.counts.written)});
+    row.push_back({batches_text(step)});
+    row.push_back({format_seconds(step.seconds)});
+    if (has_rate) row.push_back({rate_text(step)});
+    table.add(std::move(row));
   }
   return table.render(look, 2);
 }
@@ -112,6 +116,8 @@ std::string facts(const RunSummary& summary, const SummaryContext& context, cons
   return out;
 }
 
+std::string first_line(const std::string& text) { return text.substr(0, text.find('\n')); }
+
 std::string bad_records(const SummaryContext& context, const Look& look) {
   if (context.bad_records.empty()) return {};
   const std::uint64_t count = std::max<std::uint64_t>(context.bad_records_count,
@@ -132,7 +138,14 @@ std::string render_error(const Error& error, const Look& look) {
   std::string text = error.message;
   if (!error.where.empty()) text = error.where + ": " + text;
   if (!text.empty() && text.find_last_of(".?!") != text.size() - 1) text += ".";
-  return paint(look, Colour::red, "Error:") + " " + text + "\n";
+  constexpr std::size_t kIndent = 7;  // of "Error: "
+  std::string out = paint(look, Colour::red, "Error:") + " ";
+  if (!look.is_terminal) return out + text + "\n";
+  const std::vector<std::string> lines = split(text, '\n');
+  out += wrap(lines[0], look.columns - 1, kIndent) + "\n";
+  for (std::size_t i = 1; i < lines.size(); ++i)
+    out += fit(look, lines[i], look.columns - 1) + "\n";
+  return out;
 }
 
 std::string render_reject(const std::string& json_line, const Look& look, std::size_t indent) {
@@ -171,9 +184,15 @@ std::string render_summary(const RunSummary& summary, const SummaryContext& cont
   out += paint(look, head.colour, look.has_unicode ? head.sign : "") +
          paint(look, Colour::bold, summary.job) + " " +
          paint(look, head.colour, head.verb) + " " + format_seconds(summary.seconds) + "\n";
-  if (summary.error) out += render_error(*summary.error, look);
+  if (summary.error) {
+    Error error = *summary.error;
+    // The error lists the bad records itself, for those who have nothing but its text.
+    if (!context.bad_records.empty()) error.message = first_line(error.message);
+    out += render_error(error, look);
+  }
   for (const std::string& warning : summary.warnings)
-    out += paint(look, Colour::yellow, "Warning:") + " " + warning + "\n";
+    out += paint(look, Colour::yellow, "Warning:") + " " +
+           (look.is_terminal ? wrap(warning, look.columns - 1, 9) : warning) + "\n";
   if (const std::uint64_t rejects = total_rejects(summary);
       summary.state == RunState::completed && rejects > 0)
     out += paint(look, Colour::yellow, "Warning:") + " " +
