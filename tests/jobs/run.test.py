@@ -6,7 +6,7 @@ folder, the lines below it are what must come out of it (standard output), and "
 exit code other than 0. Lines above the first command say what the session is about.
 
 Beside the ordinary commands a session may use:
-  tranche     the command under test
+  tranche     the command under test; the programs of examples/cpp by their names
   counts      reads `tranche run --json`, prints what each step counted
   rejects     reads rejects as JSON Lines, prints them with the run's id masked
 
@@ -97,8 +97,10 @@ class Session(unittest.TestCase):
             (tools / name).write_text(text)
             (tools / name).chmod(0o755)
         (tools / "tranche").symlink_to(os.path.abspath(TRANCHE))
-        self.environment = dict(os.environ, PATH=f"{tools}:{os.environ['PATH']}", LC_ALL="C.UTF-8",
-                                NO_COLOR="1")
+        examples = os.path.join(os.path.dirname(os.path.realpath(TRANCHE)), "examples")
+        self.environment = dict(os.environ, PATH=f"{tools}:{examples}:{os.environ['PATH']}",
+                                LC_ALL="C.UTF-8", NO_COLOR="1")
+        self.environment.setdefault("TRANCHE_SOURCE_DIR", str(HERE.parent.parent))
         self.environment.pop("TRANCHE_STATE", None)
 
     def type(self, command):

@@ -31,17 +31,18 @@ constexpr Int128 power_of_ten(unsigned exponent) {
   return value;
 }
 
-inline Int128 checked(bool overflow, Int128 value) {
+inline void refuse_overflow(bool overflow) {
   if (overflow) throw Reject("A decimal number grew beyond 38 digits.");
-  return value;
 }
 inline Int128 multiply(Int128 a, Int128 b) {
   Int128 product = 0;
-  return checked(__builtin_mul_overflow(a, b, &product), product);
+  refuse_overflow(__builtin_mul_overflow(a, b, &product));
+  return product;
 }
 inline Int128 add(Int128 a, Int128 b) {
   Int128 sum = 0;
-  return checked(__builtin_add_overflow(a, b, &sum), sum);
+  refuse_overflow(__builtin_add_overflow(a, b, &sum));
+  return sum;
 }
 
 }  // namespace decimal
