@@ -20,12 +20,11 @@ struct Fault {
   std::uint64_t at = 0;  // 0: never
   bool after = false;
   ErrorKind kind = ErrorKind::failed;
-  bool once = false;     // the error passes by itself; else the engine is dead from then on
+  bool once = false;  // the error passes by itself; else the engine is dead from then on
   std::uint64_t steps = 0;
   bool dead = false;
 
-  template <class Effect>
-  Result<void> step(Effect effect) {
+  template <class Effect> Result<void> step(Effect effect) {
     if (dead) return make_error(ErrorKind::failed, "The engine is dead.");
     ++steps;
     const bool here = at != 0 && steps == at;

@@ -11,7 +11,8 @@ void expect_whole(const World& world, const Job& job, const std::string& what) {
   EXPECT_EQ(world.sealed, expected_rows(job)) << what;
   EXPECT_EQ(world.ledger.seal, SealState::sealed) << what;
   std::vector<std::uint64_t> bad;
-  for (std::uint64_t r = 0; job.bad_every != 0 && r < job.records; r += job.bad_every) bad.push_back(r);
+  for (std::uint64_t r = 0; job.bad_every != 0 && r < job.records; r += job.bad_every)
+    bad.push_back(r);
   EXPECT_EQ(published_rejects(world), bad) << what;
 }
 
@@ -57,7 +58,8 @@ TEST(StepEngine, EndsWithTheSameOutputWhereverItDiesAndIsStartedAgain) {
         }
         Fault none;
         const auto second = run_engine(world, job, none);
-        ASSERT_EQ(second.state, State::completed) << what << (second.error ? second.error->message : "");
+        ASSERT_EQ(second.state, State::completed)
+            << what << (second.error ? second.error->message : "");
         expect_whole(world, job, what);
       }
     }
@@ -122,7 +124,8 @@ TEST(StepEngine, CompletesOnceTheLimitIsRaisedAfterAFailure) {
   Fault none;
   const auto failed = run_engine(world, job, none);
   EXPECT_EQ(failed.state, State::failed);
-  EXPECT_EQ(world.target.size(), 11U);  // 770 records in batches of 70 come before record 800's batch
+  EXPECT_EQ(world.target.size(),
+            11U);  // 770 records in batches of 70 come before record 800's batch
   job.limit.number = 3;
   const auto completed = run_engine(world, job, none);
   ASSERT_EQ(completed.state, State::completed);
