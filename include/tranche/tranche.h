@@ -2,10 +2,10 @@
 //
 //   int main(int argc, char** argv) { return tranche::main(argc, argv, job); }
 //
-// Threads: call tranche::main first thing in main, while the process has one thread: the engine runs
-// in a child process, so that a crash costs the work since the last commit.
-// Errors: told on standard error; the exit code is 0 completed, 1 failed (resumable), 2 usage or job,
-// 3 stopped (resumable), 4 busy.
+// Threads: call tranche::main first thing in main, while the process has one thread: the engine
+// runs in a child process, so that a crash costs the work since the last commit. Errors: told on
+// standard error; the exit code is 0 completed, 1 failed (resumable), 2 usage or job, 3 stopped
+// (resumable), 4 busy.
 #pragma once
 
 #include <tranche/api/builder.h>

@@ -15,8 +15,10 @@ namespace {
 
 Json node_to_json(const Node& node) {
   switch (node.kind) {
-    case Node::Kind::null: return {};
-    case Node::Kind::scalar: return node.text;
+    case Node::Kind::null:
+      return {};
+    case Node::Kind::scalar:
+      return node.text;
     case Node::Kind::list: {
       Json list(Json::Array{});
       for (const auto& item : node.items) list.push(node_to_json(item));
@@ -51,7 +53,8 @@ std::string place(const JobSpec& job, Mark mark) {
   return fmt::format("{}:{}:{}", job.file.string(), mark.line, mark.column);
 }
 
-Result<std::unique_ptr<Source>> make_source(const ConnectorUse& use, const std::filesystem::path& base) {
+Result<std::unique_ptr<Source>> make_source(const ConnectorUse& use,
+                                            const std::filesystem::path& base) {
   const auto* connector = find_connector(use.connector);
   if (connector == nullptr || !connector->make_source) {
     return make_error(ErrorKind::config, fmt::format("\"{}\" can't be read from.", use.connector));
@@ -92,7 +95,8 @@ Result<ConnectorUse> connector_use(const Node& node) {
   return make_error(ErrorKind::config, "Here a system is missing: csv, parquet or sqlite.");
 }
 
-Result<std::unique_ptr<Sink>> make_sink(const ConnectorUse& use, const std::filesystem::path& base) {
+Result<std::unique_ptr<Sink>> make_sink(const ConnectorUse& use,
+                                        const std::filesystem::path& base) {
   const auto* connector = find_connector(use.connector);
   if (connector == nullptr || !connector->make_sink) {
     return make_error(ErrorKind::config, fmt::format("\"{}\" can't be written to.", use.connector));
@@ -149,7 +153,9 @@ Result<std::string> code_fingerprint_text(const BatchStep& step) {
   std::string text;
   for (const auto& transform : step.transforms) {
     TRANCHE_ASSIGN(const auto fingerprint, transform->fingerprint());
-    text += fmt::format("{}: {}\n", transform->name(), digest_hex(fingerprint));
+    for (const auto& line : split(fingerprint, '\n')) {
+      if (!line.empty()) text += fmt::format("{}: {}\n", transform->name(), line);
+    }
   }
   return text;
 }
@@ -165,7 +171,8 @@ std::string describe_difference(const std::string& before, const std::string& no
     if (!line.empty() && missing_in(lines_now, line)) parts.push_back("was " + excerpt(line, 160));
   }
   for (const auto& line : lines_now) {
-    if (!line.empty() && missing_in(lines_before, line)) parts.push_back("is " + excerpt(line, 160));
+    if (!line.empty() && missing_in(lines_before, line))
+      parts.push_back("is " + excerpt(line, 160));
   }
   return parts.empty() ? "the order of its parts" : join(parts, "; ");
 }

@@ -5,9 +5,9 @@
 #include <filesystem>
 #include <string>
 
-#include "steps/batch_step.h"
 #include <tranche/api/job.h>
 #include <tranche/api/run.h>
+#include "steps/batch_step.h"
 
 namespace tranche {
 
@@ -17,7 +17,8 @@ Result<ConnectorUse> connector_use(const Node& node);
 Result<std::unique_ptr<Sink>> make_sink(const ConnectorUse& use, const std::filesystem::path& base);
 Result<BatchStep> assemble(const JobSpec& job, const StepSpec& spec, const RunOptions& options);
 
-// What shapes the output of a step: one line a part ("read: ...", "write: ...", "day = 2026-01-31").
+// What shapes the output of a step: one line a part ("read: ...", "write: ...", "day =
+// 2026-01-31").
 std::string job_fingerprint_text(const JobSpec& job, const StepSpec& spec);
 std::string input_fingerprint_text(const std::vector<Input>& inputs);
 Result<std::string> code_fingerprint_text(const BatchStep& step);

@@ -12,9 +12,12 @@ Node texts_node(const std::vector<std::string>& texts) {
 
 const char* to_text(WriteMode mode) {
   switch (mode) {
-    case WriteMode::append: return "append";
-    case WriteMode::replace: return "replace";
-    case WriteMode::upsert: return "upsert";
+    case WriteMode::append:
+      return "append";
+    case WriteMode::replace:
+      return "replace";
+    case WriteMode::upsert:
+      return "upsert";
   }
   return "";
 }
@@ -84,8 +87,8 @@ StepBuilder&& StepBuilder::sql(std::string text) && {
 }
 
 // A text file says nothing of types: the first function's argument says what its columns are.
-StepBuilder&& StepBuilder::add_function(
-    std::function<Result<std::unique_ptr<Transform>>()> make, Schema input) && {
+StepBuilder&& StepBuilder::add_function(std::function<Result<std::unique_ptr<Transform>>()> make,
+                                        Schema input) && {
   const bool first = spec_.process.empty();
   if (first && spec_.read.connector == "csv" && spec_.read.options.find("columns") == nullptr) {
     Node columns = Node::map();

@@ -1,7 +1,7 @@
+#include <tranche/api/job.h>
 #include "connectors/csv.h"
 #include "connectors/parquet_connector.h"
 #include "connectors/sqlite.h"
-#include <tranche/api/job.h>
 
 namespace tranche {
 

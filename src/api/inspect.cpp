@@ -143,8 +143,7 @@ Result<std::vector<VerifiedStep>> verify_run(const std::filesystem::path& state,
       TRANCHE_ASSIGN(const auto settings, step_settings_from_json(step.settings));
       TRANCHE_ASSIGN(auto sink, make_sink(settings.write, settings.base));
       const SinkRun sink_run{record.run, step.name, (state / "runs" / record.run).string()};
-      TRANCHE_ASSIGN(entry.differences,
-                     sink->verify(sink_run, step_state.seal_intent, receipts));
+      TRANCHE_ASSIGN(entry.differences, sink->verify(sink_run, step_state.seal_intent, receipts));
     }
     verified.push_back(std::move(entry));
   }

@@ -6,12 +6,12 @@
 
 #include <fmt/format.h>
 
+#include <tranche/api/inspect.h>
 #include "base/clock.h"
 #include "base/digest.h"
 #include "base/json.h"
 #include "base/process.h"
 #include "base/text.h"
-#include <tranche/api/inspect.h>
 
 namespace tranche {
 namespace {
@@ -50,10 +50,11 @@ Result<FileLock> take_run_lock(const JobSpec& job, const RunOptions& options,
     TRANCHE_ASSIGN(auto lock, FileLock::try_take(path, note));
     if (lock) return *std::move(lock);
     if (system_clock().monotonic() >= deadline) {
-      return make_error(ErrorKind::busy,
-                        fmt::format("Job \"{}\" is being run with the same parameters ({}). Wait for "
-                                    "it with --wait 10m, or look at it with `tranche status {}`.",
-                                    job.name, FileLock::read_note(path), job.name));
+      return make_error(
+          ErrorKind::busy,
+          fmt::format("Job \"{}\" is being run with the same parameters ({}). Wait for "
+                      "it with --wait 10m, or look at it with `tranche status {}`.",
+                      job.name, FileLock::read_note(path), job.name));
     }
     system_clock().sleep(100ms);
   }
@@ -94,10 +95,11 @@ Result<void> JobRun::settle_memory() {
     memory_bytes_max_ = std::max(total_memory_bytes() / 4, memory_bytes_min);
   }
   if (memory_bytes_max_ < memory_bytes_min) {
-    return make_error(ErrorKind::config,
-                      fmt::format("A memory budget of {} is too small: the engine, its ledger and one "
-                                  "batch in work need at least {}.",
-                                  format_size(memory_bytes_max_), format_size(memory_bytes_min)));
+    return make_error(
+        ErrorKind::config,
+        fmt::format("A memory budget of {} is too small: the engine, its ledger and one "
+                    "batch in work need at least {}.",
+                    format_size(memory_bytes_max_), format_size(memory_bytes_min)));
   }
   return {};
 }
@@ -116,13 +118,15 @@ Result<RunSummary> JobRun::run() {
 // Decides between resuming the unfinished run, starting a new one, and having nothing to do.
 Result<std::optional<RunSummary>> JobRun::choose_run() {
   TRANCHE_ASSIGN(const auto same_name, ledger_->latest_run(job_.name));
-  const std::string file = job_.file.empty() ? "" : fs::absolute(job_.file).lexically_normal().string();
+  const std::string file =
+      job_.file.empty() ? "" : fs::absolute(job_.file).lexically_normal().string();
   if (same_name && same_name->job_file != file && !same_name->job_file.empty() && !file.empty() &&
       file_exists(same_name->job_file)) {
-    return make_error(ErrorKind::config,
-                      fmt::format("Two job files are named \"{}\": {} and {}. Rename one of them, or "
-                                  "give it a state folder of its own with --state.",
-                                  job_.name, same_name->job_file, file));
+    return make_error(
+        ErrorKind::config,
+        fmt::format("Two job files are named \"{}\": {} and {}. Rename one of them, or "
+                    "give it a state folder of its own with --state.",
+                    job_.name, same_name->job_file, file));
   }
   record_.job = job_.name;
   record_.job_file = file;
@@ -130,10 +134,11 @@ Result<std::optional<RunSummary>> JobRun::choose_run() {
   record_.parameters_digest = parameters_digest(job_);
   TRANCHE_ASSIGN(auto last, ledger_->latest_run(job_.name, record_.parameters_digest));
   if (!options_.resume_run.empty() && (!last || last->run != options_.resume_run)) {
-    return make_error(ErrorKind::usage,
-                      fmt::format("Run {} is not the latest one of job \"{}\" with these parameters, "
-                                  "so it can't be resumed.",
-                                  short_id(options_.resume_run), job_.name));
+    return make_error(
+        ErrorKind::usage,
+        fmt::format("Run {} is not the latest one of job \"{}\" with these parameters, "
+                    "so it can't be resumed.",
+                    short_id(options_.resume_run), job_.name));
   }
   if (!options_.resume_run.empty() && !is_unfinished(*last)) {
     return make_error(ErrorKind::usage, fmt::format("Run {} is {}: there is nothing to resume.",
@@ -241,8 +246,7 @@ Result<RunSummary> JobRun::finish(RunState state, std::optional<Error> error) {
   const auto removed = remove_tree(run_folder() / "spill");
   summary_.state = state;
   summary_.error = error;
-  summary_.seconds =
-      std::chrono::duration<double>(system_clock().monotonic() - started_).count();
+  summary_.seconds = std::chrono::duration<double>(system_clock().monotonic() - started_).count();
   summary_.peak_memory_bytes = memory_bytes_peak_;
   TRANCHE_ASSIGN(summary_.warnings, ledger_->warnings(record_.run));
   if (!removed) summary_.warnings.push_back(removed.error().message);

@@ -6,10 +6,10 @@
 #include <string>
 #include <vector>
 
+#include <tranche/api/run.h>
 #include "api/assemble.h"
 #include "base/lock.h"
 #include "ledger/ledger.h"
-#include <tranche/api/run.h>
 
 namespace tranche {
 
@@ -23,8 +23,8 @@ Result<FileLock> take_run_lock(const JobSpec& job, const RunOptions& options,
 
 class JobRun {
  public:
-  // REQUIRES that this process, or its parent, holds the run's lock. `supervisor`: its process id, whose
-  // memory counts too; 0: none.
+  // REQUIRES that this process, or its parent, holds the run's lock. `supervisor`: its process id,
+  // whose memory counts too; 0: none.
   JobRun(const JobSpec& job, const RunOptions& options, std::filesystem::path state,
          Observer* observer, int supervisor);
   Result<RunSummary> run();
@@ -32,7 +32,7 @@ class JobRun {
  private:
   // job_run.cpp
   Result<void> check_job();
-  Result<std::optional<RunSummary>> choose_run();   // a summary: there is nothing to do
+  Result<std::optional<RunSummary>> choose_run();  // a summary: there is nothing to do
   Result<std::optional<RunSummary>> after_completed(const RunRecord& last);
   Result<bool> nothing_changed_since(const RunRecord& last);
   Result<void> give_up(const RunRecord& unfinished);
@@ -61,7 +61,7 @@ class JobRun {
   std::unique_ptr<Ledger> ledger_;
   RunRecord record_;
   bool resumed_ = false;
-  std::optional<BatchStep> first_step_;   // bound before the run is created
+  std::optional<BatchStep> first_step_;  // bound before the run is created
   std::vector<FileLock> claims_;
   std::uint64_t memory_bytes_max_ = 0;
   std::uint64_t memory_bytes_peak_ = 0;
@@ -81,6 +81,5 @@ struct StepSettings {
 };
 std::string to_json(const StepSettings& settings);
 Result<StepSettings> step_settings_from_json(const std::string& text);
-
 
 }  // namespace tranche

@@ -40,9 +40,12 @@ class LedgerObserver final : public Observer {
 
 std::string step_end_text(engine::StepEnd::State state) {
   switch (state) {
-    case engine::StepEnd::State::completed: return "completed";
-    case engine::StepEnd::State::stopped: return "stopped";
-    case engine::StepEnd::State::failed: break;
+    case engine::StepEnd::State::completed:
+      return "completed";
+    case engine::StepEnd::State::stopped:
+      return "stopped";
+    case engine::StepEnd::State::failed:
+      break;
   }
   return "failed";
 }
@@ -129,8 +132,8 @@ Result<StepRecord> JobRun::create_record(std::size_t number, const BatchStep& st
   record.division = full_division(step);
   record.appends = step.sink->appends();
   const auto base = job_.base.empty() ? fs::current_path() : fs::absolute(job_.base);
-  record.settings = to_json(
-      StepSettings{job_.steps[number].write, base.string(), database_memory_for(memory_bytes_max_)});
+  record.settings = to_json(StepSettings{job_.steps[number].write, base.string(),
+                                         database_memory_for(memory_bytes_max_)});
   TRANCHE_TRY(ledger_->create_step(record_.run, record));
   return record;
 }
@@ -148,9 +151,10 @@ Result<void> JobRun::claim_targets(const BatchStep& step) {
         break;
       }
       if (system_clock().monotonic() >= deadline) {
-        return make_error(ErrorKind::busy, fmt::format("{} is being written by another run ({}). Wait "
-                                                       "for it with --wait 10m.",
-                                                       target, FileLock::read_note(path)));
+        return make_error(ErrorKind::busy,
+                          fmt::format("{} is being written by another run ({}). Wait "
+                                      "for it with --wait 10m.",
+                                      target, FileLock::read_note(path)));
       }
       system_clock().sleep(100ms);
     }
@@ -158,8 +162,8 @@ Result<void> JobRun::claim_targets(const BatchStep& step) {
   return {};
 }
 
-// A resume that finds another input, job or code says which, and refuses unless it was accepted; then
-// the committed batches are kept and the rest is planned anew.
+// A resume that finds another input, job or code says which, and refuses unless it was accepted;
+// then the committed batches are kept and the rest is planned anew.
 Result<void> JobRun::accept_or_refuse(const StepSpec& spec, StepRecord& record, BatchStep& step) {
   struct Part {
     const char* name;
@@ -178,15 +182,16 @@ Result<void> JobRun::accept_or_refuse(const StepSpec& spec, StepRecord& record, 
     if (part.before.text == part.now) continue;
     const auto difference = describe_difference(part.before.text, part.now);
     if (!part.accepted) {
-      return make_error(ErrorKind::config,
-                        fmt::format("The {} of step \"{}\" changed since run {} began: {}. Go on with "
-                                    "--accept {} (committed batches are kept), or start again with "
-                                    "--fresh.",
-                                    part.name, spec.name, record_.run.substr(0, 8), difference,
-                                    part.name));
+      return make_error(
+          ErrorKind::config,
+          fmt::format("The {} of step \"{}\" changed since run {} began: {}. Go on with "
+                      "--accept {} (committed batches are kept), or start again with "
+                      "--fresh.",
+                      part.name, spec.name, record_.run.substr(0, 8), difference, part.name));
     }
-    TRANCHE_TRY(ledger_->add_warning(record_.run, fmt::format("Step \"{}\": a changed {} was accepted: {}.",
-                                                              spec.name, part.name, difference)));
+    TRANCHE_TRY(
+        ledger_->add_warning(record_.run, fmt::format("Step \"{}\": a changed {} was accepted: {}.",
+                                                      spec.name, part.name, difference)));
     part.before = fingerprint(part.now);
     changed = true;
   }
@@ -194,9 +199,9 @@ Result<void> JobRun::accept_or_refuse(const StepSpec& spec, StepRecord& record, 
   TRANCHE_ASSIGN(auto step_ledger, ledger_->step_ledger(record_.run, spec.name));
   TRANCHE_ASSIGN(const auto state, step_ledger->load());
   TRANCHE_TRY(compare_committed(*step.source, state));
-  auto first = std::find_if(state.batches.begin(), state.batches.end(), [&](const BatchPlan& batch) {
-    return batch.group >= state.committed.size();
-  });
+  auto first =
+      std::find_if(state.batches.begin(), state.batches.end(),
+                   [&](const BatchPlan& batch) { return batch.group >= state.committed.size(); });
   const std::uint64_t first_number =
       first == state.batches.end() ? state.batches.size() : first->number;
   TRANCHE_TRY(step_ledger->drop_plan_from(first_number));
@@ -222,7 +227,7 @@ Result<engine::StepEnd> JobRun::run_step(std::size_t number, StepSummary& summar
     return end;
   }
   const auto started = system_clock().monotonic();
-  TRANCHE_ASSIGN(auto step, known ? resumed_step(number, *known)
+  TRANCHE_ASSIGN(auto step, known         ? resumed_step(number, *known)
                             : first_step_ ? Result<BatchStep>(*std::exchange(first_step_, {}))
                                           : bound_step(number, nullptr));
   if (claims_.empty()) TRANCHE_TRY(claim_targets(step));
@@ -260,8 +265,8 @@ Result<engine::StepEnd> JobRun::run_step(std::size_t number, StepSummary& summar
   return end;
 }
 
-// A step that was begun earlier. What is sealed, or about to be, is not compared any more: its output is
-// decided.
+// A step that was begun earlier. What is sealed, or about to be, is not compared any more: its
+// output is decided.
 Result<BatchStep> JobRun::resumed_step(std::size_t number, StepRecord& record) {
   const auto& spec = job_.steps[number];
   TRANCHE_ASSIGN(const auto totals, ledger_->step_totals(record_.run, spec.name));
@@ -278,10 +283,11 @@ Result<BatchStep> JobRun::resumed_step(std::size_t number, StepRecord& record) {
     auto found = std::find_if(present.begin(), present.end(),
                               [&](const Input& candidate) { return candidate.name == input.name; });
     if (found == present.end()) {
-      return make_error(ErrorKind::config,
-                        fmt::format("{} was an input of run {} and is gone. Bring it back, or start "
-                                    "again with --fresh.",
-                                    input.name, record_.run.substr(0, 8)));
+      return make_error(
+          ErrorKind::config,
+          fmt::format("{} was an input of run {} and is gone. Bring it back, or start "
+                      "again with --fresh.",
+                      input.name, record_.run.substr(0, 8)));
     }
     now.push_back(*found);
   }

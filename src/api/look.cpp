@@ -128,11 +128,12 @@ Result<std::vector<PreviewStage>> preview_step(const JobSpec& job, const std::st
                                                std::size_t rows) {
   const ScratchFolder scratch;
   TRANCHE_TRY(scratch.create());
-  const auto spec = std::find_if(job.steps.begin(), job.steps.end(), [&](const StepSpec& candidate) {
-    return name.empty() || candidate.name == name;
-  });
+  const auto spec = std::find_if(
+      job.steps.begin(), job.steps.end(),
+      [&](const StepSpec& candidate) { return name.empty() || candidate.name == name; });
   if (spec == job.steps.end()) {
-    return make_error(ErrorKind::usage, fmt::format("Job \"{}\" has no step \"{}\".", job.name, name));
+    return make_error(ErrorKind::usage,
+                      fmt::format("Job \"{}\" has no step \"{}\".", job.name, name));
   }
   TRANCHE_ASSIGN(auto step, assemble(job, *spec, RunOptions{}));
   const auto surroundings = looking(job, scratch);

@@ -19,8 +19,10 @@ std::string reject_line(const KeptReject& kept) {
   json.set("error", reject.error);
   json.set("attempts", reject.attempts);
   json.set("signal", reject.signal > 0 ? Json(reject.signal) : Json());
-  if (is_utf8(reject.raw)) json.set("raw", reject.raw);
-  else json.set("raw_base64", base64(reject.raw));
+  if (is_utf8(reject.raw))
+    json.set("raw", reject.raw);
+  else
+    json.set("raw_base64", base64(reject.raw));
   return json.dump();
 }
 

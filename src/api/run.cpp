@@ -1,7 +1,7 @@
 #include <tranche/api/run.h>
 
-#include "api/job_run.h"
 #include <tranche/api/inspect.h>
+#include "api/job_run.h"
 
 namespace tranche {
 

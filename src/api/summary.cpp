@@ -2,8 +2,8 @@
 
 #include "api/summary.h"
 
-#include "base/json.h"
 #include <tranche/api/run.h>
+#include "base/json.h"
 
 namespace tranche {
 namespace {

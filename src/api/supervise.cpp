@@ -1,5 +1,5 @@
-// The supervisor: holds the run's lock, runs the engine in a child, and starts a new one when it dies
-// without having said how it ended. It never opens DuckDB or SQLite itself.
+// The supervisor: holds the run's lock, runs the engine in a child, and starts a new one when it
+// dies without having said how it ended. It never opens DuckDB or SQLite itself.
 #include <poll.h>
 #include <signal.h>
 #include <sys/signalfd.h>
@@ -10,13 +10,13 @@
 
 #include <fmt/format.h>
 
+#include <tranche/api/inspect.h>
+#include <tranche/api/run.h>
 #include "api/job_run.h"
 #include "api/summary.h"
 #include "base/clock.h"
 #include "base/json.h"
 #include "base/process.h"
-#include <tranche/api/inspect.h>
-#include <tranche/api/run.h>
 
 namespace tranche {
 namespace {
@@ -115,8 +115,10 @@ int run_engine(const JobSpec& job, RunOptions options, const std::filesystem::pa
   const auto ended = JobRun(job, options, state, &observer, supervisor).run();
   Json json;
   json.set("frame", "end");
-  if (ended) json.set("summary", ended->to_json());
-  else json.set("error", error_to_json(ended.error()));
+  if (ended)
+    json.set("summary", ended->to_json());
+  else
+    json.set("error", error_to_json(ended.error()));
   return pipe.write(json.dump()) ? 0 : 1;
 }
 
@@ -124,8 +126,10 @@ void take_frame(const std::string& frame, Observer* observer, EngineEnd& end) {
   const auto json = Json::parse(frame);
   if (!json) return;
   if ((*json)["frame"].text() == "end") {
-    if (!(*json)["error"].is_null()) end.said = error_from_json((*json)["error"].text());
-    else end.said = RunSummary::from_json((*json)["summary"].text());
+    if (!(*json)["error"].is_null())
+      end.said = error_from_json((*json)["error"].text());
+    else
+      end.said = RunSummary::from_json((*json)["summary"].text());
     return;
   }
   Event event;
@@ -135,8 +139,8 @@ void take_frame(const std::string& frame, Observer* observer, EngineEnd& end) {
   event.message = (*json)["message"].text();
   event.group = (*json)["group"].natural();
   event.progress = progress_from_json((*json)["progress"]);
-  end.progressed |= event.kind == Event::Kind::group_committed ||
-                    event.kind == Event::Kind::step_completed;
+  end.progressed |=
+      event.kind == Event::Kind::group_committed || event.kind == Event::Kind::step_completed;
   if (observer != nullptr) observer->on_event(event);
 }
 
@@ -186,8 +190,9 @@ class Supervisor {
       TRANCHE_ASSIGN(auto end, run_once(options));
       if (end.said) return *std::move(end.said);
       if (stops_asked_ > 0) {
-        return make_error(ErrorKind::stopped, "The run was ended before the batch in work was done; "
-                                              "run it again and it goes on after the last commit.");
+        return make_error(ErrorKind::stopped,
+                          "The run was ended before the batch in work was done; "
+                          "run it again and it goes on after the last commit.");
       }
       starts_without_progress = end.progressed ? 1 : starts_without_progress + 1;
       if (starts_without_progress >= starts_without_progress_max) return record_crash();
@@ -224,7 +229,8 @@ class Supervisor {
     return end;
   }
 
-  // The first request ends the run at a group boundary, a second one at once: either way it resumes.
+  // The first request ends the run at a group boundary, a second one at once: either way it
+  // resumes.
   void pass_on_stop(const Child& engine, int asked) {
     const bool again = stops_asked_ > 0;
     stops_asked_ += asked;
@@ -243,7 +249,8 @@ class Supervisor {
   // Only the ledger says how a run ended; it is opened in a child, as always.
   Result<RunSummary> record_crash() {
     const auto sentence = fmt::format(
-        "The engine {} {} times without a commit in between. Run it again after the cause is mended; "
+        "The engine {} {} times without a commit in between. Run it again after the cause is "
+        "mended; "
         "what is committed is kept.",
         describe(last_exit_), starts_without_progress_max);
     TRANCHE_ASSIGN(auto recorder, Child::fork([&] {
@@ -268,10 +275,12 @@ class Supervisor {
 
 }  // namespace
 
-Result<RunSummary> run_supervised(const JobSpec& job, const RunOptions& options, Observer* observer) {
+Result<RunSummary> run_supervised(const JobSpec& job, const RunOptions& options,
+                                  Observer* observer) {
   if (thread_count() > 1) {
-    return make_error(ErrorKind::usage, "A supervised run must begin while the process has one thread; "
-                                        "call it first thing in main, or use tranche::run.");
+    return make_error(ErrorKind::usage,
+                      "A supervised run must begin while the process has one thread; "
+                      "call it first thing in main, or use tranche::run.");
   }
   return Supervisor(job, options, observer).supervise();
 }

@@ -24,7 +24,8 @@ struct Exit {
   int signal = 0;  // when a signal killed it, else 0
   bool operator==(const Exit&) const = default;
 };
-std::string describe(const Exit& exit);  // "exited with code 3", "was killed by signal 11 (SIGSEGV)"
+std::string describe(
+    const Exit& exit);  // "exited with code 3", "was killed by signal 11 (SIGSEGV)"
 
 // A child made by fork, owned by the process that made it. It dies with its parent
 // (PR_SET_PDEATHSIG, checked against the race).
@@ -82,10 +83,10 @@ class FramePipe {
 std::uint64_t total_memory_bytes();  // of the machine, or of the cgroup when that is less
 // Proportional set size of this process (smaps_rollup); 0 when it can't be read.
 std::uint64_t proportional_set_bytes(pid_t pid = 0);
-unsigned core_count();               // that this process may run on
-int thread_count();                  // of this process now
+unsigned core_count();  // that this process may run on
+int thread_count();     // of this process now
 bool is_terminal(int descriptor);
 unsigned terminal_columns(int descriptor);  // 80 when unknown
-std::string executable_path();       // /proc/self/exe
+std::string executable_path();              // /proc/self/exe
 
 }  // namespace tranche

@@ -1,4 +1,5 @@
-// Admission by memory: work in flight and finished work that waits for its commit stay within a budget.
+// Admission by memory: work in flight and finished work that waits for its commit stay within a
+// budget.
 //
 // Estimates come from the plan (what a chunk takes as Pages) and from the steps (what an embedded
 // database may take); finished segments count with the bytes they really hold.

@@ -18,7 +18,8 @@ std::string place_of(const Reject& reject) {
 const BatchPlan* batch_of(const Group& group, std::uint64_t record) {
   for (const auto& batch : group.batches()) {
     for (const auto& chunk : batch.chunks) {
-      if (record >= chunk.first_record && record < chunk.first_record + chunk.records) return &batch;
+      if (record >= chunk.first_record && record < chunk.first_record + chunk.records)
+        return &batch;
     }
   }
   return group.batches().empty() ? nullptr : &group.batches().back();
@@ -53,7 +54,8 @@ Result<void> StepRun::commit_group(Group& group) {
     committer_->rollback();
     const Error& error = committed.error();
     if (error.kind != ErrorKind::transient || group.attempt >= work_.retry.attempts) {
-      const auto recorded = work_.ledger->record_failure(group.number(), group.attempt, error.message);
+      const auto recorded =
+          work_.ledger->record_failure(group.number(), group.attempt, error.message);
       return recorded ? error : recorded.error();
     }
     const auto wait = backoff(group.attempt);
@@ -81,13 +83,14 @@ Result<void> StepRun::judge(const Group& group, std::vector<Reject>& rejects, Re
       if (end_.bad_records.size() < bad_records_shown) end_.bad_records.push_back(reject);
     }
     // Kept unpublished, so that `rejects` can show what failed the run.
-    TRANCHE_TRY(work_.ledger->stage(group.number(), "failed-" + random_id(), group.counts(), rejects));
-    return make_error(ErrorKind::failed,
-                      fmt::format("{} Nothing of batch {} was committed; {} bad record{} in it. Mend "
-                                  "the data, or raise max_rejects (now {}), and run it again.",
-                                  what, number, end_.bad_record_count,
-                                  end_.bad_record_count == 1 ? "" : "s",
-                                  to_string(work_.reject_limit)));
+    TRANCHE_TRY(
+        work_.ledger->stage(group.number(), "failed-" + random_id(), group.counts(), rejects));
+    return make_error(
+        ErrorKind::failed,
+        fmt::format("{} Nothing of batch {} was committed; {} bad record{} in it. Mend "
+                    "the data, or raise max_rejects (now {}), and run it again.",
+                    what, number, end_.bad_record_count, end_.bad_record_count == 1 ? "" : "s",
+                    to_string(work_.reject_limit)));
   };
   for (const auto& reject : rejects) {
     if (!judge.admit(reject.record)) {
@@ -145,8 +148,8 @@ Result<void> StepRun::commit_attempt(Group& group) {
   return {};
 }
 
-// The target has the group: what fails from here on must never make it be applied again. When the ledger
-// can't be written, the next start copies the commit from the target, or cuts the file back.
+// The target has the group: what fails from here on must never make it be applied again. When the
+// ledger can't be written, the next start copies the commit from the target, or cuts the file back.
 Result<void> StepRun::record_commit(const CommittedGroup& committed) {
   for (std::uint32_t attempt = 1;; ++attempt) {
     auto recorded = work_.ledger->record_commit(committed);

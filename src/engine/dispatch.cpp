@@ -116,8 +116,8 @@ Result<void> StepRun::dispatch() {
   const std::uint64_t submitted_max = tasks_submitted_per_worker * work_.executor->workers();
   bool lead = true;
   for (auto& group : groups_) {
-    if (group.failure) break;            // nothing behind it can be committed
-    if (stopping_ && !lead) break;       // only the oldest group is finished
+    if (group.failure) break;       // nothing behind it can be committed
+    if (stopping_ && !lead) break;  // only the oldest group is finished
     const bool paused = group.not_before > now;
     if (!paused && group.wants_merge(work_.sink->merges())) {
       // Younger work must not take what the merge waits for.
@@ -182,16 +182,18 @@ void StepRun::take(Outcome outcome) {
   }
 }
 
-// A transient error is tried again after a pause, in a fresh attempt; any other one ends the step when
-// all groups before this one are committed.
+// A transient error is tried again after a pause, in a fresh attempt; any other one ends the step
+// when all groups before this one are committed.
 void StepRun::take_failure(Group& group, TaskState* state, Error error) {
   if (error.kind == ErrorKind::transient && group.attempt < work_.retry.attempts) {
     const auto wait = backoff(group.attempt);
     ++group.attempt;
     ++end_.retries;
     group.not_before = work_.clock->monotonic() + wait;
-    if (state != nullptr) state->phase = TaskState::Phase::waiting;
-    else group.merge_failed();
+    if (state != nullptr)
+      state->phase = TaskState::Phase::waiting;
+    else
+      group.merge_failed();
     emit(Event::Kind::retry,
          fmt::format("Group {} is tried again in {:.1f} s (attempt {} of {}): {}", group.number(),
                      std::chrono::duration<double>(wait).count(), group.attempt,
@@ -199,8 +201,10 @@ void StepRun::take_failure(Group& group, TaskState* state, Error error) {
          group.number());
     return;
   }
-  if (state != nullptr) state->phase = TaskState::Phase::waiting;
-  else group.merge_failed();
+  if (state != nullptr)
+    state->phase = TaskState::Phase::waiting;
+  else
+    group.merge_failed();
   group.failure = std::move(error);
 }
 

@@ -31,9 +31,8 @@ TaskState* Group::find(std::uint64_t task_id) {
 }
 
 bool Group::all_done() const {
-  return std::all_of(tasks_.begin(), tasks_.end(), [](const TaskState& state) {
-    return state.phase == TaskState::Phase::done;
-  });
+  return std::all_of(tasks_.begin(), tasks_.end(),
+                     [](const TaskState& state) { return state.phase == TaskState::Phase::done; });
 }
 
 Task Group::make_merge() {

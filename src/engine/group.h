@@ -16,9 +16,9 @@ struct TaskState {
   enum class Phase { waiting, submitted, done };
   Task task;
   Phase phase = Phase::waiting;
-  std::uint64_t memory_bytes = 0;    // what it was admitted with
+  std::uint64_t memory_bytes = 0;          // what it was admitted with
   std::chrono::nanoseconds not_before{0};  // backoff of a retry, on the monotonic clock
-  ChunkResult result;                // when done
+  ChunkResult result;                      // when done
 };
 
 class Group {

@@ -68,9 +68,9 @@ Result<StepEnd::State> StepRun::loop() {
     if (!outcome) emit_progress(false);
   }
   if (!judge_->finish(end_.counts.planned)) {
-    return make_error(ErrorKind::failed,
-                      "More records were rejected than max_rejects " +
-                          to_string(work_.reject_limit) + " allows; nothing was sealed.");
+    return make_error(ErrorKind::failed, "More records were rejected than max_rejects " +
+                                             to_string(work_.reject_limit) +
+                                             " allows; nothing was sealed.");
   }
   TRANCHE_TRY(seal());
   return StepEnd::State::completed;
@@ -87,8 +87,8 @@ bool StepRun::stop_wanted() {
   return stopping_ = requested && *requested;
 }
 
-// A stop ends at a group boundary: the group that was the oldest when it was asked for is finished when it
-// has begun; younger work is dropped, since a resume does it again.
+// A stop ends at a group boundary: the group that was the oldest when it was asked for is finished
+// when it has begun; younger work is dropped, since a resume does it again.
 bool StepRun::finishes_lead() {
   if (groups_.empty()) return false;
   const Group& lead = groups_.front();
@@ -127,8 +127,7 @@ void StepRun::emit(Event::Kind kind, std::string message, std::uint64_t group) {
   progress.rejects = end_.counts.rejected();
   progress.retries = end_.retries;
   progress.workers = work_.executor->workers();
-  progress.seconds =
-      std::chrono::duration<double>(work_.clock->monotonic() - started_).count();
+  progress.seconds = std::chrono::duration<double>(work_.clock->monotonic() - started_).count();
   progress.bytes_resumed = bytes_resumed_;
   progress.records_resumed = records_resumed_;
   progress.memory_bytes = memory_bytes_;

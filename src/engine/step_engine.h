@@ -1,8 +1,8 @@
 // The run loop of one step: plans, dispatches, retries, commits in order, seals, recovers.
 //
-// It stands on the ports of core alone (a plan to pull batches from, an executor, a sink, a ledger, a
-// clock), so that it can be run against simulated ones.
-// Threads: run() takes the calling thread until the step ends; `stop` may be set from elsewhere.
+// It stands on the ports of core alone (a plan to pull batches from, an executor, a sink, a ledger,
+// a clock), so that it can be run against simulated ones. Threads: run() takes the calling thread
+// until the step ends; `stop` may be set from elsewhere.
 #pragma once
 
 #include <atomic>
@@ -12,12 +12,12 @@
 #include <string>
 #include <vector>
 
-#include "base/clock.h"
 #include <tranche/core/event.h>
 #include <tranche/core/ledger.h>
 #include <tranche/core/policy.h>
 #include <tranche/core/sink.h>
 #include <tranche/core/task.h>
+#include "base/clock.h"
 
 namespace tranche::engine {
 
@@ -34,11 +34,11 @@ struct StepWork {
   Observer* observer = nullptr;  // may be nullptr
   RejectLimit reject_limit;
   RetryPolicy retry;
-  bool whole_batches = false;            // a task is a whole batch, not a chunk (SQL over `batch`)
-  std::uint64_t memory_bytes_max = 0;    // for work and results
-  std::uint64_t task_memory_bytes = 0;   // of a task besides its records: embedded database, buffers
-  double memory_per_record_byte = 1.0;   // bytes a task holds for each byte of its records as Pages
-  std::uint64_t input_bytes_total = 0;   // for progress
+  bool whole_batches = false;           // a task is a whole batch, not a chunk (SQL over `batch`)
+  std::uint64_t memory_bytes_max = 0;   // for work and results
+  std::uint64_t task_memory_bytes = 0;  // of a task besides its records: embedded database, buffers
+  double memory_per_record_byte = 1.0;  // bytes a task holds for each byte of its records as Pages
+  std::uint64_t input_bytes_total = 0;  // for progress
   const std::atomic<bool>* stop = nullptr;
   std::function<std::uint64_t()> sample_memory;  // bytes of the process tree now; may be empty
 };
@@ -50,7 +50,7 @@ struct StepEnd {
   std::optional<Error> error;       // when failed
   std::vector<Reject> bad_records;  // the first ones of the group that failed the step
   std::uint64_t bad_record_count = 0;
-  Counts counts;                    // of all committed groups, earlier processes included
+  Counts counts;  // of all committed groups, earlier processes included
   std::uint64_t batches_committed = 0;
   std::uint64_t batches_resumed = 0;
   std::uint32_t retries = 0;
@@ -58,8 +58,9 @@ struct StepEnd {
 };
 inline constexpr std::size_t bad_records_shown = 10;
 
-// Runs the step from what the ledger says is done. `state` is what ledger.load() gave, after the sink
-// has recovered (see recover_commits); `state.batches` of uncommitted groups are dispatched as planned.
+// Runs the step from what the ledger says is done. `state` is what ledger.load() gave, after the
+// sink has recovered (see recover_commits); `state.batches` of uncommitted groups are dispatched as
+// planned.
 StepEnd run_step(const StepWork& work, StepState state);
 
 // Makes ledger and target agree before the step goes on: the target is the authority. Commits that

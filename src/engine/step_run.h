@@ -24,20 +24,20 @@ class StepRun {
   using Nanoseconds = std::chrono::nanoseconds;
 
   // dispatch.cpp
-  void adopt_plan();                 // groups of the plan that are not committed
-  Result<void> plan_ahead();         // more batches, durable before they are dispatched
+  void adopt_plan();          // groups of the plan that are not committed
+  Result<void> plan_ahead();  // more batches, durable before they are dispatched
   void push_batch(BatchPlan batch);
   Result<void> dispatch();
   Result<bool> submit(Group& group, TaskState& state, bool reserved);
   Result<void> submit_merge(Group& group);
   void take(Outcome outcome);
   void take_failure(Group& group, TaskState* state, Error error);
-  Result<bool> wait_for_outcome();   // true when one came
+  Result<bool> wait_for_outcome();  // true when one came
   std::uint64_t task_memory(const Task& task) const;
   std::size_t tasks_waiting() const;
 
   // commit.cpp
-  Result<bool> commit_ready();       // true when a group was committed
+  Result<bool> commit_ready();  // true when a group was committed
   Result<void> commit_group(Group& group);
   Result<void> commit_attempt(Group& group);
   Result<void> record_commit(const CommittedGroup& committed);
@@ -56,7 +56,7 @@ class StepRun {
   const StepWork& work_;
   StepState state_;
   Budget budget_;
-  std::deque<Group> groups_;         // planned and not committed, in order
+  std::deque<Group> groups_;  // planned and not committed, in order
   std::uint64_t next_task_ = 1;
   std::uint64_t submitted_ = 0;
   std::uint64_t batches_planned_ = 0;

@@ -90,13 +90,16 @@ void ThreadExecutor::run(unsigned number) {
       task = std::move(tasks_.front());
       tasks_.pop_front();
     }
-    Outcome outcome{task.id, task.group, task.kind == Task::Kind::merge, ChunkResult{}, {}, {}, number};
+    Outcome outcome{task.id, task.group, task.kind == Task::Kind::merge, ChunkResult{}, {},
+                    {},      number};
     const auto wall = thread_time(CLOCK_MONOTONIC);
     const auto cpu = thread_time(CLOCK_THREAD_CPUTIME_ID);
     if (!worker) {
       auto made = factory_(number);
-      if (made) worker = *std::move(made);
-      else outcome.result = std::move(made).error();
+      if (made)
+        worker = *std::move(made);
+      else
+        outcome.result = std::move(made).error();
     }
     if (worker) outcome.result = work_safely(*worker, task);
     outcome.wall = thread_time(CLOCK_MONOTONIC) - wall;

@@ -16,7 +16,8 @@ namespace tranche {
 
 class ThreadExecutor final : public Executor {
  public:
-  // `factory` is called in each worker's own thread, when its first task comes. REQUIRES workers > 0.
+  // `factory` is called in each worker's own thread, when its first task comes. REQUIRES workers >
+  // 0.
   ThreadExecutor(unsigned workers, WorkerFactory factory);
   ~ThreadExecutor() override;
 

@@ -25,7 +25,8 @@ Result<JobSpec> load_job(const std::filesystem::path& file, std::span<const Give
 Result<JobSpec> parse_job(std::string_view text, const std::filesystem::path& file,
                           std::span<const GivenParameter> given, Problems& problems);
 
-// Each problem on a line of its own: "jobs/sales.yaml:12:5: ..."; those without a place as they are.
+// Each problem on a line of its own: "jobs/sales.yaml:12:5: ..."; those without a place as they
+// are.
 std::string format_problems(const std::filesystem::path& file, const Problems& problems);
 
 // What the job file takes at `workers:`, from the command line: "auto", "4", "{ threads: 4 }".

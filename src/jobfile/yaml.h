@@ -15,8 +15,9 @@ inline constexpr std::size_t yaml_bytes_max = 1 << 20;
 inline constexpr std::size_t yaml_depth_max = 64;
 inline constexpr std::size_t yaml_nodes_max = 100'000;  // aliases expanded
 
-// The one document of `text`; nullopt when it can't be read (then there is a problem that says why).
-// Anchors, aliases and merge keys (<<) are resolved. Doubled keys stay: check_options finds them.
+// The one document of `text`; nullopt when it can't be read (then there is a problem that says
+// why). Anchors, aliases and merge keys (<<) are resolved. Doubled keys stay: check_options finds
+// them.
 std::optional<Node> parse_yaml(std::string_view text, Problems& problems);
 
 }  // namespace tranche

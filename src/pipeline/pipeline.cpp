@@ -137,7 +137,8 @@ class PipelineWorker final : public Worker {
     auto consume = [&](std::unique_ptr<Page> page) {
       return pass_on(stage + 1, std::move(page), result);
     };
-    // A later stage rejects inside `consume`, so this one's rejects are kept apart until it is done.
+    // A later stage rejects inside `consume`, so this one's rejects are kept apart until it is
+    // done.
     std::vector<Reject> rejects;
     TRANCHE_TRY(instances_[stage]->process(pages, consume, rejects, result.counts.stages[stage]));
     transform_rejects_ += rejects.size();

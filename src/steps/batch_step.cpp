@@ -11,7 +11,8 @@
 namespace tranche {
 namespace {
 
-Pipeline make_pipeline(const BatchStep& step, const StepSurroundings& surroundings, bool with_sink) {
+Pipeline make_pipeline(const BatchStep& step, const StepSurroundings& surroundings,
+                       bool with_sink) {
   Pipeline pipeline;
   pipeline.source = step.source.get();
   for (const auto& transform : step.transforms) pipeline.transforms.push_back(transform.get());
@@ -85,7 +86,7 @@ Result<std::vector<BatchPlan>> plan_batches(const BatchStep& step) {
 }
 
 engine::StepEnd run_batch_step(const BatchStep& step, const Division& division, StepLedger& ledger,
-                                    const StepSurroundings& surroundings) {
+                               const StepSurroundings& surroundings) {
   const Pipeline pipeline = make_pipeline(step, surroundings, true);
   ThreadExecutor executor(step.workers,
                           [&](unsigned number) { return make_worker(pipeline, number); });
@@ -156,15 +157,15 @@ Result<void> compare_committed(const Source& source, const StepState& state) {
     for (const auto& chunk : batch.chunks) {
       TRANCHE_ASSIGN(const auto digest, source.digest(chunk));
       if (digest && *digest == chunk.digest) continue;
-      return make_error(ErrorKind::config,
-                        fmt::format("The input of batch {} is not what it was when the batch was "
-                                    "committed{}, so the committed batches can't be kept. Restore "
-                                    "the input, or start again with --fresh.",
-                                    batch.number,
-                                    chunk.first_line > 0
-                                        ? fmt::format(" (lines {} to {})", chunk.first_line,
-                                                      chunk.end_line)
-                                        : std::string()));
+      return make_error(
+          ErrorKind::config,
+          fmt::format("The input of batch {} is not what it was when the batch was "
+                      "committed{}, so the committed batches can't be kept. Restore "
+                      "the input, or start again with --fresh.",
+                      batch.number,
+                      chunk.first_line > 0
+                          ? fmt::format(" (lines {} to {})", chunk.first_line, chunk.end_line)
+                          : std::string()));
     }
   }
   return {};

@@ -1,8 +1,8 @@
 // A batch step: one source, some transforms, one sink and a policy, run batch by batch.
 //
-// Life: assemble (somebody above) -> bind (checks everything, reads nothing but heads and schemas) ->
-// run. Between them the caller creates or loads the step in the ledger.
-// Threads: one thread; run starts workers of its own and joins them.
+// Life: assemble (somebody above) -> bind (checks everything, reads nothing but heads and schemas)
+// -> run. Between them the caller creates or loads the step in the ledger. Threads: one thread; run
+// starts workers of its own and joins them.
 #pragma once
 
 #include <atomic>
@@ -12,12 +12,12 @@
 #include <utility>
 #include <vector>
 
-#include "engine/step_engine.h"
-#include "ledger/ledger.h"
 #include <tranche/core/policy.h>
 #include <tranche/core/sink.h>
 #include <tranche/core/source.h>
 #include <tranche/core/transform.h>
+#include "engine/step_engine.h"
+#include "ledger/ledger.h"
 
 namespace tranche {
 
@@ -33,16 +33,17 @@ struct BatchStep {
 
   // Set by bind.
   std::vector<Input> inputs;
-  std::vector<std::pair<std::string, SchemaPtr>> schemas;  // "read", each transform, the last is written
+  std::vector<std::pair<std::string, SchemaPtr>>
+      schemas;  // "read", each transform, the last is written
   const SchemaPtr& output_schema() const { return schemas.back().second; }
 };
 
 // What a run gives each of its steps.
 struct StepSurroundings {
   SinkRun run;
-  std::uint64_t memory_bytes_max = 0;        // of the whole run
-  std::uint64_t database_memory_bytes = 0;   // of each embedded database; from the plan
-  std::string spill_folder;                  // exists
+  std::uint64_t memory_bytes_max = 0;       // of the whole run
+  std::uint64_t database_memory_bytes = 0;  // of each embedded database; from the plan
+  std::string spill_folder;                 // exists
   Clock* clock = nullptr;
   Observer* observer = nullptr;
   const std::atomic<bool>* stop = nullptr;
@@ -55,8 +56,8 @@ inline constexpr std::uint64_t memory_bytes_min = 128ULL << 20;
 // The memory_limit of an embedded database within a run's budget. A function of the budget alone.
 std::uint64_t database_memory_for(std::uint64_t memory_bytes_max);
 
-// Fixes the inputs (nullptr: those that are there now) and checks source, transforms and sink against
-// each other. Read-only. Errors: config.
+// Fixes the inputs (nullptr: those that are there now) and checks source, transforms and sink
+// against each other. Read-only. Errors: config.
 Result<void> bind_step(BatchStep& step, const std::vector<Input>* inputs,
                        const StepSurroundings& surroundings);
 
@@ -68,9 +69,10 @@ Result<std::vector<BatchPlan>> plan_batches(const BatchStep& step);
 
 // Runs a bound step from where the ledger says it is. `division` is that of the ledger.
 engine::StepEnd run_batch_step(const BatchStep& step, const Division& division, StepLedger& ledger,
-                                    const StepSurroundings& surroundings);
+                               const StepSurroundings& surroundings);
 
-// Reads and transforms everything, writes nothing; `take` gets every reject in order. Returns the counts.
+// Reads and transforms everything, writes nothing; `take` gets every reject in order. Returns the
+// counts.
 Result<Counts> check_batches(const BatchStep& step, const StepSurroundings& surroundings,
                              const std::function<Result<void>(const Reject&)>& take);
 

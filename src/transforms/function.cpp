@@ -16,18 +16,20 @@ Result<std::vector<std::size_t>> match_columns(const Schema& record, const Schem
   for (const auto& field : record.fields) {
     const auto index = columns.find(field.name);
     if (!index) {
-      return make_error(ErrorKind::config,
-                        fmt::format("The function's argument has a field \"{}\", but there is no such "
-                                    "column; the columns are {}.",
-                                    field.name, to_string(columns)));
+      return make_error(
+          ErrorKind::config,
+          fmt::format("The function's argument has a field \"{}\", but there is no such "
+                      "column; the columns are {}.",
+                      field.name, to_string(columns)));
     }
     const auto& column = columns.fields[*index];
     if (column.type != field.type) {
-      return make_error(ErrorKind::config,
-                        fmt::format("Field \"{}\" of the function's argument is a {}, but the column is "
-                                    "a {}. Declare the column as {}, or change the field.",
-                                    field.name, to_string(field.type), to_string(column.type),
-                                    to_string(field.type)));
+      return make_error(
+          ErrorKind::config,
+          fmt::format("Field \"{}\" of the function's argument is a {}, but the column is "
+                      "a {}. Declare the column as {}, or change the field.",
+                      field.name, to_string(field.type), to_string(column.type),
+                      to_string(field.type)));
     }
     found.push_back(*index);
   }

@@ -1,7 +1,8 @@
-// A job in C++: job("name").step(step("load").read(csv("in.csv")).process(f).write(parquet("out")...)).
+// A job in C++:
+// job("name").step(step("load").read(csv("in.csv")).process(f).write(parquet("out")...)).
 //
-// Threads: value types, used by one thread. Mistakes in options are found before the start, as those of
-// a job file are.
+// Threads: value types, used by one thread. Mistakes in options are found before the start, as
+// those of a job file are.
 #pragma once
 
 #include <concepts>
@@ -63,12 +64,13 @@ class TRANCHE_EXPORT StepBuilder {
   StepBuilder&& sql(std::string text) &&;
   // A function of a record: see tranche/transforms/function.h.
   template <class Function>
-    requires(!std::convertible_to<Function, std::string>)
-  StepBuilder&& process(Function function) && {
+  requires(!std::convertible_to<Function, std::string>) StepBuilder && process(Function function) &&
+  {
     using Shape = FunctionShape<Function>;
     return std::move(*this).add_function(
         [function]() -> Result<std::unique_ptr<Transform>> {
-          return std::unique_ptr<Transform>(std::make_unique<FunctionTransform<Function>>(function));
+          return std::unique_ptr<Transform>(
+              std::make_unique<FunctionTransform<Function>>(function));
         },
         schema_of<typename Shape::Input>());
   }
@@ -79,7 +81,8 @@ class TRANCHE_EXPORT StepBuilder {
   const StepSpec& spec() const { return spec_; }
 
  private:
-  StepBuilder&& add_function(std::function<Result<std::unique_ptr<Transform>>()> make, Schema input) &&;
+  StepBuilder&& add_function(std::function<Result<std::unique_ptr<Transform>>()> make,
+                             Schema input) &&;
   StepSpec spec_;
 };
 

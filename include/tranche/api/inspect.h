@@ -21,8 +21,8 @@
 
 namespace tranche {
 
-// Where a job keeps its state: `given`, else TRANCHE_STATE, else .tranche beside the job file (or in the
-// working directory).
+// Where a job keeps its state: `given`, else TRANCHE_STATE, else .tranche beside the job file (or
+// in the working directory).
 TRANCHE_EXPORT std::filesystem::path state_folder(const std::filesystem::path& given,
                                                   const std::filesystem::path& job_base);
 
@@ -31,20 +31,21 @@ struct RunInfo {
   std::string job;
   std::string job_file;
   std::vector<std::pair<std::string, std::string>> parameters;
-  std::string state;               // running, completed, failed, stopped, abandoned, interrupted
-  bool alive = false;              // a living process holds its lock
+  std::string state;   // running, completed, failed, stopped, abandoned, interrupted
+  bool alive = false;  // a living process holds its lock
   std::int64_t started_microseconds = 0;
-  std::int64_t ended_microseconds = 0;   // 0: not ended
+  std::int64_t ended_microseconds = 0;  // 0: not ended
   std::string error;
-  std::string step;                // the step it is at
-  Progress progress;               // as last written by the run
+  std::string step;                   // the step it is at
+  Progress progress;                  // as last written by the run
   std::optional<RunSummary> summary;  // when it has ended
 };
 // "interrupted": the ledger says running, but nobody holds the lock: the next run resumes it.
 TRANCHE_EXPORT Result<std::vector<RunInfo>> list_runs(const std::filesystem::path& state,
                                                       std::size_t limit);
 // `name`: a run's id or the beginning of one, a job's name (its latest run), or "last".
-TRANCHE_EXPORT Result<RunInfo> find_run(const std::filesystem::path& state, const std::string& name);
+TRANCHE_EXPORT Result<RunInfo> find_run(const std::filesystem::path& state,
+                                        const std::string& name);
 
 // Each published reject as one JSON object (DESIGN of a reject line), in order.
 // When `published_only` is false: those of the failed attempt that ended the run come last.
@@ -69,8 +70,8 @@ struct CheckedStep {
   std::string step;
   std::vector<std::pair<std::string, SchemaPtr>> stages;
   std::vector<Input> inputs;
-  std::optional<Error> error;            // what is wrong with it
-  std::vector<std::string> notes;        // "2 columns were guessed from a sample"
+  std::optional<Error> error;      // what is wrong with it
+  std::vector<std::string> notes;  // "2 columns were guessed from a sample"
 };
 TRANCHE_EXPORT Result<std::vector<CheckedStep>> check_job(const JobSpec& job);
 
@@ -91,7 +92,7 @@ struct PlannedStep {
 TRANCHE_EXPORT Result<std::vector<PlannedStep>> plan_job(const JobSpec& job);
 
 struct PreviewStage {
-  std::string stage;       // "read", "sql", ...
+  std::string stage;           // "read", "sql", ...
   std::unique_ptr<Page> page;  // the first rows
   std::uint64_t rejects = 0;
 };

@@ -33,11 +33,11 @@ struct WorkersSpec {
 struct StepSpec {
   std::string name;
   ConnectorUse read;
-  Division division;             // rows, bytes; all 0: auto
+  Division division;  // rows, bytes; all 0: auto
   std::vector<TransformUse> process;
-  RejectLimit reject_limit;      // default: the first reject fails the run
+  RejectLimit reject_limit;  // default: the first reject fails the run
   RetryPolicy retry;
-  std::string rejects_path;      // empty: only in the ledger and the run's folder
+  std::string rejects_path;  // empty: only in the ledger and the run's folder
   WorkersSpec workers;
   ConnectorUse write;
   Mark mark;
@@ -46,11 +46,11 @@ struct StepSpec {
 struct JobSpec {
   std::string name;
   std::string description;
-  std::vector<Parameter> parameters;   // with the values of this run
-  std::uint64_t memory_bytes = 0;      // 0: a quarter of the machine's memory
+  std::vector<Parameter> parameters;  // with the values of this run
+  std::uint64_t memory_bytes = 0;     // 0: a quarter of the machine's memory
   std::vector<StepSpec> steps;
-  std::filesystem::path file;          // the job file; empty for a job built in C++
-  std::filesystem::path base;          // relative paths are relative to it; empty: the working directory
+  std::filesystem::path file;  // the job file; empty for a job built in C++
+  std::filesystem::path base;  // relative paths are relative to it; empty: the working directory
 };
 
 // The option table of a `sql:` transform, and of the lookups inside `tables:`.

@@ -1,7 +1,7 @@
 // Exact decimal numbers, dates and timestamps for records in C++.
 //
-// Threads: value types. Errors: an operation whose result does not fit throws Reject, which rejects the
-// record that is being processed; nothing is rounded or wrapped silently.
+// Threads: value types. Errors: an operation whose result does not fit throws Reject, which rejects
+// the record that is being processed; nothing is rounded or wrapped silently.
 #pragma once
 
 #include <compare>
@@ -49,9 +49,9 @@ inline Int128 add(Int128 a, Int128 b) {
 
 // A number of at most `Width` digits, `Scale` of them behind the point: exactly DuckDB's
 // decimal(Width, Scale).
-template <unsigned Width, unsigned Scale>
-class Decimal {
-  static_assert(Width >= 1 && Width <= 38 && Scale <= Width, "Decimal<Width, Scale>: 1 to 38 digits");
+template <unsigned Width, unsigned Scale> class Decimal {
+  static_assert(Width >= 1 && Width <= 38 && Scale <= Width,
+                "Decimal<Width, Scale>: 1 to 38 digits");
 
  public:
   using Value = std::conditional_t<(Width <= 18), std::int64_t, Int128>;
@@ -61,10 +61,9 @@ class Decimal {
   constexpr Decimal() = default;
   // From a decimal of no larger scale. Throws Reject when it does not fit.
   template <unsigned W, unsigned S>
-    requires(S <= Scale && !(W == Width && S == Scale))
-  Decimal(Decimal<W, S> other)  // NOLINT(implicit)
-      : Decimal(from_scaled(decimal::multiply(other.scaled(),
-                                              decimal::power_of_ten(Scale - S)))) {}
+  requires(S <= Scale && !(W == Width && S == Scale))
+      Decimal(Decimal<W, S> other)  // NOLINT(implicit)
+      : Decimal(from_scaled(decimal::multiply(other.scaled(), decimal::power_of_ten(Scale - S)))) {}
   template <std::integral T>
   Decimal(T number)  // NOLINT(implicit)
       : Decimal(from_scaled(decimal::multiply(number, decimal::power_of_ten(Scale)))) {}
@@ -73,7 +72,7 @@ class Decimal {
   static Decimal from_scaled(Int128 scaled) {
     if (scaled >= decimal::power_of_ten(Width) || scaled <= -decimal::power_of_ten(Width)) {
       throw Reject("A number does not fit decimal(" + std::to_string(Width) + "," +
-                         std::to_string(Scale) + ").");
+                   std::to_string(Scale) + ").");
     }
     Decimal result;
     result.value_ = static_cast<Value>(scaled);
@@ -82,8 +81,7 @@ class Decimal {
   constexpr Value scaled() const { return value_; }
 
   // Rounded half away from zero to another scale.
-  template <unsigned S>
-  Decimal<Width, S> round() const {
+  template <unsigned S> Decimal<Width, S> round() const {
     if constexpr (S >= Scale) {
       return Decimal<Width, S>::from_scaled(
           decimal::multiply(value_, decimal::power_of_ten(S - Scale)));
@@ -111,13 +109,11 @@ constexpr unsigned larger(unsigned a, unsigned b) { return a > b ? a : b; }
 }  // namespace decimal
 
 // A whole number times a decimal keeps its scale and may need up to 19 digits more.
-template <std::integral T, unsigned W, unsigned S>
-auto operator*(T number, Decimal<W, S> factor) {
+template <std::integral T, unsigned W, unsigned S> auto operator*(T number, Decimal<W, S> factor) {
   return Decimal<decimal::at_most_38(W + 19), S>::from_scaled(
       decimal::multiply(number, factor.scaled()));
 }
-template <std::integral T, unsigned W, unsigned S>
-auto operator*(Decimal<W, S> factor, T number) {
+template <std::integral T, unsigned W, unsigned S> auto operator*(Decimal<W, S> factor, T number) {
   return number * factor;
 }
 template <unsigned W1, unsigned S1, unsigned W2, unsigned S2>

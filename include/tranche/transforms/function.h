@@ -1,10 +1,10 @@
 // A C++ function of a record as a transform.
 //
 // The function takes a struct by const reference and returns a struct, or std::optional of one
-// (nullopt filters the record). throw Reject("why") rejects the record; throw Transient("why") has the
-// batch tried again; any other exception rejects the record with its text.
-// Threads: the function object is copied once a worker, so state inside it belongs to that worker.
-// Lifetime: a string_view that the function returns points into its argument or static storage.
+// (nullopt filters the record). throw Reject("why") rejects the record; throw Transient("why") has
+// the batch tried again; any other exception rejects the record with its text. Threads: the
+// function object is copied once a worker, so state inside it belongs to that worker. Lifetime: a
+// string_view that the function returns points into its argument or static storage.
 #pragma once
 
 #include <exception>
@@ -19,31 +19,27 @@
 
 namespace tranche {
 
-template <class Function>
-struct FunctionShape : FunctionShape<decltype(&Function::operator())> {};
-template <class Owner, class Out, class In>
-struct FunctionShape<Out (Owner::*)(In) const> {
+template <class Function> struct FunctionShape : FunctionShape<decltype(&Function::operator())> {};
+template <class Owner, class Out, class In> struct FunctionShape<Out (Owner::*)(In) const> {
   using Input = std::remove_cvref_t<In>;
   using Output = typename FieldValue<std::remove_cvref_t<Out>>::type;
   static constexpr bool filters = IsOptional<std::remove_cvref_t<Out>>::value;
 };
 template <class Owner, class Out, class In>
 struct FunctionShape<Out (Owner::*)(In)> : FunctionShape<Out (Owner::*)(In) const> {};
-template <class Out, class In>
-struct FunctionShape<Out (*)(In)> {
+template <class Out, class In> struct FunctionShape<Out (*)(In)> {
   using Input = std::remove_cvref_t<In>;
   using Output = typename FieldValue<std::remove_cvref_t<Out>>::type;
   static constexpr bool filters = IsOptional<std::remove_cvref_t<Out>>::value;
 };
 
-// What an exception of business logic means for the record. Errors: transient for Transient, memory for
-// std::bad_alloc; everything else rejects the record: the sentence.
+// What an exception of business logic means for the record. Errors: transient for Transient, memory
+// for std::bad_alloc; everything else rejects the record: the sentence.
 Result<std::string> explain_exception(std::exception_ptr exception);
 // The digest of this program, which holds the functions: for fingerprints.
 Result<std::string> program_fingerprint();
 
-template <class Function>
-class FunctionInstance final : public TransformInstance {
+template <class Function> class FunctionInstance final : public TransformInstance {
  public:
   using Shape = FunctionShape<Function>;
   FunctionInstance(Function function, SchemaPtr output, std::vector<std::size_t> columns)
@@ -108,8 +104,7 @@ class FunctionInstance final : public TransformInstance {
   std::vector<std::size_t> columns_;
 };
 
-template <class Function>
-class FunctionTransform final : public Transform {
+template <class Function> class FunctionTransform final : public Transform {
  public:
   using Shape = FunctionShape<Function>;
   explicit FunctionTransform(Function function) : function_(std::move(function)) {}

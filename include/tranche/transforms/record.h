@@ -1,9 +1,10 @@
 // Plain structs as records: which column each field is, and how its values are read and written.
 //
-// A field maps to the column of its name. Its type says the column's type: bool boolean, std::int32_t
-// integer, std::int64_t bigint (and the other widths), float real, double, Decimal<w, s>, Date, Time,
-// Timestamp, TimestampTz, std::string_view or std::string varchar; std::optional<T> allows nulls.
-// Threads: pure functions. Lifetime: a string_view of a record points into the page it was read from.
+// A field maps to the column of its name. Its type says the column's type: bool boolean,
+// std::int32_t integer, std::int64_t bigint (and the other widths), float real, double, Decimal<w,
+// s>, Date, Time, Timestamp, TimestampTz, std::string_view or std::string varchar; std::optional<T>
+// allows nulls. Threads: pure functions. Lifetime: a string_view of a record points into the page
+// it was read from.
 #pragma once
 
 #include <optional>
@@ -21,13 +22,9 @@
 namespace tranche {
 
 // What a field's C++ type is as a column. Specialised for each supported type.
-template <class T>
-struct FieldTraits {
-  static constexpr bool supported = false;
-};
+template <class T> struct FieldTraits { static constexpr bool supported = false; };
 
-template <class T, TypeId id>
-struct PlainField {
+template <class T, TypeId id> struct PlainField {
   static constexpr bool supported = true;
   static Type type() { return Type{id}; }
   static T get(const Column& column, std::size_t row) { return column.values<T>()[row]; }
@@ -50,8 +47,7 @@ template <> struct FieldTraits<Time> : PlainField<Time, TypeId::time> {};
 template <> struct FieldTraits<Timestamp> : PlainField<Timestamp, TypeId::timestamp> {};
 template <> struct FieldTraits<TimestampTz> : PlainField<TimestampTz, TypeId::timestamptz> {};
 
-template <>
-struct FieldTraits<bool> {
+template <> struct FieldTraits<bool> {
   static constexpr bool supported = true;
   static Type type() { return Type{TypeId::boolean}; }
   static bool get(const Column& column, std::size_t row) {
@@ -62,13 +58,12 @@ struct FieldTraits<bool> {
   }
 };
 
-template <unsigned W, unsigned S>
-struct FieldTraits<Decimal<W, S>> {
+template <unsigned W, unsigned S> struct FieldTraits<Decimal<W, S>> {
   static constexpr bool supported = true;
-  using Stored = std::conditional_t<
-      (W <= 4), std::int16_t,
-      std::conditional_t<(W <= 9), std::int32_t,
-                         std::conditional_t<(W <= 18), std::int64_t, Int128>>>;
+  using Stored =
+      std::conditional_t<(W <= 4), std::int16_t,
+                         std::conditional_t<(W <= 9), std::int32_t,
+                                            std::conditional_t<(W <= 18), std::int64_t, Int128>>>;
   static Type type() {
     return decimal_type(static_cast<std::uint8_t>(W), static_cast<std::uint8_t>(S));
   }
@@ -80,8 +75,7 @@ struct FieldTraits<Decimal<W, S>> {
   }
 };
 
-template <class T>
-struct TextField {
+template <class T> struct TextField {
   static constexpr bool supported = true;
   static Type type() { return Type{TypeId::varchar}; }
   static T get(const Column& column, std::size_t row) {
@@ -89,41 +83,33 @@ struct TextField {
   }
   static void put(Column& column, std::size_t row, const T& value, Arena& arena) {
     const std::string_view bytes = value;
-    column.values<StringRef>()[row] = StringRef::make(bytes.size() <= 12 ? bytes : arena.copy(bytes));
+    column.values<StringRef>()[row] =
+        StringRef::make(bytes.size() <= 12 ? bytes : arena.copy(bytes));
   }
 };
 template <> struct FieldTraits<std::string_view> : TextField<std::string_view> {};
 template <> struct FieldTraits<std::string> : TextField<std::string> {};
 
-template <class T>
-struct IsOptional : std::false_type {};
-template <class T>
-struct IsOptional<std::optional<T>> : std::true_type {};
+template <class T> struct IsOptional : std::false_type {};
+template <class T> struct IsOptional<std::optional<T>> : std::true_type {};
 
-template <class T>
-struct FieldValue {
-  using type = T;
-};
-template <class T>
-struct FieldValue<std::optional<T>> {
-  using type = T;
-};
+template <class T> struct FieldValue { using type = T; };
+template <class T> struct FieldValue<std::optional<T>> { using type = T; };
 
 // Calls `visit.template operator()<I>()` for each field of Record.
 template <class Record, class Visit, std::size_t... I>
 void for_each_field(Visit&& visit, std::index_sequence<I...>) {
   (visit.template operator()<I>(), ...);
 }
-template <class Record, class Visit>
-void for_each_field(Visit&& visit) {
+template <class Record, class Visit> void for_each_field(Visit&& visit) {
   for_each_field<Record>(std::forward<Visit>(visit),
                          std::make_index_sequence<reflect::field_count<Record>()>{});
 }
 
 // The columns that Record is made of, by name and type; a field that is not optional is required.
-template <class Record>
-Schema schema_of() {
-  static_assert(std::is_aggregate_v<Record>, "a record is a plain struct without constructors or bases");
+template <class Record> Schema schema_of() {
+  static_assert(std::is_aggregate_v<Record>,
+                "a record is a plain struct without constructors or bases");
   Schema schema;
   for_each_field<Record>([&]<std::size_t I>() {
     using Member = std::remove_const_t<reflect::FieldType<Record, I>>;
@@ -139,8 +125,8 @@ Schema schema_of() {
 // Finds the columns of a record in a schema. Errors: config, naming field, column and both types.
 Result<std::vector<std::size_t>> match_columns(const Schema& record, const Schema& columns);
 
-// Reads row `row` of `page`; `columns` come from match_columns. Returns the name of the first field that
-// is null without being optional, or an empty one.
+// Reads row `row` of `page`; `columns` come from match_columns. Returns the name of the first field
+// that is null without being optional, or an empty one.
 template <class Record>
 std::string_view read_record(const Page& page, const std::vector<std::size_t>& columns,
                              std::size_t row, Record& record) {
@@ -162,16 +148,17 @@ std::string_view read_record(const Page& page, const std::vector<std::size_t>& c
 }
 
 // Writes `record` as row `row` of `page`, whose columns are those of schema_of<Record>().
-template <class Record>
-void write_record(Page& page, std::size_t row, const Record& record) {
+template <class Record> void write_record(Page& page, std::size_t row, const Record& record) {
   auto fields = reflect::tie_fields(record);
   for_each_field<Record>([&]<std::size_t I>() {
     using Member = std::remove_const_t<reflect::FieldType<Record, I>>;
     using Traits = FieldTraits<typename FieldValue<Member>::type>;
     Column& column = page.column(I);
     if constexpr (IsOptional<Member>::value) {
-      if (std::get<I>(fields)) Traits::put(column, row, *std::get<I>(fields), page.arena);
-      else column.set_null(row);
+      if (std::get<I>(fields))
+        Traits::put(column, row, *std::get<I>(fields), page.arena);
+      else
+        column.set_null(row);
     } else {
       Traits::put(column, row, std::get<I>(fields), page.arena);
     }

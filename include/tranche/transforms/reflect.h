@@ -1,9 +1,9 @@
 // Names and number of an aggregate's fields, in C++20 and without a macro.
 //
-// The number is found by brace initialisation with ever fewer values that convert to anything; a name
-// is read from __PRETTY_FUNCTION__ of a pointer to the member of a static object. Both are known ways
-// (Boost.PFR and reflect-cpp document them); g++ 12 and clang 14 agree.
-// Threads: compile time only.
+// The number is found by brace initialisation with ever fewer values that convert to anything; a
+// name is read from __PRETTY_FUNCTION__ of a pointer to the member of a static object. Both are
+// known ways (Boost.PFR and reflect-cpp document them); g++ 12 and clang 14 agree. Threads: compile
+// time only.
 #pragma once
 
 #include <cstddef>
@@ -26,19 +26,15 @@ inline constexpr std::size_t fields_max = 32;
 #endif
 // Converts to anything; never called.
 struct Anything {
-  template <class T>
-  operator T&() const&& noexcept;  // NOLINT(implicit)
-  template <class T>
-  operator T&&() const&& noexcept;  // NOLINT(implicit)
+  template <class T> operator T&() const&& noexcept;   // NOLINT(implicit)
+  template <class T> operator T&&() const&& noexcept;  // NOLINT(implicit)
 };
 
-template <class T, std::size_t... I>
-constexpr bool takes_values(std::index_sequence<I...>) {
+template <class T, std::size_t... I> constexpr bool takes_values(std::index_sequence<I...>) {
   return requires { T{(static_cast<void>(I), Anything{})...}; };
 }
 
-template <class T, std::size_t N = fields_max>
-constexpr std::size_t field_count() {
+template <class T, std::size_t N = fields_max> constexpr std::size_t field_count() {
   if constexpr (N == 0) {
     return 0;
   } else if constexpr (takes_values<T>(std::make_index_sequence<N>{})) {
@@ -53,11 +49,8 @@ constexpr std::size_t field_count() {
 #pragma GCC diagnostic pop
 #endif
 
-// References to the fields of `record`, in order.
-template <class T>
-constexpr auto tie_fields(T& record) {
-  constexpr std::size_t count = field_count<std::remove_const_t<T>>();
-  static_assert(count > 0, "a record struct has at least one field");
+// A structured binding needs as many names as there are fields, hence the ladders.
+template <std::size_t count, class T> constexpr auto tie_to_14(T& record) {
   if constexpr (count == 1) {
     auto& [f0] = record;
     return std::tie(f0);
@@ -100,7 +93,11 @@ constexpr auto tie_fields(T& record) {
   } else if constexpr (count == 14) {
     auto& [f0, f1, f2, f3, f4, f5, f6, f7, f8, f9, f10, f11, f12, f13] = record;
     return std::tie(f0, f1, f2, f3, f4, f5, f6, f7, f8, f9, f10, f11, f12, f13);
-  } else if constexpr (count == 15) {
+  }
+}
+
+template <std::size_t count, class T> constexpr auto tie_to_23(T& record) {
+  if constexpr (count == 15) {
     auto& [f0, f1, f2, f3, f4, f5, f6, f7, f8, f9, f10, f11, f12, f13, f14] = record;
     return std::tie(f0, f1, f2, f3, f4, f5, f6, f7, f8, f9, f10, f11, f12, f13, f14);
   } else if constexpr (count == 16) {
@@ -110,103 +107,113 @@ constexpr auto tie_fields(T& record) {
     auto& [f0, f1, f2, f3, f4, f5, f6, f7, f8, f9, f10, f11, f12, f13, f14, f15, f16] = record;
     return std::tie(f0, f1, f2, f3, f4, f5, f6, f7, f8, f9, f10, f11, f12, f13, f14, f15, f16);
   } else if constexpr (count == 18) {
-    auto& [f0, f1, f2, f3, f4, f5, f6, f7, f8, f9, f10, f11, f12, f13, f14, f15, f16,
-           f17] = record;
-    return std::tie(f0, f1, f2, f3, f4, f5, f6, f7, f8, f9, f10, f11, f12, f13, f14, f15, f16,
-                    f17);
+    auto& [f0, f1, f2, f3, f4, f5, f6, f7, f8, f9, f10, f11, f12, f13, f14, f15, f16, f17] = record;
+    return std::tie(f0, f1, f2, f3, f4, f5, f6, f7, f8, f9, f10, f11, f12, f13, f14, f15, f16, f17);
   } else if constexpr (count == 19) {
-    auto& [f0, f1, f2, f3, f4, f5, f6, f7, f8, f9, f10, f11, f12, f13, f14, f15, f16, f17,
-           f18] = record;
-    return std::tie(f0, f1, f2, f3, f4, f5, f6, f7, f8, f9, f10, f11, f12, f13, f14, f15, f16,
-                    f17, f18);
+    auto& [f0, f1, f2, f3, f4, f5, f6, f7, f8, f9, f10, f11, f12, f13, f14, f15, f16, f17, f18] =
+        record;
+    return std::tie(f0, f1, f2, f3, f4, f5, f6, f7, f8, f9, f10, f11, f12, f13, f14, f15, f16, f17,
+                    f18);
   } else if constexpr (count == 20) {
     auto& [f0, f1, f2, f3, f4, f5, f6, f7, f8, f9, f10, f11, f12, f13, f14, f15, f16, f17, f18,
            f19] = record;
-    return std::tie(f0, f1, f2, f3, f4, f5, f6, f7, f8, f9, f10, f11, f12, f13, f14, f15, f16,
-                    f17, f18, f19);
+    return std::tie(f0, f1, f2, f3, f4, f5, f6, f7, f8, f9, f10, f11, f12, f13, f14, f15, f16, f17,
+                    f18, f19);
   } else if constexpr (count == 21) {
-    auto& [f0, f1, f2, f3, f4, f5, f6, f7, f8, f9, f10, f11, f12, f13, f14, f15, f16, f17, f18,
-           f19, f20] = record;
-    return std::tie(f0, f1, f2, f3, f4, f5, f6, f7, f8, f9, f10, f11, f12, f13, f14, f15, f16,
-                    f17, f18, f19, f20);
+    auto& [f0, f1, f2, f3, f4, f5, f6, f7, f8, f9, f10, f11, f12, f13, f14, f15, f16, f17, f18, f19,
+           f20] = record;
+    return std::tie(f0, f1, f2, f3, f4, f5, f6, f7, f8, f9, f10, f11, f12, f13, f14, f15, f16, f17,
+                    f18, f19, f20);
   } else if constexpr (count == 22) {
-    auto& [f0, f1, f2, f3, f4, f5, f6, f7, f8, f9, f10, f11, f12, f13, f14, f15, f16, f17, f18,
-           f19, f20, f21] = record;
-    return std::tie(f0, f1, f2, f3, f4, f5, f6, f7, f8, f9, f10, f11, f12, f13, f14, f15, f16,
-                    f17, f18, f19, f20, f21);
+    auto& [f0, f1, f2, f3, f4, f5, f6, f7, f8, f9, f10, f11, f12, f13, f14, f15, f16, f17, f18, f19,
+           f20, f21] = record;
+    return std::tie(f0, f1, f2, f3, f4, f5, f6, f7, f8, f9, f10, f11, f12, f13, f14, f15, f16, f17,
+                    f18, f19, f20, f21);
   } else if constexpr (count == 23) {
-    auto& [f0, f1, f2, f3, f4, f5, f6, f7, f8, f9, f10, f11, f12, f13, f14, f15, f16, f17, f18,
-           f19, f20, f21, f22] = record;
-    return std::tie(f0, f1, f2, f3, f4, f5, f6, f7, f8, f9, f10, f11, f12, f13, f14, f15, f16,
-                    f17, f18, f19, f20, f21, f22);
-  } else if constexpr (count == 24) {
-    auto& [f0, f1, f2, f3, f4, f5, f6, f7, f8, f9, f10, f11, f12, f13, f14, f15, f16, f17, f18,
-           f19, f20, f21, f22, f23] = record;
-    return std::tie(f0, f1, f2, f3, f4, f5, f6, f7, f8, f9, f10, f11, f12, f13, f14, f15, f16,
-                    f17, f18, f19, f20, f21, f22, f23);
+    auto& [f0, f1, f2, f3, f4, f5, f6, f7, f8, f9, f10, f11, f12, f13, f14, f15, f16, f17, f18, f19,
+           f20, f21, f22] = record;
+    return std::tie(f0, f1, f2, f3, f4, f5, f6, f7, f8, f9, f10, f11, f12, f13, f14, f15, f16, f17,
+                    f18, f19, f20, f21, f22);
+  }
+}
+
+template <std::size_t count, class T> constexpr auto tie_to_32(T& record) {
+  if constexpr (count == 24) {
+    auto& [f0, f1, f2, f3, f4, f5, f6, f7, f8, f9, f10, f11, f12, f13, f14, f15, f16, f17, f18, f19,
+           f20, f21, f22, f23] = record;
+    return std::tie(f0, f1, f2, f3, f4, f5, f6, f7, f8, f9, f10, f11, f12, f13, f14, f15, f16, f17,
+                    f18, f19, f20, f21, f22, f23);
   } else if constexpr (count == 25) {
-    auto& [f0, f1, f2, f3, f4, f5, f6, f7, f8, f9, f10, f11, f12, f13, f14, f15, f16, f17, f18,
-           f19, f20, f21, f22, f23, f24] = record;
-    return std::tie(f0, f1, f2, f3, f4, f5, f6, f7, f8, f9, f10, f11, f12, f13, f14, f15, f16,
-                    f17, f18, f19, f20, f21, f22, f23, f24);
+    auto& [f0, f1, f2, f3, f4, f5, f6, f7, f8, f9, f10, f11, f12, f13, f14, f15, f16, f17, f18, f19,
+           f20, f21, f22, f23, f24] = record;
+    return std::tie(f0, f1, f2, f3, f4, f5, f6, f7, f8, f9, f10, f11, f12, f13, f14, f15, f16, f17,
+                    f18, f19, f20, f21, f22, f23, f24);
   } else if constexpr (count == 26) {
-    auto& [f0, f1, f2, f3, f4, f5, f6, f7, f8, f9, f10, f11, f12, f13, f14, f15, f16, f17, f18,
-           f19, f20, f21, f22, f23, f24, f25] = record;
-    return std::tie(f0, f1, f2, f3, f4, f5, f6, f7, f8, f9, f10, f11, f12, f13, f14, f15, f16,
-                    f17, f18, f19, f20, f21, f22, f23, f24, f25);
+    auto& [f0, f1, f2, f3, f4, f5, f6, f7, f8, f9, f10, f11, f12, f13, f14, f15, f16, f17, f18, f19,
+           f20, f21, f22, f23, f24, f25] = record;
+    return std::tie(f0, f1, f2, f3, f4, f5, f6, f7, f8, f9, f10, f11, f12, f13, f14, f15, f16, f17,
+                    f18, f19, f20, f21, f22, f23, f24, f25);
   } else if constexpr (count == 27) {
-    auto& [f0, f1, f2, f3, f4, f5, f6, f7, f8, f9, f10, f11, f12, f13, f14, f15, f16, f17, f18,
-           f19, f20, f21, f22, f23, f24, f25, f26] = record;
-    return std::tie(f0, f1, f2, f3, f4, f5, f6, f7, f8, f9, f10, f11, f12, f13, f14, f15, f16,
-                    f17, f18, f19, f20, f21, f22, f23, f24, f25, f26);
+    auto& [f0, f1, f2, f3, f4, f5, f6, f7, f8, f9, f10, f11, f12, f13, f14, f15, f16, f17, f18, f19,
+           f20, f21, f22, f23, f24, f25, f26] = record;
+    return std::tie(f0, f1, f2, f3, f4, f5, f6, f7, f8, f9, f10, f11, f12, f13, f14, f15, f16, f17,
+                    f18, f19, f20, f21, f22, f23, f24, f25, f26);
   } else if constexpr (count == 28) {
-    auto& [f0, f1, f2, f3, f4, f5, f6, f7, f8, f9, f10, f11, f12, f13, f14, f15, f16, f17, f18,
-           f19, f20, f21, f22, f23, f24, f25, f26, f27] = record;
-    return std::tie(f0, f1, f2, f3, f4, f5, f6, f7, f8, f9, f10, f11, f12, f13, f14, f15, f16,
-                    f17, f18, f19, f20, f21, f22, f23, f24, f25, f26, f27);
+    auto& [f0, f1, f2, f3, f4, f5, f6, f7, f8, f9, f10, f11, f12, f13, f14, f15, f16, f17, f18, f19,
+           f20, f21, f22, f23, f24, f25, f26, f27] = record;
+    return std::tie(f0, f1, f2, f3, f4, f5, f6, f7, f8, f9, f10, f11, f12, f13, f14, f15, f16, f17,
+                    f18, f19, f20, f21, f22, f23, f24, f25, f26, f27);
   } else if constexpr (count == 29) {
-    auto& [f0, f1, f2, f3, f4, f5, f6, f7, f8, f9, f10, f11, f12, f13, f14, f15, f16, f17, f18,
-           f19, f20, f21, f22, f23, f24, f25, f26, f27, f28] = record;
-    return std::tie(f0, f1, f2, f3, f4, f5, f6, f7, f8, f9, f10, f11, f12, f13, f14, f15, f16,
-                    f17, f18, f19, f20, f21, f22, f23, f24, f25, f26, f27, f28);
+    auto& [f0, f1, f2, f3, f4, f5, f6, f7, f8, f9, f10, f11, f12, f13, f14, f15, f16, f17, f18, f19,
+           f20, f21, f22, f23, f24, f25, f26, f27, f28] = record;
+    return std::tie(f0, f1, f2, f3, f4, f5, f6, f7, f8, f9, f10, f11, f12, f13, f14, f15, f16, f17,
+                    f18, f19, f20, f21, f22, f23, f24, f25, f26, f27, f28);
   } else if constexpr (count == 30) {
-    auto& [f0, f1, f2, f3, f4, f5, f6, f7, f8, f9, f10, f11, f12, f13, f14, f15, f16, f17, f18,
-           f19, f20, f21, f22, f23, f24, f25, f26, f27, f28, f29] = record;
-    return std::tie(f0, f1, f2, f3, f4, f5, f6, f7, f8, f9, f10, f11, f12, f13, f14, f15, f16,
-                    f17, f18, f19, f20, f21, f22, f23, f24, f25, f26, f27, f28, f29);
+    auto& [f0, f1, f2, f3, f4, f5, f6, f7, f8, f9, f10, f11, f12, f13, f14, f15, f16, f17, f18, f19,
+           f20, f21, f22, f23, f24, f25, f26, f27, f28, f29] = record;
+    return std::tie(f0, f1, f2, f3, f4, f5, f6, f7, f8, f9, f10, f11, f12, f13, f14, f15, f16, f17,
+                    f18, f19, f20, f21, f22, f23, f24, f25, f26, f27, f28, f29);
   } else if constexpr (count == 31) {
-    auto& [f0, f1, f2, f3, f4, f5, f6, f7, f8, f9, f10, f11, f12, f13, f14, f15, f16, f17, f18,
-           f19, f20, f21, f22, f23, f24, f25, f26, f27, f28, f29, f30] = record;
-    return std::tie(f0, f1, f2, f3, f4, f5, f6, f7, f8, f9, f10, f11, f12, f13, f14, f15, f16,
-                    f17, f18, f19, f20, f21, f22, f23, f24, f25, f26, f27, f28, f29, f30);
+    auto& [f0, f1, f2, f3, f4, f5, f6, f7, f8, f9, f10, f11, f12, f13, f14, f15, f16, f17, f18, f19,
+           f20, f21, f22, f23, f24, f25, f26, f27, f28, f29, f30] = record;
+    return std::tie(f0, f1, f2, f3, f4, f5, f6, f7, f8, f9, f10, f11, f12, f13, f14, f15, f16, f17,
+                    f18, f19, f20, f21, f22, f23, f24, f25, f26, f27, f28, f29, f30);
   } else if constexpr (count == 32) {
-    auto& [f0, f1, f2, f3, f4, f5, f6, f7, f8, f9, f10, f11, f12, f13, f14, f15, f16, f17, f18,
-           f19, f20, f21, f22, f23, f24, f25, f26, f27, f28, f29, f30, f31] = record;
-    return std::tie(f0, f1, f2, f3, f4, f5, f6, f7, f8, f9, f10, f11, f12, f13, f14, f15, f16,
-                    f17, f18, f19, f20, f21, f22, f23, f24, f25, f26, f27, f28, f29, f30, f31);
+    auto& [f0, f1, f2, f3, f4, f5, f6, f7, f8, f9, f10, f11, f12, f13, f14, f15, f16, f17, f18, f19,
+           f20, f21, f22, f23, f24, f25, f26, f27, f28, f29, f30, f31] = record;
+    return std::tie(f0, f1, f2, f3, f4, f5, f6, f7, f8, f9, f10, f11, f12, f13, f14, f15, f16, f17,
+                    f18, f19, f20, f21, f22, f23, f24, f25, f26, f27, f28, f29, f30, f31);
+  }
+}
+
+// References to the fields of `record`, in order.
+template <class T> constexpr auto tie_fields(T& record) {
+  constexpr std::size_t count = field_count<std::remove_const_t<T>>();
+  static_assert(count > 0, "a record struct has at least one field");
+  if constexpr (count <= 14) {
+    return tie_to_14<count>(record);
+  } else if constexpr (count <= 23) {
+    return tie_to_23<count>(record);
+  } else {
+    return tie_to_32<count>(record);
   }
 }
 
 // An object that is never made, so that its members have addresses at compile time.
-template <class T>
-union Unmade {
+template <class T> union Unmade {
   char none;
   T value;
   constexpr Unmade() : none() {}
   constexpr ~Unmade() {}
 };
-template <class T>
-inline constexpr Unmade<T> unmade{};
+template <class T> inline constexpr Unmade<T> unmade{};
 
-template <class T>
-struct Address {
-  const T* pointer;
-};
+template <class T> struct Address { const T* pointer; };
 
-template <auto address>
-constexpr std::string_view name_of_member() {
+template <auto address> constexpr std::string_view name_of_member() {
   std::string_view text = __PRETTY_FUNCTION__;
-  // g++: "... auto address = Address<int>{(& unmade<S>.Unmade<S>::value.S::id)}; ...]", clang: "[address =
+  // g++: "... auto address = Address<int>{(& unmade<S>.Unmade<S>::value.S::id)}; ...]", clang:
+  // "[address =
   // {&unmade.value.id}]". The name ends at the first closing bracket behind the last "value.".
   text.remove_prefix(text.rfind("value.") + 6);
   text = text.substr(0, text.find_first_of(")}"));
@@ -214,20 +221,18 @@ constexpr std::string_view name_of_member() {
   return colon == std::string_view::npos ? text : text.substr(colon + 1);
 }
 
-template <class T, std::size_t I>
-constexpr auto member_address() {
+template <class T, std::size_t I> constexpr auto member_address() {
   using Field = std::remove_cvref_t<std::tuple_element_t<I, decltype(tie_fields(unmade<T>.value))>>;
   return Address<Field>{std::addressof(std::get<I>(tie_fields(unmade<T>.value)))};
 }
 
 // The name of field I of T.
-template <class T, std::size_t I>
-constexpr std::string_view field_name() {
+template <class T, std::size_t I> constexpr std::string_view field_name() {
   return name_of_member<member_address<T, I>()>();
 }
 
 template <class T, std::size_t I>
-using FieldType = std::remove_reference_t<
-    std::tuple_element_t<I, decltype(tie_fields(std::declval<T&>()))>>;
+using FieldType =
+    std::remove_reference_t<std::tuple_element_t<I, decltype(tie_fields(std::declval<T&>()))>>;
 
 }  // namespace tranche::reflect
