@@ -97,7 +97,7 @@ StepBuilder&& StepBuilder::add_function(std::function<Result<std::unique_ptr<Tra
     }
     spec_.read.options.set("columns", std::move(columns));
     if (spec_.read.options.find("extra_columns") == nullptr) {
-      spec_.read.options.set("extra_columns", Node::scalar("ignore"));
+      spec_.read.options.set("extra_columns", Node::scalar("undeclared"));
     }
   }
   TransformUse use;

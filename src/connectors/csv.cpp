@@ -43,8 +43,10 @@ OptionTable read_table() {
       {.name = "max_record", .kind = OptionKind::size,
        .doc = "A record that is longer is rejected.", .default_text = "1MiB"},
       {.name = "extra_columns", .kind = OptionKind::choice,
-       .doc = "Columns beyond those expected, in a header or a record.", .default_text = "error",
-       .choices = {"error", "ignore"}},
+       .doc = "undeclared: columns of the header that `columns:` leaves out are skipped; ignore: "
+              "so are fields of a record beyond the header's.",
+       .default_text = "error",
+       .choices = {"error", "undeclared", "ignore"}},
       {.name = "missing_columns", .kind = OptionKind::choice,
        .doc = "Columns that a header or a record lacks.", .default_text = "error",
        .choices = {"error", "null"}},
@@ -109,6 +111,8 @@ Result<CsvDialect> read_dialect(const OptionReader& options) {
   dialect.decimal_comma = options.boolean("decimal_comma");
   dialect.max_record_bytes = options.size("max_record");
   dialect.extra_columns_ignored = options.text("extra_columns") == "ignore";
+  dialect.undeclared_ignored =
+      dialect.extra_columns_ignored || options.text("extra_columns") == "undeclared";
   dialect.missing_columns_null = options.text("missing_columns") == "null";
   TRANCHE_TRY(check_dialect(dialect));
   return dialect;

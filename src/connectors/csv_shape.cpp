@@ -102,7 +102,7 @@ Error header_mismatch(const std::string& name, const std::vector<std::string>& u
     if (const auto near = nearest(unknown[0], names)) text += fmt::format(" (\"{}\"?)", *near);
   }
   text += ".";
-  if (!unknown.empty()) text += " Declare it in `columns:`, or say `extra_columns: ignore`.";
+  if (!unknown.empty()) text += " Declare it in `columns:`, or say `extra_columns: undeclared`.";
   if (!missing.empty()) text += " For nulls in its place, say `missing_columns: null`.";
   return make_error(ErrorKind::config, std::move(text), name);
 }
@@ -188,7 +188,7 @@ Result<std::shared_ptr<const CsvColumns>> match_csv_columns(const SchemaPtr& sch
       const Field& field = schema->fields[i];
       if (!dialect.missing_columns_null || field.required) missing.push_back(field.name);
     }
-    if (dialect.extra_columns_ignored) unknown.clear();
+    if (dialect.undeclared_ignored) unknown.clear();
     if (!unknown.empty() || !missing.empty()) {
       return header_mismatch(name, unknown, missing, *schema);
     }

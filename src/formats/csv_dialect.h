@@ -21,7 +21,8 @@ struct CsvDialect {
   bool trim = false;                   // blanks and tabs around fields and quotes don't count
   std::vector<std::string> nulls{""};  // spellings of null, when not quoted
   bool decimal_comma = false;          // decimals and floats are written 12,5
-  bool extra_columns_ignored = false;  // more columns than expected are no error
+  bool undeclared_ignored = false;     // the header may have columns that nobody declared
+  bool extra_columns_ignored = false;  // a record may have more columns than the header
   bool missing_columns_null = false;   // fewer columns than expected are null
   std::uint64_t max_record_bytes = std::uint64_t{1} << 20;  // a longer record is a reject
 };

@@ -180,7 +180,7 @@ TEST_F(CsvConnector, SaysWhatIsWrongWithAHeader) {
                       {"columns", columns_of({{"id", "integer"}, {"name", "varchar"}})}}),
             "The header of b.csv is not the expected one: it lacks \"name\", and it has \"nam\", "
             "which nobody declared (\"name\"?). Declare it in `columns:`, or say `extra_columns: "
-            "ignore`. For nulls in its place, say `missing_columns: null`.");
+            "undeclared`. For nulls in its place, say `missing_columns: null`.");
   EXPECT_NE(error_of({{"csv", Node::scalar("*.csv")}}).find("The header of b.csv"),
             std::string::npos);
   const auto source = open({{"csv", Node::scalar("*.csv")},
@@ -189,6 +189,16 @@ TEST_F(CsvConnector, SaysWhatIsWrongWithAHeader) {
                             {"missing_columns", Node::scalar("null")}});
   EXPECT_EQ(read(*source, cut(*source, {})),
             (std::vector<std::string>{"a.csv:2@8 x|1|", "b.csv:2@7 |1|"}));
+}
+
+TEST_F(CsvConnector, SkipsUndeclaredColumnsAndStillCountsTheFieldsOfARecord) {
+  put("a.csv", "id,other,name\n1,o,x\n2,o,y,z\n3,o,w\n");
+  const auto source = open({{"csv", Node::scalar("a.csv")},
+                            {"columns", columns_of({{"name", "varchar"}, {"id", "integer"}})},
+                            {"extra_columns", Node::scalar("undeclared")}});
+  EXPECT_EQ(read(*source, cut(*source, {})),
+            (std::vector<std::string>{"a.csv:2@14 x|1|", "a.csv:3@20 reject 2,o,y,z",
+                                      "a.csv:4@28 w|3|"}));
 }
 
 TEST_F(CsvConnector, RefusesWhatItCannotRead) {
