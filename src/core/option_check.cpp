@@ -156,6 +156,7 @@ class Checker {
         if (!is_texts(value)) mismatch(option, value, mark);
         return;
       default:
+        if (value.is_null() && option_value::takes_null(option)) return;
         if (value.kind != Node::Kind::scalar || !is_of_kind(option, value.text))
           mismatch(option, value, mark);
     }

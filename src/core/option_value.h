@@ -21,4 +21,7 @@ const OptionTable& column_options();
 // A column of `columns:`, written as a type or as a map. Errors: config, naming the column.
 Result<Field> parse_field(const std::string& name, const Node& value);
 
+// A choice that has "null" among its words is given it by a null too: YAML makes one of that word.
+bool takes_null(const Option& option);
+
 }  // namespace tranche::option_value

@@ -65,6 +65,11 @@ Result<Field> parse_field(const std::string& name, const Node& value) {
   return field;
 }
 
+bool takes_null(const Option& option) {
+  return option.kind == OptionKind::choice &&
+         std::find(option.choices.begin(), option.choices.end(), "null") != option.choices.end();
+}
+
 }  // namespace option_value
 
 bool OptionReader::has(std::string_view name) const { return node(name) != nullptr; }
@@ -79,7 +84,9 @@ std::string OptionReader::text_or_default(std::string_view name) const {
   const auto option = std::find_if(table_.begin(), table_.end(),
                                    [&](const Option& candidate) { return candidate.name == name; });
   assert(option != table_.end());
-  return option == table_.end() ? std::string() : option->default_text;
+  if (option == table_.end()) return {};
+  if (option_value::takes_null(*option) && node_.find(name) != nullptr) return "null";
+  return option->default_text;
 }
 
 std::string OptionReader::text(std::string_view name) const { return text_or_default(name); }

@@ -48,9 +48,9 @@ Node with(std::vector<Node::Entry> entries) {
   return Node::map(std::move(entries), Mark{1, 1});
 }
 
-std::vector<std::string> complaints(const Node& node) {
+std::vector<std::string> complaints(const Node& node, const OptionTable& table = csv_table()) {
   Problems problems;
-  check_options(node, csv_table(), "csv", problems);
+  check_options(node, table, "csv", problems);
   std::vector<std::string> messages;
   for (const Problem& problem : problems) messages.push_back(problem.message);
   return messages;
@@ -233,6 +233,16 @@ TEST(OptionReader, MakesFieldsOfColumnsInTheirOrder) {
   EXPECT_EQ(to_string(OptionReader(given, table).columns("columns")),
             "price decimal(12,2), id bigint not null");
   EXPECT_TRUE(OptionReader(Node(), table).columns("columns").fields.empty());
+}
+
+TEST(OptionReader, TakesANullForTheWordNullOnlyWhereThatIsAChoice) {
+  OptionTable table = csv_table();
+  const Node given = with({entry("extra_columns", Node())});
+  EXPECT_EQ(complaints(given, table).size(), 1U);
+  table[6].choices = {"error", "null"};
+  EXPECT_TRUE(complaints(given, table).empty());
+  EXPECT_EQ(OptionReader(given, table).text("extra_columns"), "null");
+  EXPECT_EQ(OptionReader(with({}), table).text("extra_columns"), "error");
 }
 
 TEST(Node, ReplacesAKeyThatIsSetAgain) {
