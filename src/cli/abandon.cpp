@@ -13,9 +13,9 @@ namespace {
 int act(const Invocation& invocation) {
   const std::string accepted = invocation.value("--accept");
   if (!accepted.empty() && accepted != "committed")
-    return fail(invocation, make_error(ErrorKind::usage,
-                                       fmt::format("--accept {}: \"committed\" was expected",
-                                                   excerpt(accepted))));
+    return fail(invocation,
+                make_error(ErrorKind::usage, fmt::format("--accept {}: \"committed\" was expected",
+                                                         excerpt(accepted))));
   const auto named = take_run(invocation);
   if (!named) return fail(invocation, named.error());
   const RunInfo& run = named->info;
@@ -34,8 +34,9 @@ Command abandon_command() {
   made.name = "abandon";
   made.group = "Work";
   made.summary = "gives up an unfinished run and undoes its unfinished output";
-  made.detail = "Where rows are already committed to a table in append, it refuses; --accept "
-                "committed leaves them there.";
+  made.detail =
+      "Where rows are already committed to a table in append, it refuses; --accept "
+      "committed leaves them there.";
   made.operand = Operand::run;
   made.flags = flags_with({{"--accept", "WHAT", "committed: rows committed to a table stay there"}},
                           run_flags());

@@ -20,7 +20,8 @@ Error unknown_option(const Command& command, const std::string& word) {
                     near ? fmt::format("\"{}\" has no option {}; did you mean {}?", command.name,
                                        excerpt(name), *near)
                          : fmt::format("\"{}\" has no option {}; \"tranche help {}\" lists its "
-                                       "options", command.name, excerpt(name), command.name));
+                                       "options",
+                                       command.name, excerpt(name), command.name));
 }
 
 // The library names the option in its message; a person needs to hear what the option takes.
@@ -28,11 +29,11 @@ Error explain(const Command& command, const CLI::ParseError& error) {
   const std::string said = error.what();
   for (const Flag& flag : command.flags) {
     if (said.find(flag.name) == std::string::npos) continue;
-    return make_error(ErrorKind::usage,
-                      flag.value.empty()
-                          ? fmt::format("The option {} takes no value", flag.name)
-                          : fmt::format("The option {0} needs a value, as in {0} {1}", flag.name,
-                                        flag.value));
+    return make_error(
+        ErrorKind::usage,
+        flag.value.empty()
+            ? fmt::format("The option {} takes no value", flag.name)
+            : fmt::format("The option {0} needs a value, as in {0} {1}", flag.name, flag.value));
   }
   return make_error(ErrorKind::usage, excerpt(said, 200));
 }
@@ -41,11 +42,15 @@ std::size_t operands_max(Operand operand) { return operand == Operand::none ? 0 
 
 std::string operand_name(Operand operand) {
   switch (operand) {
-    case Operand::job: return "JOB";
+    case Operand::job:
+      return "JOB";
     case Operand::run:
-    case Operand::optional_run: return "RUN";
-    case Operand::topic: return "TOPIC";
-    case Operand::none: break;
+    case Operand::optional_run:
+      return "RUN";
+    case Operand::topic:
+      return "TOPIC";
+    case Operand::none:
+      break;
   }
   return "";
 }
@@ -55,13 +60,13 @@ Result<void> check_operands(const Command& command, const Invocation& made) {
     if (word.size() > 1 && word[0] == '-') return unknown_option(command, word);
   if (made.positionals.size() > operands_max(command.operand)) {
     const std::string& extra = made.positionals[operands_max(command.operand)];
-    return make_error(ErrorKind::usage,
-                      command.operand == Operand::none
-                          ? fmt::format("\"{}\" takes no argument, and \"{}\" was given",
-                                        command.name, excerpt(extra))
-                          : fmt::format("\"{}\" takes one {}, and \"{}\" was given too",
-                                        command.name, operand_name(command.operand),
-                                        excerpt(extra)));
+    return make_error(
+        ErrorKind::usage,
+        command.operand == Operand::none
+            ? fmt::format("\"{}\" takes no argument, and \"{}\" was given", command.name,
+                          excerpt(extra))
+            : fmt::format("\"{}\" takes one {}, and \"{}\" was given too", command.name,
+                          operand_name(command.operand), excerpt(extra)));
   }
   return {};
 }

@@ -14,7 +14,8 @@ namespace {
 
 // Reads all data. Bad records go to standard output; people and programs alike read JSON Lines.
 int check_all_data(const Invocation& invocation, const JobSpec& job) {
-  const auto found = check_data(job, [](const std::string& line) { return write_data(line + "\n"); });
+  const auto found =
+      check_data(job, [](const std::string& line) { return write_data(line + "\n"); });
   if (!found) {
     if (found.error().kind == ErrorKind::stopped) return exit_failed;
     return fail(invocation, found.error());
@@ -30,9 +31,8 @@ int act(const Invocation& invocation) {
   if (!job) return exit_usage;
   const auto steps = check_job(*job);
   if (!steps) return fail(invocation, steps.error());
-  const bool is_wrong = std::any_of(steps->begin(), steps->end(), [](const CheckedStep& step) {
-    return step.error.has_value();
-  });
+  const bool is_wrong = std::any_of(steps->begin(), steps->end(),
+                                    [](const CheckedStep& step) { return step.error.has_value(); });
   const int code = is_wrong ? exit_usage : exit_completed;
   if (invocation.has("--data") && !is_wrong) return check_all_data(invocation, *job);
   for (const CheckedStep& step : *steps)
@@ -54,8 +54,8 @@ Command check_command() {
       "With --data all records are read and transformed; each bad one is printed as a line of "
       "JSON, and the exit code is 1 when there is one.";
   made.operand = Operand::job;
-  made.flags = flags_with({{"--data", "", "reads all data and prints every bad record"}},
-                          job_flags());
+  made.flags =
+      flags_with({{"--data", "", "reads all data and prints every bad record"}}, job_flags());
   made.examples = {{"check sales.yaml", "before the first run"},
                    {"check sales.yaml --data | head", "the first bad records"}};
   made.act = act;

@@ -17,43 +17,43 @@ namespace tranche {
 
 // Exit codes, as users may rely on them.
 inline constexpr int exit_completed = 0;
-inline constexpr int exit_failed = 1;    // resumable
-inline constexpr int exit_usage = 2;     // found before the first batch was dispatched
-inline constexpr int exit_stopped = 3;   // before the end, resumable
-inline constexpr int exit_busy = 4;      // another run holds what this one needs
+inline constexpr int exit_failed = 1;   // resumable
+inline constexpr int exit_usage = 2;    // found before the first batch was dispatched
+inline constexpr int exit_stopped = 3;  // before the end, resumable
+inline constexpr int exit_busy = 4;     // another run holds what this one needs
 
 struct Flag {
-  std::string name;         // "--state", "-p"
-  std::string value;        // "DIR"; empty: takes none
+  std::string name;   // "--state", "-p"
+  std::string value;  // "DIR"; empty: takes none
   std::string doc;
-  bool repeats = false;     // may be given several times
+  bool repeats = false;  // may be given several times
 };
 
 struct Example {
-  std::string command;      // without the program's name
+  std::string command;  // without the program's name
   std::string doc;
 };
 
 // What was typed, parsed by the command's data.
 struct Invocation {
-  std::string program;                // as the user calls it
-  std::vector<std::string> words;     // all arguments, the command's name first
+  std::string program;             // as the user calls it
+  std::vector<std::string> words;  // all arguments, the command's name first
   std::vector<std::string> positionals;
   std::map<std::string, std::vector<std::string>> values;  // by name of the flag
-  const JobSpec* own_job = nullptr;   // of a program that is one job
+  const JobSpec* own_job = nullptr;                        // of a program that is one job
 
   bool has(std::string_view flag) const { return values.contains(std::string(flag)); }
   std::string value(std::string_view flag, std::string_view fallback = {}) const;
-  std::string called() const;         // the program without its folder, for help
+  std::string called() const;  // the program without its folder, for help
 };
 
 enum class Operand { none, job, run, optional_run, topic };
 
 struct Command {
   std::string name;
-  std::string group;        // in the help: "Work", "Look", ...
-  std::string summary;      // one line
-  std::string detail;       // paragraphs, separated by newlines
+  std::string group;    // in the help: "Work", "Look", ...
+  std::string summary;  // one line
+  std::string detail;   // paragraphs, separated by newlines
   Operand operand = Operand::none;
   std::vector<Flag> flags;
   std::vector<Example> examples;

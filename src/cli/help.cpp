@@ -17,11 +17,16 @@ constexpr std::array<std::string_view, 4> kGroups{"Prepare", "Work", "Look", "He
 
 std::string operand_text(const Command& command, bool has_own_job) {
   switch (command.operand) {
-    case Operand::job: return has_own_job ? "" : " JOB";
-    case Operand::run: return has_own_job ? " [RUN]" : " RUN";
-    case Operand::optional_run: return " [RUN]";
-    case Operand::topic: return " [TOPIC]";
-    case Operand::none: break;
+    case Operand::job:
+      return has_own_job ? "" : " JOB";
+    case Operand::run:
+      return has_own_job ? " [RUN]" : " RUN";
+    case Operand::optional_run:
+      return " [RUN]";
+    case Operand::topic:
+      return " [TOPIC]";
+    case Operand::none:
+      break;
   }
   return "";
 }
@@ -59,7 +64,7 @@ int act(const Invocation& invocation) {
     return finish(render_connector(*connector, data_look()));
   if (topic == "sql")
     return finish(paint(data_look(), Colour::bold, "process: [{ sql: ... }]") + "\n" +
-                                  render_options(sql_options(), data_look()));
+                  render_options(sql_options(), data_look()));
   const std::vector<std::string> known = topics();
   const auto near = nearest(topic, known);
   return fail(invocation,
@@ -74,11 +79,12 @@ int act(const Invocation& invocation) {
 
 std::string overview(const std::string& program, bool has_own_job, const Look& look) {
   const std::string job = has_own_job ? "" : " JOB";
-  std::string out =
-      has_own_job ? fmt::format("{} is a batch job made with Tranche.\n\n", program)
-                  : std::string("Tranche runs batch jobs: it divides large data, commits every "
-                                "batch exactly\nonce, keeps bad records apart, and goes on where "
-                                "it was interrupted.\n\n");
+  std::string out = has_own_job
+                        ? fmt::format("{} is a batch job made with Tranche.\n\n", program)
+                        : std::string(
+                              "Tranche runs batch jobs: it divides large data, commits every "
+                              "batch exactly\nonce, keeps bad records apart, and goes on where "
+                              "it was interrupted.\n\n");
   out += paint(look, Colour::bold, "Usage") + fmt::format("  {} COMMAND [OPTIONS]\n", program);
   for (const std::string_view group : kGroups) {
     out += "\n" + paint(look, Colour::bold, group) + "\n";
@@ -97,20 +103,24 @@ std::string overview(const std::string& program, bool has_own_job, const Look& l
         {"rejects last", "its bad records, with place and reason"}})
     out += "  " + pad_right(program + " " + command, 28) + paint(look, Colour::dim, doc) + "\n";
   if (!has_own_job)
-    out += "\nJOB is a job file (YAML). RUN is the id of a run or its beginning, a job's name\n"
-           "(its latest run), a job file, or \"last\".\n";
-  out += fmt::format("\"{0} help run\" explains a command, \"{0} help csv\" the options of a "
-                     "system.\n", program);
+    out +=
+        "\nJOB is a job file (YAML). RUN is the id of a run or its beginning, a job's name\n"
+        "(its latest run), a job file, or \"last\".\n";
+  out += wrap(fmt::format("\"{0} help run\" explains a command, \"{0} help csv\" the options of "
+                          "a system.",
+                          program),
+              kPageColumns, 0) +
+         "\n";
   out += "\nExit codes: 0 completed, 1 failed, 2 usage or job file, 3 stopped, 4 busy.\n";
   return out;
 }
 
 std::string command_page(const Command& command, const std::string& program, bool has_own_job,
                          const Look& look) {
-  std::string out = paint(look, Colour::bold, "Usage") +
-                    fmt::format("  {} {}{}{}\n\n", program, command.name,
-                                operand_text(command, has_own_job),
-                                command.flags.empty() ? "" : " [OPTIONS]");
+  std::string out =
+      paint(look, Colour::bold, "Usage") + fmt::format("  {} {}{}{}\n\n", program, command.name,
+                                                       operand_text(command, has_own_job),
+                                                       command.flags.empty() ? "" : " [OPTIONS]");
   std::string summary = command.summary;
   if (summary[0] >= 'a' && summary[0] <= 'z') summary[0] = static_cast<char>(summary[0] - 32);
   out += wrap(summary + ".", kPageColumns, 0) + "\n";
@@ -136,7 +146,8 @@ Command help_command() {
   made.group = "Help";
   made.summary = "explains a command, or the options of a system such as csv";
   made.operand = Operand::topic;
-  made.examples = {{"help run", "a command"}, {"help csv", "a system to read from or write to"},
+  made.examples = {{"help run", "a command"},
+                   {"help csv", "a system to read from or write to"},
                    {"help sql", "the SQL transform"}};
   made.act = act;
   return made;

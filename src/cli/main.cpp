@@ -16,9 +16,8 @@ namespace tranche {
 namespace {
 
 bool asks_for_help(std::span<const std::string> words) {
-  return std::any_of(words.begin(), words.end(), [](const std::string& word) {
-    return word == "--help" || word == "-h";
-  });
+  return std::any_of(words.begin(), words.end(),
+                     [](const std::string& word) { return word == "--help" || word == "-h"; });
 }
 
 // As the user calls it: by its name where it was found on the path, else as it was typed.
@@ -73,7 +72,8 @@ int dispatch(int argc, char** argv, const JobSpec* own_job) {
   if (own_job != nullptr && command->operand == Operand::job && !parsed->positionals.empty())
     return fail(*parsed, make_error(ErrorKind::usage,
                                     fmt::format("This program is the job; \"{}\" is one argument "
-                                                "too many", excerpt(parsed->positionals[0]))));
+                                                "too many",
+                                                excerpt(parsed->positionals[0]))));
   if (own_job == nullptr && command->operand == Operand::run && parsed->positionals.empty())
     return fail(*parsed, make_error(ErrorKind::usage,
                                     fmt::format("\"{0}\" needs a run, as in \"{1} {0} last\"",

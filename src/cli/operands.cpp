@@ -19,7 +19,8 @@ Result<std::vector<GivenParameter>> given_parameters(const Invocation& invocatio
     const std::size_t equals = text.find('=');
     if (equals == 0 || equals == std::string::npos)
       return make_error(ErrorKind::usage, fmt::format("-p {}: name=value was expected, as in "
-                                                      "-p day=2026-01-31", excerpt(text)));
+                                                      "-p day=2026-01-31",
+                                                      excerpt(text)));
     given.emplace_back(text.substr(0, equals), text.substr(equals + 1));
   }
   return given;
@@ -33,10 +34,10 @@ Result<JobSpec> with_parameters(JobSpec job, const std::vector<GivenParameter>& 
     const auto found = std::find(names.begin(), names.end(), name);
     if (found == names.end()) {
       const auto near = nearest(name, names);
-      return make_error(ErrorKind::usage,
-                        fmt::format("The job has no parameter \"{}\"{}", excerpt(name),
-                                    near ? fmt::format("; did you mean \"{}\"?", *near)
-                                         : std::string()));
+      return make_error(
+          ErrorKind::usage,
+          fmt::format("The job has no parameter \"{}\"{}", excerpt(name),
+                      near ? fmt::format("; did you mean \"{}\"?", *near) : std::string()));
     }
     Parameter& parameter = job.parameters[static_cast<std::size_t>(found - names.begin())];
     TRANCHE_ASSIGN(parameter, make_parameter(name, parameter.type, value));
@@ -85,9 +86,10 @@ std::optional<JobSpec> take_job(const Invocation& invocation) {
     return std::nullopt;
   }
   if (invocation.positionals.empty()) {
-    fail(invocation, make_error(ErrorKind::usage,
-                                fmt::format("\"{0}\" needs a job file, as in \"tranche {0} "
-                                            "job.yaml\"", invocation.words.front())));
+    fail(invocation,
+         make_error(ErrorKind::usage, fmt::format("\"{0}\" needs a job file, as in \"tranche {0} "
+                                                  "job.yaml\"",
+                                                  invocation.words.front())));
     return std::nullopt;
   }
   const fs::path file = invocation.positionals.front();
@@ -108,8 +110,10 @@ Result<NamedRun> take_run(const Invocation& invocation) {
   std::string name = "last";
   NamedRun made;
   TRANCHE_ASSIGN(made.state, take_state(invocation));
-  if (!invocation.positionals.empty()) name = invocation.positionals.front();
-  else if (invocation.own_job != nullptr) name = invocation.own_job->name;
+  if (!invocation.positionals.empty())
+    name = invocation.positionals.front();
+  else if (invocation.own_job != nullptr)
+    name = invocation.own_job->name;
   if (is_job_file(name) && file_exists(name)) {
     const fs::path file = name;
     made.state = state_folder(invocation.value("--state"), file.parent_path());
@@ -127,8 +131,10 @@ std::string quote_for_shell(const std::string& word) {
   if (!word.empty() && std::all_of(word.begin(), word.end(), is_plain)) return word;
   std::string out = "'";
   for (const char c : word) {
-    if (c == '\'') out += "'\\''";
-    else out += c;
+    if (c == '\'')
+      out += "'\\''";
+    else
+      out += c;
   }
   return out + "'";
 }

@@ -66,10 +66,14 @@ const Look& data_look() {
 int exit_code(const Error& error) {
   switch (error.kind) {
     case ErrorKind::usage:
-    case ErrorKind::config: return exit_usage;
-    case ErrorKind::stopped: return exit_stopped;
-    case ErrorKind::busy: return exit_busy;
-    default: return exit_failed;
+    case ErrorKind::config:
+      return exit_usage;
+    case ErrorKind::stopped:
+      return exit_stopped;
+    case ErrorKind::busy:
+      return exit_busy;
+    default:
+      return exit_failed;
   }
 }
 

@@ -20,8 +20,8 @@ namespace tranche {
 inline constexpr int standard_output = 1;
 inline constexpr int standard_error = 2;
 
-Result<void> write_data(std::string_view text);   // to standard output
-void write_message(std::string_view text);        // to standard error; what can't be said is lost
+Result<void> write_data(std::string_view text);  // to standard output
+void write_message(std::string_view text);       // to standard error; what can't be said is lost
 
 const Look& message_look();  // of standard error, as it is now
 const Look& data_look();     // of standard output

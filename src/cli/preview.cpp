@@ -29,11 +29,11 @@ Result<void> check_step(const JobSpec& job, const std::string& name) {
   for (const StepSpec& step : job.steps) names.push_back(step.name);
   if (std::find(names.begin(), names.end(), name) != names.end()) return {};
   const auto near = nearest(name, names);
-  return make_error(ErrorKind::usage,
-                    near ? fmt::format("The job has no step \"{}\"; did you mean \"{}\"?",
-                                       excerpt(name), *near)
-                         : fmt::format("The job has no step \"{}\"; it has {}", excerpt(name),
-                                       join(names, ", ")));
+  return make_error(
+      ErrorKind::usage,
+      near
+          ? fmt::format("The job has no step \"{}\"; did you mean \"{}\"?", excerpt(name), *near)
+          : fmt::format("The job has no step \"{}\"; it has {}", excerpt(name), join(names, ", ")));
 }
 
 int act(const Invocation& invocation) {
@@ -42,7 +42,8 @@ int act(const Invocation& invocation) {
   if (!rows)
     return fail(invocation,
                 make_error(ErrorKind::usage, fmt::format("--rows {}: a number from 1 to {} was "
-                                                         "expected", excerpt(text), kRowsMax)));
+                                                         "expected",
+                                                         excerpt(text), kRowsMax)));
   const std::optional<JobSpec> job = take_job(invocation);
   if (!job) return exit_usage;
   const std::string step = invocation.value("--step");

@@ -12,8 +12,9 @@
 namespace tranche {
 namespace {
 
-constexpr std::array kColumns{"run",   "step",  "batch",    "record", "source", "line",      "offset",
-                              "phase", "error", "attempts", "signal", "raw",    "raw_base64"};
+constexpr std::array kColumns{"run",    "step",   "batch",     "record", "source",
+                              "line",   "offset", "phase",     "error",  "attempts",
+                              "signal", "raw",    "raw_base64"};
 
 void append_csv_field(std::string& out, const std::string& text) {
   if (text.find_first_of("\",\r\n") == std::string::npos) {
@@ -48,9 +49,9 @@ std::string csv_header() {
 int act(const Invocation& invocation) {
   const std::string format = invocation.value("--format", "jsonl");
   if (format != "jsonl" && format != "csv")
-    return fail(invocation, make_error(ErrorKind::usage,
-                                       fmt::format("--format {}: jsonl or csv was expected",
-                                                   excerpt(format))));
+    return fail(invocation,
+                make_error(ErrorKind::usage,
+                           fmt::format("--format {}: jsonl or csv was expected", excerpt(format))));
   const auto named = take_run(invocation);
   if (!named) return fail(invocation, named.error());
   const bool is_csv = format == "csv";

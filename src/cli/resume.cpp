@@ -24,15 +24,15 @@ int act(const Invocation& invocation) {
   if (!named) return fail(invocation, named.error());
   const RunInfo& run = named->info;
   if (run.state == "completed" || run.state == "abandoned")
-    return fail(invocation,
-                make_error(ErrorKind::usage,
-                           fmt::format("Run {} is {}: there is nothing to go on with",
-                                       run.run.substr(0, 8), run.state)));
+    return fail(invocation, make_error(ErrorKind::usage,
+                                       fmt::format("Run {} is {}: there is nothing to go on with",
+                                                   run.run.substr(0, 8), run.state)));
   if (invocation.own_job == nullptr && run.job_file.empty())
     return fail(invocation,
                 make_error(ErrorKind::usage,
                            fmt::format("Run {} belongs to a program, not to a job file; give "
-                                       "\"resume\" to that program", run.run.substr(0, 8))));
+                                       "\"resume\" to that program",
+                                       run.run.substr(0, 8))));
   const std::optional<JobSpec> job = job_of(invocation, run);
   if (!job) return exit_usage;
   RunOptions options;
@@ -50,8 +50,9 @@ Command resume_command() {
   made.name = "resume";
   made.group = "Work";
   made.summary = "goes on with a run that failed, was stopped or was interrupted";
-  made.detail = "The job file and the parameters are those of the run. \"tranche run JOB\" does "
-                "the same, and takes options besides.";
+  made.detail =
+      "The job file and the parameters are those of the run. \"tranche run JOB\" does "
+      "the same, and takes options besides.";
   made.operand = Operand::optional_run;
   made.flags = run_flags();
   made.examples = {{"resume last", "goes on with the latest run"},

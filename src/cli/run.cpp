@@ -19,11 +19,16 @@ Error needs(std::string_view flag, const std::string& given, std::string_view ex
 
 Result<void> read_accepted(const std::string& text, RunOptions& options) {
   for (const std::string& word : split(text, ',')) {
-    if (word == "input") options.accept_input = true;
-    else if (word == "job") options.accept_job = true;
-    else if (word == "code") options.accept_code = true;
-    else if (word == "committed") options.accept_committed = true;
-    else return needs("--accept", text, "a list of input, job, code and committed");
+    if (word == "input")
+      options.accept_input = true;
+    else if (word == "job")
+      options.accept_job = true;
+    else if (word == "code")
+      options.accept_code = true;
+    else if (word == "committed")
+      options.accept_committed = true;
+    else
+      return needs("--accept", text, "a list of input, job, code and committed");
   }
   return {};
 }
@@ -91,10 +96,12 @@ Command run_command() {
           {"--memory", "SIZE", "what the run may hold, as in 512MiB; instead of the job's"},
           {"--max-rejects", "N", "bad records that a step may have: 1000 or 0.1%"},
           {"--wait", "TIME", "waits for another run that holds the target, as in 10m"},
-          {"--fresh", "", "gives up the unfinished run, undoes what it has not finished, starts anew"},
+          {"--fresh", "",
+           "gives up the unfinished run, undoes what it has not finished, starts anew"},
           {"--again", "", "loads again what a completed run has already appended"},
-          {"--accept", "WHAT", "goes on although something changed: input, job, code; with "
-                               "--fresh: committed leaves rows in tables"},
+          {"--accept", "WHAT",
+           "goes on although something changed: input, job, code; with "
+           "--fresh: committed leaves rows in tables"},
       },
       job_flags());
   made.examples = {

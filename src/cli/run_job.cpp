@@ -54,8 +54,8 @@ SummaryContext summary_context(const Invocation& invocation, const JobSpec& job,
       context.outputs.emplace_back(step.name, std::move(path));
   if (summary.state == RunState::failed || summary.state == RunState::stopped)
     context.resume_command = go_on;
-  context.rejects_command = quote_for_shell(invocation.program) + " rejects " +
-                            summary.run.substr(0, 8);
+  context.rejects_command =
+      quote_for_shell(invocation.program) + " rejects " + summary.run.substr(0, 8);
   if (!summary.state_folder.empty() && fs::path(summary.state_folder) != state_folder({}, {}))
     context.rejects_command += " --state " + quote_for_shell(summary.state_folder);
   take_bad_records(summary, context);
@@ -64,9 +64,12 @@ SummaryContext summary_context(const Invocation& invocation, const JobSpec& job,
 
 int exit_code_of(const RunSummary& summary) {
   switch (summary.state) {
-    case RunState::completed: return exit_completed;
-    case RunState::stopped: return exit_stopped;
-    default: break;
+    case RunState::completed:
+      return exit_completed;
+    case RunState::stopped:
+      return exit_stopped;
+    default:
+      break;
   }
   // What is wrong before the first batch is the job's or the command line's fault.
   const bool has_begun = std::any_of(summary.steps.begin(), summary.steps.end(),

@@ -1,5 +1,5 @@
-// Runs a job before the eyes of a person: progress, summary, exit code. `run` and `resume` share it.
-// Threads: the process has one thread, since the supervisor forks.
+// Runs a job before the eyes of a person: progress, summary, exit code. `run` and `resume` share
+// it. Threads: the process has one thread, since the supervisor forks.
 #pragma once
 
 #include <string>

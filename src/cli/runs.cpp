@@ -37,8 +37,9 @@ Command runs_command() {
   made.name = "runs";
   made.group = "Look";
   made.summary = "lists the runs, the latest first";
-  made.detail = "\"interrupted\" is a run whose process is gone; the next \"tranche run\" of its "
-                "job goes on with it.";
+  made.detail =
+      "\"interrupted\" is a run whose process is gone; the next \"tranche run\" of its "
+      "job goes on with it.";
   made.flags = flags_with({{"--limit", "N", "how many; default: 20"}}, run_flags());
   made.examples = {{"runs", "those kept in ./.tranche"},
                    {"runs --state examples/.tranche", "those kept elsewhere"}};

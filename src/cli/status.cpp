@@ -11,8 +11,7 @@ int act(const Invocation& invocation) {
   const auto named = take_run(invocation);
   if (!named) return fail(invocation, named.error());
   if (invocation.has("--json")) return finish_json(status_json(named->info));
-  return finish(render_status(named->info, system_clock().now_microseconds(),
-                                          data_look()));
+  return finish(render_status(named->info, system_clock().now_microseconds(), data_look()));
 }
 
 }  // namespace

@@ -14,12 +14,14 @@ int act(const Invocation& invocation) {
   if (!named) return fail(invocation, named.error());
   const RunInfo& run = named->info;
   if (!run.alive)
-    return fail(invocation, make_error(ErrorKind::usage,
-                                       fmt::format("Run {} is not running: it is {}",
-                                                   run.run.substr(0, 8), run.state)));
+    return fail(invocation,
+                make_error(ErrorKind::usage, fmt::format("Run {} is not running: it is {}",
+                                                         run.run.substr(0, 8), run.state)));
   if (auto asked = stop_run(named->state, run.run); !asked) return fail(invocation, asked.error());
-  write_message(fmt::format("Run {} of {} was asked to end; it does so at the next batch "
-                            "boundary.\n", run.run.substr(0, 8), run.job));
+  write_message(
+      fmt::format("Run {} of {} was asked to end; it does so at the next batch "
+                  "boundary.\n",
+                  run.run.substr(0, 8), run.job));
   if (!invocation.has("--json")) return exit_completed;
   return finish_json(Json().set("run", run.run).set("stop_requested", true));
 }
@@ -31,8 +33,9 @@ Command stop_command() {
   made.name = "stop";
   made.group = "Work";
   made.summary = "ends a run at its next batch boundary";
-  made.detail = "As Ctrl-C does in the run's own terminal. What is committed stays; \"tranche "
-                "run\" or \"tranche resume\" goes on.";
+  made.detail =
+      "As Ctrl-C does in the run's own terminal. What is committed stays; \"tranche "
+      "run\" or \"tranche resume\" goes on.";
   made.operand = Operand::run;
   made.flags = run_flags();
   made.examples = {{"stop last", "the latest run"}, {"stop sales", "the run of a job"}};

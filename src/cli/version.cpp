@@ -8,10 +8,9 @@ namespace {
 
 int act(const Invocation& invocation) {
   if (invocation.has("--json"))
-    return finish_json(Json().set("version", TRANCHE_VERSION).set("duckdb",
-                                                                         TRANCHE_DUCKDB_VERSION));
-  return finish(fmt::format("tranche {} (DuckDB {})\n", TRANCHE_VERSION,
-                                        TRANCHE_DUCKDB_VERSION));
+    return finish_json(
+        Json().set("version", TRANCHE_VERSION).set("duckdb", TRANCHE_DUCKDB_VERSION));
+  return finish(fmt::format("tranche {} (DuckDB {})\n", TRANCHE_VERSION, TRANCHE_DUCKDB_VERSION));
 }
 
 }  // namespace

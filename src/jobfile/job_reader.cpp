@@ -16,10 +16,14 @@ bool is_scalar(const Node* node) { return node != nullptr && node->kind == Node:
 
 std::string kind_name(const Node& node) {
   switch (node.kind) {
-    case Node::Kind::null: return "nothing";
-    case Node::Kind::scalar: return fmt::format("\"{}\"", excerpt(node.text, 40));
-    case Node::Kind::list: return "a list";
-    case Node::Kind::map: return "a map";
+    case Node::Kind::null:
+      return "nothing";
+    case Node::Kind::scalar:
+      return fmt::format("\"{}\"", excerpt(node.text, 40));
+    case Node::Kind::list:
+      return "a list";
+    case Node::Kind::map:
+      return "a map";
   }
   return "something else";
 }
@@ -61,11 +65,10 @@ bool JobReader::take_later_keys(Node& map, std::string_view place) {
   std::erase_if(map.entries, [&](const Node::Entry& entry) {
     const LaterKey* later = find_later_key(place, entry.key);
     if (later == nullptr) return false;
-    problem(entry.mark,
-            fmt::format("\"{}\" {} is not in this version of Tranche; {}{}", entry.key,
-                        place == "job" ? std::string("of a job") : sentence(place),
-                        to_lower(later->instead.substr(0, 1)),
-                        later->instead.substr(1, later->instead.size() - 2)));
+    problem(entry.mark, fmt::format("\"{}\" {} is not in this version of Tranche; {}{}", entry.key,
+                                    place == "job" ? std::string("of a job") : sentence(place),
+                                    to_lower(later->instead.substr(0, 1)),
+                                    later->instead.substr(1, later->instead.size() - 2)));
     replaces = replaces || later->replaces_read;
     return true;
   });
@@ -76,13 +79,14 @@ void JobReader::name(const Node* node, std::string_view what) {
   if (!is_scalar(node)) return;  // the table has said so
   const std::string& text = node->text;
   const auto good = [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-           c == '-' || c == '_' || c == '.';
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
+           c == '_' || c == '.';
   };
   if (text.empty() || text.size() > 100 || text[0] == '.' || text[0] == '-' ||
       !std::all_of(text.begin(), text.end(), good))
     problem(node->mark, fmt::format("\"{}\" can't name a {}; use up to 100 letters, digits, "
-                                    "\"-\", \"_\" and \".\"", excerpt(text, 40), what));
+                                    "\"-\", \"_\" and \".\"",
+                                    excerpt(text, 40), what));
 }
 
 void JobReader::read(Node root, JobSpec& job) {
@@ -99,8 +103,9 @@ void JobReader::read(Node root, JobSpec& job) {
   const Node* steps = root.find("steps");
   if (steps == nullptr) return;
   if (steps->kind != Node::Kind::list || steps->items.empty()) {
-    problem(steps->mark, "\"steps\" was expected to be a list with at least one step, each "
-                         "beginning with \"- name: ...\"");
+    problem(steps->mark,
+            "\"steps\" was expected to be a list with at least one step, each "
+            "beginning with \"- name: ...\"");
     return;
   }
   std::set<std::string> names;
@@ -108,9 +113,9 @@ void JobReader::read(Node root, JobSpec& job) {
     job.steps.push_back(step(steps->items[i], i));
     const StepSpec& made = job.steps.back();
     if (!made.name.empty() && !names.insert(made.name).second)
-      problem(steps->items[i].find("name")->mark,
-              fmt::format("Two steps have the name \"{}\"; give each its own",
-                          excerpt(made.name, 40)));
+      problem(
+          steps->items[i].find("name")->mark,
+          fmt::format("Two steps have the name \"{}\"; give each its own", excerpt(made.name, 40)));
   }
 }
 
@@ -120,7 +125,8 @@ StepSpec JobReader::step(Node node, std::size_t number) {
   if (!is_map(node, fmt::format("Step {}", number + 1), "- name: load")) return made;
   const bool is_other = take_later_keys(node, "step");
   static constexpr std::array<std::string_view, 2> kEnds{"read", "write"};
-  if (is_other) std::erase_if(node.entries, [](const Node::Entry& entry) {
+  if (is_other)
+    std::erase_if(node.entries, [](const Node::Entry& entry) {
       return entry.key == "tables" || entry.key == "title" || entry.key == "sections";
     });
   check_options(node, is_other ? without_required(step_options(), kEnds) : step_options(), "step",
@@ -212,8 +218,9 @@ Division JobReader::division(Node node) {
   if (is_scalar(bytes)) made.bytes = parse_size(bytes->text).value_or(1);
   for (const auto& [limit, value] : {std::pair(rows, made.rows), std::pair(bytes, made.bytes)})
     if (is_scalar(limit) && value == 0)
-      problem(limit->mark, "A batch holds at least one record; a number greater than 0 was "
-                           "expected");
+      problem(limit->mark,
+              "A batch holds at least one record; a number greater than 0 was "
+              "expected");
   return made;
 }
 
@@ -222,7 +229,8 @@ std::vector<TransformUse> JobReader::process(const Node& node) {
   if (node.kind == Node::Kind::null) return made;
   if (node.kind != Node::Kind::list) {
     problem(node.mark, fmt::format("\"process\" was expected to be a list of transforms, each "
-                                   "beginning with \"- sql: ...\", and is {}", kind_name(node)));
+                                   "beginning with \"- sql: ...\", and is {}",
+                                   kind_name(node)));
     return made;
   }
   for (const Node& item : node.items)
@@ -244,8 +252,9 @@ void JobReader::lookups(const Node& tables) {
   if (!is_map(tables, "\"tables\"", "tables: { rates: { csv: rates.csv } }")) return;
   for (const Node::Entry& entry : tables.entries) {
     if (to_lower(entry.key) == "batch")
-      problem(entry.mark, "A lookup table can't be called \"batch\", the name of the records "
-                          "themselves; give it another name");
+      problem(entry.mark,
+              "A lookup table can't be called \"batch\", the name of the records "
+              "themselves; give it another name");
     connector(entry.value, true, fmt::format("tables: {}", entry.key));
   }
 }
@@ -254,8 +263,10 @@ void JobReader::on_error(const Node& node, StepSpec& made) {
   if (node.kind != Node::Kind::map) return;  // the table has said so
   if (const Node* limit = node.find("max_rejects"); is_scalar(limit)) {
     auto parsed = parse_reject_limit(limit->text);
-    if (parsed) made.reject_limit = *parsed;
-    else problem(limit->mark, parsed.error().message);
+    if (parsed)
+      made.reject_limit = *parsed;
+    else
+      problem(limit->mark, parsed.error().message);
   }
   if (const Node* path = node.find("rejects"); is_scalar(path)) made.rejects_path = path->text;
   const Node* retry = node.find("retry");
@@ -285,16 +296,17 @@ WorkersSpec JobReader::workers(Node node) {
     number = node.find("threads");
     if (number == nullptr || problems_.size() > before) {
       if (problems_.size() == before)
-        problem(node.mark, "\"workers\" is empty; \"auto\", a number or \"{ threads: 4 }\" was "
-                           "expected");
+        problem(node.mark,
+                "\"workers\" is empty; \"auto\", a number or \"{ threads: 4 }\" was "
+                "expected");
       return made;
     }
   }
   const auto count = is_scalar(number) ? whole_number(number->text) : std::nullopt;
   if (!count || *count == 0 || *count > kThreadsMax) {
     problem(number->mark, fmt::format("\"workers\" is {}; \"auto\", a number from 1 to {} or "
-                                      "\"{{ threads: 4 }}\" was expected", kind_name(*number),
-                                      kThreadsMax));
+                                      "\"{{ threads: 4 }}\" was expected",
+                                      kind_name(*number), kThreadsMax));
     return made;
   }
   made.threads = static_cast<std::uint32_t>(*count);

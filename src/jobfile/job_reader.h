@@ -33,9 +33,7 @@ class JobReader {
   // makes the thing another kind of step, so that read and write are not missed.
   bool take_later_keys(Node& map, std::string_view place);
   bool is_map(const Node& node, std::string_view what, std::string_view example);
-  void problem(Mark mark, std::string message) {
-    problems_.push_back({mark, std::move(message)});
-  }
+  void problem(Mark mark, std::string message) { problems_.push_back({mark, std::move(message)}); }
 
   Problems& problems_;
 };

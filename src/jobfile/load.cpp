@@ -29,8 +29,8 @@ Error summarise(const fs::path& file, Problems& problems) {
   const std::size_t count = problems.size();
   return make_error(ErrorKind::config,
                     count == 1 ? fmt::format("{} has an error; nothing was started", file.string())
-                               : fmt::format("{} has {} errors; nothing was started",
-                                             file.string(), format_count(count)));
+                               : fmt::format("{} has {} errors; nothing was started", file.string(),
+                                             format_count(count)));
 }
 
 Result<std::string> read_job_file(const fs::path& file) {
@@ -40,9 +40,8 @@ Result<std::string> read_job_file(const fs::path& file) {
                       fmt::format("{} is a folder; a job file was expected", file.string()));
   if (found.bytes > yaml_bytes_max)
     return make_error(ErrorKind::config,
-                      fmt::format("{} has {}; a job file of at most {} was expected",
-                                  file.string(), format_size(found.bytes),
-                                  format_size(yaml_bytes_max)));
+                      fmt::format("{} has {}; a job file of at most {} was expected", file.string(),
+                                  format_size(found.bytes), format_size(yaml_bytes_max)));
   return read_file(file);
 }
 
@@ -53,8 +52,9 @@ Result<JobSpec> parse_job(std::string_view text, const fs::path& file,
   std::optional<Node> root = parse_yaml(text, problems);
   if (!root) return summarise(file, problems);
   if (root->kind != Node::Kind::map) {
-    problems.push_back({root->mark, "A job file is a map; \"job: name\" and \"steps:\" were "
-                                    "expected"});
+    problems.push_back({root->mark,
+                        "A job file is a map; \"job: name\" and \"steps:\" were "
+                        "expected"});
     return summarise(file, problems);
   }
   JobSpec job;
@@ -90,8 +90,8 @@ Result<WorkersSpec> parse_workers(std::string_view text) {
   WorkersSpec made;
   if (node) made = JobReader(problems).workers(*node);
   if (problems.empty()) return made;
-  return make_error(ErrorKind::usage, fmt::format("--workers {}: {}", excerpt(text),
-                                                  problems.front().message));
+  return make_error(ErrorKind::usage,
+                    fmt::format("--workers {}: {}", excerpt(text), problems.front().message));
 }
 
 Result<std::string> read_job_name(const fs::path& file) {

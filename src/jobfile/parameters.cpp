@@ -28,15 +28,23 @@ std::string did_you_mean(std::string_view word, std::span<const std::string> can
 // A value of the type that stands in where none was given.
 std::string sample_text(Type type) {
   switch (type.id) {
-    case TypeId::boolean: return "true";
-    case TypeId::date: return "2000-01-01";
-    case TypeId::time: return "00:00:00";
-    case TypeId::timestamp: return "2000-01-01 00:00:00";
-    case TypeId::timestamptz: return "2000-01-01 00:00:00+00";
-    case TypeId::uuid: return "00000000-0000-0000-0000-000000000000";
+    case TypeId::boolean:
+      return "true";
+    case TypeId::date:
+      return "2000-01-01";
+    case TypeId::time:
+      return "00:00:00";
+    case TypeId::timestamp:
+      return "2000-01-01 00:00:00";
+    case TypeId::timestamptz:
+      return "2000-01-01 00:00:00+00";
+    case TypeId::uuid:
+      return "00000000-0000-0000-0000-000000000000";
     case TypeId::varchar:
-    case TypeId::blob: return "sample";
-    default: return "1";
+    case TypeId::blob:
+      return "sample";
+    default:
+      return "1";
   }
 }
 
@@ -54,15 +62,17 @@ Declaration read_declaration(const Node::Entry& entry, Problems& problems) {
     type = entry.value.find("type");
     made.default_value = entry.value.find("default");
   } else if (entry.value.kind != Node::Kind::scalar) {
-    problems.push_back({entry.value.mark,
-                        fmt::format("The parameter \"{}\" needs a type, as in \"{}: date\"",
-                                    entry.key, entry.key)});
+    problems.push_back(
+        {entry.value.mark, fmt::format("The parameter \"{}\" needs a type, as in \"{}: date\"",
+                                       entry.key, entry.key)});
     return made;
   }
   if (type == nullptr || type->kind != Node::Kind::scalar) return made;
   auto parsed = parse_type(type->text);
-  if (parsed) made.type = *parsed;
-  else problems.push_back({type->mark, parsed.error().message});
+  if (parsed)
+    made.type = *parsed;
+  else
+    problems.push_back({type->mark, parsed.error().message});
   return made;
 }
 
@@ -87,13 +97,15 @@ Parameter give_value(const Node::Entry& entry, const Declaration& declared, Give
     if (!fallback->quoted && (*text == "window_start" || *text == "window_end")) {
       problems.push_back({mark, fmt::format("\"{}\" comes with schedules, which are not in this "
                                             "version; leave the default out and give the value "
-                                            "with -p {}=...", *text, entry.key)});
+                                            "with -p {}=...",
+                                            *text, entry.key)});
       return sample_parameter(entry.key, type);
     }
   }
   if (text == nullptr) {
     problems.push_back({mark, fmt::format("The parameter \"{}\" ({}) has no value; give it with "
-                                          "-p {}=...", entry.key, to_string(type), entry.key)});
+                                          "-p {}=...",
+                                          entry.key, to_string(type), entry.key)});
     return sample_parameter(entry.key, type);
   }
   auto made = make_parameter(entry.key, type, *text);
@@ -115,8 +127,10 @@ class Substitution {
     for (Node::Entry& entry : node.entries)
       in(entry.value, entry.key == "sql" || entry.key == "query");
     if (node.kind != Node::Kind::scalar || node.text.find('$') == std::string::npos) return;
-    if (is_sql) check_sql(node);
-    else node.text = replaced(node.text, node.mark);
+    if (is_sql)
+      check_sql(node);
+    else
+      node.text = replaced(node.text, node.mark);
   }
 
  private:
@@ -127,7 +141,8 @@ class Substitution {
     std::string name = end == std::string::npos ? "name" : node.text.substr(at + 2, end - at - 2);
     if (!is_name(name)) name = "name";
     problems_.push_back({node.mark, fmt::format("In SQL a parameter is ${0}, a typed value, and "
-                                                "\"${{{0}}}\" is not replaced; write ${0}", name)});
+                                                "\"${{{0}}}\" is not replaced; write ${0}",
+                                                name)});
   }
   std::string replaced(const std::string& text, Mark mark) {
     std::string out;
@@ -141,8 +156,9 @@ class Substitution {
       } else {
         const std::size_t end = text.find('}', i);
         if (end == std::string::npos) {
-          problems_.push_back({mark, "A \"${\" is not closed with \"}\"; for a dollar and a brace "
-                                     "write \"$${\""});
+          problems_.push_back({mark,
+                               "A \"${\" is not closed with \"}\"; for a dollar and a brace "
+                               "write \"$${\""});
           return out;
         }
         out += value_of(text.substr(i + 2, end - i - 2), mark);
@@ -157,13 +173,14 @@ class Substitution {
       const char* value = variable.empty() ? nullptr : std::getenv(variable.c_str());
       if (value != nullptr) return value;
       problems_.push_back({mark, fmt::format("The environment variable {} is not set; set it, or "
-                                             "use a parameter", excerpt(variable))});
+                                             "use a parameter",
+                                             excerpt(variable))});
       return "unset";
     }
     for (const Parameter& parameter : parameters_)
       if (parameter.name == name) return parameter.text;
-    problems_.push_back({mark, fmt::format("There is no parameter \"{}\"{}", excerpt(name),
-                                           hint_for(name))});
+    problems_.push_back(
+        {mark, fmt::format("There is no parameter \"{}\"{}", excerpt(name), hint_for(name))});
     return "unknown";
   }
   std::string hint_for(const std::string& name) const {
@@ -187,18 +204,22 @@ std::vector<Parameter> read_parameters(const Node* params, Given given, Problems
     for (const Node::Entry& entry : params->entries) {
       if (!is_name(entry.key))
         problems.push_back({entry.mark, fmt::format("\"{}\" can't name a parameter; use letters, "
-                                                    "digits and _", excerpt(entry.key))});
+                                                    "digits and _",
+                                                    excerpt(entry.key))});
       if (std::find(names.begin(), names.end(), entry.key) != names.end())
         problems.push_back({entry.mark, fmt::format("The parameter \"{}\" is declared twice",
                                                     excerpt(entry.key))});
       names.push_back(entry.key);
       const Declaration declared = read_declaration(entry, problems);
-      if (declared.type) made.push_back(give_value(entry, declared, given, problems));
-      else made.push_back(Parameter{entry.key, Type{}, "sample", false});
+      if (declared.type)
+        made.push_back(give_value(entry, declared, given, problems));
+      else
+        made.push_back(Parameter{entry.key, Type{}, "sample", false});
     }
   } else if (params != nullptr && !params->is_null()) {
-    problems.push_back({params->mark, "\"params\" was expected to be a map, as in "
-                                      "\"params: { day: date }\""});
+    problems.push_back({params->mark,
+                        "\"params\" was expected to be a map, as in "
+                        "\"params: { day: date }\""});
   }
   for (const auto& [name, value] : given) {
     if (std::find(names.begin(), names.end(), name) != names.end()) continue;

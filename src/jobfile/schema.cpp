@@ -8,9 +8,7 @@
 namespace tranche {
 namespace {
 
-Json text_schema() {
-  return Json().set("type", Json::Array{"string", "number", "boolean"});
-}
+Json text_schema() { return Json().set("type", Json::Array{"string", "number", "boolean"}); }
 
 // A value of another type may always be a parameter: ${name}.
 Json or_parameter(Json schema) {
@@ -29,10 +27,9 @@ Json table_schema(const OptionTable& table);
 Json columns_schema() {
   Json field;
   field.set("type", "object");
-  field.set("properties",
-            Json()
-                .set("type", Json().set("type", "string"))
-                .set("null", Json().set("enum", Json::Array{"error", "ok"})));
+  field.set("properties", Json()
+                              .set("type", Json().set("type", "string"))
+                              .set("null", Json().set("enum", Json::Array{"error", "ok"})));
   field.set("required", Json::Array{"type"});
   field.set("additionalProperties", false);
   Json one;
@@ -47,19 +44,26 @@ Json option_schema(const Option& option) {
       if (!option.choices.empty()) made.set("examples", strings(option.choices));
       return made;
     }
-    case OptionKind::boolean: return or_parameter(Json().set("type", "boolean"));
+    case OptionKind::boolean:
+      return or_parameter(Json().set("type", "boolean"));
     case OptionKind::count:
       return or_parameter(Json().set("type", "integer").set("minimum", 0));
-    case OptionKind::size: return Json().set("type", Json::Array{"integer", "string"});
-    case OptionKind::duration: return Json().set("type", "string");
-    case OptionKind::choice: return or_parameter(Json().set("enum", strings(option.choices)));
+    case OptionKind::size:
+      return Json().set("type", Json::Array{"integer", "string"});
+    case OptionKind::duration:
+      return Json().set("type", "string");
+    case OptionKind::choice:
+      return or_parameter(Json().set("enum", strings(option.choices)));
     case OptionKind::texts: {
       Json list = Json().set("type", "array").set("items", text_schema());
       return Json().set("anyOf", Json::Array{text_schema(), std::move(list)});
     }
-    case OptionKind::columns: return columns_schema();
-    case OptionKind::map: return table_schema(option.children);
-    case OptionKind::any: return Json{Json::Object{}};
+    case OptionKind::columns:
+      return columns_schema();
+    case OptionKind::map:
+      return table_schema(option.children);
+    case OptionKind::any:
+      return Json{Json::Object{}};
   }
   return Json{Json::Object{}};
 }
@@ -117,21 +121,20 @@ Json process_schema() {
 }
 
 Json batch_schema() {
-  return Json().set("anyOf", Json::Array{Json().set("enum", Json::Array{"auto"}),
-                                         table_schema(batch_options())});
+  return Json().set(
+      "anyOf", Json::Array{Json().set("enum", Json::Array{"auto"}), table_schema(batch_options())});
 }
 
 Json workers_schema() {
   Json number = Json().set("type", "integer").set("minimum", 1);
-  return or_parameter(Json().set(
-      "anyOf", Json::Array{Json().set("enum", Json::Array{"auto"}), std::move(number),
-                           table_schema(workers_options())}));
+  return or_parameter(
+      Json().set("anyOf", Json::Array{Json().set("enum", Json::Array{"auto"}), std::move(number),
+                                      table_schema(workers_options())}));
 }
 
 Json params_schema() {
   Json one;
-  one.set("anyOf",
-          Json::Array{Json().set("type", "string"), table_schema(parameter_options())});
+  one.set("anyOf", Json::Array{Json().set("type", "string"), table_schema(parameter_options())});
   return Json().set("type", "object").set("additionalProperties", std::move(one));
 }
 

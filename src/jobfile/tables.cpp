@@ -34,9 +34,10 @@ Option on_error_option() {
       with_default(option("attempts", OptionKind::count,
                           "How often a batch is tried in all when the trouble may pass by itself."),
                    "3"),
-      with_default(option("backoff", OptionKind::duration,
-                          "How long to wait before the second attempt; doubled for each further one."),
-                   "1s"),
+      with_default(
+          option("backoff", OptionKind::duration,
+                 "How long to wait before the second attempt; doubled for each further one."),
+          "1s"),
       with_default(option("max_backoff", OptionKind::duration, "The longest wait."), "30s"),
   };
   OptionTable children{
@@ -52,9 +53,9 @@ Option on_error_option() {
                           "The file that the rejects are also written to, as JSON Lines."),
                    "out/rejects.jsonl"),
   };
-  return with_children(option("on_error", OptionKind::map,
-                              "What bad records and passing trouble do to the step."),
-                       std::move(children));
+  return with_children(
+      option("on_error", OptionKind::map, "What bad records and passing trouble do to the step."),
+      std::move(children));
 }
 
 constexpr std::array kLaterKeys{
@@ -91,9 +92,9 @@ constexpr std::array kLaterKeys{
 
 const OptionTable& job_options() {
   static const OptionTable table{
-      required(with_example(option("job", OptionKind::text,
-                                   "The job's name: its identity within a state folder."),
-                            "nightly-sales")),
+      required(with_example(
+          option("job", OptionKind::text, "The job's name: its identity within a state folder."),
+          "nightly-sales")),
       option("description", OptionKind::text, "What the job is for, for people."),
       with_example(option("params", OptionKind::any,
                           "Values that are given anew for each run: name: type, or name: "
@@ -103,9 +104,9 @@ const OptionTable& job_options() {
                           "The bytes that the whole run may hold; a quarter of the machine's "
                           "memory when left out."),
                    "512MiB"),
-      required(with_example(option("steps", OptionKind::any,
-                                   "What the job does, one step after the other."),
-                            "[{ name: load, read: { csv: in.csv }, write: { parquet: out } }]")),
+      required(with_example(
+          option("steps", OptionKind::any, "What the job does, one step after the other."),
+          "[{ name: load, read: { csv: in.csv }, write: { parquet: out } }]")),
   };
   return table;
 }
@@ -127,16 +128,17 @@ const OptionTable& step_options() {
       with_example(option("workers", OptionKind::any,
                           "How many threads work: auto, a number, or { threads: }."),
                    "4"),
-      required(with_example(option("write", OptionKind::any,
-                                   "Where the records go: one system and its options."),
-                            "{ csv: out.csv }")),
+      required(with_example(
+          option("write", OptionKind::any, "Where the records go: one system and its options."),
+          "{ csv: out.csv }")),
   };
   return table;
 }
 
 const OptionTable& parameter_options() {
   static const OptionTable table{
-      required(with_example(option("type", OptionKind::text, "Its type, as SQL names it."), "date")),
+      required(
+          with_example(option("type", OptionKind::text, "Its type, as SQL names it."), "date")),
       option("default", OptionKind::text, "Its value when the command line gives none."),
       option("description", OptionKind::text, "What it is for, for people."),
   };

@@ -21,7 +21,7 @@ const OptionTable& workers_options();
 struct LaterKey {
   std::string_view place;  // "job", "step", "process", "read", "write", "batch", "workers"
   std::string_view key;
-  std::string_view instead;  // what to do now: a sentence
+  std::string_view instead;    // what to do now: a sentence
   bool replaces_read = false;  // of a step: a kind of step that needs neither read nor write
 };
 std::span<const LaterKey> later_keys();

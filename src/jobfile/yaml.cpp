@@ -45,8 +45,7 @@ constexpr std::array kSayings{
     Saying{"unknown escape character",
            "A backslash in double quotes begins an escape that YAML does not know; write \\\\, or "
            "use single quotes"},
-    Saying{"unknown token",
-           "This character can't begin a value; put the text in quotes"},
+    Saying{"unknown token", "This character can't begin a value; put the text in quotes"},
     Saying{"unexpected character in block scalar",
            "Behind | or > only a comment may follow; the text begins on the next line"},
 };
@@ -113,9 +112,12 @@ Extent extent(const Node& node) {
 bool is_closed(std::string_view text) {
   if (text.empty() || (text[0] != '"' && text[0] != '\'')) return true;
   for (std::size_t i = 1; i < text.size(); ++i) {
-    if (text[0] == '"' && text[i] == '\\') ++i;
-    else if (text[i] == text[0] && text[0] == '\'' && text.substr(i + 1).starts_with('\'')) ++i;
-    else if (text[i] == text[0]) return true;
+    if (text[0] == '"' && text[i] == '\\')
+      ++i;
+    else if (text[i] == text[0] && text[0] == '\'' && text.substr(i + 1).starts_with('\''))
+      ++i;
+    else if (text[i] == text[0])
+      return true;
   }
   return false;
 }
@@ -202,8 +204,8 @@ class Builder : public YAML::EventHandler {
   }
   void open(Node node, YAML::anchor_t anchor) {
     if (open_.size() == yaml_depth_max)
-      problems_.push_back({node.mark, fmt::format("Values are nested more than {} levels deep",
-                                                  yaml_depth_max)});
+      problems_.push_back(
+          {node.mark, fmt::format("Values are nested more than {} levels deep", yaml_depth_max)});
     open_.push_back(Open{std::move(node), anchor, false, {}, {}});
   }
   void close() {
@@ -290,8 +292,8 @@ std::optional<Node> parse_yaml(std::string_view text, Problems& problems) {
   if (text.starts_with("\xEF\xBB\xBF")) text.remove_prefix(3);
   const Lines lines(text);
   if (text.size() > yaml_bytes_max) {
-    problems.push_back({{}, fmt::format("The job file is larger than {}",
-                                        format_size(yaml_bytes_max))});
+    problems.push_back(
+        {{}, fmt::format("The job file is larger than {}", format_size(yaml_bytes_max))});
     return std::nullopt;
   }
   std::optional<std::size_t> bad = find_invalid_utf8(text);
@@ -311,13 +313,14 @@ std::optional<Node> parse_yaml(std::string_view text, Problems& problems) {
     Builder second(lines, ignored);
     if (root && parser.HandleNextDocument(second)) {
       const std::optional<Node> rest = second.take();
-      problems.push_back({rest ? rest->mark : Mark{},
-                          "A second document begins here; a job file holds one"});
+      problems.push_back(
+          {rest ? rest->mark : Mark{}, "A second document begins here; a job file holds one"});
     }
   } catch (const YAML::Exception& error) {
     const std::optional<Mark> tab = tab_above(lines, error.mark.line);
-    problems.push_back({tab ? *tab : lines.mark(error.mark.line, error.mark.column),
-                        tab ? std::string(kSayings[0].ours) : say(error.msg, lines.rest(error.mark.line, 0))});
+    problems.push_back(
+        {tab ? *tab : lines.mark(error.mark.line, error.mark.column),
+         tab ? std::string(kSayings[0].ours) : say(error.msg, lines.rest(error.mark.line, 0))});
   } catch (const std::exception& error) {
     problems.push_back({{}, fmt::format("The YAML can't be read: {}", excerpt(error.what()))});
   }

@@ -104,16 +104,16 @@ std::string render_runs(std::span<const RunInfo> runs, std::int64_t now_microsec
                    {"parameters", Align::left}});
   for (const RunInfo& run : runs) {
     const std::uint64_t rejects = rejected(run);
-    table.add({{run.run.substr(0, 8)},
-               {run.job, Colour::bold},
-               {run.state, state_colour(run.state)},
-               {moment(run.started_microseconds), Colour::dim},
-               {run.state == "interrupted"
-                    ? "-"
-                    : format_seconds(duration_seconds(run, now_microseconds))},
-               {format_count(written(run))},
-               {format_count(rejects), rejects > 0 ? Colour::yellow : Colour::none},
-               {parameters_text(run), Colour::dim}});
+    table.add(
+        {{run.run.substr(0, 8)},
+         {run.job, Colour::bold},
+         {run.state, state_colour(run.state)},
+         {moment(run.started_microseconds), Colour::dim},
+         {run.state == "interrupted" ? "-"
+                                     : format_seconds(duration_seconds(run, now_microseconds))},
+         {format_count(written(run))},
+         {format_count(rejects), rejects > 0 ? Colour::yellow : Colour::none},
+         {parameters_text(run), Colour::dim}});
   }
   return table.render(look, 0, kCellColumns);
 }
@@ -172,9 +172,10 @@ std::string render_checks(std::span<const CheckedStep> steps, const Look& look) 
       out += "  " + paint(look, Colour::dim, stage) + "\n" + table.render(look, 4, kCellColumns);
     }
     if (step.error)
-      out += "  " + paint(look, Colour::red, step.error->where.empty()
-                                                 ? step.error->message
-                                                 : step.error->where + ": " + step.error->message) +
+      out += "  " +
+             paint(look, Colour::red,
+                   step.error->where.empty() ? step.error->message
+                                             : step.error->where + ": " + step.error->message) +
              "\n";
   }
   return out;
@@ -232,8 +233,8 @@ std::string render_preview(std::span<const PreviewStage> stages, const Look& loo
     const std::size_t rows = stage.page == nullptr ? 0 : stage.page->rows();
     out += paint(look, Colour::dim, format_number_of(rows, "row", "rows"));
     if (stage.rejects > 0)
-      out += "  " + paint(look, Colour::yellow,
-                          format_number_of(stage.rejects, "reject", "rejects"));
+      out +=
+          "  " + paint(look, Colour::yellow, format_number_of(stage.rejects, "reject", "rejects"));
     out += "\n";
     if (stage.page == nullptr) continue;
     std::vector<TextTable::Heading> headings;
@@ -262,8 +263,7 @@ std::string render_verified(std::span<const VerifiedStep> steps, const Look& loo
     const bool is_good = step.differences.empty();
     out += paint(look, is_good ? Colour::green : Colour::red,
                  look.has_unicode ? (is_good ? "✓ " : "✗ ") : (is_good ? "ok  " : "BAD "));
-    out += paint(look, Colour::bold, step.step) + "  " +
-           format_number_of(step.rows, "row", "rows");
+    out += paint(look, Colour::bold, step.step) + "  " + format_number_of(step.rows, "row", "rows");
     out += is_good ? ", as the ledger has it\n" : "\n";
     for (const std::string& difference : step.differences)
       out += "    " + wrap(difference, 80, 4) + "\n";

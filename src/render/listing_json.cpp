@@ -75,8 +75,7 @@ Json checks_json(std::span<const CheckedStep> steps) {
     for (const std::string& note : step.notes) notes.push(note);
     one.set("notes", std::move(notes));
     if (step.error)
-      one.set("error",
-              Json().set("message", step.error->message).set("where", step.error->where));
+      one.set("error", Json().set("message", step.error->message).set("where", step.error->where));
     list.push(std::move(one));
   }
   return Json().set("steps", std::move(list));

@@ -33,13 +33,20 @@ bool begins_character(char c) { return (c & 0xC0) != 0x80; }
 
 const char* code(Colour colour) {
   switch (colour) {
-    case Colour::none: return "";
-    case Colour::bold: return "\x1b[1m";
-    case Colour::dim: return "\x1b[2m";
-    case Colour::red: return "\x1b[31m";
-    case Colour::green: return "\x1b[32m";
-    case Colour::yellow: return "\x1b[33m";
-    case Colour::blue: return "\x1b[34m";
+    case Colour::none:
+      return "";
+    case Colour::bold:
+      return "\x1b[1m";
+    case Colour::dim:
+      return "\x1b[2m";
+    case Colour::red:
+      return "\x1b[31m";
+    case Colour::green:
+      return "\x1b[32m";
+    case Colour::yellow:
+      return "\x1b[33m";
+    case Colour::blue:
+      return "\x1b[34m";
   }
   return "";
 }
@@ -159,8 +166,8 @@ std::string TextTable::render(const Look& look, std::size_t indent,
 }
 
 std::string format_seconds(double seconds) {
-  return format_duration(std::chrono::nanoseconds(
-      static_cast<std::int64_t>(std::clamp(seconds, 0.0, 1e9) * 1e9)));
+  return format_duration(
+      std::chrono::nanoseconds(static_cast<std::int64_t>(std::clamp(seconds, 0.0, 1e9) * 1e9)));
 }
 
 std::string format_left(double seconds) {

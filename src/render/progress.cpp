@@ -10,7 +10,7 @@ namespace tranche {
 namespace {
 
 constexpr double kRateSeconds = 5;
-constexpr double kLineSeconds = 5;         // between plain lines in the first minute
+constexpr double kLineSeconds = 5;  // between plain lines in the first minute
 constexpr double kLineSecondsLater = 30;
 constexpr std::size_t kNameWidth = 20;
 constexpr std::size_t kBarWidth = 48;
@@ -76,9 +76,8 @@ std::string figures_line(const Look& look, const Pace& pace, std::size_t indent)
     return sum - display_width(gap);
   };
   while (shown.size() > 1 && width() >= look.columns)
-    shown.erase(std::min_element(shown.begin(), shown.end(), [](const auto& a, const auto& b) {
-      return a.rank < b.rank;
-    }));
+    shown.erase(std::min_element(shown.begin(), shown.end(),
+                                 [](const auto& a, const auto& b) { return a.rank < b.rank; }));
   std::string out(indent, ' ');
   if (shown.size() == 1 && width() >= look.columns)  // a very narrow window
     return fit(look, out + shown[0].text, look.columns - 1);
@@ -97,11 +96,14 @@ std::string percent_text(double share) {
 std::string bar_line(const Look& look, const std::string& name, const Pace& pace,
                      std::string_view note) {
   std::string tail;
-  if (!note.empty()) tail = note;
-  else if (pace.share() < 0) tail = format_left(pace.progress().seconds);
+  if (!note.empty())
+    tail = note;
+  else if (pace.share() < 0)
+    tail = format_left(pace.progress().seconds);
   else if (pace.seconds_left() >= 0)
     tail = percent_text(pace.share()) + "  " + format_left(pace.seconds_left()) + " left";
-  else tail = percent_text(pace.share());
+  else
+    tail = percent_text(pace.share());
   const std::size_t fixed = 2 + display_width(name) + 2 + 2 + display_width(tail) + 1;
   const std::string head = "  " + paint(look, Colour::bold, name) + "  ";
   if (fixed + kBarWidthMin > look.columns)
@@ -157,7 +159,8 @@ class LiveView : public Observer {
         pace_.update(event.progress);
         return draw(look);
       case Event::Kind::retry:
-      case Event::Kind::warning: return keep(look, Colour::yellow, event.message);
+      case Event::Kind::warning:
+        return keep(look, Colour::yellow, event.message);
       case Event::Kind::sealing:
         note_ = look.has_unicode ? "sealing…" : "sealing...";
         return draw(look);
@@ -236,13 +239,17 @@ class PlainView : public Observer {
         next_line_seconds_ = pace_.progress().seconds +
                              (pace_.progress().seconds < 60 ? kLineSeconds : kLineSecondsLater);
         return line(event.step, plain_line(pace_));
-      case Event::Kind::retry: return line(event.step, event.message);
-      case Event::Kind::warning: return line("warning", event.message);
-      case Event::Kind::sealing: return line(event.step, "sealing");
+      case Event::Kind::retry:
+        return line(event.step, event.message);
+      case Event::Kind::warning:
+        return line("warning", event.message);
+      case Event::Kind::sealing:
+        return line(event.step, "sealing");
       case Event::Kind::step_completed:
         pace_.update(event.progress);
         return line(event.step, "completed: " + completed_text(pace_));
-      case Event::Kind::run_ended: return;
+      case Event::Kind::run_ended:
+        return;
     }
   }
 
@@ -298,8 +305,7 @@ double Pace::seconds_left() const {
 }
 
 std::unique_ptr<Observer> make_progress_view(TextWriter write, std::function<Look()> look) {
-  if (look().is_terminal)
-    return std::make_unique<LiveView>(std::move(write), std::move(look));
+  if (look().is_terminal) return std::make_unique<LiveView>(std::move(write), std::move(look));
   return std::make_unique<PlainView>(std::move(write));
 }
 

@@ -27,7 +27,7 @@ class Pace {
   // The share of the input that is done, 0 to 1; less than 0: unknown. Between commits it goes on
   // with the records in work. Never goes back.
   double share() const { return share_; }
-  double seconds_left() const;     // less than 0: unknown
+  double seconds_left() const;  // less than 0: unknown
 
  private:
   Progress last_;
@@ -35,8 +35,8 @@ class Pace {
   std::deque<std::pair<double, std::uint64_t>> samples_;  // seconds, records
 };
 
-// `look` is asked at every redraw, since a window changes its width. On a terminal the bar takes two
-// lines; what must stay is written above it. Elsewhere a line comes at milestones and every few
+// `look` is asked at every redraw, since a window changes its width. On a terminal the bar takes
+// two lines; what must stay is written above it. Elsewhere a line comes at milestones and every few
 // seconds of the step's own clock, without carriage returns.
 std::unique_ptr<Observer> make_progress_view(TextWriter write, std::function<Look()> look);
 

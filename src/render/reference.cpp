@@ -14,17 +14,25 @@ constexpr std::size_t kNameColumns = 18;
 
 std::string takes(const Option& option) {
   switch (option.kind) {
-    case OptionKind::text: return option.choices.empty() ? "text"
-                                                      : "text, such as " + join(option.choices, " ");
-    case OptionKind::boolean: return "true | false";
-    case OptionKind::count: return "a whole number";
-    case OptionKind::size: return "a size, as in 64MiB";
-    case OptionKind::duration: return "a duration, as in 30s";
-    case OptionKind::choice: return join(option.choices, " | ");
-    case OptionKind::texts: return "a text or a list of them";
-    case OptionKind::columns: return "name: type, or name: { type:, null: error }";
+    case OptionKind::text:
+      return option.choices.empty() ? "text" : "text, such as " + join(option.choices, " ");
+    case OptionKind::boolean:
+      return "true | false";
+    case OptionKind::count:
+      return "a whole number";
+    case OptionKind::size:
+      return "a size, as in 64MiB";
+    case OptionKind::duration:
+      return "a duration, as in 30s";
+    case OptionKind::choice:
+      return join(option.choices, " | ");
+    case OptionKind::texts:
+      return "a text or a list of them";
+    case OptionKind::columns:
+      return "name: type, or name: { type:, null: error }";
     case OptionKind::map:
-    case OptionKind::any: return "";
+    case OptionKind::any:
+      return "";
   }
   return "";
 }

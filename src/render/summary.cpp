@@ -20,11 +20,16 @@ struct Headline {
 
 Headline headline(RunState state) {
   switch (state) {
-    case RunState::completed: return {"✓ ", "completed in", Colour::green};
-    case RunState::failed: return {"✗ ", "failed after", Colour::red};
-    case RunState::stopped: return {"■ ", "stopped after", Colour::yellow};
-    case RunState::abandoned: return {"■ ", "was abandoned after", Colour::yellow};
-    case RunState::running: return {"", "runs for", Colour::none};
+    case RunState::completed:
+      return {"✓ ", "completed in", Colour::green};
+    case RunState::failed:
+      return {"✗ ", "failed after", Colour::red};
+    case RunState::stopped:
+      return {"■ ", "stopped after", Colour::yellow};
+    case RunState::abandoned:
+      return {"■ ", "was abandoned after", Colour::yellow};
+    case RunState::running:
+      return {"", "runs for", Colour::none};
   }
   return {"", "", Colour::none};
 }
@@ -79,8 +84,7 @@ std::string steps_table(const RunSummary& summary, const Look& look) {
   return table.render(look, 2);
 }
 
-void append_fact(std::string& out, const Look& look, std::string_view name,
-                 std::string_view text) {
+void append_fact(std::string& out, const Look& look, std::string_view name, std::string_view text) {
   out += "  " + paint(look, Colour::dim, pad_right(name, 12));
   out += std::string(text) + "\n";
 }
@@ -120,13 +124,14 @@ std::string first_line(const std::string& text) { return text.substr(0, text.fin
 
 std::string bad_records(const SummaryContext& context, const Look& look) {
   if (context.bad_records.empty()) return {};
-  const std::uint64_t count = std::max<std::uint64_t>(context.bad_records_count,
-                                                      context.bad_records.size());
-  std::string title = count == 1 ? "The bad record:"
-                      : count == context.bad_records.size()
-                          ? fmt::format("The {} bad records:", count)
-                          : fmt::format("The first {} of {} bad records:",
-                                        context.bad_records.size(), format_count(count));
+  const std::uint64_t count =
+      std::max<std::uint64_t>(context.bad_records_count, context.bad_records.size());
+  std::string title =
+      count == 1 ? "The bad record:"
+      : count == context.bad_records.size()
+          ? fmt::format("The {} bad records:", count)
+          : fmt::format("The first {} of {} bad records:", context.bad_records.size(),
+                        format_count(count));
   std::string out = "\n  " + paint(look, Colour::bold, title) + "\n";
   for (const std::string& line : context.bad_records) out += render_reject(line, look, 4);
   return out;
@@ -159,9 +164,8 @@ std::string render_reject(const std::string& json_line, const Look& look, std::s
   if (reject["offset"].natural(UINT64_MAX) != UINT64_MAX)
     place += fmt::format(" (byte {})", format_count(reject["offset"].natural()));
   if (place.empty()) place = fmt::format("record {}", format_count(reject["record"].natural()));
-  const std::size_t width = look.is_terminal && look.columns > indent + 24
-                                ? look.columns - indent - 4
-                                : 160;
+  const std::size_t width =
+      look.is_terminal && look.columns > indent + 24 ? look.columns - indent - 4 : 160;
   std::string out = margin + paint(look, Colour::bold, place) + "  " +
                     excerpt(reject["error"].text(), 400) + "\n";
   const Json& raw = reject["raw"].is_null() ? reject["raw_base64"] : reject["raw"];
@@ -176,14 +180,16 @@ std::string render_summary(const RunSummary& summary, const SummaryContext& cont
   std::string out = "\n";
   if (summary.already_loaded) {
     out += paint(look, Colour::green, look.has_unicode ? "✓ " : "") +
-           fmt::format("{} was already loaded by run {}, and nothing has changed since; nothing "
-                       "was done.\n", paint(look, Colour::bold, summary.job), summary.run);
+           fmt::format(
+               "{} was already loaded by run {}, and nothing has changed since; nothing "
+               "was done.\n",
+               paint(look, Colour::bold, summary.job), summary.run);
     return out + "  To load it again, give --again.\n";
   }
   const Headline head = headline(summary.state);
   out += paint(look, head.colour, look.has_unicode ? head.sign : "") +
-         paint(look, Colour::bold, summary.job) + " " +
-         paint(look, head.colour, head.verb) + " " + format_seconds(summary.seconds) + "\n";
+         paint(look, Colour::bold, summary.job) + " " + paint(look, head.colour, head.verb) + " " +
+         format_seconds(summary.seconds) + "\n";
   if (summary.error) {
     Error error = *summary.error;
     // The error lists the bad records itself, for those who have nothing but its text.

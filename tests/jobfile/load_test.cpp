@@ -52,8 +52,10 @@ fs::path source_folder() {
 }
 
 std::string step_with(std::string_view line) {
-  return fmt::format("job: a\nsteps:\n  - name: s\n    read: {{ csv: in.csv }}\n"
-                     "    write: {{ csv: out.csv }}\n    {}\n", line);
+  return fmt::format(
+      "job: a\nsteps:\n  - name: s\n    read: {{ csv: in.csv }}\n"
+      "    write: {{ csv: out.csv }}\n    {}\n",
+      line);
 }
 
 TEST(JobFile, BecomesAJobWithEverythingThatItSays) {
@@ -110,7 +112,8 @@ TEST(JobFile, ChecksGivenParametersByTypeAndSuggestsTheName) {
   const std::string said = errors_of(kGoodJob, {{"day", "31.1.2026"}, {"limt", "3"}});
   EXPECT_NE(said.find("\"31.1.2026\" is not a date"), std::string::npos) << said;
   EXPECT_NE(said.find("The job has no parameter \"limt\"; did you mean \"limit\"?"),
-            std::string::npos) << said;
+            std::string::npos)
+      << said;
 }
 
 TEST(JobFile, ReplacesVariablesOfTheEnvironment) {
@@ -124,12 +127,13 @@ TEST(JobFile, ReplacesVariablesOfTheEnvironment) {
 
 TEST(JobFile, TakesAnchorsAliasesAndMergeKeys) {
   Problems problems;
-  const auto job = parse("job: a\nsteps:\n"
-                         "  - name: one\n    read: &in { csv: in.csv, header: false }\n"
-                         "    on_error: &policy { max_rejects: 7 }\n    write: { csv: a.csv }\n"
-                         "  - name: two\n    read: { <<: *in, csv: other.csv }\n"
-                         "    on_error: *policy\n    write: { csv: b.csv }\n",
-                         {}, problems);
+  const auto job = parse(
+      "job: a\nsteps:\n"
+      "  - name: one\n    read: &in { csv: in.csv, header: false }\n"
+      "    on_error: &policy { max_rejects: 7 }\n    write: { csv: a.csv }\n"
+      "  - name: two\n    read: { <<: *in, csv: other.csv }\n"
+      "    on_error: *policy\n    write: { csv: b.csv }\n",
+      {}, problems);
   ASSERT_TRUE(job) << format_problems("job.yaml", problems);
   EXPECT_EQ(job->steps[1].reject_limit.number, 7u);
   EXPECT_EQ(job->steps[1].read.options.find("csv")->text, "other.csv");
@@ -190,9 +194,14 @@ TEST(JobFile, SurvivesAnyBytes) {
     for (std::uint64_t edits = 1 + next(8); edits > 0; --edits) {
       const std::size_t at = next(text.size());
       switch (next(3)) {
-        case 0: text[at] = kPieces[next(kPieces.size())]; break;
-        case 1: text.erase(at, 1 + next(20)); break;
-        default: text.insert(at, 1, kPieces[next(kPieces.size())]);
+        case 0:
+          text[at] = kPieces[next(kPieces.size())];
+          break;
+        case 1:
+          text.erase(at, 1 + next(20));
+          break;
+        default:
+          text.insert(at, 1, kPieces[next(kPieces.size())]);
       }
       if (text.empty()) text = "x";
     }
@@ -219,7 +228,8 @@ TEST(Workers, AreReadFromTheCommandLineAsFromTheFile) {
   EXPECT_EQ(parse_workers("auto")->threads, 0u);
   EXPECT_EQ(parse_workers("4")->threads, 4u);
   EXPECT_EQ(parse_workers("{ threads: 2 }")->threads, 2u);
-  for (const char* wrong : {"0", "-1", "many", "{ threads: x }", "{ }", "{ processes: 2 }", "[", ""})
+  for (const char* wrong :
+       {"0", "-1", "many", "{ threads: x }", "{ }", "{ processes: 2 }", "[", ""})
     EXPECT_FALSE(parse_workers(wrong)) << wrong;
 }
 

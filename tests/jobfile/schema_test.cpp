@@ -12,8 +12,8 @@ namespace {
 
 TEST(JobSchema, IsTheOneThatIsCommitted) {
   const char* source = std::getenv("TRANCHE_SOURCE_DIR");
-  const fs::path file = fs::path(source != nullptr ? source : "../../..") /
-                        "docs/reference/job.schema.json";
+  const fs::path file =
+      fs::path(source != nullptr ? source : "../../..") / "docs/reference/job.schema.json";
   const auto committed = read_file(file);
   ASSERT_TRUE(committed) << committed.error().message;
   EXPECT_TRUE(*committed == job_schema_json())

@@ -51,10 +51,11 @@ TEST(Summary, OfAFailureShowsTheErrorTheBadRecordsAndTheCommandThatGoesOn) {
   context.bad_records_count = 1200;
   const std::string text = render_summary(summary, context, Look{});
   for (const char* part :
-       {"sales failed after", "Error: Too many bad records.\n", "The first 1 of 1,200 bad records:",
-        "a.csv:7 (byte 120)  \"x\" is not an integer.", "tranche run sales.yaml -p 'day=31 January'"})
+       {"sales failed after", "Error: Too many bad records.\n",
+        "The first 1 of 1,200 bad records:", "a.csv:7 (byte 120)  \"x\" is not an integer.",
+        "tranche run sales.yaml -p 'day=31 January'"})
     EXPECT_NE(text.find(part), std::string::npos) << part << " in\n" << text;
-  EXPECT_EQ(text.find('\x1b'), std::string::npos);  // of the record's own bytes
+  EXPECT_EQ(text.find('\x1b'), std::string::npos);   // of the record's own bytes
   EXPECT_EQ(text.find("  two"), std::string::npos);  // the list of the error itself
 }
 
