@@ -2,8 +2,9 @@
 //
 //   cd examples && ../build/release/examples/nightly_sales run
 //
-// Fields are columns of the same name, and their types are the columns' types: data/sales-1.csv has a
-// record whose qty is "one" and one of 30 February, and both are rejected before the function is called.
+// Fields are columns of the same name, and their types are the columns' types: data/sales-1.csv has
+// a record whose qty is "one" and one of 30 February; both are rejected before the function is
+// called, and a third one by the function.
 // Relative paths are relative to the working directory.
 #include <tranche/tranche.h>
 
