@@ -197,7 +197,10 @@ Result<void> JobRun::accept_or_refuse(const StepSpec& spec, StepRecord& record, 
   }
   if (!changed) return {};
   TRANCHE_ASSIGN(auto step_ledger, ledger_->step_ledger(record_.run, spec.name));
-  TRANCHE_ASSIGN(const auto state, step_ledger->load());
+  // What the target has is committed, also where a crash kept it from the ledger: planned anew, it
+  // would be taken for done.
+  TRANCHE_TRY(claim_targets(step));
+  TRANCHE_ASSIGN(const auto state, recover_batch_step(step, *step_ledger, surroundings()));
   TRANCHE_TRY(compare_committed(*step.source, state));
   auto first =
       std::find_if(state.batches.begin(), state.batches.end(),

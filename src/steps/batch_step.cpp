@@ -85,6 +85,17 @@ Result<std::vector<BatchPlan>> plan_batches(const BatchStep& step) {
   }
 }
 
+Result<StepState> recover_batch_step(const BatchStep& step, StepLedger& ledger,
+                                     const StepSurroundings& surroundings) {
+  engine::StepWork work;
+  work.run = surroundings.run;
+  work.run.step = step.name;
+  work.schema = step.output_schema();
+  work.sink = step.sink.get();
+  work.ledger = &ledger;
+  return engine::recover_commits(work);
+}
+
 engine::StepEnd run_batch_step(const BatchStep& step, const Division& division, StepLedger& ledger,
                                const StepSurroundings& surroundings) {
   const Pipeline pipeline = make_pipeline(step, surroundings, true);
@@ -112,7 +123,7 @@ engine::StepEnd run_batch_step(const BatchStep& step, const Division& division, 
   work.stop = surroundings.stop;
   work.sample_memory = surroundings.sample_memory;
 
-  auto recovered = engine::recover_commits(work);
+  auto recovered = recover_batch_step(step, ledger, surroundings);
   if (!recovered) return failed(std::move(recovered).error());
   std::unique_ptr<SliceStream> stream;
   std::optional<Planner> planner;

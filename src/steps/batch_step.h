@@ -64,6 +64,10 @@ Result<void> bind_step(BatchStep& step, const std::vector<Input>* inputs,
 // What the plan uses: asked, else what source and sink suggest.
 Division full_division(const BatchStep& step);
 
+// Makes the ledger of a bound step agree with its target; run_batch_step begins with it.
+Result<StepState> recover_batch_step(const BatchStep& step, StepLedger& ledger,
+                                     const StepSurroundings& surroundings);
+
 // The whole plan of a bound step, without a ledger (`tranche plan`).
 Result<std::vector<BatchPlan>> plan_batches(const BatchStep& step);
 

@@ -1,0 +1,64 @@
+#!/usr/bin/env python3
+"""No row is lost and none comes twice when a run is begun, resumed or given up after another one that a crash, a
+failure or a person ended at a bad moment.
+"""
+import pathlib
+import sqlite3
+import sys
+import unittest
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
+import scene as scenes
+
+RECORDS = 1_000
+
+
+def input_text(records=RECORDS):
+    return "a,b\n" + "".join(f"{i},text {i}\n" for i in range(records))
+
+
+def job_text(rows=100, more=""):
+    return f"""job: again
+steps:
+  - name: load
+    read: {{ csv: in.csv, columns: {{ a: integer, b: varchar }} }}
+    batch: {{ rows: {rows} }}
+    write: {{ sqlite: out/o.db, table: t, mode: append }}
+{more}"""
+
+
+class Case(unittest.TestCase):
+    def scene(self, job):
+        scene = scenes.Scene(job)
+        self.addCleanup(scene.__exit__)
+        scene.write("in.csv", input_text())
+        return scene
+
+    def expect(self, code, done, *words):
+        self.assertEqual(code, done.code, done)
+        for word in words:
+            self.assertIn(word, done.err + done.out)
+        return done
+
+    def keys(self, scene):
+        connection = sqlite3.connect(f"file:{scene.out}/o.db?mode=ro", uri=True)
+        try:
+            return [row[0] for row in connection.execute("SELECT a FROM t ORDER BY rowid")]
+        finally:
+            connection.close()
+
+
+class Resumed(Case):
+    def test_a_commit_that_only_the_target_knows_is_not_planned_anew(self):
+        scene = self.scene(job_text())
+        self.expect(1, scene.run(fault="kill:committed"))
+        self.assertEqual((2, 300), (scene.look().commits, len(self.keys(scene))), "the target is ahead")
+        scene.write_job(job_text(rows=150))
+        self.expect(2, scene.run(), "--accept job")
+        done = self.expect(0, scene.run("--accept", "job"))
+        self.assertEqual(list(range(RECORDS)), self.keys(scene))
+        self.assertEqual(RECORDS, done.json["steps"][0]["written"])
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)
