@@ -4,7 +4,6 @@
 
 #include <fmt/format.h>
 
-#include "base/digest.h"
 #include "base/json.h"
 #include "base/process.h"
 #include "base/text.h"

@@ -324,13 +324,11 @@ class SqlTransform : public Transform {
 
   Result<std::string> fingerprint() const override {
     TRANCHE_TRY(fix_lookups());
-    std::string print = fmt::format("sql {}\nper_batch {}\n", definition_->options.text,
-                                    definition_->options.per_batch);
+    std::string print;
     for (const Lookup& lookup : definition_->lookups) {
-      std::string digests;
-      for (const Slice& slice : lookup.slices) digests += to_hex64(slice.digest);
-      print += fmt::format("table {} ({}) {}\n", lookup.table, to_string(*lookup.schema),
-                           digest_hex(digests));
+      std::string content = to_string(*lookup.schema);
+      for (const Slice& slice : lookup.slices) content += to_hex64(slice.digest);
+      print += fmt::format("lookup table {}, content {}\n", lookup.table, digest_hex(content));
     }
     return print;
   }
