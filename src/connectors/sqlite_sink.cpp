@@ -286,13 +286,21 @@ Result<std::vector<std::string>> TableSink::verify(const SinkRun& run, const std
   if (!intent.empty() && !is_sealed) {
     differences.push_back(fmt::format("{} does not have the seal of this run.", target_.place()));
   }
-  if (table && target_.mode == Mode::replace && is_sealed) {
-    TRANCHE_ASSIGN(const std::int64_t rows,
+  if (table && is_sealed && target_.mode != Mode::upsert) {
+    TRANCHE_ASSIGN(const std::int64_t counted,
                    database->query_integer(
                        fmt::format("SELECT count(*) FROM {}", sqlite_identifier(target_.table))));
-    if (static_cast<std::uint64_t>(rows) != plan["rows"].natural()) {
+    const auto rows = static_cast<std::uint64_t>(counted);
+    std::uint64_t rows_committed = 0;
+    for (const Receipt& receipt : committed) rows_committed += receipt.rows;
+    if (target_.mode == Mode::replace && rows != plan["rows"].natural()) {
       differences.push_back(fmt::format("{} has {} rows; the run left {} there.", target_.place(),
                                         rows, plan["rows"].natural()));
+    }
+    // Others may have added rows, before and since; taken away is only what is missing.
+    if (target_.mode == Mode::append && rows < rows_committed) {
+      differences.push_back(fmt::format("{} has {} rows; the run alone appended {}.",
+                                        target_.place(), rows, rows_committed));
     }
   }
   return differences;
