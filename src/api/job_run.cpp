@@ -277,6 +277,7 @@ Result<void> abandon(Ledger& ledger, const RunRecord& run, const std::filesystem
     }
     TRANCHE_TRY(sink->discard(sink_run, receipts, keep_committed));
   }
+  TRANCHE_TRY(remove_tree(state / "runs" / run.run / "spill"));
   return ledger.set_run_state(run.run, "abandoned");
 }
 
