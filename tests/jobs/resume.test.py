@@ -156,6 +156,19 @@ class Failures(Case):
         connection.close()
         self.assertEqual([(i, f"text {i}" if i < 400 else f"TEXT {i}") for i in range(RECORDS) if i not in BAD], rows)
 
+    def test_a_changed_lookup_table_is_refused_by_its_name_until_it_is_accepted(self):
+        process = sql("SELECT a, b, word FROM batch LEFT JOIN words USING (a)") + (
+            "        tables: { words: { csv: words.csv, columns: { a: integer, word: varchar } } }\n")
+        scene = self.scene(job_text("csv", process))
+        scene.write("words.csv", "a,word\n1,one\n900,nine hundred\n")
+        self.expect(1, scene.run())
+        scene.write("words.csv", "a,word\n1,uno\n900,novecento\n")
+        self.expect(2, scene.run(), "lookup table words", "--accept code")
+        self.expect(0, scene.run("--accept", "code", "--max-rejects", "3"))
+        text = (scene.out / "o.csv").read_text()
+        self.assertIn("1,text 1,one\n", text)
+        self.assertIn("900,text 900,novecento\n", text)
+
     def test_what_does_not_shape_the_output_may_change(self):
         scene = self.scene(job_text("csv"))
         self.expect(1, scene.run())
@@ -237,7 +250,7 @@ class Completed(Case):
         connection.execute("DELETE FROM t WHERE a = 500")
         connection.commit()
         connection.close()
-        self.expect(1, scene.type(*verify))
+        self.expect(1, scene.type(*verify), "996 rows", "997")
 
 
 class TwoAtOnce(Case):

@@ -1,0 +1,214 @@
+#!/usr/bin/env python3
+"""kill -9 of the whole process group at random moments, then the same command: the output is that of a run that nobody
+disturbed, to the byte and to the row, and the counts are equal.
+
+The moments are drawn from a seed, which is printed; TRANCHE_SEED=<seed> draws the same ones again (the machine's own
+timing differs, so a moment is one of commits, not of nanoseconds).
+"""
+import os
+import pathlib
+import random
+import sys
+import tempfile
+import unittest
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
+import kills
+import scene as scenes
+
+RECORDS = 300_000
+ROWS_A_BATCH = 5_000
+PART_BYTES = "256KiB"
+KILLS = 20
+KILLS_BY_TIME = 3   # at any moment, the start and the seal included; the others aim at the commits
+BETWEEN_LEAST = 15  # between the first commit and the seal
+SEED = os.environ.get("TRANCHE_SEED") or str(random.SystemRandom().randrange(1 << 32))
+EVERY_SINK = ("csv", "parquet", "sqlite append")
+
+
+def setUpModule():
+    global folder, flights
+    print(f"seed {SEED}", flush=True)
+    folder = tempfile.TemporaryDirectory(prefix="tranche-kill-")
+    flights = pathlib.Path(folder.name) / "flights.csv"
+    scenes.cut_flights(flights, RECORDS)
+    kills.damage(flights, 60, seed=1)
+
+
+def tearDownModule():
+    folder.cleanup()
+
+
+measures = {}
+
+
+def undisturbed(sink):
+    """Measured once a sink: (job, what an undisturbed run gives)."""
+    if sink not in measures:
+        job = kills.job_text(sink, flights, ROWS_A_BATCH, PART_BYTES)
+        measures[sink] = (job, kills.Undisturbed(sink, job))
+        print(f"{sink}: {measures[sink][1].groups} groups in {measures[sink][1].seconds:.1f} s undisturbed", flush=True)
+    return measures[sink]
+
+
+class Kills(unittest.TestCase):
+    def disturb(self, sink, number, **how):
+        job, expected = undisturbed(sink)
+        draw = random.Random(f"{SEED}/{sink}/{number}")
+        killed, wrong = kills.disturbed_run(sink, job, expected, draw, **how)
+        print(f"{sink} {number}: killed " + "; then ".join(map(str, killed)), flush=True)
+        self.assertEqual([], wrong, f"{sink}, kill {number}, seed {SEED}: {'; '.join(map(str, killed))}")
+        return killed
+
+    def twenty_kills(self, sink):
+        self.assertGreaterEqual(undisturbed(sink)[1].groups, 30)
+        killed = []
+        for number in range(KILLS):
+            killed += self.disturb(sink, number, by_time=number < KILLS_BY_TIME)[:1]
+        between = sum(kill.between for kill in killed)
+        print(f"{sink}: {between} of {KILLS} kills fell between the first commit and the seal", flush=True)
+        self.assertGreaterEqual(between, BETWEEN_LEAST)
+
+    def test_csv_is_the_same_after_20_kills(self):
+        self.twenty_kills("csv")
+
+    def test_parquet_is_the_same_after_20_kills(self):
+        self.twenty_kills("parquet")
+
+    def test_a_table_in_append_is_the_same_after_20_kills(self):
+        self.twenty_kills("sqlite append")
+
+    def test_a_table_in_replace_is_the_same_after_a_kill(self):
+        self.disturb("sqlite replace", 0)
+
+    def test_a_table_in_upsert_is_the_same_after_a_kill(self):
+        self.disturb("sqlite upsert", 0)
+
+
+class Points(unittest.TestCase):
+    """The moments that no random kill hits for certain."""
+
+    def resume(self, scene, expected, where):
+        done = scene.run()
+        self.assertEqual(0, done.code, f"{where}\n{done}")
+        self.assertEqual([], kills.differences(expected, scene, done), where)
+
+    # The group dies while the engine can't get behind the point: inside the seal for certain.
+    def kill_group_at(self, sink, point, phase):
+        job, expected = undisturbed(sink)
+        with scenes.Scene(job) as scene:
+            kills.prepare_target(scene, sink)
+            process = scene.start_run(fault=f"kill:{point}")
+            watch = scene.watch()
+            scenes.wait_until(lambda: process.poll() is not None or watch.look().phase == phase,
+                              f"{sink} never came to {point}")
+            watch.close()
+            scenes.kill_group(process)
+            process.communicate()
+            state = scene.look()
+            print(f"{sink}, {point}: killed {kills.Kill(state, expected.groups)}", flush=True)
+            self.assertEqual(phase, state.phase)
+            self.resume(scene, expected, f"{sink}, {point}")
+
+    def test_the_group_dies_inside_the_seal(self):
+        points = {"csv": ["seal-intended", "seal-done"],
+                  "parquet": ["seal-intended", "seal-rename:7", "seal-manifest", "seal-done"],
+                  "sqlite append": ["seal-intended", "seal-done"],
+                  "sqlite replace": ["seal-intended", "seal-done"]}
+        for sink, names in points.items():
+            for point in names:
+                with self.subTest(sink=sink, point=point):
+                    self.kill_group_at(sink, point, "inside the seal")
+
+    # The engine dies at the point, is started again and dies there again, until nothing is left to do in front of
+    # the point, or three starts have brought nothing; then the run goes on without the fault.
+    def test_the_engine_dies_at_every_point_of_a_commit(self):
+        points = ("applied", "staged", "committed", "recorded")
+        for sink in kills.WRITES:
+            for name in points + (("part-written",) if sink == "parquet" else ()):
+                with self.subTest(sink=sink, point=name):
+                    job, expected = undisturbed(sink)
+                    point = f"{name}:{expected.groups * 2 // 5}"  # twice at least
+                    with scenes.Scene(job) as scene:
+                        kills.prepare_target(scene, sink)
+                        done = scene.run(fault=f"kill:{point}")
+                        self.assertIn(done.code, (0, 1), done)
+                        starts = scene.ask_ledger(lambda db: db.execute("SELECT starts FROM runs").fetchone()[0])
+                        print(f"{sink}, {point}: {starts} starts, exit code {done.code}", flush=True)
+                        self.assertGreater(starts, 2, "no engine died at the point")
+                        if done.code == 0:
+                            self.assertEqual([], kills.differences(expected, scene, done))
+                        else:
+                            self.resume(scene, expected, f"{sink}, {point}")
+
+    def test_a_crash_that_repeats_without_progress_fails_the_run_and_can_be_resumed(self):
+        job, expected = undisturbed("csv")
+        with scenes.Scene(job) as scene:
+            scene.out.mkdir()
+            done = scene.run(fault="kill:applied")
+            self.assertEqual(1, done.code, done)
+            self.assertIn("3 times without a commit", done.err)
+            self.assertIn("SIGKILL", done.err)
+            self.assertEqual(0, scene.look().commits)
+            self.assertEqual("failed", scene.look().run_state)
+            self.resume(scene, expected, "after three crashes")
+
+    def test_replace_of_a_folder_is_the_same_when_killed_while_old_parts_are_removed(self):
+        job, _ = undisturbed("parquet")
+        job = job.replace("mode: append", "mode: replace")
+
+        def loaded_once(scene):
+            kills.prepare_target(scene, "parquet")
+            self.assertEqual(0, scene.run().code)
+
+        with scenes.Scene(job) as scene:
+            loaded_once(scene)
+            self.assertEqual(0, scene.run().code)
+            expected = kills.without_rejects_file(scene.output())
+        with scenes.Scene(job) as scene:
+            loaded_once(scene)
+            self.assertEqual(1, scene.run(fault="kill:seal-remove:3").code)
+            self.assertEqual("inside the seal", scene.look().phase)
+            done = scene.run()
+            self.assertEqual(0, done.code, done)
+            self.assertEqual(expected, kills.without_rejects_file(scene.output()))
+            self.assertEqual([], scene.leavings())
+
+
+class OneProcess(unittest.TestCase):
+    def test_a_killed_engine_is_started_again_and_the_run_completes_by_itself(self):
+        for sink in EVERY_SINK:
+            with self.subTest(sink=sink):
+                job, expected = undisturbed(sink)
+                with scenes.Scene(job) as scene:
+                    kills.prepare_target(scene, sink)
+                    process = scene.start_run()
+                    watch = scene.watch()
+                    scenes.wait_until(lambda: watch.look().commits >= 5, "no commits")
+                    watch.close()
+                    engine = kills.engine_of(process)
+                    self.assertIsNotNone(engine, "the run was over before its engine could be killed")
+                    kills.kill_process(engine)
+                    done = scene.finish(process)
+                    self.assertEqual(0, done.code, done)
+                    self.assertGreater(done.json["steps"][0]["batches_resumed"], 0, "the engine was not killed")
+                    self.assertEqual([], kills.differences(expected, scene, done))
+
+    def test_a_killed_supervisor_takes_its_engine_along_and_the_same_command_goes_on(self):
+        job, expected = undisturbed("sqlite append")
+        with scenes.Scene(job) as scene:
+            kills.prepare_target(scene, "sqlite append")
+            process = scene.start_run()
+            watch = scene.watch()
+            scenes.wait_until(lambda: watch.look().commits >= 5, "no commits")
+            watch.close()
+            kills.kill_process(process.pid)
+            process.communicate()
+            done = scene.run()
+            self.assertEqual(0, done.code, done)
+            self.assertGreater(done.json["steps"][0]["batches_resumed"], 0, "the run was over already")
+            self.assertEqual([], kills.differences(expected, scene, done))
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)

@@ -1,0 +1,194 @@
+"""Jobs that are killed, and the killing: shared by the quick proof (kill.test.py) and the long one (torture.py)."""
+import os
+import pathlib
+import random
+import signal
+import sqlite3
+import sys
+import time
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
+import scene as scenes
+
+READ = """
+    read:
+      csv: {input}
+      columns:
+        date: timestamp
+        delay: integer
+        distance: integer
+        origin: varchar
+        destination: varchar
+    batch: {{ rows: {rows} }}
+    on_error: {{ max_rejects: 100000, rejects: out/rejects.jsonl }}
+    process:
+      - sql: |
+          SELECT _line AS id, batch.date AS departed_at, origin, a.city AS origin_city, destination,
+                 CASE WHEN distance = 0 THEN error('a flight of no distance') ELSE distance END AS miles,
+                 delay AS delay_minutes, strftime(batch.date, '%m') AS month, delay >= 15 AS is_late
+          FROM batch LEFT JOIN airports AS a ON a.iata = origin
+        tables:
+          airports: {{ csv: {airports} }}
+"""
+WRITES = {
+    "csv": "write: { csv: out/flights.csv }",
+    "parquet": "write: {{ parquet: out/flights, mode: append, partition_by: [month, is_late], part_size: {part} }}",
+    "sqlite append": "write: { sqlite: out/flights.db, table: flights, mode: append }",
+    "sqlite replace": "write: { sqlite: out/flights.db, table: flights, mode: replace }",
+    "sqlite upsert": "write: { sqlite: out/flights.db, table: flights, mode: upsert, key: id }",
+}
+
+
+def job_text(sink, flights, rows_a_batch, part_bytes):
+    write = WRITES[sink]
+    if sink == "parquet":
+        write = write.format(part=part_bytes)
+    read = READ.format(input=flights, rows=rows_a_batch, airports=scenes.AIRPORTS)
+    return f"job: killed\nmemory: 256MiB\nsteps:\n  - name: load{read}    {write}\n"
+
+
+def prepare_target(scene, sink):
+    """`out` is there before the run: the table that `replace` and `upsert` change has old rows."""
+    scene.out.mkdir()
+    if sink not in ("sqlite replace", "sqlite upsert"):
+        return
+    connection = sqlite3.connect(scene.out / "flights.db")
+    connection.execute("CREATE TABLE flights (id INTEGER PRIMARY KEY, departed_at TEXT, origin TEXT, origin_city TEXT, "
+                       "destination TEXT, miles INTEGER, delay_minutes INTEGER, month TEXT, is_late INTEGER)")
+    connection.execute("CREATE INDEX flights_by_origin ON flights (origin)")
+    connection.executemany("INSERT INTO flights VALUES (?, 'old', 'old', 'old', 'old', 0, 0, 'old', 0)",
+                           [(id,) for id in range(3, 3000, 7)])
+    connection.commit()
+    connection.close()
+
+
+def damage(path, count, seed):
+    """Breaks `count` records of a CSV in place of what they were: a letter in a number, or a column too many."""
+    lines = path.read_bytes().split(b"\n")
+    draw = random.Random(seed)
+    for line in draw.sample(range(1, len(lines) - 1), count):
+        fields = lines[line].split(b",")
+        kind = draw.randrange(3)
+        if kind == 0:
+            fields[1] = b"x" + fields[1]
+        elif kind == 1:
+            fields.append(b"extra")
+        else:
+            fields[2] = b"0"  # refused by the SQL
+        lines[line] = b",".join(fields)
+    path.write_bytes(b"\n".join(lines))
+
+
+class Undisturbed:
+    """What a run gives that nobody disturbs: the measure of all others."""
+
+    def __init__(self, sink, job):
+        with scenes.Scene(job) as scene:
+            prepare_target(scene, sink)
+            started = time.monotonic()
+            done = scene.run()
+            self.seconds = time.monotonic() - started
+            assert done.code == 0, f"{sink}: the undisturbed run failed\n{done}"
+            self.output = without_rejects_file(scene.output())
+            self.counts = scenes.counts_of(done)
+            self.rejects = scene.rejects()
+            self.groups = scene.look().commits
+            assert not scene.leavings(), scene.leavings()
+
+
+def without_rejects_file(output):
+    """The file of rejects names the run; its lines are compared one by one."""
+    assert "rejects.jsonl" in output, output
+    return {name: content for name, content in output.items() if name != "rejects.jsonl"}
+
+
+def differences(expected, scene, done):
+    """What a completed run left otherwise than an undisturbed one; empty: nothing."""
+    found = []
+    output = without_rejects_file(scene.output())
+    for name in sorted(set(expected.output) | set(output)):
+        if expected.output.get(name) != output.get(name):
+            found.append(f"{name}: {expected.output.get(name)} was expected, {output.get(name)} is there")
+    if scenes.counts_of(done) != expected.counts:
+        found.append(f"counts: {expected.counts} were expected, {scenes.counts_of(done)} were said")
+    if scene.rejects() != expected.rejects:
+        found.append("the rejects differ")
+    if (scene.out / "rejects.jsonl").read_text().count("\n") != len(expected.rejects):
+        found.append("the file of rejects has another number of lines")
+    found += [f"left behind: {name}" for name in scene.leavings()]
+    return found
+
+
+class Kill:
+    """One kill -9 of a whole process group, and what was going on."""
+
+    def __init__(self, state, total):
+        self.phase = state.phase
+        self.commits = state.commits
+        self.total = total
+
+    @property
+    def between(self):
+        """Behind the first commit and before the seal."""
+        return self.commits > 0 and self.phase == "committing"
+
+    def __str__(self):
+        return f"{self.phase}, {self.commits}/{self.total} committed"
+
+
+def kill_after_commits(scene, process, commits, pause):
+    """Kills when the ledger has so many commits, and a pause more; or not, when the run is over by then."""
+    watch = scene.watch()
+    try:
+        while process.poll() is None:
+            if watch.look().commits >= commits:
+                time.sleep(pause)
+                break
+            time.sleep(0.001)
+    finally:
+        watch.close()
+    scenes.kill_group(process)
+    process.communicate()
+
+
+def kill_after_seconds(process, seconds):
+    time.sleep(seconds)
+    scenes.kill_group(process)
+    process.communicate()
+
+
+def disturbed_run(sink, job, expected, draw, by_time=False):
+    """One run, killed at a random moment (perhaps twice), and taken up again; gives its kills and its differences."""
+    kills = []
+    with scenes.Scene(job) as scene:
+        prepare_target(scene, sink)
+        batch_seconds = expected.seconds / max(1, expected.groups)
+        first = 0
+        while True:
+            process = scene.start_run()
+            if by_time:
+                kill_after_seconds(process, draw.uniform(0, expected.seconds))
+            else:
+                last = max(first + 1, int(expected.groups * 0.9))
+                commits = draw.randint(first + 1, last)
+                kill_after_commits(scene, process, commits, draw.uniform(0, batch_seconds))
+            kill = Kill(scene.look(), expected.groups)
+            kills.append(kill)
+            first = kill.commits
+            is_enough = by_time or draw.random() < 0.75 or first + 1 >= expected.groups
+            if kill.phase == "completed" or is_enough:
+                break
+        done = scene.run()  # the same command, at once and once
+        if done.code != 0:
+            return kills, [f"The run after the kill did not complete: {done}"]
+        return kills, differences(expected, scene, done)
+
+
+def engine_of(process):
+    """The engine of a supervisor: its only child."""
+    children = scenes.children_of(process.pid)
+    return children[0] if children else None
+
+
+def kill_process(pid):
+    os.kill(pid, signal.SIGKILL)
