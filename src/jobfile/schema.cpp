@@ -22,6 +22,16 @@ Json strings(const std::vector<std::string>& texts) {
   return list;
 }
 
+// The choices as an editor sees them: YAML takes some spellings for other things than texts.
+Json choices(const std::vector<std::string>& texts) {
+  Json list = strings(texts);
+  for (const std::string& text : texts) {
+    if (text == "null") list.push(nullptr);
+    if (text == "true" || text == "false") list.push(text == "true");
+  }
+  return list;
+}
+
 Json table_schema(const OptionTable& table);
 
 Json columns_schema() {
@@ -53,7 +63,7 @@ Json option_schema(const Option& option) {
     case OptionKind::duration:
       return Json().set("type", "string");
     case OptionKind::choice:
-      return or_parameter(Json().set("enum", strings(option.choices)));
+      return or_parameter(Json().set("enum", choices(option.choices)));
     case OptionKind::texts: {
       Json list = Json().set("type", "array").set("items", text_schema());
       return Json().set("anyOf", Json::Array{text_schema(), std::move(list)});

@@ -162,7 +162,9 @@ std::string render_checks(std::span<const CheckedStep> steps, const Look& look) 
   for (const CheckedStep& step : steps) {
     if (!out.empty()) out += "\n";
     out += paint(look, Colour::bold, step.step) + "  " +
-           paint(look, Colour::dim, inputs_text(step.inputs)) + "\n";
+           paint(look, Colour::dim,
+                 step.inputs.empty() && step.error ? "wrong" : inputs_text(step.inputs)) +
+           "\n";
     for (const std::string& note : step.notes) out += "  " + wrap(note, 80, 2) + "\n";
     for (const auto& [stage, schema] : step.stages) {
       if (schema == nullptr) continue;
@@ -171,12 +173,6 @@ std::string render_checks(std::span<const CheckedStep> steps, const Look& look) 
         table.add({{field.name}, {to_string(field.type)}, {field.required ? "not null" : ""}});
       out += "  " + paint(look, Colour::dim, stage) + "\n" + table.render(look, 4, kCellColumns);
     }
-    if (step.error)
-      out += "  " +
-             paint(look, Colour::red,
-                   step.error->where.empty() ? step.error->message
-                                             : step.error->where + ": " + step.error->message) +
-             "\n";
   }
   return out;
 }

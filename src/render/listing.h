@@ -18,6 +18,7 @@ namespace tranche {
 std::string render_runs(std::span<const RunInfo> runs, std::int64_t now_microseconds,
                         const Look& look);
 std::string render_status(const RunInfo& run, std::int64_t now_microseconds, const Look& look);
+// Errors of steps are left to render_error: they are no data.
 std::string render_checks(std::span<const CheckedStep> steps, const Look& look);
 // At most `batches_max` batches of each step are listed, the figures cover all.
 std::string render_plan(std::span<const PlannedStep> steps, std::size_t batches_max,
