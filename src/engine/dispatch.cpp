@@ -185,6 +185,12 @@ void StepRun::take(Outcome outcome) {
 // A transient error is tried again after a pause, in a fresh attempt; any other one ends the step
 // when all groups before this one are committed.
 void StepRun::take_failure(Group& group, TaskState* state, Error error) {
+  // Chunks of one attempt often fail together, as when a service is away: that is one failure.
+  if (error.kind == ErrorKind::transient && state != nullptr &&
+      state->task.attempt < group.attempt) {
+    state->phase = TaskState::Phase::waiting;
+    return;
+  }
   if (error.kind == ErrorKind::transient && group.attempt < work_.retry.attempts) {
     const auto wait = backoff(group.attempt);
     ++group.attempt;

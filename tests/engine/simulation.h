@@ -21,13 +21,14 @@ struct Fault {
   bool after = false;
   ErrorKind kind = ErrorKind::failed;
   bool once = false;  // the error passes by itself; else the engine is dead from then on
+  std::uint64_t length = 1;  // of `once`: so many steps in a row
   std::uint64_t steps = 0;
   bool dead = false;
 
   template <class Effect> Result<void> step(Effect effect) {
     if (dead) return make_error(ErrorKind::failed, "The engine is dead.");
     ++steps;
-    const bool here = at != 0 && steps == at;
+    const bool here = at != 0 && steps >= at && steps < at + length;
     if (here && !once) dead = true;
     if (here && !after) return make_error(kind, "A fault was planned here.");
     effect();

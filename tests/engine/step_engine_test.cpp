@@ -101,6 +101,17 @@ TEST(StepEngine, TriesAgainAfterAnErrorThatPassesWithoutDoublingARecord) {
   }
 }
 
+TEST(StepEngine, CountsOneAttemptWhenSeveralChunksFailTogether) {
+  Job job;
+  job.records = 70;  // one batch, three chunks
+  World world;
+  Fault fault{.at = 2, .kind = ErrorKind::transient, .once = true, .length = 3};  // 1 is the plan
+  const auto end = run_engine(world, job, fault);
+  ASSERT_EQ(end.state, State::completed) << end.error->message;
+  EXPECT_EQ(end.retries, 1U);
+  expect_whole(world, job, "all chunks failed together");
+}
+
 TEST(StepEngine, FailsAtTheFirstRejectOfTheFirstBatchThatHasOneWhenNoneIsAllowed) {
   Job job;
   job.bad_every = 150;  // records 0, 150, 300, ...
