@@ -32,6 +32,23 @@ bool is_unfinished(const RunRecord& run) {
 
 std::string short_id(const std::string& run) { return run.substr(0, 8); }
 
+// What a finished step has appended can't be taken back, and the next run would append it again.
+// Asked before anything is undone.
+Result<void> refuse_what_was_appended(Ledger& ledger, const RunRecord& run,
+                                      const std::vector<StepRecord>& steps) {
+  for (const auto& step : steps) {
+    if (!step.appends) continue;
+    TRANCHE_ASSIGN(const auto totals, ledger.step_totals(run.run, step.name));
+    if (totals.seal == SealState::open || totals.counts.written == 0) continue;
+    return make_error(
+        ErrorKind::config,
+        fmt::format("Step \"{}\" of run {} has appended {} rows, which can't be taken back; "
+                    "--accept committed gives the run up and leaves them there.",
+                    step.name, short_id(run.run), totals.counts.written));
+  }
+  return {};
+}
+
 }  // namespace
 
 std::string parameters_digest(const JobSpec& job) { return digest_hex(parameters_json(job)); }
@@ -259,6 +276,7 @@ Result<RunSummary> JobRun::finish(RunState state, std::optional<Error> error) {
 Result<void> abandon(Ledger& ledger, const RunRecord& run, const std::filesystem::path& state,
                      bool keep_committed) {
   TRANCHE_ASSIGN(const auto steps, ledger.list_steps(run.run));
+  if (!keep_committed) TRANCHE_TRY(refuse_what_was_appended(ledger, run, steps));
   for (const auto& record : steps) {
     if (record.state == "completed") continue;
     TRANCHE_ASSIGN(const auto settings, step_settings_from_json(record.settings));

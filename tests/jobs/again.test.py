@@ -60,5 +60,23 @@ class Resumed(Case):
         self.assertEqual(RECORDS, done.json["steps"][0]["written"])
 
 
+class GivenUp(Case):
+    BROKEN_SECOND_STEP = """  - name: second
+    read: { csv: second.csv, columns: { a: integer } }
+    write: { csv: out/second.csv }
+"""
+
+    def test_rows_that_a_finished_step_appended_are_left_only_when_that_is_said(self):
+        scene = self.scene(job_text(more=self.BROKEN_SECOND_STEP))
+        scene.write("second.csv", "a\nno number\n")
+        self.expect(1, scene.run(), "no number")
+        self.expect(2, scene.run("--fresh"), "1000 rows", "--accept committed")
+        self.expect(2, scene.type("abandon", "last", "--state", scene.state), "1000 rows", "--accept committed")
+        self.assertEqual(list(range(RECORDS)), self.keys(scene))
+        scene.write("second.csv", "a\n1\n")
+        self.expect(0, scene.run("--accept", "input"))
+        self.assertEqual(list(range(RECORDS)), self.keys(scene))
+
+
 if __name__ == "__main__":
     unittest.main(verbosity=2)
