@@ -163,17 +163,18 @@ Result<std::optional<RunSummary>> JobRun::choose_run() {
   }
   if (last && is_unfinished(*last) && options_.fresh) {
     TRANCHE_TRY(give_up(*last));
-    last.reset();
-  }
-  if (last && is_unfinished(*last)) {
+  } else if (last && is_unfinished(*last)) {
     record_ = *last;
     resumed_ = true;
     TRANCHE_ASSIGN(record_.starts, ledger_->record_start(record_.run));
     emit(Event::Kind::run_started, {}, "resumed");
     return std::optional<RunSummary>();
   }
-  if (last && last->state == "completed") {
-    TRANCHE_ASSIGN(auto summary, after_completed(*last));
+  // Runs that were given up since then have taken nothing back of it.
+  TRANCHE_ASSIGN(const auto completed,
+                 ledger_->latest_run(job_.name, record_.parameters_digest, "completed"));
+  if (completed) {
+    TRANCHE_ASSIGN(auto summary, after_completed(*completed));
     if (summary) return summary;
   }
   TRANCHE_TRY(begin_new_run());

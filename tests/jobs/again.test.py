@@ -77,6 +77,15 @@ class GivenUp(Case):
         self.expect(0, scene.run("--accept", "input"))
         self.assertEqual(list(range(RECORDS)), self.keys(scene))
 
+    def test_what_is_loaded_stays_loaded_when_a_later_run_was_given_up(self):
+        scene = self.scene(job_text())
+        self.expect(0, scene.run())
+        for give_up in (lambda: scene.type("abandon", "last", "--state", scene.state), lambda: scene.run("--fresh")):
+            self.expect(1, scene.run("--again", fault="kill:applied"))
+            self.expect(0, give_up())
+            self.expect(0, scene.run(), "already loaded")
+            self.assertEqual(list(range(RECORDS)), self.keys(scene))
+
 
 if __name__ == "__main__":
     unittest.main(verbosity=2)
