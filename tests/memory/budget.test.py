@@ -1,0 +1,258 @@
+#!/usr/bin/env python3
+"""The memory of a run stays within its budget, whatever the size of the data.
+
+Sales records go through `tranche run` with a `memory:` far smaller than the data; the proportional set size
+of the whole process tree is sampled every 20 ms and must never be above the budget.
+
+    tests/memory/budget.test.py                                 as a test, with 2 million records
+    tests/memory/budget.test.py --records 10000000 --report F   measures, and writes F as well
+    tests/memory/budget.test.py --only csv-to-csv               one load, or some: all whose name has this
+"""
+import argparse
+import dataclasses
+import datetime
+import json
+import os
+import pathlib
+import platform
+import shutil
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import unittest
+
+ROOT = pathlib.Path(os.environ.get("TRANCHE_SOURCE_DIR", pathlib.Path(__file__).resolve().parents[2]))
+TRANCHE = os.environ.get("TRANCHE_BIN", str(ROOT / "build" / "tranche"))
+BUILD = pathlib.Path(os.environ.get("TRANCHE_BUILD_DIR", pathlib.Path(TRANCHE).resolve().parent))
+MIB = 1 << 20
+SAMPLE_SECONDS = 0.02
+
+COLUMNS = """      columns:
+        id: bigint
+        sold_at: timestamp
+        store: integer
+        sku: varchar
+        qty: integer
+        unit_price: decimal(12,2)
+        currency: varchar
+        customer: varchar
+        note: varchar
+"""
+
+SQL = """    process:
+      - sql: |
+          SELECT id, sold_at, store, sku, qty, qty * unit_price * rate AS total, customer
+          FROM batch JOIN rates USING (currency)
+          WHERE qty > 0
+        tables:
+          rates: { csv: rates.csv, columns: { currency: varchar, rate: "decimal(9,4)" } }
+"""
+
+RATES = "currency,rate\nEUR,1.0000\nUSD,0.9213\nGBP,1.1702\nCHF,1.0311\nSEK,0.0891\nPLN,0.2304\n"
+
+SINKS = {
+    "csv": "csv: out/sales.csv",
+    "parquet": "parquet: out/sales\n      mode: replace",
+    "sqlite": "sqlite: out/sales.db\n      table: sales\n      mode: append",
+}
+
+
+@dataclasses.dataclass
+class Load:
+    name: str
+    sink: str
+    sql: bool = False
+    memory_mib: int = 256
+    workers: int = 2
+    batch: str = ""
+
+    def job(self):
+        return (f"job: {self.name}\nmemory: {self.memory_mib}MiB\nsteps:\n  - name: load\n"
+                f"    read:\n      csv: sales.csv\n{COLUMNS}"
+                + (f"    batch: {self.batch}\n" if self.batch else "")
+                + (SQL if self.sql else "")
+                + f"    workers: {self.workers}\n    write:\n      {SINKS[self.sink]}\n")
+
+
+LOADS = [
+    Load("csv-to-csv", "csv"),
+    Load("csv-to-parquet", "parquet"),
+    Load("csv-to-sqlite", "sqlite"),
+    Load("csv-to-parquet-with-a-lookup", "parquet", sql=True),
+    Load("csv-to-csv-in-128MiB", "csv", memory_mib=128),
+    Load("csv-to-csv-with-7-workers", "csv", workers=7),
+    Load("csv-to-parquet-with-a-lookup-and-7-workers", "parquet", sql=True, workers=7),
+    Load("csv-to-csv-with-a-lookup-in-batches-of-64MiB", "csv", sql=True, batch="{ bytes: 64MiB }"),
+]
+
+
+def proportional_set_bytes(process):
+    """Of one process; 0 when it is gone."""
+    try:
+        with open(f"/proc/{process}/smaps_rollup", encoding="ascii") as rollup:
+            for line in rollup:
+                if line.startswith("Pss:"):
+                    return int(line.split()[1]) * 1024
+    except (OSError, ValueError):
+        pass
+    return 0
+
+
+def process_tree(process):
+    found = [process]
+    for parent in found:
+        try:
+            for thread in os.listdir(f"/proc/{parent}/task"):
+                with open(f"/proc/{parent}/task/{thread}/children", encoding="ascii") as children:
+                    found += [int(child) for child in children.read().split()]
+        except OSError:
+            continue
+    return found
+
+
+class Sampler(threading.Thread):
+    """Keeps the highest sum over the process tree."""
+
+    def __init__(self, process):
+        super().__init__(daemon=True)
+        self.process = process
+        self.peak = 0
+        self.samples = 0
+        self.ended = threading.Event()
+
+    def run(self):
+        while not self.ended.is_set():
+            now = sum(proportional_set_bytes(each) for each in process_tree(self.process))
+            self.peak = max(self.peak, now)
+            self.samples += 1
+            self.ended.wait(SAMPLE_SECONDS)
+
+    def stop(self):
+        self.ended.set()
+        self.join()
+
+
+@dataclasses.dataclass
+class Outcome:
+    load: Load
+    exit_code: int
+    message: str
+    summary: dict
+    seconds: float
+    peak: int
+    samples: int
+
+
+def run_load(load, data):
+    folder = data / load.name
+    folder.mkdir()
+    try:
+        (folder / "sales.csv").symlink_to(data / "sales.csv")
+        (folder / "rates.csv").write_text(RATES, encoding="utf-8")
+        (folder / "job.yaml").write_text(load.job(), encoding="utf-8")
+        (folder / "out").mkdir()
+        began = time.monotonic()
+        process = subprocess.Popen([TRANCHE, "run", "job.yaml", "--json"], cwd=folder, text=True,
+                                   stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        sampler = Sampler(process.pid)
+        sampler.start()
+        output, errors = process.communicate()
+        seconds = time.monotonic() - began
+        sampler.stop()
+        summary = json.loads(output) if output.strip().startswith("{") else {}
+        return Outcome(load, process.returncode, errors[-2000:], summary, seconds, sampler.peak,
+                       sampler.samples)
+    finally:
+        shutil.rmtree(folder)
+
+
+def generate(records, folder):
+    subprocess.run([str(BUILD / "bench" / "generate_sales"), str(records), str(folder / "sales.csv")],
+                   check=True)
+
+
+class Budget(unittest.TestCase):
+    records = 2_000_000
+    only = ""
+    outcomes = []
+
+    @classmethod
+    def setUpClass(cls):
+        cls.folder = tempfile.TemporaryDirectory(prefix="tranche-memory-")
+        cls.data = pathlib.Path(cls.folder.name)
+        generate(cls.records, cls.data)
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.folder.cleanup()
+
+    def test_every_load_stays_within_its_budget(self):
+        for load in LOADS:
+            if self.only not in load.name:
+                continue
+            with self.subTest(load.name):
+                outcome = run_load(load, self.data)
+                self.outcomes.append(outcome)
+                print(f"{load.name}: peak {outcome.peak / MIB:.0f} of {load.memory_mib} MiB in "
+                      f"{outcome.samples} samples, {outcome.seconds:.1f} s", flush=True)
+                self.assertEqual(outcome.exit_code, 0, outcome.message)
+                self.assertEqual(outcome.summary["steps"][0]["read"], self.records)
+                self.assertGreater(outcome.samples, 10)
+                self.assertLessEqual(outcome.peak, load.memory_mib * MIB)
+
+    def test_the_sampler_sees_a_child_that_takes_memory(self):
+        child = "x = bytearray(96 << 20); import time; time.sleep(0.6)"
+        process = subprocess.Popen(["sh", "-c", f"{sys.executable} -c '{child}'; true"])
+        sampler = Sampler(process.pid)
+        sampler.start()
+        process.wait()
+        sampler.stop()
+        self.assertGreater(sampler.peak, 96 * MIB)
+
+
+def processor():
+    for line in pathlib.Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
+        if line.startswith("model name"):
+            return line.split(":", 1)[1].strip()
+    return platform.machine()
+
+
+def report(path, records, bytes_read):
+    commit = subprocess.run(["git", "-C", str(ROOT), "rev-parse", "--short", "HEAD"], text=True,
+                            stdout=subprocess.PIPE, check=False).stdout.strip()
+    lines = [f"# Memory of a run, {datetime.date.today()}", "",
+             f"{records:,} sales records, {bytes_read / 1e6:,.0f} MB of CSV. Peak of the proportional set size",
+             f"of the whole process tree, sampled every {SAMPLE_SECONDS * 1000:.0f} ms. `make memory` writes this page.", "",
+             f"Commit {commit}, {os.cpu_count()} cores, {processor()}, Linux {platform.release()}.", "",
+             "| load | workers | budget MiB | peak MiB | samples | seconds | rows written |",
+             "|---|---|---|---|---|---|---|"]
+    for outcome in Budget.outcomes:
+        steps = outcome.summary.get("steps") or [{}]
+        lines.append(f"| {outcome.load.name} | {outcome.load.workers} | {outcome.load.memory_mib} | "
+                     f"{outcome.peak / MIB:.0f} | {outcome.samples} | {outcome.seconds:.1f} | "
+                     f"{steps[0].get('written', 0):,} |")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def main():
+    arguments = argparse.ArgumentParser(description=__doc__,
+                                        formatter_class=argparse.RawDescriptionHelpFormatter)
+    arguments.add_argument("--records", type=int, default=Budget.records)
+    arguments.add_argument("--report", type=pathlib.Path)
+    arguments.add_argument("--only", default="")
+    given = arguments.parse_args()
+    Budget.records = given.records
+    Budget.only = given.only
+    program = unittest.main(argv=[sys.argv[0]], exit=False, verbosity=1)
+    if given.report:
+        bytes_read = max((step.get("bytes_read", 0) for outcome in Budget.outcomes
+                          for step in outcome.summary.get("steps", [])), default=0)
+        report(given.report, given.records, bytes_read)
+    sys.exit(0 if program.result.wasSuccessful() else 1)
+
+
+if __name__ == "__main__":
+    main()
