@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include <fmt/format.h>
+
 #include "engine/step_run.h"
 
 namespace tranche::engine {
@@ -68,9 +70,12 @@ Result<StepEnd::State> StepRun::loop() {
     if (!outcome) emit_progress(false);
   }
   if (!judge_->finish(end_.counts.planned)) {
-    return make_error(ErrorKind::failed, "More records were rejected than max_rejects " +
-                                             to_string(work_.reject_limit) +
-                                             " allows; nothing was sealed.");
+    return make_error(
+        ErrorKind::failed,
+        fmt::format("{} of {} records were rejected, more than max_rejects {} allows, so the output "
+                    "was not sealed. What is committed is kept: raise max_rejects and run it again, "
+                    "or mend the data and start again with --fresh.",
+                    end_.counts.rejected(), end_.counts.planned, to_string(work_.reject_limit)));
   }
   TRANCHE_TRY(seal());
   return StepEnd::State::completed;
