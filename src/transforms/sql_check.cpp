@@ -31,14 +31,29 @@ struct Star {
 
 using Ctes = std::map<std::string, bool>;  // name -> it reaches batch
 
+// What DuckDB's functions are; a macro is what its definition calls.
+struct Functions {
+  std::set<std::string> aggregates;
+  std::set<std::string> volatiles;
+  std::set<std::string> hiding;  // tables that they read are named by an argument
+};
+
+// The FROM of a SELECT, as far as it tells which SELECT a column belongs to.
+struct Scope {
+  bool over_batch = false;
+  bool is_known = true;            // nothing but tables, whose columns are known
+  std::set<std::string> relations;
+};
+
 class Checker {
  public:
-  Checker(bool per_batch, std::set<std::string> aggregates, std::set<std::string> volatiles,
-          std::set<std::string> columns)
+  // `others`: the columns of all lookup tables.
+  Checker(bool per_batch, Functions functions, std::set<std::string> columns,
+          std::set<std::string> others)
       : per_batch_(per_batch),
-        aggregates_(std::move(aggregates)),
-        volatiles_(std::move(volatiles)),
-        columns_(std::move(columns)) {}
+        functions_(std::move(functions)),
+        columns_(std::move(columns)),
+        others_(std::move(others)) {}
 
   // True when the query's rows come from batch.
   Result<bool> query(const Json& node, Ctes ctes) {
@@ -79,12 +94,15 @@ class Checker {
     if (!node["sample"].is_null())
       return refuse("A sample is another one at every run; select by a column instead");
     over_batch_.push_back(reaches);
+    scopes_.push_back(Scope{reaches, true, {}});
+    collect_relations(node["from_table"], ctes, scopes_.back());
     bool below = false;
     for (const auto& [key, value] : node.entries()) {
       if (key == "cte_map" || key == "from_table" || key == "sample") continue;
       TRANCHE_ASSIGN(const bool found, expression(value, ctes));
       below = below || found;
     }
+    scopes_.pop_back();
     over_batch_.pop_back();
     if (reaches) TRANCHE_TRY(clauses(node));
     TRANCHE_TRY(modifiers(node, reaches));
@@ -158,8 +176,26 @@ class Checker {
       if (reaches && !ref["aggregates"].items().empty()) TRANCHE_TRY(several("PIVOT"));
       return reaches;
     }
+    const std::string name = to_lower(ref["function"]["function_name"].text());
+    if (functions_.hiding.contains(name)) return hides(name);
     TRANCHE_TRY(expression(ref, ctes));
     return false;
+  }
+
+  // What a qualified column of this FROM begins with.
+  static void collect_relations(const Json& ref, const Ctes& ctes, Scope& scope) {
+    const std::string& type = ref["type"].text();
+    if (type == "EMPTY") return;
+    if (type == "JOIN") {
+      collect_relations(ref["left"], ctes, scope);
+      collect_relations(ref["right"], ctes, scope);
+      return;
+    }
+    const std::string table = to_lower(ref["table_name"].text());
+    const std::string alias = to_lower(ref["alias"].text());
+    if (type != "BASE_TABLE" || ctes.contains(table)) scope.is_known = false;
+    if (!ref["column_name_alias"].items().empty()) scope.is_known = false;
+    scope.relations.insert(alias.empty() ? table : alias);
   }
 
   Result<bool> base_table(const Json& ref, const Ctes& ctes) {
@@ -227,11 +263,45 @@ class Checker {
   Result<void> function(const Json& json) const {
     const std::string name = to_lower(json["function_name"].text());
     const bool asks_the_clock = name == "age" && json["children"].items().size() == 1;
-    if (volatiles_.contains(name) || asks_the_clock) return changing(name + "()");
-    if (name == "query" || name == "query_table")
-      return refuse(fmt::format("{}() hides what it reads; write the SELECT itself", name));
-    if (aggregates_.contains(name) && over_batch()) return several(name + "()");
+    if (functions_.volatiles.contains(name) || asks_the_clock) return changing(name + "()");
+    if (name == "query" || name == "query_table" || name.starts_with("tranche_pages_"))
+      return hides(name);
+    if (!functions_.aggregates.contains(name)) return {};
+    if (over_batch() || belongs_to_batch(json["children"])) return several(name + "()");
     return {};
+  }
+
+  static Error hides(const std::string& name) {
+    return refuse(fmt::format("{}() hides what it reads; write the SELECT itself", name));
+  }
+
+  // An aggregate of nothing but columns of a SELECT further out is that SELECT's:
+  // SELECT (SELECT sum(b.x)) FROM batch b gives one row.
+  bool belongs_to_batch(const Json& arguments) const {
+    std::vector<const Json*> columns;
+    collect_columns(arguments, columns);
+    std::size_t owner = 0;  // the innermost of theirs, plus 1
+    for (const Json* column : columns) {
+      std::size_t at = scopes_.size();
+      while (at > 0 && !holds(scopes_[at - 1], column->items())) --at;
+      owner = std::max(owner, at);
+    }
+    return owner > 0 && scopes_[owner - 1].over_batch;
+  }
+
+  static void collect_columns(const Json& json, std::vector<const Json*>& columns) {
+    if (json["class"].text() == "COLUMN_REF") columns.push_back(&json["column_names"]);
+    for (const Json& item : json.items()) collect_columns(item, columns);
+    for (const auto& [key, value] : json.entries()) collect_columns(value, columns);
+  }
+
+  // Whether the column is one of the SELECT's, as far as that can be known.
+  bool holds(const Scope& scope, const std::vector<Json>& names) const {
+    if (names.empty() || scope.relations.empty()) return false;
+    const std::string first = to_lower(names[0].text());
+    if (names.size() > 1 && scope.relations.contains(first)) return true;
+    if (names.size() == 1 && !scope.is_known) return true;
+    return others_.contains(first) || (scope.over_batch && columns_.contains(first));
   }
 
   static Error changing(const std::string& name) {
@@ -268,15 +338,76 @@ class Checker {
   bool over_batch() const { return !over_batch_.empty() && over_batch_.back(); }
 
   bool per_batch_;
-  std::set<std::string> aggregates_;
-  std::set<std::string> volatiles_;
+  Functions functions_;
   std::set<std::string> columns_;
+  std::set<std::string> others_;
   std::vector<bool> over_batch_;          // of the SELECTs around
+  std::vector<Scope> scopes_;             // the same SELECTs
   std::vector<std::string> batch_names_;  // of batch in the FROM of the present SELECT
   std::vector<Star> stars_;
   bool names_file_ = false;
   bool names_line_ = false;
 };
+
+// The words of a macro's definition: those that are called, and functions without parentheses.
+std::set<std::string> called_in(std::string_view definition) {
+  std::set<std::string> called;
+  const auto is_word = [](char c) {
+    return c == '_' || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+  };
+  for (std::size_t at = 0; at < definition.size();) {
+    std::size_t end = at;
+    while (end < definition.size() && is_word(definition[end])) ++end;
+    if (end == at) {
+      ++at;
+      continue;
+    }
+    const std::string word = to_lower(definition.substr(at, end - at));
+    const bool is_bare =
+        std::find(bare_functions.begin(), bare_functions.end(), word) != bare_functions.end();
+    if (is_bare || (end < definition.size() && definition[end] == '(')) called.insert(word);
+    at = end;
+  }
+  return called;
+}
+
+Result<Functions> read_functions(DuckConnection& connection) {
+  TRANCHE_ASSIGN(
+      const auto rows,
+      connection.query_texts("SELECT DISTINCT lower(function_name), function_type = 'aggregate' "
+                             "FROM duckdb_functions() WHERE function_type = 'aggregate' "
+                             "OR stability IN ('VOLATILE', 'CONSISTENT_WITHIN_QUERY')"));
+  Functions functions;
+  for (const auto& row : rows)
+    (row[1] == "true" ? functions.aggregates : functions.volatiles).insert(row[0]);
+  functions.volatiles.erase("error");           // never gives anything
+  functions.volatiles.insert("current_setting");  // the run's own folders are among them
+  TRANCHE_ASSIGN(const auto macros,
+                 connection.query_texts(
+                     "SELECT DISTINCT lower(function_name), function_type = 'table_macro', "
+                     "macro_definition FROM duckdb_functions() WHERE function_type IN ('macro', "
+                     "'table_macro') AND macro_definition IS NOT NULL"));
+  const std::set<std::string> bare(bare_functions.begin(), bare_functions.end());
+  const auto meet = [](const std::set<std::string>& a, const std::set<std::string>& b) {
+    return std::any_of(a.begin(), a.end(), [&](const auto& word) { return b.contains(word); });
+  };
+  for (bool grows = true; grows;) {  // macros call macros
+    grows = false;
+    for (const auto& row : macros) {
+      const auto called = called_in(row[2]);
+      if (row[1] == "true") {
+        if (meet(called, {"query", "query_table"}) || meet(called, functions.hiding))
+          grows = functions.hiding.insert(row[0]).second || grows;
+        continue;
+      }
+      if (meet(called, functions.aggregates))
+        grows = functions.aggregates.insert(row[0]).second || grows;
+      if (meet(called, functions.volatiles) || meet(called, bare))
+        grows = functions.volatiles.insert(row[0]).second || grows;
+    }
+  }
+  return functions;
+}
 
 // Takes the hidden columns out of the stars, from the last one on, so that offsets stay right.
 Result<std::string> narrow_stars(std::string text, std::vector<Star> stars,
@@ -323,18 +454,15 @@ Result<CheckedSql> check_sql(DuckConnection& connection, const std::string& text
   if (tree["error"].boolean())
     return make_error(ErrorKind::config,
                       "The SQL is one SELECT over batch; other statements can't be used here");
-  TRANCHE_ASSIGN(
-      const auto functions,
-      connection.query_texts("SELECT DISTINCT lower(function_name), function_type = 'aggregate' "
-                             "FROM duckdb_functions() WHERE function_type = 'aggregate' "
-                             "OR stability IN ('VOLATILE', 'CONSISTENT_WITHIN_QUERY')"));
-  std::set<std::string> aggregates;
-  std::set<std::string> volatiles;
-  for (const auto& row : functions) (row[1] == "true" ? aggregates : volatiles).insert(row[0]);
-  volatiles.erase("error");  // never gives anything
+  TRANCHE_ASSIGN(Functions functions, read_functions(connection));
   std::set<std::string> columns;
   for (const Field& field : batch.fields) columns.insert(to_lower(field.name));
-  Checker checker(per_batch, std::move(aggregates), std::move(volatiles), columns);
+  TRANCHE_ASSIGN(const auto lookups,
+                 connection.query_texts("SELECT DISTINCT lower(column_name) FROM duckdb_columns() "
+                                        "WHERE database_name = 'temp'"));
+  std::set<std::string> others;
+  for (const auto& row : lookups) others.insert(row[0]);
+  Checker checker(per_batch, std::move(functions), columns, std::move(others));
   TRANCHE_ASSIGN(const bool reaches, checker.query(tree["statements"].items()[0]["node"], {}));
   if (!reaches)
     return make_error(ErrorKind::config,
