@@ -118,6 +118,22 @@ Result<std::vector<Manifest>> read_manifests(const fs::path& folder) {
   return manifests;
 }
 
+// The highest commit sequence in the names of part files. Their manifests may have been removed,
+// and a rename must never put a new part over an old one.
+Result<std::uint64_t> highest_part_sequence(const fs::path& folder) {
+  constexpr std::string_view prefix = "part-";
+  TRANCHE_ASSIGN(const auto paths, find_files(folder, prefix));
+  std::uint64_t highest = 0;
+  for (const fs::path& path : paths) {
+    const std::string name = path.filename().string().substr(prefix.size());
+    std::uint64_t sequence = 0;
+    const auto read = std::from_chars(name.data(), name.data() + name.size(), sequence);
+    if (read.ec == std::errc() && name.substr(read.ptr - name.data()).starts_with('-'))
+      highest = std::max(highest, sequence);
+  }
+  return highest;
+}
+
 fs::path manifest_path(const fs::path& folder, std::uint64_t sequence) {
   return folder / manifest_folder / fmt::format("{:06}.json", sequence);
 }
@@ -279,7 +295,9 @@ Result<std::optional<Receipt>> ParquetSink::find_receipt(std::uint64_t) {
 
 Result<std::string> ParquetSink::plan_seal(std::span<const Receipt> committed) {
   TRANCHE_ASSIGN(const auto manifests, read_manifests(options_.folder));
-  const std::uint64_t sequence = manifests.empty() ? 1 : manifests.back().sequence + 1;
+  TRANCHE_ASSIGN(std::uint64_t sequence, highest_part_sequence(options_.folder));
+  if (!manifests.empty()) sequence = std::max(sequence, manifests.back().sequence);
+  ++sequence;
   Json renames{Json::Array{}};
   Json files{Json::Array{}};
   for (const Receipt& receipt : committed) {

@@ -253,6 +253,18 @@ TEST_F(ParquetSourceTest, NamesTheFileAndColumnThatDiffer) {
   EXPECT_NE(done.error().message.find("c.parquet has no column \"y\""), std::string::npos);
 }
 
+TEST_F(ParquetSourceTest, RefusesAFileThatIsNamedTwice) {
+  make_file("a.parquet", "SELECT 1 AS x");
+  Node both = Node::list({Node::scalar("a.parquet"), Node::scalar("*.parquet")});
+  Node node = Node::map();
+  node.set("parquet", std::move(both));
+  const auto of = parquet_connector().make_source(node, folder).value();
+  const auto inputs = of->inputs();
+  ASSERT_FALSE(inputs);
+  EXPECT_EQ(inputs.error().kind, ErrorKind::config);
+  EXPECT_NE(inputs.error().message.find("a.parquet is named twice"), std::string::npos);
+}
+
 TEST_F(ParquetSourceTest, SaysThatAFileIsNoParquet) {
   ASSERT_TRUE(write_file_durably(folder / "a.parquet", "id,name\n1,x\n"));
   const auto done = fix(*source("a.parquet"));
@@ -389,6 +401,19 @@ TEST_F(ParquetSinkTest, ReplaceRemovesOnlyTheFilesOfEarlierManifests) {
   seal(*second, {commit(*second, 0, 0, {20})});
   EXPECT_EQ(files(), (std::vector<std::string>{"_tranche/000001.json", "_tranche/000002.json",
                                                "mine.parquet", "part-000002-000000.parquet"}));
+}
+
+TEST_F(ParquetSinkTest, NeverPutsAPartOverAnotherOneWhoseManifestIsGone) {
+  auto first = sink("append");
+  ASSERT_TRUE(first->recover(run, schema, {}));
+  seal(*first, {commit(*first, 0, 0, {10})});
+  fs::remove_all(folder / "out/_tranche");
+  auto second = sink("append");
+  ASSERT_TRUE(second->recover(run, schema, {}));
+  seal(*second, {commit(*second, 0, 0, {20})});
+  EXPECT_EQ(files(),
+            (std::vector<std::string>{"_tranche/000002.json", "part-000001-000000.parquet",
+                                      "part-000002-000000.parquet"}));
 }
 
 TEST_F(ParquetSinkTest, ManifestIsTheSameForTheSameRows) {
