@@ -96,10 +96,21 @@ Result<void> replace_rows(SqliteDatabase& database, const Target& target,
     columns += sqlite_identifier(column.name);
   }
   TRANCHE_ASSIGN(const std::int64_t orphans_before, count_orphans(database, target.table));
+  TRANCHE_ASSIGN(const std::int64_t rows,
+                 database.query_integer("SELECT count(*) FROM " + sqlite_identifier(staged.name)));
   TRANCHE_TRY(database.execute(fmt::format("DELETE FROM {}", table)));
+  TRANCHE_ASSIGN(const std::int64_t left, database.query_integer("SELECT count(*) FROM " + table));
   TRANCHE_TRY(database.execute(fmt::format("INSERT OR ABORT INTO {} ({}) SELECT {} FROM {}{}",
                                            table, columns, columns, sqlite_identifier(staged.name),
                                            staged.has_rowid ? " ORDER BY rowid" : "")));
+  // A trigger may ignore a row without an error: RAISE(IGNORE).
+  if (left != 0 || database.changes() != rows) {
+    return make_error(ErrorKind::failed,
+                      fmt::format("{} was not replaced: a trigger of it kept {} of the old rows, "
+                                  "and let in {} of the {} new ones. Mend or drop the trigger, "
+                                  "then run again.",
+                                  target.place(), left, database.changes(), rows));
+  }
   TRANCHE_ASSIGN(const std::int64_t orphans, count_orphans(database, target.table));
   if (orphans > orphans_before) {
     return make_error(ErrorKind::failed,

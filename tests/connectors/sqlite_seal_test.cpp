@@ -77,6 +77,26 @@ TEST_F(SqliteSeal, KeepsWhatDependsOnTheTableThatIsReplaced) {
       number("SELECT count(*) FROM sqlite_schema WHERE name LIKE '%tranche\\_0%' ESCAPE '\\'"), 0);
 }
 
+TEST_F(SqliteSeal, RefusesATriggerThatIgnoresRowsOfAReplacement) {
+  for (const char* trigger :
+       {"BEFORE INSERT ON t WHEN new.id = 2 BEGIN SELECT RAISE(IGNORE); END",
+        "BEFORE DELETE ON t WHEN old.id = 9 BEGIN SELECT RAISE(IGNORE); END"}) {
+    execute(std::string("DROP TABLE IF EXISTS t; DROP TABLE IF EXISTS tranche_commits;"
+                        "CREATE TABLE t (id INTEGER, name TEXT);"
+                        "INSERT INTO t VALUES (9, 'old'); CREATE TRIGGER ignores ") +
+            trigger);
+    auto sink = this->sink("replace");
+    recover(*sink);
+    const auto receipt = commit(*sink, 0, {{1, "a"}, {2, "b"}});
+    const auto sealed = sink->seal(sink->plan_seal({&receipt, 1}).value());
+    ASSERT_FALSE(sealed) << trigger;
+    EXPECT_EQ(sealed.error().kind, ErrorKind::failed);
+    EXPECT_NE(sealed.error().message.find("trigger"), std::string::npos) << sealed.error().message;
+    EXPECT_EQ(texts("SELECT name FROM t"), "old");
+    ASSERT_TRUE(sink->discard(run_, {&receipt, 1}, false));
+  }
+}
+
 TEST_F(SqliteSeal, DoesNotCascadeIntoOtherTablesAndRefusesToOrphanTheirRows) {
   execute(
       "CREATE TABLE t (id INTEGER PRIMARY KEY, name TEXT);"
