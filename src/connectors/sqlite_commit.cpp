@@ -77,8 +77,11 @@ Result<std::unique_ptr<Committer>> TableCommitter::make(SqliteDatabase& database
                                                         const Target& target, const SinkRun& run,
                                                         const SchemaPtr& schema,
                                                         const std::string& into) {
-  auto made =
-      std::unique_ptr<TableCommitter>(new TableCommitter(database, target, run, schema, into));
+  TRANCHE_ASSIGN(const auto shape, read_shape(database, into));
+  std::vector<std::string> never_null = target.key;
+  if (shape && shape->rowid_alias() != nullptr) never_null.push_back(shape->rowid_alias()->name);
+  auto made = std::unique_ptr<TableCommitter>(
+      new TableCommitter(database, target, run, schema, into, never_null));
   TRANCHE_ASSIGN(made->insert_, database.prepare(insert_sql(*schema, target, into)));
   TRANCHE_ASSIGN(auto triggers, database.query("SELECT count(*) FROM sqlite_schema WHERE type = "
                                                "'trigger' AND tbl_name = ? COLLATE NOCASE",

@@ -34,14 +34,15 @@ class TableCommitter final : public Committer {
 
  private:
   TableCommitter(SqliteDatabase& database, const Target& target, const SinkRun& run,
-                 const SchemaPtr& schema, const std::string& into)
+                 const SchemaPtr& schema, const std::string& into,
+                 std::span<const std::string> never_null)
       : database_(database),
         record_(database, target),
         target_(target),
         run_(run),
         schema_(schema),
         into_(into),
-        binder_(*schema, target.key) {}
+        binder_(*schema, never_null) {}
   Result<bool> is_committed_already(const Receipt& receipt);
   Result<void> insert_page(const Page& page, Applied& applied);
   Result<void> insert_row(const Page& page, std::size_t row, Applied& applied);

@@ -92,6 +92,17 @@ const TableColumn* TableShape::find(std::string_view column) const {
   return nullptr;
 }
 
+const TableColumn* TableShape::rowid_alias() const {
+  const TableColumn* alias = nullptr;
+  for (const auto& one : columns) {
+    if (one.key_position == 0) continue;
+    if (alias != nullptr) return nullptr;
+    alias = &one;
+  }
+  const bool is_alias = has_rowid && alias != nullptr && to_lower(alias->declared) == "integer";
+  return is_alias ? alias : nullptr;
+}
+
 Result<std::optional<TableShape>> read_shape(SqliteDatabase& database, const std::string& table) {
   TRANCHE_ASSIGN(auto list, database.query("SELECT name, type, wr, strict FROM pragma_table_list "
                                            "WHERE schema = 'main' AND name = ? COLLATE NOCASE",
@@ -192,10 +203,7 @@ Result<void> check_shape(const Schema& schema, const TableShape& shape, const st
   }
   for (const TableColumn& column : shape.columns) {
     if (schema.find(column.name) || column.has_default || column.is_generated) continue;
-    const bool is_rowid = column.key_position == 1 && to_lower(column.declared) == "integer" &&
-                          std::count_if(shape.columns.begin(), shape.columns.end(),
-                                        [](const auto& c) { return c.key_position > 0; }) == 1;
-    if (!column.not_null || (is_rowid && shape.has_rowid)) continue;
+    if (!column.not_null || &column == shape.rowid_alias()) continue;
     return other_shape(place,
                        fmt::format("its column \"{}\" must not be null, has no default, and the "
                                    "records lack it",

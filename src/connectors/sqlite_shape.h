@@ -33,6 +33,9 @@ struct TableShape {
   bool is_strict = false;
   bool has_rowid = true;
   std::vector<TableColumn> columns;
+  // The INTEGER PRIMARY KEY that is the row's number, for which SQLite invents one in place of a
+  // null; nullptr: none.
+  const TableColumn* rowid_alias() const;
   const TableColumn* find(std::string_view column) const;
 };
 

@@ -156,6 +156,21 @@ TEST_F(SqliteCommit, CountsRowsThatATriggerRefusesOrIgnores) {
   EXPECT_EQ(texts("SELECT id FROM t ORDER BY id"), "1,4");
 }
 
+TEST_F(SqliteCommit, InventsNoKeyInPlaceOfANull) {
+  execute("CREATE TABLE t (id INTEGER PRIMARY KEY, name TEXT)");
+  auto sink = this->sink("append");
+  recover(*sink);
+  auto committer = sink->committer().value();
+  const auto applied =
+      committer->apply(0, encode(*sink, page_of({{1, "a"}, {std::nullopt, "b"}, {3, "c"}})), "r0");
+  ASSERT_TRUE(applied);
+  EXPECT_EQ(applied->rows, 2U);
+  ASSERT_EQ(applied->rejects.size(), 1U);
+  EXPECT_EQ(applied->rejects[0].error, "Column \"id\" is part of the key and is null.");
+  ASSERT_TRUE(committer->commit());
+  EXPECT_EQ(texts("SELECT name FROM t ORDER BY id"), "a,c");
+}
+
 TEST_F(SqliteCommit, EnforcesForeignKeys) {
   execute(
       "CREATE TABLE parent (id INTEGER PRIMARY KEY); INSERT INTO parent VALUES (1);"
