@@ -96,6 +96,7 @@ class PipeObserver final : public Observer {
 // What the frames of one engine told.
 struct EngineEnd {
   std::optional<Result<RunSummary>> said;  // how the run ended; nullopt: it died
+  bool begun = false;                      // it took up a run
   bool progressed = false;                 // it committed something
 };
 
@@ -139,6 +140,7 @@ void take_frame(const std::string& frame, Observer* observer, EngineEnd& end) {
   event.message = (*json)["message"].text();
   event.group = (*json)["group"].natural();
   event.progress = progress_from_json((*json)["progress"]);
+  end.begun |= event.kind == Event::Kind::run_started;
   end.progressed |=
       event.kind == Event::Kind::group_committed || event.kind == Event::Kind::step_completed;
   if (observer != nullptr) observer->on_event(event);
@@ -197,8 +199,10 @@ class Supervisor {
       starts_without_progress = end.progressed ? 1 : starts_without_progress + 1;
       if (starts_without_progress >= starts_without_progress_max) return record_crash();
       // What was begun is resumed now, not begun again.
-      options.fresh = false;
-      options.again = false;
+      if (end.begun) {
+        options.fresh = false;
+        options.again = false;
+      }
       warn(fmt::format("The engine {}; it is started again after the last commit.",
                        describe(last_exit_)));
     }
@@ -258,6 +262,8 @@ class Supervisor {
                      if (!ledger) return 1;
                      auto last = (*ledger)->latest_run(job_.name, parameters_digest(job_));
                      if (!last || !*last) return 1;
+                     // It died before it began a run: the one before that ended as it says.
+                     if ((*last)->state != "running") return 0;
                      return (*ledger)->set_run_state((*last)->run, "failed", sentence) ? 0 : 1;
                    }));
     TRANCHE_TRY(recorder.wait(std::nullopt));

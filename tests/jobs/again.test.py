@@ -2,7 +2,9 @@
 """No row is lost and none comes twice when a run is begun, resumed or given up after another one that a crash, a
 failure or a person ended at a bad moment.
 """
+import os
 import pathlib
+import signal
 import sqlite3
 import sys
 import unittest
@@ -25,6 +27,13 @@ steps:
     batch: {{ rows: {rows} }}
     write: {{ sqlite: out/o.db, table: t, mode: append }}
 {more}"""
+
+
+def open_files(pid):
+    try:
+        return list(pathlib.Path(f"/proc/{pid}/fd").iterdir())
+    except OSError:
+        return []
 
 
 class Case(unittest.TestCase):
@@ -85,6 +94,51 @@ class GivenUp(Case):
             self.expect(0, give_up())
             self.expect(0, scene.run(), "already loaded")
             self.assertEqual(list(range(RECORDS)), self.keys(scene))
+
+
+class Crashed(Case):
+    def kill_engines(self, scene, process, count):
+        """Kills engines that wait for the ledger, each before it has begun a run."""
+        killed = set()
+
+        def kill_one():
+            for child in scenes.children_of(process.pid):
+                waits = any(".tranche/ledger.db" in os.path.realpath(fd) for fd in open_files(child))
+                if waits and child not in killed:
+                    os.kill(child, signal.SIGKILL)
+                    killed.add(child)
+            return len(killed) == count
+
+        scenes.wait_until(kill_one, "engines that open the ledger")
+
+    def locked(self, scene):
+        connection = sqlite3.connect(scene.state / "ledger.db", isolation_level=None)
+        self.addCleanup(connection.close)
+        connection.execute("BEGIN IMMEDIATE")
+        return connection
+
+    def test_a_crash_before_a_run_began_changes_nothing_of_the_run_before(self):
+        scene = self.scene(job_text())
+        self.expect(0, scene.run())
+        scene.write("in.csv", input_text(1) + "1000,more\n")
+        ledger = self.locked(scene)
+        process = scene.start_run()
+        self.kill_engines(scene, process, 3)
+        ledger.execute("ROLLBACK")
+        self.expect(1, scene.finish(process), "3 times")
+        self.assertEqual("completed", scene.look().run_state)
+        self.expect(0, scene.run())
+        self.assertEqual([*range(RECORDS), 0, 1000], self.keys(scene), "the new input is loaded too")
+
+    def test_again_holds_until_a_run_has_begun(self):
+        scene = self.scene(job_text())
+        self.expect(0, scene.run())
+        ledger = self.locked(scene)
+        process = scene.start_run("--again")
+        self.kill_engines(scene, process, 1)
+        ledger.execute("ROLLBACK")
+        self.expect(0, scene.finish(process))
+        self.assertEqual(2 * [*range(RECORDS)], self.keys(scene))
 
 
 if __name__ == "__main__":
