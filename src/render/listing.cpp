@@ -97,11 +97,11 @@ std::string render_runs(std::span<const RunInfo> runs, std::int64_t now_microsec
   TextTable table({{"run", Align::left},
                    {"job", Align::left},
                    {"state", Align::left},
-                   {"started (UTC)", Align::left},
-                   {"time", Align::right},
+                   {"started (UTC)", Align::right, true},
+                   {"time", Align::right, true},
                    {"rows", Align::right},
                    {"rejects", Align::right},
-                   {"parameters", Align::left}});
+                   {"parameters", Align::left, true}});
   for (const RunInfo& run : runs) {
     const std::uint64_t rejects = rejected(run);
     table.add(
@@ -235,7 +235,7 @@ std::string render_preview(std::span<const PreviewStage> stages, const Look& loo
     if (stage.page == nullptr) continue;
     std::vector<TextTable::Heading> headings;
     for (const Field& field : stage.page->schema().fields)
-      headings.push_back({field.name, is_numeric(field.type) ? Align::right : Align::left});
+      headings.push_back({field.name, is_numeric(field.type) ? Align::right : Align::left, true});
     TextTable table(std::move(headings));
     for (std::size_t row = 0; row < rows; ++row) {
       std::vector<TextTable::Cell> cells;

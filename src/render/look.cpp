@@ -13,6 +13,8 @@ namespace tranche {
 namespace {
 
 constexpr std::size_t kGap = 2;
+constexpr std::size_t kTextColumnsMin = 12;  // texts give way down to this, then columns go
+constexpr std::size_t kHidden = SIZE_MAX;    // the width of a column that has no room
 
 std::string_view environment(const char* name) {
   const char* value = std::getenv(name);
@@ -126,14 +128,26 @@ std::vector<std::size_t> TextTable::widths(const Look& look, std::size_t indent,
     for (std::size_t i = 0; i < row.size() && i < widths.size(); ++i)
       widths[i] = std::max(widths[i], std::min(display_width(row[i].text), cell_width_max));
   if (!look.is_terminal || widths.empty()) return widths;
-  std::size_t total = indent + kGap * (widths.size() - 1);
-  for (const std::size_t width : widths) total += width;
-  while (total > look.columns) {
-    const auto widest = std::max_element(widths.begin(), widths.end());
-    if (*widest <= 4) break;
-    --*widest;
-    --total;
-  }
+  const auto excess = [&] {
+    std::size_t total = indent;
+    for (const std::size_t width : widths) total += width == kHidden ? 0 : width + kGap;
+    return total > look.columns + kGap ? total - look.columns - kGap : 0;
+  };
+  const auto narrow_texts = [&](std::size_t width_min) {
+    for (std::size_t over = excess(); over > 0; --over) {
+      std::size_t widest = widths.size();
+      for (std::size_t i = 0; i < widths.size(); ++i)
+        if (headings_[i].align == Align::left && widths[i] != kHidden && widths[i] > width_min &&
+            (widest == widths.size() || widths[i] > widths[widest]))
+          widest = i;
+      if (widest == widths.size()) return;
+      --widths[widest];
+    }
+  };
+  narrow_texts(kTextColumnsMin);
+  for (std::size_t i = widths.size(); i-- > 0 && excess() > 0;)
+    if (headings_[i].may_hide) widths[i] = kHidden;
+  narrow_texts(1);
   return widths;
 }
 
@@ -144,13 +158,13 @@ std::string TextTable::render(const Look& look, std::size_t indent,
   const auto line = [&](auto cell_of) {
     std::string text(indent, ' ');
     for (std::size_t i = 0; i < wide.size(); ++i) {
+      if (wide[i] == kHidden) continue;
       const Cell cell = cell_of(i);
       const std::string cut = fit(look, cell.text, wide[i]);
       const bool is_right = headings_[i].align == Align::right;
       const std::string padding(wide[i] - std::min(wide[i], display_width(cut)), ' ');
       if (is_right) text += padding;
       text += paint(look, cell.colour, cut);
-      if (i + 1 == wide.size()) break;
       if (!is_right) text += padding;
       text.append(kGap, ' ');
     }
@@ -162,6 +176,13 @@ std::string TextTable::render(const Look& look, std::size_t indent,
   if (has_headings) line([&](std::size_t i) { return Cell{headings_[i].name, Colour::dim}; });
   for (const auto& row : rows_)
     line([&](std::size_t i) { return i < row.size() ? row[i] : Cell{}; });
+  std::string hidden;
+  for (std::size_t i = 0; i < wide.size(); ++i)
+    if (wide[i] == kHidden) hidden += (hidden.empty() ? "" : ", ") + headings_[i].name;
+  if (!hidden.empty())
+    out += std::string(indent, ' ') +
+           paint(look, Colour::dim, fit(look, "no room for: " + hidden, look.columns - indent)) +
+           "\n";
   return out;
 }
 

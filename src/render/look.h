@@ -43,6 +43,7 @@ class TextTable {
   struct Heading {
     std::string name;
     Align align = Align::left;
+    bool may_hide = false;  // in a window that is too narrow, the last of these goes first
   };
   struct Cell {
     std::string text;
@@ -52,8 +53,8 @@ class TextTable {
   explicit TextTable(std::vector<Heading> headings) : headings_(std::move(headings)) {}
   void add(std::vector<Cell> row) { rows_.push_back(std::move(row)); }
   bool empty() const { return rows_.empty(); }
-  // Lines with newlines. Cells wider than `cell_width_max` are cut; on a terminal no line is wider
-  // than it: the widest column gives way.
+  // Lines with newlines. Cells wider than `cell_width_max` are cut. Where a terminal is too narrow,
+  // texts are cut (figures never), then columns go, and a line says which.
   std::string render(const Look& look, std::size_t indent = 0,
                      std::size_t cell_width_max = SIZE_MAX) const;
 

@@ -10,8 +10,6 @@ namespace {
 
 using Align = TextTable::Align;
 
-constexpr unsigned kRateFromColumns = 90;  // in a narrower window the other columns need the room
-
 struct Headline {
   std::string_view sign;
   std::string_view verb;
@@ -57,13 +55,13 @@ std::string rate_text(const StepSummary& step) {
 std::string steps_table(const RunSummary& summary, const Look& look) {
   const bool has_filtered =
       std::any_of(summary.steps.begin(), summary.steps.end(), counts_filtered);
-  const bool has_rate = !look.is_terminal || look.columns >= kRateFromColumns;
   std::vector<TextTable::Heading> headings{
-      {"step", Align::left}, {"state", Align::left}, {"read", Align::right}};
-  if (has_filtered) headings.push_back({"filtered", Align::right});
-  for (const char* name : {"rejected", "written", "batches", "time"})
-    headings.push_back({name, Align::right});
-  if (has_rate) headings.push_back({"rate", Align::right});
+      {"step", Align::left}, {"state", Align::left, true}, {"read", Align::right}};
+  if (has_filtered) headings.push_back({"filtered", Align::right, true});
+  headings.push_back({"rejected", Align::right});
+  headings.push_back({"written", Align::right});
+  for (const char* name : {"batches", "time", "rate"})
+    headings.push_back({name, Align::right, true});
   TextTable table(std::move(headings));
   for (const StepSummary& step : summary.steps) {
     const std::uint64_t rejected = step.counts.rejected();
@@ -78,7 +76,7 @@ std::string steps_table(const RunSummary& summary, const Look& look) {
     row.push_back({format_count(step.counts.written)});
     row.push_back({batches_text(step)});
     row.push_back({format_seconds(step.seconds)});
-    if (has_rate) row.push_back({rate_text(step)});
+    row.push_back({rate_text(step)});
     table.add(std::move(row));
   }
   return table.render(look, 2);
@@ -105,7 +103,7 @@ std::string facts(const RunSummary& summary, const SummaryContext& context, cons
   const std::uint64_t rejects = total_rejects(summary);
   if (rejects > 0 && !summary.rejects_path.empty())
     append_fact(out, look, "rejects", summary.rejects_path);
-  if (rejects > 0 && !context.rejects_command.empty())
+  if (rejects + context.bad_records.size() > 0 && !context.rejects_command.empty())
     append_fact(out, look, "see them", context.rejects_command);
   for (const StepSummary& step : summary.steps) {
     if (step.worker_count == 0) continue;

@@ -69,6 +69,22 @@ TEST(TextTable, IsNeverWiderThanATerminal) {
   }
 }
 
+TEST(TextTable, HidesColumnsRatherThanCuttingFigures) {
+  TextTable table({{"step"},
+                   {"read", TextTable::Align::right},
+                   {"time", TextTable::Align::right, true},
+                   {"rate", TextTable::Align::right, true}});
+  table.add({{"load"}, {"1,234,567"}, {"12.4 s"}, {"1,000 rows/s"}});
+  EXPECT_EQ(table.render(narrow(20)),
+            "step       read\n"
+            "load  1,234,567\n"
+            "no room for: time...\n");
+  EXPECT_EQ(table.render(narrow(30)),
+            "step       read    time\n"
+            "load  1,234,567  12.4 s\n"
+            "no room for: rate\n");
+}
+
 TEST(FormatLeft, HasNoFractions) {
   EXPECT_EQ(format_left(5.2), "6 s");
   EXPECT_EQ(format_left(125), "2 min 05 s");
