@@ -8,7 +8,7 @@ CLANG_TIDY ?= $(firstword $(shell command -v clang-tidy clang-tidy-14))
 CTEST := ctest --test-dir $(BUILD) --output-on-failure --no-tests=error -j $(JOBS)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup configure build tests demo check test memory bench format tidy asan tsan test-fresh clean
+.PHONY: help setup configure build tests demo check test memory torture bench format tidy asan tsan test-fresh clean
 
 help:  ## what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -38,6 +38,10 @@ test: tests  ## every test: the quick ones, crashes and memory
 memory: tests  ## the memory of runs over 10 million records, into bench/results
 	TRANCHE_BIN=$(BUILD)/tranche tests/memory/budget.test.py --records 10000000 \
 	  --report bench/results/memory-$$(date +%F).md
+
+torture: build  ## kill runs over 3 million flights, a hundred a sink, into bench/results (an hour; KILLS, MINUTES)
+	TRANCHE_BIN=$(BUILD)/tranche tests/crash/torture.py --kills $(or $(KILLS),100) --minutes $(or $(MINUTES),120) \
+	  --report bench/results/kill-$$(date +%F).md
 
 bench: build  ## measure against the peers, into bench/results
 	@if [ -x tools/bench ]; then tools/bench; else echo "there is no tools/bench yet"; fi

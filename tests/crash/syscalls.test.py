@@ -206,14 +206,16 @@ class Syscalls(unittest.TestCase):
     def test_parts_are_on_the_disk_before_the_ledger_names_them(self):
         trace = Trace("{ parquet: out/o, mode: append, partition_by: c, part_size: 20KiB }")
         self.assert_groups(trace, 3)
-        renames = [call for call in trace.named("rename", "renameat", "renameat2") if call.names[1].endswith(".parquet")]
+        renames = [call for call in trace.named("rename", "renameat", "renameat2")
+                   if call.names[1].endswith(".parquet")]
         self.assertEqual(3 * trace.groups, len(renames))
         for rename in renames:
             temporary = rename.names[0]
             group = int(re.search(r"\.tranche-\w+-(\d+)-\d+\.tmp$", temporary).group(1))
             commit = trace.commits[group]
             self.assert_synced(trace, temporary, commit, f"group {group}")
-            made = next(call for call in trace.named("openat") if call.path == temporary and b"O_CREAT" in call.arguments)
+            made = next(call for call in trace.named("openat")
+                        if call.path == temporary and b"O_CREAT" in call.arguments)
             folder = os.path.dirname(temporary)
             self.assertTrue([call for call in trace.syncs(folder) if call.begin > made.end and call.end < commit.begin],
                             f"group {group}: the name {temporary} was not synced")
@@ -250,10 +252,12 @@ class Syscalls(unittest.TestCase):
                        and stage.begin < call.begin < commit.begin]
             self.assertEqual(1, len(unlinks), f"group {group}: one commit of the table between staging and recording")
             self.assertBefore(stage_durable, unlinks[0], f"group {group}: committed before its rejects were staged")
-            changed = [call for call in trace.writes(database) if call.begin > stage.begin and call.end < unlinks[0].begin]
+            changed = [call for call in trace.writes(database)
+                       if call.begin > stage.begin and call.end < unlinks[0].begin]
             self.assertTrue(changed, f"group {group}: the table was not written")
             # The pages of the table change behind the staging and behind the journal's sync, so that both can undo.
-            self.assertBefore(stage_durable, changed[0], f"group {group}: the table changed before its rejects were staged")
+            self.assertBefore(stage_durable, changed[0],
+                              f"group {group}: the table changed before its rejects were staged")
             self.assertTrue([call for call in trace.syncs(journal) if call.end < changed[0].begin])
             self.assertTrue([call for call in trace.syncs(database)
                              if call.begin > changed[-1].end and call.end < unlinks[0].begin],

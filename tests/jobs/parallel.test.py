@@ -13,7 +13,8 @@ RECORDS = 24_000
 SQL = """
     process:
       - sql: |
-          SELECT id, name, price * 2 AS doubled, kind, CASE WHEN id % 4001 = 7 THEN error('unlucky') ELSE id END AS checked
+          SELECT id, name, price * 2 AS doubled, kind,
+                 CASE WHEN id % 4001 = 7 THEN error('unlucky') ELSE id END AS checked
           FROM batch WHERE id % 10 <> 3
 """
 WRITES = {
@@ -58,10 +59,11 @@ def new_scene(job, workers):
 
 
 def what_came(scene, done):
-    """All that must be equal; the rejects' file but for the run's id."""
+    """All that must be equal; the file of rejects but for the run's id."""
     output = scene.output()
     output.pop("rejects.jsonl")
-    return {"output": output, "counts": scenes.counts_of(done), "rejects": scene.rejects()}
+    file = (scene.out / "rejects.jsonl").read_text(encoding="utf-8").replace(done.json["run"], "RUN")
+    return {"output": output, "counts": scenes.counts_of(done), "rejects": scene.rejects(), "file of rejects": file}
 
 
 class Parallel(unittest.TestCase):

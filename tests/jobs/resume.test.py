@@ -96,7 +96,8 @@ class Failures(Case):
                 scene.write_job(job_text(sink, max_rejects=3))  # the limit is no part of what was loaded
                 done = self.expect(0, scene.run())
                 step = done.json["steps"][0]
-                self.assertEqual((997, 3, 10, 7), (step["written"], step["rejected"], step["batches"], step["batches_resumed"]))
+                self.assertEqual((997, 3, 10, 7), tuple(step[key] for key in (
+                    "written", "rejected", "batches", "batches_resumed")))
                 self.assertEqual([i for i in range(RECORDS) if i not in BAD], self.keys(scene, sink))
                 self.assertEqual([i for i in BAD], [reject["record"] for reject in scene.rejects()])
                 self.assertEqual([], scene.leavings())
