@@ -58,8 +58,13 @@ std::filesystem::path run_lock_path(const std::filesystem::path& state, const st
   return state / "locks" / (digest_hex(job + "\n" + parameters) + ".lock");
 }
 
+Error stopped_waiting() {
+  return make_error(ErrorKind::stopped, "Stopped while it waited for another run.");
+}
+
 Result<FileLock> take_run_lock(const JobSpec& job, const RunOptions& options,
-                               const std::filesystem::path& state) {
+                               const std::filesystem::path& state,
+                               const std::function<bool()>& stop_wanted) {
   const auto path = run_lock_path(state, job.name, parameters_digest(job));
   const auto note = fmt::format("process {} runs job {}", getpid(), job.name);
   const auto deadline = system_clock().monotonic() + options.wait;
@@ -73,6 +78,7 @@ Result<FileLock> take_run_lock(const JobSpec& job, const RunOptions& options,
                       "it with --wait 10m, or look at it with `tranche status {}`.",
                       job.name, FileLock::read_note(path), job.name));
     }
+    if (stop_wanted()) return stopped_waiting();
     system_clock().sleep(100ms);
   }
 }
@@ -242,8 +248,10 @@ Result<RunSummary> JobRun::go_through_steps() {
     auto ended = run_step(number, summary);
     if (!ended) {
       // Found before the step's first batch: of a run that did nothing yet, it is a wrong job.
-      summary.state = "failed";
+      const bool is_stopped = ended.error().kind == ErrorKind::stopped;
+      summary.state = is_stopped ? "stopped" : "failed";
       summary_.steps.push_back(std::move(summary));
+      if (is_stopped) return finish(RunState::stopped, {});
       if (resumed_ && ended.error().kind == ErrorKind::config && number == 0) {
         TRANCHE_TRY(ledger_->set_run_state(record_.run, "failed", ended.error().message));
         return ended.error();

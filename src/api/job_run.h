@@ -2,6 +2,7 @@
 // Threads: one; `stop` may be set from elsewhere.
 #pragma once
 
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -17,9 +18,13 @@ namespace tranche {
 std::string parameters_digest(const JobSpec& job);
 std::filesystem::path run_lock_path(const std::filesystem::path& state, const std::string& job,
                                     const std::string& parameters_digest);
-// Takes the lock, waiting up to `wait`. Errors: busy, naming the holder.
+// Takes the lock, waiting up to `wait`. Errors: busy, naming the holder; stopped, when a stop was
+// wanted before that.
 Result<FileLock> take_run_lock(const JobSpec& job, const RunOptions& options,
-                               const std::filesystem::path& state);
+                               const std::filesystem::path& state,
+                               const std::function<bool()>& stop_wanted);
+// The error of a stop that came while another run was waited for.
+Error stopped_waiting();
 
 class JobRun {
  public:

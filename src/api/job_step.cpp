@@ -156,6 +156,7 @@ Result<void> JobRun::claim_targets(const BatchStep& step) {
                                       "for it with --wait 10m.",
                                       target, FileLock::read_note(path)));
       }
+      if (options_.stop != nullptr && options_.stop->load()) return stopped_waiting();
       system_clock().sleep(100ms);
     }
   }

@@ -185,7 +185,8 @@ class Supervisor {
         state_(state_folder(options.state, job.base)) {}
 
   Result<RunSummary> supervise() {
-    TRANCHE_ASSIGN(const auto lock, take_run_lock(job_, options_, state_));
+    const auto stop_wanted = [&] { return signals_.take_all() > 0; };
+    TRANCHE_ASSIGN(const auto lock, take_run_lock(job_, options_, state_, stop_wanted));
     RunOptions options = options_;
     int starts_without_progress = 0;
     while (true) {

@@ -71,6 +71,7 @@ int exit_code_of(const RunSummary& summary) {
     default:
       break;
   }
+  if (summary.error && summary.error->kind == ErrorKind::busy) return exit_busy;
   // What is wrong before the first batch is the job's or the command line's fault.
   const bool has_begun = std::any_of(summary.steps.begin(), summary.steps.end(),
                                      [](const StepSummary& step) { return step.batches > 0; });

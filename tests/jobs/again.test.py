@@ -2,11 +2,13 @@
 """No row is lost and none comes twice when a run is begun, resumed or given up after another one that a crash, a
 failure or a person ended at a bad moment.
 """
+import fcntl
 import os
 import pathlib
 import signal
 import sqlite3
 import sys
+import time
 import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
@@ -139,6 +141,43 @@ class Crashed(Case):
         ledger.execute("ROLLBACK")
         self.expect(0, scene.finish(process))
         self.assertEqual(2 * [*range(RECORDS)], self.keys(scene))
+
+
+class Waiting(Case):
+    def hold(self, scene, is_target):
+        """Takes the lock of the job, or of its target, as another run does."""
+        path = next(p for p in (scene.state / "locks").iterdir() if p.name.startswith("target-") == is_target)
+        lock = open(path, "rb")
+        self.addCleanup(lock.close)
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        return lock
+
+    def test_ctrl_c_ends_the_wait_for_another_run(self):
+        for is_target in (False, True):
+            with self.subTest(is_target=is_target):
+                scene = self.scene(job_text())
+                self.expect(1, scene.run(fault="kill:applied"))
+                lock = self.hold(scene, is_target)
+                process = scene.start_run("--wait", "1h")
+                if is_target:
+                    watch = scene.watch()
+                    scenes.wait_until(lambda: watch.look().run_state == "running", "no run")
+                    watch.close()
+                else:
+                    time.sleep(0.3)
+                os.kill(process.pid, signal.SIGINT)
+                self.expect(3, scene.finish(process))
+                lock.close()
+                self.expect(0, scene.run())
+                self.assertEqual(list(range(RECORDS)), self.keys(scene))
+
+    def test_a_resumed_run_whose_target_is_busy_says_so_by_its_exit_code(self):
+        scene = self.scene(job_text())
+        self.expect(1, scene.run(fault="kill:applied"))
+        lock = self.hold(scene, True)
+        self.expect(4, scene.run(), "o.db", "--wait")
+        lock.close()
+        self.expect(0, scene.run())
 
 
 if __name__ == "__main__":
