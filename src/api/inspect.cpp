@@ -24,9 +24,12 @@ Result<RunInfo> info_of(Ledger& ledger, const RunRecord& record,
     }
   }
   info.state = record.state;
-  TRANCHE_ASSIGN(info.alive,
-                 FileLock::is_held(run_lock_path(state, record.job, record.parameters_digest)));
-  if (record.state == "running" && !info.alive) info.state = "interrupted";
+  // Runs of one job and parameters share a lock: it is this run's only while this one goes on.
+  if (record.state == "running") {
+    const auto lock = run_lock_path(state, record.job, record.parameters_digest);
+    TRANCHE_ASSIGN(info.alive, FileLock::is_held(lock));
+    if (!info.alive) info.state = "interrupted";
+  }
   info.started_microseconds = record.started_microseconds;
   info.ended_microseconds = record.ended_microseconds;
   info.error = record.error;
@@ -105,13 +108,15 @@ Result<void> abandon_run(const std::filesystem::path& state, const std::string& 
     return make_error(ErrorKind::usage, fmt::format("There is no run in {}.", state.string()));
   }
   TRANCHE_ASSIGN(auto ledger, Ledger::open(state));
-  TRANCHE_ASSIGN(const auto record, ledger->find_run(run));
+  TRANCHE_ASSIGN(auto record, ledger->find_run(run));
+  const auto path = run_lock_path(state, record.job, record.parameters_digest);
+  TRANCHE_ASSIGN(const auto lock, FileLock::try_take(path, "abandon"));
+  // Looked at again with the lock held: the run may have ended in between.
+  TRANCHE_ASSIGN(record, ledger->find_run(record.run));
   if (record.state == "completed" || record.state == "abandoned") {
     return make_error(ErrorKind::usage, fmt::format("Run {} is {}: there is nothing to give up.",
                                                     record.run.substr(0, 8), record.state));
   }
-  const auto path = run_lock_path(state, record.job, record.parameters_digest);
-  TRANCHE_ASSIGN(const auto lock, FileLock::try_take(path, "abandon"));
   if (!lock) {
     return make_error(ErrorKind::busy,
                       fmt::format("Run {} is going on; stop it first with `tranche stop {}`.",

@@ -179,6 +179,13 @@ class Waiting(Case):
         lock.close()
         self.expect(0, scene.run())
 
+    def test_an_earlier_run_is_not_alive_because_a_later_one_is(self):
+        scene = self.scene(job_text())
+        self.expect(0, scene.run())
+        run = scene.type("status", "last", "--state", scene.state, "--json").json["run"]
+        self.hold(scene, False)
+        self.expect(2, scene.type("stop", run, "--state", scene.state), "not running", "completed")
+
 
 if __name__ == "__main__":
     unittest.main(verbosity=2)
