@@ -69,7 +69,8 @@ Result<StepEnd::State> StepRun::loop() {
     if (stopping_ && !finishes_lead()) return StepEnd::State::stopped;
     if (!outcome) emit_progress(false);
   }
-  if (!judge_->finish(end_.counts.planned)) {
+  // A seal that has begun is rolled forward, whatever limit is given by now.
+  if (state_.seal == SealState::open && !judge_->finish(end_.counts.planned)) {
     return make_error(
         ErrorKind::failed,
         fmt::format("{} of {} records were rejected, more than max_rejects {} allows, so the output "

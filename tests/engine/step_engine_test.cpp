@@ -144,6 +144,22 @@ TEST(StepEngine, CompletesOnceTheLimitIsRaisedAfterAFailure) {
   expect_whole(world, job, "raised");
 }
 
+TEST(StepEngine, RollsASealForwardUnderALowerLimit) {
+  Job job;
+  job.bad_every = 400;
+  for (const auto seal : {SealState::intended, SealState::sealed}) {
+    World world;
+    Fault fault;
+    ASSERT_EQ(run_engine(world, job, fault).state, State::completed);
+    world.ledger.seal = seal;
+    Job lower = job;
+    lower.limit = RejectLimit{};
+    const auto end = run_engine(world, lower, fault);
+    EXPECT_EQ(end.state, State::completed);
+    expect_whole(world, job, "rolled forward");
+  }
+}
+
 TEST(StepEngine, StopsAtAGroupBoundaryAndGoesOnFromThere) {
   Job job;
   World world;
