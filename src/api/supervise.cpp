@@ -17,6 +17,7 @@
 #include "base/clock.h"
 #include "base/json.h"
 #include "base/process.h"
+#include "ledger/codec.h"
 
 namespace tranche {
 namespace {
@@ -30,44 +31,6 @@ std::atomic<bool> stop_asked{false};  // of the engine's process: set by its sig
 
 void ask_for_stop(int) { stop_asked.store(true, std::memory_order_relaxed); }
 
-Json progress_to_json(const Progress& progress) {
-  Json json;
-  json.set("records", progress.records);
-  json.set("records_committed", progress.records_committed);
-  json.set("bytes", progress.bytes);
-  json.set("bytes_total", progress.bytes_total);
-  json.set("batches_committed", progress.batches_committed);
-  json.set("batches_planned", progress.batches_planned);
-  json.set("plan_complete", progress.plan_complete);
-  json.set("rejects", progress.rejects);
-  json.set("memory_bytes", progress.memory_bytes);
-  json.set("retries", progress.retries);
-  json.set("workers", std::uint64_t{progress.workers});
-  json.set("seconds", progress.seconds);
-  json.set("bytes_resumed", progress.bytes_resumed);
-  json.set("records_resumed", progress.records_resumed);
-  return json;
-}
-
-Progress progress_from_json(const Json& json) {
-  Progress progress;
-  progress.records = json["records"].natural();
-  progress.records_committed = json["records_committed"].natural();
-  progress.bytes = json["bytes"].natural();
-  progress.bytes_total = json["bytes_total"].natural();
-  progress.batches_committed = json["batches_committed"].natural();
-  progress.batches_planned = json["batches_planned"].natural();
-  progress.plan_complete = json["plan_complete"].boolean();
-  progress.rejects = json["rejects"].natural();
-  progress.memory_bytes = json["memory_bytes"].natural();
-  progress.retries = static_cast<std::uint32_t>(json["retries"].natural());
-  progress.workers = static_cast<unsigned>(json["workers"].natural());
-  progress.seconds = json["seconds"].number();
-  progress.bytes_resumed = json["bytes_resumed"].natural();
-  progress.records_resumed = json["records_resumed"].natural();
-  return progress;
-}
-
 std::string event_frame(const Event& event) {
   Json json;
   json.set("frame", "event");
@@ -76,7 +39,7 @@ std::string event_frame(const Event& event) {
   json.set("step", event.step);
   json.set("message", event.message);
   json.set("group", event.group);
-  json.set("progress", progress_to_json(event.progress));
+  json.set("progress", ledger::encode_progress(event.progress));
   return json.dump();
 }
 
@@ -139,7 +102,9 @@ void take_frame(const std::string& frame, Observer* observer, EngineEnd& end) {
   event.step = (*json)["step"].text();
   event.message = (*json)["message"].text();
   event.group = (*json)["group"].natural();
-  event.progress = progress_from_json((*json)["progress"]);
+  auto progress = ledger::decode_progress((*json)["progress"].text());
+  if (!progress) return;
+  event.progress = *std::move(progress);
   end.begun |= event.kind == Event::Kind::run_started;
   end.progressed |=
       event.kind == Event::Kind::group_committed || event.kind == Event::Kind::step_completed;
