@@ -120,6 +120,23 @@ class Points(unittest.TestCase):
                 with self.subTest(sink=sink, point=point):
                     self.kill_group_at(sink, point, "inside the seal")
 
+    # As soon as the ledger says a word of the seal: what follows it is the file of rejects, the summary, the end.
+    def test_the_group_dies_as_soon_as_it_seals_or_has_sealed(self):
+        for sink in EVERY_SINK:
+            job, expected = undisturbed(sink)
+            for words in (("intended", "sealed"), ("sealed",)):
+                with self.subTest(sink=sink, words=words), scenes.Scene(job) as scene:
+                    kills.prepare_target(scene, sink)
+                    process = scene.start_run()
+                    watch = scene.watch()
+                    scenes.wait_until(lambda: watch.look().seal in words or process.poll() is not None, "no seal", 120)
+                    watch.close()
+                    scenes.kill_group(process)
+                    process.communicate()
+                    kill = kills.Kill(scene.look(), expected.groups)
+                    print(f"{sink}, aimed at {words[0]}: killed {kill}", flush=True)
+                    self.resume(scene, expected, f"{sink}: {kill}")
+
     # The engine dies at the point, is started again and dies there again, until nothing is left to do in front of
     # the point, or three starts have brought nothing; then the run goes on without the fault.
     def test_the_engine_dies_at_every_point_of_a_commit(self):
@@ -173,6 +190,30 @@ class Points(unittest.TestCase):
             self.assertEqual(0, done.code, done)
             self.assertEqual(expected, kills.without_rejects_file(scene.output()))
             self.assertEqual([], scene.leavings())
+
+
+STEPS = """
+  - name: again
+    read: {{ csv: out/flights.csv, columns: {{ id: bigint, origin: varchar, is_late: boolean }}, extra_columns: ignore }}
+    batch: {{ rows: {rows} }}
+    write: {{ sqlite: out/late.db, table: late, mode: append }}
+  - name: parts
+    read: {{ csv: out/flights.csv, columns: {{ id: bigint, origin: varchar, is_late: boolean }}, extra_columns: ignore }}
+    batch: {{ rows: {rows} }}
+    write: {{ parquet: out/parts, mode: append, part_size: 1MiB }}
+"""
+
+
+class SeveralSteps(unittest.TestCase):
+    def test_a_job_of_three_steps_is_the_same_after_kills_at_any_time(self):
+        job = kills.job_text("csv", flights, 20_000, "1MiB") + STEPS.format(rows=20_000)
+        expected = kills.Undisturbed("csv", job)
+        self.assertEqual(3, len(expected.counts))
+        for number in range(8):
+            draw = random.Random(f"{SEED}/steps/{number}")
+            killed, wrong = kills.disturbed_run("csv", job, expected, draw, by_time=True)
+            print(f"three steps {number}: killed {killed[0]}", flush=True)
+            self.assertEqual([], wrong, f"kill {number}, seed {SEED}: {killed[0]}")
 
 
 class OneProcess(unittest.TestCase):
