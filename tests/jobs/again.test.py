@@ -85,6 +85,7 @@ class GivenUp(Case):
         self.expect(2, scene.type("abandon", "last", "--state", scene.state), "1000 rows", "--accept committed")
         self.assertEqual(list(range(RECORDS)), self.keys(scene))
         scene.write("second.csv", "a\n1\n")
+        self.expect(2, scene.run(), "second.csv", "--accept input")  # no batch was dispatched
         self.expect(0, scene.run("--accept", "input"))
         self.assertEqual(list(range(RECORDS)), self.keys(scene))
 
