@@ -170,6 +170,37 @@ class Points(unittest.TestCase):
             self.assertEqual("failed", scene.look().run_state)
             self.resume(scene, expected, "after three crashes")
 
+    # The same bytes and names would hide what was not taken back, so here others come, and fewer.
+    def test_what_lies_behind_the_last_commit_is_taken_back_even_when_nothing_takes_its_place(self):
+        job = """job: cut
+steps:
+  - name: load
+    read: {{ csv: in.csv, columns: {{ a: integer }} }}
+    batch: {{ rows: 10 }}
+    process:
+      - sql: SELECT a, a % 2 AS odd FROM batch WHERE a < {limit}
+    write: {write}
+"""
+        for write in ("{ csv: out/o.csv }", "{ parquet: out/o, mode: append, partition_by: odd, part_size: 1B }"):
+            with self.subTest(write=write), scenes.Scene(job.format(limit=1000, write=write)) as scene:
+                scene.write("in.csv", "a\n" + "".join(f"{'bad' if i == 45 else i}\n" for i in range(100)))
+                self.assertEqual(1, scene.run().code)
+                self.assertEqual(1, scene.run("--max-rejects", "1", fault="kill:applied").code)
+                self.assertEqual(4, scene.look().commits)
+                committed = scene.ask_ledger(lambda db: db.execute("SELECT sum(bytes) FROM commits").fetchone()[0])
+                written = sum(path.stat().st_size for path in scene.out.rglob("*.tmp"))
+                self.assertGreater(written, committed + len("a,odd\n"), "nothing lies behind the last commit")
+                scene.write_job(job.format(limit=40, write=write))
+                done = scene.run("--max-rejects", "1", "--accept", "job")
+                self.assertEqual(0, done.code, done)
+                self.assertEqual(40, done.json["steps"][0]["written"])
+                self.assertEqual([], scene.leavings())
+                if "csv" in write:
+                    rows = "".join(f"{i},{i % 2}\n" for i in range(40))
+                    self.assertEqual("a,odd\n" + rows, (scene.out / "o.csv").read_text())
+                else:
+                    self.assertEqual(8, len(list(scene.out.rglob("*.parquet"))))
+
     def test_replace_of_a_folder_is_the_same_when_killed_while_old_parts_are_removed(self):
         job, _ = undisturbed("parquet")
         job = job.replace("mode: append", "mode: replace")
