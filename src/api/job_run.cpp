@@ -9,6 +9,7 @@
 #include <tranche/api/inspect.h>
 #include "base/clock.h"
 #include "base/digest.h"
+#include "base/fault.h"
 #include "base/json.h"
 #include "base/process.h"
 #include "base/text.h"
@@ -163,6 +164,9 @@ Result<std::optional<RunSummary>> JobRun::choose_run() {
                     "so it can't be resumed.",
                     short_id(options_.resume_run), job_.name));
   }
+  if (!options_.resume_run.empty() && last->state == "completed") {
+    return std::optional<RunSummary>(kept_summary(*last));
+  }
   if (!options_.resume_run.empty() && !is_unfinished(*last)) {
     return make_error(ErrorKind::usage, fmt::format("Run {} is {}: there is nothing to resume.",
                                                     short_id(last->run), last->state));
@@ -193,14 +197,19 @@ Result<std::optional<RunSummary>> JobRun::after_completed(const RunRecord& last)
   if (options_.again) return std::optional<RunSummary>();
   TRANCHE_ASSIGN(const bool unchanged, nothing_changed_since(last));
   if (!unchanged) return std::optional<RunSummary>();
+  RunSummary summary = kept_summary(last);
+  summary.already_loaded = true;
+  return std::optional<RunSummary>(std::move(summary));
+}
+
+RunSummary JobRun::kept_summary(const RunRecord& completed) const {
   RunSummary summary;
-  if (auto kept = RunSummary::from_json(last.summary)) summary = *std::move(kept);
-  summary.run = last.run;
+  if (auto kept = RunSummary::from_json(completed.summary)) summary = *std::move(kept);
+  summary.run = completed.run;
   summary.job = job_.name;
   summary.state = RunState::completed;
-  summary.already_loaded = true;
   summary.state_folder = state_.string();
-  return std::optional<RunSummary>(std::move(summary));
+  return summary;
 }
 
 Result<bool> JobRun::nothing_changed_since(const RunRecord& last) {
@@ -278,6 +287,7 @@ Result<RunSummary> JobRun::finish(RunState state, std::optional<Error> error) {
   if (!removed) summary_.warnings.push_back(removed.error().message);
   TRANCHE_TRY(ledger_->record_summary(record_.run, summary_.to_json()));
   TRANCHE_TRY(ledger_->set_run_state(record_.run, to_string(state), error ? error->message : ""));
+  fault_point("ended");
   emit(Event::Kind::run_ended, {}, summary_.to_json());
   return std::move(summary_);
 }

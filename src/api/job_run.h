@@ -39,6 +39,7 @@ class JobRun {
   Result<void> check_job();
   Result<std::optional<RunSummary>> choose_run();  // a summary: there is nothing to do
   Result<std::optional<RunSummary>> after_completed(const RunRecord& last);
+  RunSummary kept_summary(const RunRecord& completed) const;
   Result<bool> nothing_changed_since(const RunRecord& last);
   Result<void> give_up(const RunRecord& unfinished);
   Result<void> begin_new_run();

@@ -59,7 +59,7 @@ class PipeObserver final : public Observer {
 // What the frames of one engine told.
 struct EngineEnd {
   std::optional<Result<RunSummary>> said;  // how the run ended; nullopt: it died
-  bool begun = false;                      // it took up a run
+  std::string run;                         // that it took up; empty: it died before
   bool progressed = false;                 // it committed something
 };
 
@@ -105,7 +105,7 @@ void take_frame(const std::string& frame, Observer* observer, EngineEnd& end) {
   auto progress = ledger::decode_progress((*json)["progress"].text());
   if (!progress) return;
   event.progress = *std::move(progress);
-  end.begun |= event.kind == Event::Kind::run_started;
+  if (event.kind == Event::Kind::run_started) end.run = event.run;
   end.progressed |=
       event.kind == Event::Kind::group_committed || event.kind == Event::Kind::step_completed;
   if (observer != nullptr) observer->on_event(event);
@@ -164,10 +164,11 @@ class Supervisor {
       }
       starts_without_progress = end.progressed ? 1 : starts_without_progress + 1;
       if (starts_without_progress >= starts_without_progress_max) return record_crash();
-      // What was begun is resumed now, not begun again.
-      if (end.begun) {
+      // What was begun is resumed now, not begun again, even if it was completed before the death.
+      if (!end.run.empty()) {
         options.fresh = false;
         options.again = false;
+        options.resume_run = end.run;
       }
       warn(fmt::format("The engine {}; it is started again after the last commit.",
                        describe(last_exit_)));

@@ -70,6 +70,13 @@ class Resumed(Case):
         self.assertEqual(list(range(RECORDS)), self.keys(scene))
         self.assertEqual(RECORDS, done.json["steps"][0]["written"])
 
+    def test_a_run_that_completed_before_its_engine_died_is_not_begun_again(self):
+        scene = self.scene(job_text().replace("sqlite: out/o.db, table: t, mode: append", "csv: out/o.csv"))
+        done = self.expect(0, scene.run(fault="kill:ended"))
+        self.assertEqual(("completed", RECORDS), (done.json["state"], done.json["steps"][0]["written"]))
+        runs = scene.ask_ledger(lambda ledger: ledger.execute("SELECT count(*), max(starts) FROM runs").fetchone())
+        self.assertEqual((1, 1), runs)
+
 
 class GivenUp(Case):
     BROKEN_SECOND_STEP = """  - name: second

@@ -31,7 +31,9 @@ struct RunOptions {
   bool accept_code = false;
   bool accept_committed = false;            // with fresh: rows committed to a table stay there
   std::chrono::milliseconds wait{0};        // for a run that holds the lock or a target
-  std::string resume_run;                   // only this run; empty: as the job's state says
+  // Only this run, of which the summary is given when it is completed; empty: as the job's state
+  // says.
+  std::string resume_run;
   const std::atomic<bool>* stop = nullptr;  // set it to end at the next group boundary
 };
 
