@@ -65,6 +65,8 @@ Result<StepEnd::State> StepRun::loop() {
       TRANCHE_ASSIGN(const bool committed, commit_ready());
       if (!committed) break;
       emit_progress(false);
+      // Many groups may be ready behind one that was slow: a stop does not wait for all of them.
+      if (stop_wanted() && !finishes_lead()) return StepEnd::State::stopped;
     }
     if (stopping_ && !finishes_lead()) return StepEnd::State::stopped;
     if (!outcome) emit_progress(false);

@@ -96,6 +96,7 @@ class SimulatedCommitter final : public Committer {
   }
   Result<Receipt> commit() override {
     TRANCHE_TRY(fault_.step([&] { world_.target.emplace_back(receipt_, rows_); }));
+    if (world_.target.size() >= world_.stop_at_groups) world_.stop = true;
     return receipt_;
   }
   void rollback() override { rows_.clear(); }
@@ -277,6 +278,7 @@ engine::StepEnd run_engine(World& world, const Job& job, Fault& fault) {
   work.reject_limit = job.limit;
   work.whole_batches = job.whole_batches;
   work.memory_bytes_max = 10'000;
+  work.stop = &world.stop;
   auto state = engine::recover_commits(work);
   if (!state) {
     engine::StepEnd end;

@@ -2,6 +2,7 @@
 // "crash" of the engine, and a fault plan that ends the engine at its N-th step in that world.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <deque>
 #include <map>
@@ -43,6 +44,9 @@ struct World {
   StepState ledger;
   std::map<std::string, std::pair<Counts, std::vector<Reject>>> staged;
   bool stop_requested = false;
+  // Somebody presses Ctrl-C as soon as the target has so many groups.
+  std::size_t stop_at_groups = SIZE_MAX;
+  std::atomic<bool> stop{false};
   // The target's memory: rows of committed groups, and what was sealed.
   std::vector<std::pair<Receipt, std::vector<std::uint64_t>>> target;
   std::vector<std::uint64_t> sealed;

@@ -173,6 +173,26 @@ TEST(StepEngine, StopsAtAGroupBoundaryAndGoesOnFromThere) {
   expect_whole(world, job, "stopped and resumed");
 }
 
+TEST(StepEngine, StopsBehindTheGroupInWorkHoweverManyAreReady) {
+  for (auto job : kinds_of_jobs()) {
+    if (job.records == 0) continue;
+    job.batch_records = 5;  // many groups, which finish in any order
+    for (job.seed = 1; job.seed <= 30; ++job.seed) {
+      World world;
+      world.stop_at_groups = 3;
+      Fault none;
+      const auto stopped = run_engine(world, job, none);
+      EXPECT_EQ(stopped.state, State::stopped);
+      EXPECT_LE(world.target.size(), 4U) << "seed " << job.seed;
+      world.stop_at_groups = SIZE_MAX;
+      world.stop = false;
+      const auto completed = run_engine(world, job, none);
+      ASSERT_EQ(completed.state, State::completed);
+      expect_whole(world, job, "stopped and resumed");
+    }
+  }
+}
+
 TEST(StepEngine, RedoesCommitsThatTheTargetLost) {
   Job job;
   World world;
