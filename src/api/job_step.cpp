@@ -202,7 +202,7 @@ Result<void> JobRun::accept_or_refuse(const StepSpec& spec, StepRecord& record, 
   // would be taken for done.
   TRANCHE_TRY(claim_targets(step));
   TRANCHE_ASSIGN(const auto state, recover_batch_step(step, *step_ledger, surroundings()));
-  TRANCHE_TRY(compare_committed(*step.source, state));
+  TRANCHE_TRY(compare_committed(step, state, record.inputs));
   auto first =
       std::find_if(state.batches.begin(), state.batches.end(),
                    [&](const BatchPlan& batch) { return batch.group >= state.committed.size(); });

@@ -106,6 +106,18 @@ class CsvSliceStream final : public SliceStream {
     }
   }
 
+  // A last record without a line end that was added to is another record by now.
+  Result<void> check_line_end(const Input& input, std::uint64_t bytes) const {
+    if (position_ == 0 || position_ == bytes) return {};
+    char last = '\n';
+    TRANCHE_TRY(file_.read_at(&last, 1, position_ - 1));
+    if (last == '\n' || last == '\r') return {};
+    return make_error(ErrorKind::config,
+                      fmt::format("{} goes on at byte {} within the last record that is committed. "
+                                  "Restore the input, or start again with --fresh.",
+                                  input.name, position_));
+  }
+
   Result<void> open() {
     const Input& input = inputs_.inputs[input_];
     const CsvShape& shape = shapes_.files[input_];
@@ -121,6 +133,7 @@ class CsvSliceStream final : public SliceStream {
     line_ = shape.head.data_line;
     if (resumed_) {
       position_ = std::max(position_, std::min(resumed_->end, bytes));
+      TRANCHE_TRY(check_line_end(input, bytes));
       line_ = resumed_->end_line;
       resumed_.reset();
     }

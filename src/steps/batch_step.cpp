@@ -162,11 +162,23 @@ Result<Counts> check_batches(const BatchStep& step, const StepSurroundings& surr
   }
 }
 
-Result<void> compare_committed(const Source& source, const StepState& state) {
+Result<void> compare_committed(const BatchStep& step, const StepState& state,
+                               const std::vector<Input>& before) {
+  std::uint32_t inputs_passed = 0;
   for (const auto& batch : state.batches) {
     if (batch.group >= state.committed.size()) return {};
     for (const auto& chunk : batch.chunks) {
-      TRANCHE_ASSIGN(const auto digest, source.digest(chunk));
+      for (; inputs_passed < chunk.input; ++inputs_passed) {
+        const Input& now = step.inputs.at(inputs_passed);
+        if (now.bytes == before.at(inputs_passed).bytes) continue;
+        return make_error(
+            ErrorKind::config,
+            fmt::format("{} had {} bytes and has {} now, but batch {}, of a later file, is "
+                        "committed already, so what changed would not be read. Restore the "
+                        "input, or start again with --fresh.",
+                        now.name, before[inputs_passed].bytes, now.bytes, batch.number));
+      }
+      TRANCHE_ASSIGN(const auto digest, step.source->digest(chunk));
       if (digest && *digest == chunk.digest) continue;
       return make_error(
           ErrorKind::config,

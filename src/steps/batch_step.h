@@ -90,7 +90,9 @@ Result<std::vector<StagePreview>> preview_batch(const BatchStep& step,
                                                 const StepSurroundings& surroundings,
                                                 std::size_t rows);
 
-// Checks that the bytes of committed batches are what they were. Errors: config, naming the batch.
-Result<void> compare_committed(const Source& source, const StepState& state);
+// Checks that the bytes of committed batches are what they were, and that the inputs behind which
+// the plan goes on hold nothing else by now; `before`: the inputs as they were. Errors: config.
+Result<void> compare_committed(const BatchStep& step, const StepState& state,
+                               const std::vector<Input>& before);
 
 }  // namespace tranche

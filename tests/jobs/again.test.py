@@ -77,6 +77,28 @@ class Resumed(Case):
         runs = scene.ask_ledger(lambda ledger: ledger.execute("SELECT count(*), max(starts) FROM runs").fetchone())
         self.assertEqual((1, 1), runs)
 
+    def test_what_was_added_before_the_place_to_go_on_is_never_accepted(self):
+        scene = self.scene(job_text().replace("csv: in.csv", "csv: [in.csv, more.csv]"))
+        more = "a,b\n" + "".join(f"{i},more\n" for i in range(250)) + "x,bad"
+        scene.write("more.csv", more)
+        self.expect(1, scene.run(), "more.csv, line 252")
+        scene.write("in.csv", input_text(RECORDS + 1))
+        self.expect(2, scene.run("--accept", "input"), "in.csv had", "--fresh")
+        scene.write("in.csv", input_text())
+        scene.write("more.csv", more.replace("x,bad", "250,good\n"))
+        self.expect(0, scene.run("--accept", "input"))
+        self.assertEqual([*range(RECORDS), *range(251)], self.keys(scene))
+
+    def test_a_committed_record_that_grew_is_never_accepted(self):
+        scene = self.scene(job_text().replace("csv: in.csv", "csv: [in.csv, more.csv]"))
+        scene.write("in.csv", input_text(200)[:-1])
+        scene.write("more.csv", "a,b\nx,bad\n")
+        self.expect(1, scene.run(), "more.csv, line 2")
+        scene.write("in.csv", input_text(200)[:-1] + "9\n")
+        done = scene.run("--accept", "input", "--max-rejects", "5")
+        self.assertNotEqual(0, done.code, done)
+        self.assertIn("within the last record", done.err)
+
 
 class GivenUp(Case):
     BROKEN_SECOND_STEP = """  - name: second
