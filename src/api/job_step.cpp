@@ -211,6 +211,8 @@ Result<void> JobRun::accept_or_refuse(const StepSpec& spec, StepRecord& record, 
   TRANCHE_TRY(step_ledger->drop_plan_from(first_number));
   record.inputs = step.inputs;
   record.division = full_division(step);
+  record.targets = step.sink->targets();
+  record.appends = step.sink->appends();
   TRANCHE_ASSIGN(auto settings, step_settings_from_json(record.settings));
   settings.write = spec.write;
   record.settings = to_json(settings);

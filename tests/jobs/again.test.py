@@ -99,6 +99,15 @@ class Resumed(Case):
         self.assertNotEqual(0, done.code, done)
         self.assertIn("within the last record", done.err)
 
+    def test_a_target_that_was_accepted_is_remembered_as_what_it_is(self):
+        append = job_text()
+        scene = self.scene(append.replace("sqlite: out/o.db, table: t, mode: append", "csv: out/o.csv"))
+        self.expect(1, scene.run(fault="kill:applied"))
+        scene.write_job(append)
+        self.expect(0, scene.run("--accept", "job"))
+        self.expect(0, scene.run(), "already loaded")
+        self.assertEqual(list(range(RECORDS)), self.keys(scene))
+
 
 class GivenUp(Case):
     BROKEN_SECOND_STEP = """  - name: second
