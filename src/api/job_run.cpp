@@ -13,6 +13,7 @@
 #include "base/json.h"
 #include "base/process.h"
 #include "base/text.h"
+#include "steps/step_memory.h"
 
 namespace tranche {
 namespace {
@@ -241,6 +242,7 @@ Result<void> JobRun::begin_new_run() {
   }
   record_.run = random_id();
   TRANCHE_ASSIGN(auto step, bound_step(0, nullptr));
+  TRANCHE_TRY(check_memory(step, surroundings()));
   TRANCHE_TRY(claim_targets(step));
   first_step_ = std::move(step);
   TRANCHE_TRY(create_folders(run_folder()));

@@ -12,6 +12,7 @@
 #include "base/json.h"
 #include "base/process.h"
 #include "base/text.h"
+#include "steps/step_memory.h"
 
 namespace tranche {
 namespace {
@@ -256,9 +257,12 @@ Result<engine::StepEnd> JobRun::run_step(std::size_t number, StepSummary& summar
   summary.retries = end.retries;
   summary.seconds = std::chrono::duration<double>(system_clock().monotonic() - started).count();
   summary.worker_kind = "threads";
-  summary.worker_count = step.workers;
+  summary.worker_count = end.workers;
   const bool asked = options_.workers.value_or(spec.workers).threads > 0;
   summary.worker_why = asked ? "as asked" : "one for each core";
+  if (end.workers > 0 && end.workers < step.workers) {
+    summary.worker_why = fmt::format("of {}: no more fit into the memory budget", step.workers);
+  }
   summary.state = step_end_text(end.state);
   if (end.error) end.error->message = with_bad_records(end);
   claims_.clear();

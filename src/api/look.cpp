@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/digest.h"
 #include "base/process.h"
+#include "steps/step_memory.h"
 
 namespace tranche {
 namespace {
@@ -41,6 +42,12 @@ StepSurroundings looking(const JobSpec& job, const ScratchFolder& scratch) {
   return surroundings;
 }
 
+Result<void> check_step(BatchStep& step, const std::vector<Input>& inputs,
+                        const StepSurroundings& surroundings) {
+  TRANCHE_TRY(bind_step(step, &inputs, surroundings));
+  return check_memory(step, surroundings);
+}
+
 // The first step's input exists; a later one may read what an earlier one writes.
 bool waits_for_earlier_step(const JobSpec& job, const StepSpec& spec, const Error& error) {
   return error.kind == ErrorKind::config && &spec != &job.steps.front();
@@ -65,8 +72,8 @@ Result<std::vector<CheckedStep>> check_job(const JobSpec& job) {
                               inputs.error().message);
       } else if (!inputs) {
         entry.error = std::move(inputs).error();
-      } else if (auto bound = bind_step(*step, &*inputs, looking(job, scratch)); !bound) {
-        entry.error = std::move(bound).error();
+      } else if (auto ready = check_step(*step, *inputs, looking(job, scratch)); !ready) {
+        entry.error = std::move(ready).error();
       }
       entry.stages = step->schemas;
       entry.inputs = step->inputs;

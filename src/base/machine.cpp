@@ -1,5 +1,6 @@
 // What the kernel says of memory and cores. In a container the control group decides, not the
 // machine: a budget of a quarter of the machine's memory would be killed there.
+#include <malloc.h>
 #include <sched.h>
 #include <unistd.h>
 
@@ -95,6 +96,8 @@ std::uint64_t proportional_set_bytes(pid_t pid) {
   const std::string_view value = trim(std::string_view(rollup).substr(at + 5));  // "520 kB"
   return parse_limit(value).value_or(0) * 1024;
 }
+
+void return_free_memory() { ::malloc_trim(0); }
 
 unsigned core_count() {
   cpu_set_t allowed;

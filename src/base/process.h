@@ -83,6 +83,8 @@ class FramePipe {
 std::uint64_t total_memory_bytes();  // of the machine, or of the cgroup when that is less
 // Proportional set size of this process (smaps_rollup); 0 when it can't be read.
 std::uint64_t proportional_set_bytes(pid_t pid = 0);
+// Gives memory that the allocator keeps for later back to the kernel; takes some milliseconds.
+void return_free_memory();
 unsigned core_count();  // that this process may run on
 int thread_count();     // of this process now
 bool is_terminal(int descriptor);

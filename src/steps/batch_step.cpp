@@ -4,9 +4,11 @@
 
 #include <fmt/format.h>
 
+#include "base/process.h"
 #include "executors/threads.h"
 #include "pipeline/pipeline.h"
 #include "plan/planner.h"
+#include "steps/step_memory.h"
 
 namespace tranche {
 namespace {
@@ -41,14 +43,64 @@ engine::StepEnd failed(Error error) {
   return end;
 }
 
-}  // namespace
-
-std::uint64_t database_memory_for(std::uint64_t memory_bytes_max) {
-  constexpr std::uint64_t least = 32ULL << 20;
-  constexpr std::uint64_t most = 1ULL << 30;
-  const std::uint64_t work = memory_bytes_max - std::min(memory_bytes_max, process_memory_bytes);
-  return std::clamp(work / 3, least, most);
+StepMemory memory_of(const BatchStep& step, const StepSurroundings& surroundings) {
+  const auto of_batches = std::count_if(
+      step.transforms.begin(), step.transforms.end(),
+      [](const auto& transform) { return transform->scope() == Transform::Scope::batch; });
+  return StepMemory(surroundings.memory_bytes_max,
+                    uses_database(step) ? surroundings.database_memory_bytes : 0,
+                    static_cast<std::size_t>(of_batches));
 }
+
+// The batches behind those that the ledger has. None is planned that can't be worked on.
+class BatchFeed {
+ public:
+  BatchFeed(const BatchStep& step, const Division& division, const StepMemory& memory)
+      : step_(step), division_(division), memory_(memory) {}
+
+  // Goes to where the plan of `recovered` ends; the largest task among what is planned already.
+  Result<std::uint64_t> begin(const StepState& recovered) {
+    std::uint64_t task_bytes = 0;
+    for (const auto& batch : recovered.batches) {
+      if (batch.group < recovered.committed.size()) continue;
+      TRANCHE_TRY(memory_.check(batch, division_));
+      task_bytes = std::max(task_bytes, memory_.task_bytes(batch));
+    }
+    if (recovered.plan_complete) return task_bytes;
+    TRANCHE_ASSIGN(stream_, step_.source->divide(last_slice(recovered.batches)));
+    std::optional<std::uint64_t> committed;
+    if (!recovered.committed.empty()) committed = recovered.committed.back().receipt.group;
+    planner_.emplace(*stream_, division_, position_behind(recovered.batches, division_, committed));
+    TRANCHE_ASSIGN(first_, next());
+    if (first_) task_bytes = std::max(task_bytes, memory_.task_bytes(*first_));
+    return task_bytes;
+  }
+
+  Result<std::optional<BatchPlan>> next() {
+    if (first_) return std::exchange(first_, std::nullopt);
+    if (!planner_) return std::optional<BatchPlan>();
+    TRANCHE_ASSIGN(auto batch, planner_->next());
+    if (batch) TRANCHE_TRY(memory_.check(*batch, division_));
+    return batch;
+  }
+
+ private:
+  const BatchStep& step_;
+  const Division& division_;
+  const StepMemory& memory_;
+  std::unique_ptr<SliceStream> stream_;
+  std::optional<Planner> planner_;
+  std::optional<BatchPlan> first_;  // planned to see how much memory a batch takes
+};
+
+// Near the budget, what the allocator keeps for later is given back: estimates don't know of it.
+std::uint64_t sample_within(const StepSurroundings& surroundings) {
+  const std::uint64_t bytes = surroundings.sample_memory();
+  if (bytes > surroundings.memory_bytes_max / 4 * 3) return_free_memory();
+  return bytes;
+}
+
+}  // namespace
 
 Result<void> bind_step(BatchStep& step, const std::vector<Input>* inputs,
                        const StepSurroundings& surroundings) {
@@ -72,6 +124,12 @@ Result<void> bind_step(BatchStep& step, const std::vector<Input>* inputs,
 Division full_division(const BatchStep& step) {
   return choose_division(step.division, step.source->default_division(),
                          step.sink->default_group_bytes());
+}
+
+Result<void> check_memory(const BatchStep& step, const StepSurroundings& surroundings) {
+  const StepMemory memory = memory_of(step, surroundings);
+  const auto fits = BatchFeed(step, full_division(step), memory).begin(StepState{});
+  return fits ? Result<void>() : Result<void>(fits.error());
 }
 
 Result<std::vector<BatchPlan>> plan_batches(const BatchStep& step) {
@@ -99,12 +157,20 @@ Result<StepState> recover_batch_step(const BatchStep& step, StepLedger& ledger,
 engine::StepEnd run_batch_step(const BatchStep& step, const Division& division, StepLedger& ledger,
                                const StepSurroundings& surroundings) {
   const Pipeline pipeline = make_pipeline(step, surroundings, true);
-  ThreadExecutor executor(step.workers,
-                          [&](unsigned number) { return make_worker(pipeline, number); });
+  const StepMemory memory = memory_of(step, surroundings);
+  auto recovered = recover_batch_step(step, ledger, surroundings);
+  if (!recovered) return failed(std::move(recovered).error());
+  BatchFeed feed(step, division, memory);
+  const auto task_bytes = feed.begin(*recovered);
+  if (!task_bytes) return failed(task_bytes.error());
+  const unsigned workers = memory.workers(step.workers, *task_bytes);
+  ThreadExecutor executor(workers, [&](unsigned number) { return make_worker(pipeline, number); });
+
   engine::StepWork work;
   work.run = surroundings.run;
   work.run.step = step.name;
   work.schema = step.output_schema();
+  work.next_batch = [&] { return feed.next(); };
   work.sink = step.sink.get();
   work.ledger = &ledger;
   work.executor = &executor;
@@ -113,33 +179,16 @@ engine::StepEnd run_batch_step(const BatchStep& step, const Division& division, 
   work.reject_limit = step.reject_limit;
   work.retry = step.retry;
   work.whole_batches = pipeline.whole_batches();
-  work.memory_bytes_max =
-      surroundings.memory_bytes_max - std::min(surroundings.memory_bytes_max, process_memory_bytes);
-  work.task_memory_bytes = uses_database(step) ? surroundings.database_memory_bytes : 0;
-  // Pages of the source, of each transform, and the encoded bytes.
-  const auto stages = static_cast<double>(step.transforms.size());
-  work.memory_per_record_byte = work.whole_batches ? 1.5 + 0.5 * stages : 1.5;
+  work.memory_bytes_max = memory.bytes_left(workers);
+  work.memory_per_record_byte = memory.bytes_per_record_byte();
   for (const auto& input : step.inputs) work.input_bytes_total += input.bytes;
   work.stop = surroundings.stop;
-  work.sample_memory = surroundings.sample_memory;
-
-  auto recovered = recover_batch_step(step, ledger, surroundings);
-  if (!recovered) return failed(std::move(recovered).error());
-  std::unique_ptr<SliceStream> stream;
-  std::optional<Planner> planner;
-  if (!recovered->plan_complete) {
-    auto made = step.source->divide(last_slice(recovered->batches));
-    if (!made) return failed(std::move(made).error());
-    stream = *std::move(made);
-    std::optional<std::uint64_t> committed;
-    if (!recovered->committed.empty()) committed = recovered->committed.back().receipt.group;
-    planner.emplace(*stream, division, position_behind(recovered->batches, division, committed));
+  if (surroundings.sample_memory) {
+    work.sample_memory = [&] { return sample_within(surroundings); };
   }
-  work.next_batch = [&]() -> Result<std::optional<BatchPlan>> {
-    if (!planner) return std::optional<BatchPlan>();
-    return planner->next();
-  };
-  return engine::run_step(work, *std::move(recovered));
+  auto end = engine::run_step(work, *std::move(recovered));
+  end.workers = workers;
+  return end;
 }
 
 Result<Counts> check_batches(const BatchStep& step, const StepSurroundings& surroundings,

@@ -50,12 +50,6 @@ struct StepSurroundings {
   std::function<std::uint64_t()> sample_memory;
 };
 
-// The memory that a run needs besides what it admits: code, ledger, stacks, allocator slack.
-inline constexpr std::uint64_t process_memory_bytes = 56ULL << 20;
-inline constexpr std::uint64_t memory_bytes_min = 128ULL << 20;
-// The memory_limit of an embedded database within a run's budget. A function of the budget alone.
-std::uint64_t database_memory_for(std::uint64_t memory_bytes_max);
-
 // Fixes the inputs (nullptr: those that are there now) and checks source, transforms and sink
 // against each other. Read-only. Errors: config.
 Result<void> bind_step(BatchStep& step, const std::vector<Input>* inputs,
@@ -67,6 +61,10 @@ Division full_division(const BatchStep& step);
 // Makes the ledger of a bound step agree with its target; run_batch_step begins with it.
 Result<StepState> recover_batch_step(const BatchStep& step, StepLedger& ledger,
                                      const StepSurroundings& surroundings);
+
+// Whether the first batch of a bound step can be worked on within the budget. Errors: config, with
+// the budget that would do.
+Result<void> check_memory(const BatchStep& step, const StepSurroundings& surroundings);
 
 // The whole plan of a bound step, without a ledger (`tranche plan`).
 Result<std::vector<BatchPlan>> plan_batches(const BatchStep& step);

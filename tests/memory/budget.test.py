@@ -15,6 +15,7 @@ import json
 import os
 import pathlib
 import platform
+import re
 import shutil
 import subprocess
 import sys
@@ -84,8 +85,11 @@ LOADS = [
     Load("csv-to-csv-in-128MiB", "csv", memory_mib=128),
     Load("csv-to-csv-with-7-workers", "csv", workers=7),
     Load("csv-to-parquet-with-a-lookup-and-7-workers", "parquet", sql=True, workers=7),
-    Load("csv-to-csv-with-a-lookup-in-batches-of-64MiB", "csv", sql=True, batch="{ bytes: 64MiB }"),
 ]
+
+# More than 256 MiB in work: refused before the start, with a budget that does.
+TOO_LARGE = Load("csv-to-csv-with-a-lookup-in-batches-of-64MiB", "csv", sql=True,
+                 batch="{ bytes: 64MiB }")
 
 
 def proportional_set_bytes(process):
@@ -190,17 +194,29 @@ class Budget(unittest.TestCase):
 
     def test_every_load_stays_within_its_budget(self):
         for load in LOADS:
-            if self.only not in load.name:
-                continue
-            with self.subTest(load.name):
-                outcome = run_load(load, self.data)
-                self.outcomes.append(outcome)
-                print(f"{load.name}: peak {outcome.peak / MIB:.0f} of {load.memory_mib} MiB in "
-                      f"{outcome.samples} samples, {outcome.seconds:.1f} s", flush=True)
-                self.assertEqual(outcome.exit_code, 0, outcome.message)
-                self.assertEqual(outcome.summary["steps"][0]["read"], self.records)
-                self.assertGreater(outcome.samples, 10)
-                self.assertLessEqual(outcome.peak, load.memory_mib * MIB)
+            if self.only in load.name:
+                with self.subTest(load.name):
+                    self.check(load)
+
+    def test_a_batch_too_large_for_the_budget_is_refused_with_one_that_does(self):
+        if self.only not in TOO_LARGE.name:
+            self.skipTest("not among the loads that were asked for")
+        refused = run_load(TOO_LARGE, self.data)
+        self.assertEqual(refused.exit_code, 2, refused.message)
+        self.assertLessEqual(refused.peak, TOO_LARGE.memory_mib * MIB)
+        named = re.search(r"`memory: (\d+)MiB`", refused.message)
+        self.assertTrue(named, refused.message)
+        self.check(dataclasses.replace(TOO_LARGE, memory_mib=int(named[1])))
+
+    def check(self, load):
+        outcome = run_load(load, self.data)
+        self.outcomes.append(outcome)
+        print(f"{load.name}: peak {outcome.peak / MIB:.0f} of {load.memory_mib} MiB in "
+              f"{outcome.samples} samples, {outcome.seconds:.1f} s", flush=True)
+        self.assertEqual(outcome.exit_code, 0, outcome.message)
+        self.assertEqual(outcome.summary["steps"][0]["read"], self.records)
+        self.assertGreater(outcome.samples, 10)
+        self.assertLessEqual(outcome.peak, load.memory_mib * MIB)
 
     def test_the_sampler_sees_a_child_that_takes_memory(self):
         child = "x = bytearray(96 << 20); import time; time.sleep(0.6)"

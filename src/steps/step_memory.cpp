@@ -1,0 +1,103 @@
+#include "steps/step_memory.h"
+
+#include <algorithm>
+#include <string>
+
+#include <fmt/format.h>
+
+#include "base/text.h"
+
+namespace tranche {
+namespace {
+
+constexpr std::uint64_t mebibyte = 1ULL << 20;
+// Of a worker that has no database: a window, a page, an encoder, what the allocator holds back.
+constexpr std::uint64_t worker_buffer_bytes = 8 * mebibyte;
+
+std::uint64_t work_bytes_of(std::uint64_t memory_bytes_max) {
+  return memory_bytes_max - std::min(memory_bytes_max, process_memory_bytes);
+}
+
+// The part of a batch that would fit, in the unit that the job divides by; empty: none would.
+std::string smaller_batch(const BatchPlan& batch, const Division& division, double fitting_share) {
+  const auto share_of = [&](std::uint64_t whole) {
+    return static_cast<std::uint64_t>(static_cast<double>(whole) * fitting_share);
+  };
+  if (division.bytes == 0) {
+    const std::uint64_t records = share_of(batch.records());
+    const std::uint64_t round = records >= 1000 ? records / 1000 * 1000 : records;
+    return round == 0 ? "" : fmt::format("{{ rows: {} }}", round);
+  }
+  const std::uint64_t bytes = share_of(batch.bytes());
+  return bytes < mebibyte ? "" : fmt::format("{{ bytes: {}MiB }}", bytes / mebibyte);
+}
+
+}  // namespace
+
+std::uint64_t database_memory_for(std::uint64_t memory_bytes_max) {
+  const std::uint64_t work = work_bytes_of(memory_bytes_max);
+  return std::max({32 * mebibyte, std::min(work / 5, 128 * mebibyte), work / 16});
+}
+
+StepMemory::StepMemory(std::uint64_t memory_bytes_max, std::uint64_t database_bytes,
+                       std::size_t transforms_of_batches)
+    : memory_bytes_max_(memory_bytes_max),
+      work_bytes_(work_bytes_of(memory_bytes_max)),
+      database_bytes_(database_bytes),
+      worker_bytes_(worker_buffer_bytes + database_bytes),
+      whole_batches_(transforms_of_batches > 0),
+      // What was read, half as much of each transform, and what is encoded, whose buffer doubles.
+      bytes_per_record_byte_(transforms_of_batches == 0
+                                 ? 1.5
+                                 : 1.25 + 0.5 * static_cast<double>(transforms_of_batches)) {}
+
+std::uint64_t StepMemory::task_bytes(const BatchPlan& batch) const {
+  std::uint64_t bytes = 0;
+  if (whole_batches_) {
+    bytes = batch.memory_bytes();
+  } else {
+    for (const Slice& chunk : batch.chunks) bytes = std::max(bytes, chunk.memory_bytes);
+  }
+  return static_cast<std::uint64_t>(static_cast<double>(bytes) * bytes_per_record_byte_);
+}
+
+unsigned StepMemory::workers(unsigned asked, std::uint64_t task_bytes) const {
+  const std::uint64_t carried = work_bytes_ / (worker_bytes_ + task_bytes);
+  return static_cast<unsigned>(std::clamp<std::uint64_t>(carried, 1, std::max(asked, 1U)));
+}
+
+std::uint64_t StepMemory::bytes_left(unsigned workers) const {
+  return work_bytes_ - std::min(work_bytes_, workers * worker_bytes_);
+}
+
+// A larger budget gives more to the database too, so the least one is searched.
+std::uint64_t StepMemory::enough_for(std::uint64_t task_bytes) const {
+  constexpr std::uint64_t pace = 16 * mebibyte;
+  std::uint64_t enough = memory_bytes_max_ / pace * pace;
+  std::uint64_t needed = 0;
+  do {
+    enough += pace;
+    needed = worker_buffer_bytes + task_bytes;
+    if (database_bytes_ > 0) needed += std::max(database_bytes_, database_memory_for(enough));
+  } while (work_bytes_of(enough) < needed);
+  return enough;
+}
+
+Result<void> StepMemory::check(const BatchPlan& batch, const Division& division) const {
+  const std::uint64_t needed = task_bytes(batch);
+  const std::uint64_t left = bytes_left(1);
+  if (needed <= left) return {};
+  const std::string smaller =
+      smaller_batch(batch, division, static_cast<double>(left) / static_cast<double>(needed));
+  return make_error(
+      ErrorKind::config,
+      fmt::format(
+          "Batch {} ({} of input, {} record{}) takes about {} while it is in work, and a "
+          "budget of {} leaves {} for it. Set `memory: {}MiB`{}.",
+          batch.number, format_size(batch.bytes()), batch.records(),
+          batch.records() == 1 ? "" : "s", format_size(needed), format_size(memory_bytes_max_),
+          format_size(left), enough_for(needed) / mebibyte,
+          smaller.empty() ? "" : ", or make the batches smaller: `batch: " + smaller + "`"));
+}
+
+}  // namespace tranche

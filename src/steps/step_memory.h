@@ -1,0 +1,57 @@
+// How the memory budget of a run is divided: what the process needs, what each worker keeps, what
+// the tasks in work and the results that wait for their commit may hold together.
+//
+// A worker keeps what it has once used, its embedded database and what the allocator holds back, so
+// that is counted for each worker, whether it works or not, and a step gets no more workers than
+// the budget carries. What comes out is the same with any number of them.
+// The figures are estimates that were compared with the proportional set size of runs
+// (tests/memory).
+// Threads: pure functions.
+#pragma once
+
+#include <cstdint>
+
+#include <tranche/base/result.h>
+#include <tranche/core/plan.h>
+
+namespace tranche {
+
+// The memory that a run needs besides what it admits: code, DuckDB's too, ledger, stacks.
+inline constexpr std::uint64_t process_memory_bytes = 48ULL << 20;
+inline constexpr std::uint64_t memory_bytes_min = 128ULL << 20;
+
+// The memory_limit of an embedded database within a run's budget. A function of the budget alone,
+// since it may shape output: two workers fit into the least budgets, fifteen into large ones.
+std::uint64_t database_memory_for(std::uint64_t memory_bytes_max);
+
+class StepMemory {
+ public:
+  // `database_bytes`: of each worker's embedded database; 0: it has none. `transforms`: how many
+  // take whole batches; 0: a chunk is a task.
+  StepMemory(std::uint64_t memory_bytes_max, std::uint64_t database_bytes,
+             std::size_t transforms_of_batches);
+
+  // Bytes that a task holds for each byte of its records as Pages.
+  double bytes_per_record_byte() const { return bytes_per_record_byte_; }
+  // The largest task of the batch.
+  std::uint64_t task_bytes(const BatchPlan& batch) const;
+  // As many workers of those that were asked for as can have a task like that one in work.
+  unsigned workers(unsigned asked, std::uint64_t task_bytes) const;
+  // What is left for tasks and results beside so many workers.
+  std::uint64_t bytes_left(unsigned workers) const;
+  // A task of the batch must fit in beside one worker. Errors: config, with the budget that would
+  // do, and the batch that would fit. `division` says in what the batch was asked for.
+  Result<void> check(const BatchPlan& batch, const Division& division) const;
+
+ private:
+  std::uint64_t enough_for(std::uint64_t task_bytes) const;
+
+  std::uint64_t memory_bytes_max_;
+  std::uint64_t work_bytes_;  // of all workers with all they do
+  std::uint64_t database_bytes_;
+  std::uint64_t worker_bytes_;  // that a worker keeps
+  bool whole_batches_;
+  double bytes_per_record_byte_;
+};
+
+}  // namespace tranche

@@ -1,0 +1,113 @@
+#include "steps/step_memory.h"
+
+#include <gtest/gtest.h>
+
+#include <string>
+#include <string_view>
+
+namespace tranche {
+namespace {
+
+constexpr std::uint64_t mebibyte = 1ULL << 20;
+
+BatchPlan batch_of(std::uint64_t chunks, std::uint64_t chunk_bytes) {
+  BatchPlan batch;
+  for (std::uint64_t i = 0; i < chunks; ++i) {
+    Slice slice;
+    slice.records = 10'000;
+    slice.bytes = chunk_bytes;
+    slice.memory_bytes = 3 * chunk_bytes;
+    batch.chunks.push_back(slice);
+  }
+  return batch;
+}
+
+// The number behind `before`; 0: it is not there.
+std::uint64_t number_behind(const std::string& text, std::string_view before) {
+  const auto at = text.find(before);
+  return at == std::string::npos ? 0 : std::stoull(text.substr(at + before.size()));
+}
+
+Division by_bytes() {
+  Division division;
+  division.bytes = 64 * mebibyte;
+  return division;
+}
+
+StepMemory with_sql(std::uint64_t memory_bytes_max) {
+  return StepMemory(memory_bytes_max, database_memory_for(memory_bytes_max), 1);
+}
+
+TEST(StepMemory, GivesADatabaseAShareThatLeavesRoomForTwoWorkersInASmallBudgetAndManyInALarge) {
+  for (const std::uint64_t budget : {256 * mebibyte, 512 * mebibyte, 1024 * mebibyte}) {
+    EXPECT_LT(2 * database_memory_for(budget), budget - process_memory_bytes) << budget;
+  }
+  const std::uint64_t large = 64 * 1024 * mebibyte;
+  EXPECT_GE(large / database_memory_for(large), 15);
+  EXPECT_GE(database_memory_for(memory_bytes_min), 32 * mebibyte);
+}
+
+TEST(StepMemory, CountsAWholeBatchAsATaskOnlyWhereATransformTakesBatches) {
+  const BatchPlan batch = batch_of(8, mebibyte);
+  const StepMemory chunks(256 * mebibyte, 0, 0);
+  const StepMemory batches = with_sql(256 * mebibyte);
+  EXPECT_LT(chunks.task_bytes(batch), 8 * mebibyte);
+  EXPECT_GT(batches.task_bytes(batch), 24 * mebibyte);
+}
+
+TEST(StepMemory, TakesNoMoreWorkersThanTheBudgetCarriesAndAlwaysOne) {
+  const StepMemory memory = with_sql(256 * mebibyte);
+  EXPECT_EQ(memory.workers(7, 30 * mebibyte), 2);
+  EXPECT_EQ(memory.workers(1, 30 * mebibyte), 1);
+  EXPECT_EQ(memory.workers(7, 4096 * mebibyte), 1);
+  EXPECT_EQ(StepMemory(256 * mebibyte, 0, 0).workers(7, 4 * mebibyte), 7);
+}
+
+TEST(StepMemory, LeavesLessForTasksWithEveryWorker) {
+  const StepMemory memory = with_sql(256 * mebibyte);
+  EXPECT_LT(memory.bytes_left(2), memory.bytes_left(1));
+  EXPECT_EQ(memory.bytes_left(1000), 0);
+}
+
+TEST(StepMemory, TakesTheDefaultBatchOfCsvInTheLeastBudget) {
+  BatchPlan batch = batch_of(8, mebibyte);
+  for (auto& chunk : batch.chunks) chunk.memory_bytes = mebibyte * 27 / 10;
+  EXPECT_TRUE(with_sql(memory_bytes_min).check(batch, by_bytes()));
+}
+
+TEST(StepMemory, RefusesABatchThatDoesNotFitAndNamesWhatWould) {
+  const BatchPlan batch = batch_of(64, mebibyte);
+  const auto refused = with_sql(256 * mebibyte).check(batch, by_bytes());
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().kind, ErrorKind::config);
+  const std::string& said = refused.error().message;
+  const std::uint64_t memory = number_behind(said, "`memory: ");
+  const std::uint64_t chunks = number_behind(said, "`batch: { bytes: ");
+  ASSERT_GT(memory, 0) << said;
+  ASSERT_GT(chunks, 0) << said;
+  EXPECT_TRUE(with_sql(memory * mebibyte).check(batch, by_bytes())) << said;
+  EXPECT_FALSE(with_sql((memory - 32) * mebibyte).check(batch, by_bytes())) << said;
+  EXPECT_TRUE(with_sql(256 * mebibyte).check(batch_of(chunks, mebibyte), by_bytes())) << said;
+}
+
+TEST(StepMemory, NamesRowsWhereTheBatchWasAskedForInRows) {
+  Division by_rows;
+  by_rows.rows = 640'000;
+  const auto refused = with_sql(256 * mebibyte).check(batch_of(64, mebibyte), by_rows);
+  ASSERT_FALSE(refused);
+  EXPECT_NE(refused.error().message.find("`batch: { rows: "), std::string::npos);
+}
+
+TEST(StepMemory, NamesNoSmallerBatchWhereOneRecordIsTooLarge) {
+  BatchPlan batch = batch_of(1, 1024 * mebibyte);
+  batch.chunks[0].records = 1;
+  Division by_rows;
+  by_rows.rows = 1;
+  const auto refused = with_sql(256 * mebibyte).check(batch, by_rows);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().message.find("batches smaller"), std::string::npos);
+  EXPECT_NE(refused.error().message.find("1 record)"), std::string::npos);
+}
+
+}  // namespace
+}  // namespace tranche
