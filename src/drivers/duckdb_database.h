@@ -32,12 +32,15 @@ struct PageRun {
 };
 using PageCursor = std::function<Result<PageRun>()>;
 
+inline constexpr std::string_view row_number_name = "_tranche_row";
+
 // Rows for a table function. Strings are read where they lie: DuckDB holds on to a page until it
 // asks for the rows behind it.
 struct PageFeed {
   SchemaPtr schema;
   bool gives_file = false;  // a column _file: the source of a row's record, null without origins
   bool gives_line = false;  // a column _line: its line from 1, null without lines
+  bool gives_row = false;   // a column of the name below: ascending through a scan, from 0
   std::function<Result<PageCursor>()> open;  // a new scan from the first row; there may be several
 };
 

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <cstring>
+#include <numeric>
 #include <utility>
 
 #include "drivers/duckdb_handles.h"
@@ -17,6 +18,7 @@ using FeedPtr = std::shared_ptr<ServedFeed>;
 // a small one would tempt DuckDB to build a join on it.
 constexpr idx_t assumed_rows = 1'000'000;
 
+constexpr std::size_t row_column = SIZE_MAX - 3;
 constexpr std::size_t file_column = SIZE_MAX - 1;
 constexpr std::size_t line_column = SIZE_MAX - 2;
 constexpr std::size_t no_column = SIZE_MAX;  // DuckDB asks for a row's existence only
@@ -28,6 +30,7 @@ struct Scan {
   PageRun run;
   std::vector<std::shared_ptr<const Page>> in_use;  // whose strings the last chunk points to
   std::vector<std::size_t> columns;                 // of the page, or one of the above
+  std::int64_t rows_given = 0;
   bool ended = false;
 };
 
@@ -47,14 +50,19 @@ void bind(duckdb_bind_info info) {
     const LogicalTypeHandle type = make_logical_type(Type{TypeId::bigint});
     duckdb_bind_add_result_column(info, "_line", type.get());
   }
+  if (feed.gives_row) {
+    const LogicalTypeHandle type = make_logical_type(Type{TypeId::bigint});
+    duckdb_bind_add_result_column(info, std::string(row_number_name).c_str(), type.get());
+  }
   duckdb_bind_set_cardinality(info, assumed_rows, false);
 }
 
 std::size_t column_at(const PageFeed& feed, idx_t index) {
-  const std::size_t fields = feed.schema->fields.size();
-  if (index < fields) return index;
-  if (index == fields && feed.gives_file) return file_column;
-  if (index <= fields + 1 && feed.gives_line) return line_column;
+  std::size_t next = feed.schema->fields.size();
+  if (index < next) return index;
+  if (feed.gives_file && index == next++) return file_column;
+  if (feed.gives_line && index == next++) return line_column;
+  if (feed.gives_row && index == next) return row_column;
   return no_column;
 }
 
@@ -125,6 +133,11 @@ void copy_rows(const Scan& scan, std::size_t rows, duckdb_data_chunk output, std
     const std::size_t from = scan.columns[index];
     if (from == no_column) continue;
     const duckdb_vector to = duckdb_data_chunk_get_vector(output, index);
+    if (from == row_column) {
+      auto* numbers = static_cast<std::int64_t*>(duckdb_vector_get_data(to)) + at;
+      std::iota(numbers, numbers + rows, scan.rows_given);
+      continue;
+    }
     if (from == file_column || from == line_column) {
       copy_origins(scan.run, from == file_column, rows, to, at);
       continue;
@@ -157,6 +170,7 @@ void fill(duckdb_function_info info, duckdb_data_chunk output) {
     const std::size_t rows = std::min(vector_rows - filled, scan.run.end - scan.run.begin);
     copy_rows(scan, rows, output, filled);
     scan.run.begin += rows;
+    scan.rows_given += static_cast<std::int64_t>(rows);
     filled += rows;
   }
   duckdb_data_chunk_set_size(output, filled);

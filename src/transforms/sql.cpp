@@ -13,6 +13,7 @@
 #include "drivers/duckdb_database.h"
 #include "transforms/sql_batch.h"
 #include "transforms/sql_check.h"
+#include "transforms/sql_order.h"
 
 namespace tranche {
 namespace {
@@ -80,11 +81,10 @@ class LookupScan {
 };
 
 Result<void> make_lookup_table(DuckConnection& connection, const Lookup& lookup,
-                               WorkerScope& worker, bool filled) {
+                               WorkerScope& worker) {
   PageFeed feed;
   feed.schema = lookup.schema;
-  feed.open = [&lookup, &worker, filled]() -> Result<PageCursor> {
-    if (!filled) return PageCursor([] { return Result<PageRun>(PageRun{}); });
+  feed.open = [&lookup, &worker]() -> Result<PageCursor> {
     auto scan = std::make_shared<LookupScan>(lookup, worker);
     return PageCursor([scan] { return scan->next(); });
   };
@@ -96,7 +96,7 @@ Result<void> make_lookup_table(DuckConnection& connection, const Lookup& lookup,
   for (const Slice& slice : lookup.slices) records += slice.records;
   TRANCHE_ASSIGN(const auto count, connection.query_texts(fmt::format(
                                        "SELECT count(*) FROM {}", sql_identifier(lookup.table))));
-  if (filled && count[0][0] != fmt::to_string(records))
+  if (count[0][0] != fmt::to_string(records))
     return make_error(ErrorKind::failed,
                       fmt::format("The lookup table {} has {} records, but {} when the run began",
                                   lookup.table, count[0][0], records));
@@ -108,6 +108,7 @@ struct Definition {
   SqlOptions options;
   std::vector<Lookup> lookups;
   CheckedSql sql;
+  bool sorts = false;  // the statement is sql.ordered_text
   SchemaPtr input;
   SchemaPtr output;
 
@@ -123,7 +124,7 @@ struct Workplace {
   std::shared_ptr<BatchRows> rows;
   std::unique_ptr<DuckStatement> statement;
 
-  Result<void> connect(const Definition& of, WorkerScope& worker, bool filled) {
+  Result<void> connect(const Definition& of, WorkerScope& worker) {
     TRANCHE_ASSIGN(const auto database, DuckDatabase::of(worker));
     TRANCHE_ASSIGN(connection, database->connect());
     rows = std::make_shared<BatchRows>();
@@ -134,7 +135,7 @@ struct Workplace {
           connection->execute(fmt::format("SET SESSION file_search_path = {}", sql_literal(base))));
     }
     for (const Lookup& lookup : of.lookups)
-      TRANCHE_TRY(make_lookup_table(*connection, lookup, worker, filled));
+      TRANCHE_TRY(make_lookup_table(*connection, lookup, worker));
     return {};
   }
 
@@ -143,15 +144,36 @@ struct Workplace {
     feed.schema = of.input;
     feed.gives_file = of.sql.names_file;
     feed.gives_line = of.sql.names_line;
+    feed.gives_row = of.sorts;
     feed.open = [batch = rows]() -> Result<PageCursor> { return batch->scan(); };
-    TRANCHE_ASSIGN(const std::string name, connection->add_feed(std::move(feed)));
-    TRANCHE_TRY(
-        connection->execute(fmt::format("CREATE TEMP VIEW batch AS SELECT * FROM {}()", name)));
-    TRANCHE_ASSIGN(statement, connection->prepare(of.sql.text));
-    return bind_parameters(of.options.parameters);
+    TRANCHE_ASSIGN(feed_name_, connection->add_feed(std::move(feed)));
+    TRANCHE_TRY(connection->execute(
+        fmt::format("CREATE OR REPLACE TEMP VIEW batch AS SELECT * FROM {}()", feed_name_)));
+    return prepare_text(of, of.sorts ? of.sql.ordered_text : of.sql.text);
+  }
+
+  // The operator that may give the rows of batch in another order; "" for none. REQUIRES that the
+  // statement was prepared, and prepares another one.
+  Result<std::string> scrambler(const Definition& of) {
+    TRANCHE_TRY(prepare_text(of, "EXPLAIN (FORMAT json) " + of.sql.text));
+    TRANCHE_ASSIGN(const auto result, statement->execute());
+    TRANCHE_ASSIGN(const SchemaPtr schema, result->schema());
+    Page page(schema);
+    TRANCHE_ASSIGN(const std::size_t fetched, result->fetch());
+    TRANCHE_TRY(result->append_to(page));
+    TRANCHE_TRY(result->fetch());  // the end: until then a transaction is open
+    if (fetched != 1 || page.column_count() != 2)
+      return make_error(ErrorKind::bug, "DuckDB explains the SQL in another form than expected");
+    TRANCHE_ASSIGN(const Json plan, Json::parse(page.column(1).values<StringRef>()[0].view()));
+    return scrambling_operator(*connection, plan, feed_name_);
   }
 
  private:
+  Result<void> prepare_text(const Definition& of, const std::string& text) {
+    TRANCHE_ASSIGN(statement, connection->prepare(text));
+    return bind_parameters(of.options.parameters);
+  }
+
   Result<void> bind_parameters(const std::vector<Parameter>& parameters) {
     for (const std::string& name : statement->parameter_names()) {
       const auto same = [&](const Parameter& parameter) {
@@ -179,6 +201,8 @@ struct Workplace {
             ? fmt::format("There is no parameter ${}; the job has none", name)
             : fmt::format("There is no parameter ${}; the job has ${}", name, join(names, ", $")));
   }
+
+  std::string feed_name_;  // the table function behind batch
 };
 
 class SqlInstance : public TransformInstance {
@@ -315,7 +339,7 @@ class SqlTransform : public Transform {
 
   Result<std::unique_ptr<TransformInstance>> instance(WorkerScope& worker) const override {
     Workplace place;
-    auto ready = place.connect(*definition_, worker, true);
+    auto ready = place.connect(*definition_, worker);
     if (ready) ready = place.prepare(*definition_);
     if (!ready) return definition_->at_place(std::move(ready).error());
     return std::unique_ptr<TransformInstance>(
@@ -353,12 +377,12 @@ class SqlTransform : public Transform {
     Definition& of = *definition_;
     of.input = std::move(input);
     Workplace place;
-    TRANCHE_TRY(place.connect(of, worker, false));
+    TRANCHE_TRY(place.connect(of, worker));
     TRANCHE_ASSIGN(of.sql,
                    check_sql(*place.connection, of.options.text, of.options.per_batch, *of.input));
-    TRANCHE_TRY(place.prepare(of));
-    TRANCHE_ASSIGN(const auto result, place.statement->execute());
-    TRANCHE_ASSIGN(of.output, result->schema());
+    of.sorts = false;
+    TRANCHE_ASSIGN(of.output, output_of(place));
+    if (!of.options.per_batch) TRANCHE_TRY(keep_order(place));
     std::set<std::string> names;
     for (const Field& field : of.output->fields) {
       if (!names.insert(to_lower(field.name)).second)
@@ -368,6 +392,31 @@ class SqlTransform : public Transform {
                                       field.name));
     }
     return of.output;
+  }
+
+  Result<SchemaPtr> output_of(Workplace& place) const {
+    TRANCHE_TRY(place.prepare(*definition_));
+    TRANCHE_ASSIGN(const auto result, place.statement->execute());
+    return result->schema();
+  }
+
+  // Has the rows sorted by batch's order where DuckDB's plan does not keep it.
+  Result<void> keep_order(Workplace& place) {
+    Definition& of = *definition_;
+    TRANCHE_ASSIGN(const std::string scrambler, place.scrambler(of));
+    if (scrambler.empty()) return {};
+    of.sorts = !of.sql.ordered_text.empty();
+    if (of.sorts) {
+      TRANCHE_ASSIGN(const SchemaPtr sorted, output_of(place));
+      if (*sorted == *of.output) return {};
+    }
+    return make_error(
+        ErrorKind::config,
+        fmt::format("The output would not follow the order of the input: DuckDB joins by {} here. "
+                    "Write batch itself, not a subquery of it, in the FROM of the outermost "
+                    "SELECT and name its columns one by one, or say per_batch: true if any order "
+                    "within a batch will do",
+                    scrambler));
   }
 
   std::shared_ptr<Definition> definition_;

@@ -5,9 +5,9 @@
 // A record at which the SQL fails is found by bisection and rejected; the rest of the batch is then
 // processed whole.
 //
-// Order: results follow the order of the input, joins by equality with lookups included. DuckDB
-// sorts for a join that has no equality (BETWEEN, ASOF): its results are the same at every run, but
-// in another order within each batch. A column for an ORDER BY in a later step is the way out.
+// Order: results follow the order of the input. Where DuckDB's plan does not keep it (a range, ASOF
+// or cross join, a row with several matches or none), the batch's rows are sorted back into it;
+// where that can't be said in SQL, bind refuses, unless `per_batch` accepts any order.
 //
 // Threads and lifetime: as core/transform.h says.
 // Errors of bind: config, with `place`. Of process: memory, failed.

@@ -76,6 +76,8 @@ class Checker {
   bool names_file() const { return names_file_; }
   bool names_line() const { return names_line_; }
   const std::vector<Star>& stars() const { return stars_; }
+  // Whether the SELECT sees which columns batch has, other than by a star.
+  bool takes_whole_rows() const { return takes_whole_rows_; }
 
  private:
   static Error refuse(std::string what) { return make_error(ErrorKind::config, std::move(what)); }
@@ -319,11 +321,15 @@ class Checker {
     names_line_ = names_line_ || last == "_line";
     const bool bare =
         std::find(bare_functions.begin(), bare_functions.end(), last) != bare_functions.end();
+    const bool is_relation =
+        std::find(batch_names_.begin(), batch_names_.end(), last) != batch_names_.end();
+    takes_whole_rows_ = takes_whole_rows_ || (is_relation && !columns_.contains(last));
     if (names.size() == 1 && bare && !columns_.contains(last)) return changing(last);
     return {};
   }
 
   void star(const Json& json) {
+    takes_whole_rows_ = takes_whole_rows_ || json["columns"].boolean();
     if (json["columns"].boolean() || batch_names_.empty()) return;
     const std::string relation = to_lower(json["relation_name"].text());
     const auto& of = batch_names_;
@@ -347,6 +353,7 @@ class Checker {
   std::vector<Star> stars_;
   bool names_file_ = false;
   bool names_line_ = false;
+  bool takes_whole_rows_ = false;
 };
 
 // The words of a macro's definition: those that are called, and functions without parentheses.
@@ -439,6 +446,36 @@ Result<std::string> narrow_stars(std::string text, std::vector<Star> stars,
   return text;
 }
 
+Result<std::string> syntax_tree(DuckConnection& connection, const std::string& text) {
+  TRANCHE_ASSIGN(const auto cells,
+                 connection.query_texts(fmt::format(
+                     "SELECT CAST(json_serialize_sql({}) AS VARCHAR)", sql_literal(text))));
+  return cells[0][0];
+}
+
+// The name of batch in a FROM, as long as it stands there itself.
+std::string name_of_batch(const Json& from) {
+  if (from["type"].text() == "JOIN") {
+    const std::string left = name_of_batch(from["left"]);
+    return left.empty() ? name_of_batch(from["right"]) : left;
+  }
+  if (from["type"].text() != "BASE_TABLE" || to_lower(from["table_name"].text()) != "batch" ||
+      !from["schema_name"].text().empty())
+    return {};
+  return from["alias"].text().empty() ? "batch" : from["alias"].text();
+}
+
+// The text without the semicolon at its end, and what follows it.
+Result<std::string> without_semicolon(DuckConnection& connection, const std::string& text,
+                                      const std::string& tree) {
+  for (std::size_t at = text.find(';'); at != std::string::npos; at = text.find(';', at + 1)) {
+    std::string shorter = text.substr(0, at);
+    TRANCHE_ASSIGN(const std::string same, syntax_tree(connection, shorter));
+    if (same == tree) return shorter;  // otherwise it stands in a string, or in a comment
+  }
+  return text;
+}
+
 }  // namespace
 
 Result<CheckedSql> check_sql(DuckConnection& connection, const std::string& text, bool per_batch,
@@ -447,10 +484,8 @@ Result<CheckedSql> check_sql(DuckConnection& connection, const std::string& text
   if (statements != 1)
     return make_error(ErrorKind::config,
                       fmt::format("The SQL is one SELECT; there are {} statements", statements));
-  TRANCHE_ASSIGN(const auto cells,
-                 connection.query_texts(fmt::format(
-                     "SELECT CAST(json_serialize_sql({}) AS VARCHAR)", sql_literal(text))));
-  TRANCHE_ASSIGN(const Json tree, Json::parse(cells[0][0]));
+  TRANCHE_ASSIGN(const std::string tree_text, syntax_tree(connection, text));
+  TRANCHE_ASSIGN(const Json tree, Json::parse(tree_text));
   if (tree["error"].boolean())
     return make_error(ErrorKind::config,
                       "The SQL is one SELECT over batch; other statements can't be used here");
@@ -463,7 +498,8 @@ Result<CheckedSql> check_sql(DuckConnection& connection, const std::string& text
   std::set<std::string> others;
   for (const auto& row : lookups) others.insert(row[0]);
   Checker checker(per_batch, std::move(functions), columns, std::move(others));
-  TRANCHE_ASSIGN(const bool reaches, checker.query(tree["statements"].items()[0]["node"], {}));
+  const Json& outermost = tree["statements"].items()[0]["node"];
+  TRANCHE_ASSIGN(const bool reaches, checker.query(outermost, {}));
   if (!reaches)
     return make_error(ErrorKind::config,
                       "The SQL does not read batch, so every batch would give the same rows; "
@@ -476,6 +512,19 @@ Result<CheckedSql> check_sql(DuckConnection& connection, const std::string& text
   if (checked.names_line) hidden.emplace_back("_line");
   TRANCHE_ASSIGN(checked.text, hidden.empty() ? Result<std::string>(text)
                                               : narrow_stars(text, checker.stars(), hidden));
+  const auto& ctes = outermost["cte_map"]["map"].items();
+  const bool is_cte = std::any_of(ctes.begin(), ctes.end(), [](const Json& cte) {
+    return to_lower(cte["key"].text()) == "batch";
+  });
+  const std::string name = name_of_batch(outermost["from_table"]);
+  if (is_cte || name.empty() || checker.takes_whole_rows() ||
+      columns.contains(std::string(row_number_name)))
+    return checked;
+  hidden.emplace_back(row_number_name);
+  TRANCHE_ASSIGN(const std::string bare, without_semicolon(connection, text, tree_text));
+  TRANCHE_ASSIGN(checked.ordered_text, narrow_stars(bare, checker.stars(), hidden));
+  checked.ordered_text +=
+      fmt::format("\nORDER BY {}.{}", sql_identifier(name), row_number_name);
   return checked;
 }
 

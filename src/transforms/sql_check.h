@@ -14,6 +14,9 @@ struct CheckedSql {
   std::string text;         // what to run: the SELECT, with _file and _line taken out of its stars
   bool names_file = false;  // _file is selected
   bool names_line = false;
+  // The same rows, sorted by row_number_name, which batch must then have; "" when that can't be
+  // said: batch is not in the FROM of the outermost SELECT, or its columns are taken as a whole.
+  std::string ordered_text;
 };
 
 // Errors: config, one sentence without a place.

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <utility>
 
@@ -274,16 +275,13 @@ TEST_F(SqlTransformTest, LetsTheSqlRejectARecordWithItsOwnWords) {
   EXPECT_EQ(rejects[0].error, "five is right out");
 }
 
-TEST_F(SqlTransformTest, FailsTheBatchWhenNoRecordIsToBlame) {
+TEST_F(SqlTransformTest, FailsBeforeTheStartWhenNoRecordIsToBlame) {
   SqlOptions made = options("SELECT id, (SELECT max(store::integer) FROM rates) AS m FROM batch");
   made.tables.push_back({"rates", std::make_unique<RatesSource>(3)});
   const auto bound = bind(std::move(made));
-  ASSERT_TRUE(bound) << bound.error().message;
-  const auto done = run(batch({10}));
-  ASSERT_FALSE(done);
-  EXPECT_EQ(done.error().kind, ErrorKind::failed);
-  EXPECT_TRUE(rejects.empty());
-  EXPECT_TRUE(output.empty());
+  ASSERT_FALSE(bound);
+  EXPECT_EQ(bound.error().kind, ErrorKind::config);
+  EXPECT_NE(bound.error().message.find("store number 0"), std::string::npos);
 }
 
 TEST_F(SqlTransformTest, FailsTheWholeBatchWithPerBatch) {
@@ -334,11 +332,63 @@ TEST_F(SqlTransformTest, KeepsTheOrderOfTheInputInJoins) {
 TEST_F(SqlTransformTest, NamesTheBrokenRecordOfALookup) {
   SqlOptions made = options("SELECT id FROM batch JOIN rates USING (store)");
   made.tables.push_back({"rates", std::make_unique<RatesSource>(3, true)});
-  ASSERT_TRUE(bind(std::move(made)));
-  const auto instance = transform->instance(worker);
-  ASSERT_FALSE(instance);
-  EXPECT_EQ(instance.error().where, "rates.csv:3");
-  EXPECT_NE(instance.error().message.find("is no number"), std::string::npos);
+  const auto bound = bind(std::move(made));
+  ASSERT_FALSE(bound);
+  EXPECT_EQ(bound.error().kind, ErrorKind::config);
+  EXPECT_EQ(bound.error().where, "rates.csv:3");
+  EXPECT_NE(bound.error().message.find("is no number"), std::string::npos);
+}
+
+// The ids in order, whatever else is in the lines.
+bool ascends(const std::vector<std::string>& lines) {
+  return std::is_sorted(lines.begin(), lines.end(), [](const auto& a, const auto& b) {
+    return std::stoll(a) < std::stoll(b);
+  });
+}
+
+TEST_F(SqlTransformTest, KeepsTheOrderOfTheInputInJoinsWithSeveralMatchesOrNone) {
+  for (const char* sql :
+       {"SELECT id, rate FROM batch JOIN rates r ON id >= r.rate AND id < r.rate + 3",
+        "SELECT id, rate FROM batch LEFT JOIN rates r ON id = r.rate",
+        "SELECT id, rate FROM batch JOIN rates r ON id % 10 = r.rate % 10",
+        "SELECT id, rate FROM batch CROSS JOIN rates",
+        "SELECT id, rate FROM batch JOIN rates r ON id = r.rate OR id = r.rate * 2",
+        "SELECT id, rate FROM batch ASOF JOIN rates r ON id >= r.rate; -- the last; of them",
+        "SELECT id, amount, rate FROM batch \"B x\" LEFT JOIN rates r ON id <> r.rate",
+        "SELECT b.*, rate FROM batch b JOIN rates r ON b.id >= r.rate WHERE id < $most",
+        "SELECT id, t.v FROM batch, unnest([id, id + 1]) t(v)"}) {
+    SqlOptions made = options(sql);
+    made.parameters.push_back(Parameter{"most", bigint, "4000"});
+    made.tables.push_back({"rates", std::make_unique<RatesSource>(40)});
+    const auto bound = bind(std::move(made));
+    ASSERT_TRUE(bound) << sql << ": " << bound.error().message;
+    EXPECT_EQ(to_string(**bound).find("_tranche"), std::string::npos) << to_string(**bound);
+    output.clear();
+    const auto done = run(batch({3000, 3000}));
+    ASSERT_TRUE(done) << sql << ": " << done.error().message;
+    EXPECT_GT(lines().size(), 30U) << sql;
+    EXPECT_TRUE(ascends(lines())) << sql;
+  }
+}
+
+TEST_F(SqlTransformTest, RefusesWhatItCanNotPutInOrderUnlessPerBatch) {
+  for (const char* sql :
+       {"WITH x AS (SELECT * FROM batch) SELECT id, rate FROM x CROSS JOIN rates",
+        "SELECT id, rate FROM (SELECT * FROM batch) x JOIN rates r ON x.id >= r.rate",
+        "SELECT COLUMNS('id|rate') FROM batch JOIN rates r ON id >= r.rate",
+        "SELECT to_json(b)::varchar AS row FROM batch b JOIN rates r ON b.id >= r.rate"}) {
+    for (const bool per_batch : {false, true}) {
+      SqlOptions made = options(sql);
+      made.per_batch = per_batch;
+      made.tables.push_back({"rates", std::make_unique<RatesSource>(40)});
+      const auto bound = bind(std::move(made));
+      EXPECT_EQ(bool(bound), per_batch) << sql;
+      if (bound) continue;
+      EXPECT_EQ(bound.error().kind, ErrorKind::config);
+      EXPECT_NE(bound.error().message.find("per_batch: true"), std::string::npos)
+          << bound.error().message;
+    }
+  }
 }
 
 TEST_F(SqlTransformTest, BindsParametersAsTypedValues) {
