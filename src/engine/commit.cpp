@@ -65,7 +65,7 @@ Result<void> StepRun::commit_group(Group& group) {
          group.number());
     ++group.attempt;
     ++end_.retries;
-    work_.clock->sleep(wait);
+    pause(wait);
   }
 }
 
@@ -87,9 +87,10 @@ Result<void> StepRun::judge(const Group& group, std::vector<Reject>& rejects, Re
         work_.ledger->stage(group.number(), "failed-" + random_id(), group.counts(), rejects));
     return make_error(
         ErrorKind::failed,
-        fmt::format("{} Nothing of batch {} was committed; {} bad record{} in it. Mend "
+        fmt::format("{} Nothing of batch {} was committed; {}{} bad record{} in it. Mend "
                     "the data, or raise max_rejects (now {}), and run it again.",
-                    what, number, end_.bad_record_count, end_.bad_record_count == 1 ? "" : "s",
+                    what, number, group.rejects_incomplete(number) ? "at least " : "",
+                    end_.bad_record_count, end_.bad_record_count == 1 ? "" : "s",
                     to_string(work_.reject_limit)));
   };
   for (const auto& reject : rejects) {
@@ -101,6 +102,13 @@ Result<void> StepRun::judge(const Group& group, std::vector<Reject>& rejects, Re
     return refuse(rejects.empty() ? group.end_record() : rejects.back().record,
                   fmt::format("{} of the first {} records were rejected.", judge.rejected(),
                               group.end_record()));
+  }
+  for (const auto& batch : group.batches()) {
+    if (group.rejects_incomplete(batch.number))
+      return make_error(ErrorKind::bug,
+                        fmt::format("The rejects of batch {} were not all looked for, but they "
+                                    "are within the limit",
+                                    batch.number));
   }
   return {};
 }
@@ -158,7 +166,7 @@ Result<void> StepRun::record_commit(const CommittedGroup& committed) {
       return make_error(ErrorKind::failed, recorded.error().message, recorded.error().where);
     }
     ++end_.retries;
-    work_.clock->sleep(backoff(attempt));
+    pause(backoff(attempt));
   }
 }
 

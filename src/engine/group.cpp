@@ -78,6 +78,12 @@ std::vector<Reject> Group::rejects() const {
   return all;
 }
 
+bool Group::rejects_incomplete(std::uint64_t batch) const {
+  return std::any_of(tasks_.begin(), tasks_.end(), [&](const TaskState& state) {
+    return state.task.batch == batch && state.result.rejects_incomplete;
+  });
+}
+
 std::uint64_t Group::held_bytes() const {
   std::uint64_t bytes = 0;
   for (const auto& state : tasks_) {

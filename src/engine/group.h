@@ -39,7 +39,7 @@ class Group {
   bool ready(bool merges) const { return closed_ && all_done() && (!merges || merged_); }
   bool wants_merge(bool merges) const { return merges && closed_ && all_done() && !merge_asked_; }
 
-  // The task that merges the group's segments, which it moves out of the results.
+  // The task that merges the group's segments; the results share them until merged.
   Task make_merge();
   void merged(ChunkResult result);
   void merge_failed() { merge_asked_ = false; }
@@ -47,6 +47,7 @@ class Group {
   std::vector<Segment> segments() const;
   Counts counts() const;
   std::vector<Reject> rejects() const;
+  bool rejects_incomplete(std::uint64_t batch) const;
   std::uint64_t held_bytes() const;
   std::uint64_t records() const;
   std::uint64_t bytes() const;

@@ -43,7 +43,8 @@ class PipelineWorker final : public Worker {
  public:
   PipelineWorker(const Pipeline& pipeline, unsigned number)
       : pipeline_(pipeline),
-        scope_(number, pipeline.database_memory_bytes, pipeline.spill_folder) {}
+        scope_(number, pipeline.database_memory_bytes, pipeline.spill_folder,
+               pipeline.rejects_enough) {}
 
   Result<ChunkResult> work(const Task& task) override {
     auto result = task.kind == Task::Kind::merge ? merge(task) : process(task);
@@ -142,6 +143,8 @@ class PipelineWorker final : public Worker {
     std::vector<Reject> rejects;
     TRANCHE_TRY(instances_[stage]->process(pages, consume, rejects, result.counts.stages[stage]));
     transform_rejects_ += rejects.size();
+    result.rejects_incomplete =
+        result.rejects_incomplete || instances_[stage]->rejects_incomplete();
     result.rejects.insert(result.rejects.begin() + static_cast<std::ptrdiff_t>(before),
                           std::make_move_iterator(rejects.begin()),
                           std::make_move_iterator(rejects.end()));

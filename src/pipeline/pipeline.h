@@ -22,6 +22,7 @@ struct Pipeline {
   const Sink* sink = nullptr;                // nullptr: what comes out is counted and dropped
   std::uint64_t database_memory_bytes = 0;   // of each worker's embedded database; from the plan
   std::string spill_folder;                  // exists
+  std::uint64_t rejects_enough = UINT64_MAX;  // in one batch, to fail the step
 
   // A task must be a whole batch: some transform sees all of it at once.
   bool whole_batches() const;

@@ -19,6 +19,11 @@ Pipeline make_pipeline(const BatchStep& step, const StepSurroundings& surroundin
   pipeline.source = step.source.get();
   for (const auto& transform : step.transforms) pipeline.transforms.push_back(transform.get());
   pipeline.sink = with_sink ? step.sink.get() : nullptr;
+  // A few more than are too many, so that the first ones can be shown; a share has no bound, as the
+  // records to come may make up for it.
+  const RejectLimit& limit = step.reject_limit;
+  if (with_sink && !limit.is_share)
+    pipeline.rejects_enough = limit.number + std::min<std::uint64_t>(10, UINT64_MAX - limit.number);
   pipeline.database_memory_bytes = surroundings.database_memory_bytes;
   pipeline.spill_folder = surroundings.spill_folder;
   return pipeline;

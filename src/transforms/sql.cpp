@@ -207,8 +207,11 @@ struct Workplace {
 
 class SqlInstance : public TransformInstance {
  public:
-  SqlInstance(std::shared_ptr<const Definition> definition, Workplace place)
-      : definition_(std::move(definition)), place_(std::move(place)) {}
+  SqlInstance(std::shared_ptr<const Definition> definition, Workplace place,
+              std::uint64_t rejects_enough)
+      : definition_(std::move(definition)),
+        place_(std::move(place)),
+        rejects_enough_(rejects_enough) {}
 
   Result<void> process(std::span<const std::unique_ptr<Page>> pages, const PageConsumer& consume,
                        std::vector<Reject>& rejects, StageCounts& counts) override {
@@ -221,11 +224,14 @@ class SqlInstance : public TransformInstance {
     return {};
   }
 
+  bool rejects_incomplete() const override { return rejects_incomplete_; }
+
  private:
   // Rows go on only when the whole batch has succeeded: what is consumed can't be taken back.
   Result<void> process_batch(std::vector<Reject>& rejects, StageCounts& counts) {
     const std::size_t rows = place_.rows->rows();
     counts.in += rows;
+    rejects_incomplete_ = false;
     auto run = drain(true);
     if (run) {
       counts.out += *run;
@@ -245,6 +251,10 @@ class SqlInstance : public TransformInstance {
       rejects.push_back(reject_row(*page, at, "sql", error));
     }
     counts.rejected += culprits.size();
+    if (rejects_incomplete_) {
+      given_.clear();
+      return {};
+    }
     std::vector<std::size_t> excluded;
     for (const auto& culprit : culprits) excluded.push_back(culprit.first);
     place_.rows->limit(0, rows);
@@ -285,7 +295,8 @@ class SqlInstance : public TransformInstance {
 
   using Culprits = std::vector<std::pair<std::size_t, std::string>>;
 
-  // The records that fail alone, in order, by halving ranges that fail.
+  // The records that fail alone, in order, by halving ranges that fail; no more than are enough to
+  // fail the step.
   Result<Culprits> isolate(std::size_t rows) {
     Culprits culprits;
     place_.rows->limit(0, 0);
@@ -300,6 +311,8 @@ class SqlInstance : public TransformInstance {
       if (run.error().kind != ErrorKind::bad_record) return run.error();
       if (end - begin == 1) {
         culprits.emplace_back(begin, run.error().message);
+        rejects_incomplete_ = culprits.size() >= rejects_enough_ && !suspects.empty();
+        if (rejects_incomplete_) return culprits;
         continue;
       }
       const std::size_t middle = begin + (end - begin) / 2;
@@ -313,6 +326,8 @@ class SqlInstance : public TransformInstance {
   Workplace place_;
   std::vector<std::unique_ptr<Page>> given_;
   std::unique_ptr<Page> scratch_;
+  std::uint64_t rejects_enough_;
+  bool rejects_incomplete_ = false;
 };
 
 class SqlTransform : public Transform {
@@ -343,7 +358,7 @@ class SqlTransform : public Transform {
     if (ready) ready = place.prepare(*definition_);
     if (!ready) return definition_->at_place(std::move(ready).error());
     return std::unique_ptr<TransformInstance>(
-        std::make_unique<SqlInstance>(definition_, std::move(place)));
+        std::make_unique<SqlInstance>(definition_, std::move(place), worker.rejects_enough()));
   }
 
   Result<std::string> fingerprint() const override {

@@ -196,6 +196,8 @@ class ShuffledExecutor final : public Executor {
           Reject reject("bad");
           reject.record = record;
           result.rejects.push_back(reject);
+          result.rejects_incomplete = result.rejects.size() >= job_.rejects_enough;
+          if (result.rejects_incomplete) return result;
           continue;
         }
         bytes.append(reinterpret_cast<const char*>(&record), sizeof record);

@@ -63,6 +63,7 @@ struct Job {
   bool target_records_commits = true;
   bool merges = false;
   bool whole_batches = false;
+  std::uint64_t rejects_enough = UINT64_MAX;  // of a task, which then gives nothing else
   RejectLimit limit{true, 0, 1'000'000};
   std::uint64_t seed = 1;
   unsigned workers = 3;

@@ -144,6 +144,41 @@ TEST(StepEngine, CompletesOnceTheLimitIsRaisedAfterAFailure) {
   expect_whole(world, job, "raised");
 }
 
+TEST(StepEngine, SaysAtLeastWhenNotAllRejectsOfABatchWereLookedFor) {
+  Job job;
+  job.bad_every = 2;
+  job.whole_batches = true;  // batches of 70 records, 35 of them bad
+  job.rejects_enough = 12;
+  job.limit = RejectLimit{false, 2, 0};
+  World world;
+  Fault none;
+  const auto failed = run_engine(world, job, none);
+  ASSERT_EQ(failed.state, State::failed);
+  EXPECT_NE(failed.error->message.find("; at least 12 bad records in it"), std::string::npos)
+      << failed.error->message;
+  EXPECT_EQ(failed.bad_record_count, 12U);
+  EXPECT_TRUE(world.target.empty());
+
+  job.limit.number = 500;
+  job.rejects_enough = 510;
+  const auto completed = run_engine(world, job, none);
+  ASSERT_EQ(completed.state, State::completed) << completed.error->message;
+  expect_whole(world, job, "raised");
+}
+
+TEST(StepEngine, CommitsNothingOfABatchWhoseRejectsAreNotAllKnown) {
+  Job job;
+  job.bad_every = 2;
+  job.whole_batches = true;
+  job.rejects_enough = 12;  // below what the limit lets pass
+  World world;
+  Fault none;
+  const auto end = run_engine(world, job, none);
+  ASSERT_EQ(end.state, State::failed);
+  EXPECT_EQ(end.error->kind, ErrorKind::bug);
+  EXPECT_TRUE(world.target.empty());
+}
+
 TEST(StepEngine, RollsASealForwardUnderALowerLimit) {
   Job job;
   job.bad_every = 400;

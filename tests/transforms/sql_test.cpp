@@ -267,6 +267,25 @@ TEST_F(SqlTransformTest, RejectsEveryRecordOfABatchThatIsAllBroken) {
   EXPECT_EQ(counts.out, 0U);
 }
 
+TEST_F(SqlTransformTest, LooksForNoMoreRejectsThanAreEnoughToFailTheStep) {
+  ASSERT_TRUE(bind(
+      options("SELECT CASE WHEN id > 2 THEN store::bigint ELSE id END AS id FROM batch")));
+  WorkerScope strict(1, 256ULL << 20, "", 10);
+  auto instance = transform->instance(strict);
+  ASSERT_TRUE(instance);
+  ASSERT_TRUE(run_again(**instance, batch({3000, 3000})));
+  EXPECT_TRUE((*instance)->rejects_incomplete());
+  EXPECT_TRUE(output.empty());
+  ASSERT_EQ(rejects.size(), 10U);
+  for (std::size_t at = 0; at < rejects.size(); ++at) EXPECT_EQ(rejects[at].record, at + 3);
+
+  rejects.clear();
+  ASSERT_TRUE(run_again(**instance, batch({13})));  // as many as are enough, and no more
+  EXPECT_FALSE((*instance)->rejects_incomplete());
+  EXPECT_EQ(rejects.size(), 10U);
+  EXPECT_EQ(lines(), (std::vector<std::string>{"0", "1", "2"}));
+}
+
 TEST_F(SqlTransformTest, LetsTheSqlRejectARecordWithItsOwnWords) {
   ASSERT_TRUE(bind(options(
       "SELECT CASE WHEN id = 5 THEN error('five is right out') ELSE id END AS id FROM batch")));

@@ -35,6 +35,9 @@ struct ChunkResult {
   Counts counts;
   std::vector<Segment> segments;
   std::vector<Reject> rejects;  // in record order
+  // Only the first rejects were looked for (WorkerScope::rejects_enough) and nothing was encoded of
+  // what a transform gave: it must not be committed.
+  bool rejects_incomplete = false;
 };
 
 struct Outcome {

@@ -28,6 +28,9 @@ class TransformInstance {
   virtual Result<void> process(std::span<const std::unique_ptr<Page>> pages,
                                const PageConsumer& consume, std::vector<Reject>& rejects,
                                StageCounts& counts) = 0;
+  // Whether the last process() ended with WorkerScope::rejects_enough() rejects, the first ones of
+  // its pages, and gave nothing to `consume`.
+  virtual bool rejects_incomplete() const { return false; }
 };
 
 class Transform {

@@ -16,10 +16,12 @@ namespace tranche {
 
 class WorkerScope {
  public:
-  WorkerScope(unsigned number, std::uint64_t database_memory_bytes, std::string spill_folder)
+  WorkerScope(unsigned number, std::uint64_t database_memory_bytes, std::string spill_folder,
+              std::uint64_t rejects_enough = UINT64_MAX)
       : number_(number),
         database_memory_bytes_(database_memory_bytes),
-        spill_folder_(std::move(spill_folder)) {}
+        spill_folder_(std::move(spill_folder)),
+        rejects_enough_(rejects_enough) {}
   WorkerScope(const WorkerScope&) = delete;
   WorkerScope& operator=(const WorkerScope&) = delete;
 
@@ -28,6 +30,8 @@ class WorkerScope {
   std::uint64_t database_memory_bytes() const { return database_memory_bytes_; }
   // Where it may spill; exists for as long as the run.
   const std::string& spill_folder() const { return spill_folder_; }
+  // So many rejects in one batch are sure to fail the step: to look for more of them is in vain.
+  std::uint64_t rejects_enough() const { return rejects_enough_; }
 
   // The worker's own T, made by `make` (WorkerScope& -> Result<std::shared_ptr<T>>) at first use.
   template <class T, class Make>
@@ -43,6 +47,7 @@ class WorkerScope {
   unsigned number_;
   std::uint64_t database_memory_bytes_;
   std::string spill_folder_;
+  std::uint64_t rejects_enough_;
   std::unordered_map<std::type_index, std::shared_ptr<void>> things_;
 };
 
