@@ -140,9 +140,11 @@ class Points(unittest.TestCase):
     # The engine dies at the point, is started again and dies there again, until nothing is left to do in front of
     # the point, or three starts have brought nothing; then the run goes on without the fault.
     def test_the_engine_dies_at_every_point_of_a_commit(self):
-        points = ("applied", "staged", "committed", "recorded")
-        for sink in kills.WRITES:
-            for name in points + (("part-written",) if sink == "parquet" else ()):
+        points = {sink: ["applied", "staged", "committed", "recorded"] for sink in EVERY_SINK}
+        points["parquet"].append("part-written")
+        points["sqlite replace"] = points["sqlite upsert"] = ["committed"]
+        for sink, names in points.items():
+            for name in names:
                 with self.subTest(sink=sink, point=name):
                     job, expected = undisturbed(sink)
                     point = f"{name}:{expected.groups * 2 // 5}"  # twice at least
