@@ -13,6 +13,7 @@
 #include "drivers/duckdb_database.h"
 #include "transforms/sql_batch.h"
 #include "transforms/sql_check.h"
+#include "transforms/sql_files.h"
 #include "transforms/sql_order.h"
 
 namespace tranche {
@@ -108,6 +109,7 @@ struct Definition {
   SqlOptions options;
   std::vector<Lookup> lookups;
   CheckedSql sql;
+  std::vector<std::filesystem::path> files;  // that the SQL reads by itself
   bool sorts = false;  // the statement is sql.ordered_text
   SchemaPtr input;
   SchemaPtr output;
@@ -369,7 +371,9 @@ class SqlTransform : public Transform {
       for (const Slice& slice : lookup.slices) content += to_hex64(slice.digest);
       print += fmt::format("lookup table {}, content {}\n", lookup.table, digest_hex(content));
     }
-    return print;
+    auto files = fingerprint_files(definition_->files, definition_->options.base);
+    if (!files) return definition_->at_place(std::move(files).error());
+    return print + *files;
   }
 
  private:
@@ -395,6 +399,7 @@ class SqlTransform : public Transform {
     TRANCHE_TRY(place.connect(of, worker));
     TRANCHE_ASSIGN(of.sql,
                    check_sql(*place.connection, of.options.text, of.options.per_batch, *of.input));
+    TRANCHE_ASSIGN(of.files, find_sql_files(*place.connection, of.sql.files));
     of.sorts = false;
     TRANCHE_ASSIGN(of.output, output_of(place));
     if (!of.options.per_batch) TRANCHE_TRY(keep_order(place));

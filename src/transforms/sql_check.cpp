@@ -10,6 +10,7 @@
 
 #include "base/json.h"
 #include "base/text.h"
+#include "transforms/sql_files.h"
 
 namespace tranche {
 namespace {
@@ -22,6 +23,12 @@ constexpr std::array<std::string_view, 12> bare_functions{
     "current_date",   "current_time", "current_timestamp", "localtime",
     "localtimestamp", "current_user", "current_catalog",   "current_schema",
     "session_user",   "user",         "current_role",      "current_database"};
+
+// They change the database, or its log, whenever they are asked.
+constexpr std::array<std::string_view, 9> acting_functions{
+    "checkpoint",        "force_checkpoint",  "enable_logging",
+    "disable_logging",   "enable_profiling",  "disable_profiling",
+    "enable_peg_parser", "disable_peg_parser", "truncate_duckdb_logs"};
 
 // A star over `batch`, where _file and _line must not come out.
 struct Star {
@@ -47,13 +54,14 @@ struct Scope {
 
 class Checker {
  public:
-  // `others`: the columns of all lookup tables.
+  // `others`: the columns of all lookup tables. `tables`: the names of all tables and views.
   Checker(bool per_batch, Functions functions, std::set<std::string> columns,
-          std::set<std::string> others)
+          std::set<std::string> others, std::set<std::string> tables)
       : per_batch_(per_batch),
         functions_(std::move(functions)),
         columns_(std::move(columns)),
-        others_(std::move(others)) {}
+        others_(std::move(others)),
+        tables_(std::move(tables)) {}
 
   // True when the query's rows come from batch.
   Result<bool> query(const Json& node, Ctes ctes) {
@@ -77,6 +85,8 @@ class Checker {
   bool names_line() const { return names_line_; }
   const std::vector<Star>& stars() const { return stars_; }
   // Whether the SELECT sees which columns batch has, other than by a star.
+  // The paths and patterns of the files that it reads.
+  const std::vector<std::string>& files() const { return files_; }
   bool takes_whole_rows() const { return takes_whole_rows_; }
 
  private:
@@ -180,6 +190,7 @@ class Checker {
     }
     const std::string name = to_lower(ref["function"]["function_name"].text());
     if (functions_.hiding.contains(name)) return hides(name);
+    if (reads_files(name)) TRANCHE_TRY(collect_file_patterns(ref["function"], files_));
     TRANCHE_TRY(expression(ref, ctes));
     return false;
   }
@@ -205,9 +216,21 @@ class Checker {
     if (ref["schema_name"].text().empty()) {
       if (const auto cte = ctes.find(name); cte != ctes.end()) return cte->second;
     }
-    if (name != "batch") return false;
+    if (name != "batch") return other_table(ref, name);
     batch_names_.push_back(to_lower(ref["alias"].text().empty() ? name : ref["alias"].text()));
     return true;
+  }
+
+  // A table that is none may be a file, as DuckDB sees it: FROM 'rates.csv', FROM rates.csv.
+  Result<bool> other_table(const Json& ref, const std::string& name) {
+    std::string path;
+    for (const char* part : {"catalog_name", "schema_name"})
+      if (!ref[part].text().empty()) path += ref[part].text() + ".";
+    if (path.empty() && tables_.contains(name)) return false;
+    path += ref["table_name"].text();
+    TRANCHE_TRY(check_file_pattern(path));
+    files_.push_back(std::move(path));
+    return false;
   }
 
   Result<bool> join(const Json& ref, const Ctes& ctes) {
@@ -266,8 +289,14 @@ class Checker {
     const std::string name = to_lower(json["function_name"].text());
     const bool asks_the_clock = name == "age" && json["children"].items().size() == 1;
     if (functions_.volatiles.contains(name) || asks_the_clock) return changing(name + "()");
-    if (name == "query" || name == "query_table" || name.starts_with("tranche_pages_"))
+    if (name == "query" || name == "query_table" || name == "json_execute_serialized_sql" ||
+        name.starts_with("tranche_pages_"))
       return hides(name);
+    if (std::find(acting_functions.begin(), acting_functions.end(), name) !=
+        acting_functions.end())
+      return refuse(fmt::format("{}() acts on something besides the records, whenever a batch is "
+                                "done or done again; leave it out",
+                                name));
     if (!functions_.aggregates.contains(name)) return {};
     if (over_batch() || belongs_to_batch(json["children"])) return several(name + "()");
     return {};
@@ -347,6 +376,8 @@ class Checker {
   Functions functions_;
   std::set<std::string> columns_;
   std::set<std::string> others_;
+  std::set<std::string> tables_;
+  std::vector<std::string> files_;
   std::vector<bool> over_batch_;          // of the SELECTs around
   std::vector<Scope> scopes_;             // the same SELECTs
   std::vector<std::string> batch_names_;  // of batch in the FROM of the present SELECT
@@ -497,7 +528,12 @@ Result<CheckedSql> check_sql(DuckConnection& connection, const std::string& text
                                         "WHERE database_name = 'temp'"));
   std::set<std::string> others;
   for (const auto& row : lookups) others.insert(row[0]);
-  Checker checker(per_batch, std::move(functions), columns, std::move(others));
+  TRANCHE_ASSIGN(const auto names,
+                 connection.query_texts("SELECT lower(table_name) FROM duckdb_tables() UNION ALL "
+                                        "SELECT lower(view_name) FROM duckdb_views()"));
+  std::set<std::string> tables;
+  for (const auto& row : names) tables.insert(row[0]);
+  Checker checker(per_batch, std::move(functions), columns, std::move(others), std::move(tables));
   const Json& outermost = tree["statements"].items()[0]["node"];
   TRANCHE_ASSIGN(const bool reaches, checker.query(outermost, {}));
   if (!reaches)
@@ -505,6 +541,7 @@ Result<CheckedSql> check_sql(DuckConnection& connection, const std::string& text
                       "The SQL does not read batch, so every batch would give the same rows; "
                       "select from batch");
   CheckedSql checked;
+  checked.files = checker.files();
   checked.names_file = checker.names_file() && !columns.contains("_file");
   checked.names_line = checker.names_line() && !columns.contains("_line");
   std::vector<std::string> hidden;

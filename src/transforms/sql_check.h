@@ -5,6 +5,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "drivers/duckdb_database.h"
 
@@ -14,6 +15,7 @@ struct CheckedSql {
   std::string text;         // what to run: the SELECT, with _file and _line taken out of its stars
   bool names_file = false;  // _file is selected
   bool names_line = false;
+  std::vector<std::string> files;  // paths and patterns of what it reads by itself
   // The same rows, sorted by row_number_name, which batch must then have; "" when that can't be
   // said: batch is not in the FROM of the outermost SELECT, or its columns are taken as a whole.
   std::string ordered_text;

@@ -547,6 +547,75 @@ TEST_F(SqlTransformTest, HasAFingerprintOfItsLookupsThatNamesThem) {
   EXPECT_TRUE(print(3).starts_with("lookup table rates")) << print(3);
 }
 
+class SqlFilesTest : public SqlTransformTest {
+ protected:
+  void SetUp() override {
+    std::filesystem::create_directories(folder / "more");
+    write("rates.csv", "id,rate\n1,10\n");
+    write("more/a.csv", "id,rate\n2,20\n");
+  }
+  void TearDown() override { std::filesystem::remove_all(folder); }
+
+  void write(const std::string& name, const std::string& text) {
+    FILE* file = fopen((folder / name).c_str(), "w");
+    ASSERT_NE(file, nullptr);
+    fputs(text.c_str(), file);
+    fclose(file);
+  }
+
+  std::string fingerprint(const std::string& sql) {
+    SqlOptions made = options(sql);
+    made.base = folder;
+    const auto bound = bind(std::move(made));
+    if (!bound) return bound.error().message;
+    const auto print = transform->fingerprint();
+    return print ? *print : print.error().message;
+  }
+
+  std::filesystem::path folder =
+      std::filesystem::temp_directory_path() / fmt::format("tranche-sql-files-{}", getpid());
+};
+
+TEST_F(SqlFilesTest, HasAFingerprintOfTheFilesThatTheSqlReadsItself) {
+  for (const char* sql : {"SELECT id, rate FROM batch JOIN 'rates.csv' USING (id)",
+                          "SELECT id, rate FROM batch JOIN rates.csv USING (id)",
+                          "SELECT id, rate FROM batch JOIN read_csv('rates.csv') USING (id)",
+                          "SELECT id FROM batch WHERE id IN (SELECT id FROM "
+                          "read_csv_auto(['rates.csv', 'more/*.csv']))",
+                          "WITH r AS (SELECT * FROM read_csv('r*.csv')) SELECT id, rate FROM batch "
+                          "JOIN r USING (id)"}) {
+    write("rates.csv", "id,rate\n1,10\n");
+    const std::string before = fingerprint(sql);
+    EXPECT_TRUE(before.starts_with("file rates.csv, content ")) << sql << ": " << before;
+    EXPECT_EQ(fingerprint(sql), before);
+    write("rates.csv", "id,rate\n1,11\n");  // as long as before
+    EXPECT_NE(fingerprint(sql), before) << sql;
+  }
+}
+
+TEST_F(SqlFilesTest, HasAFingerprintOfWhichFilesThereAre) {
+  const char* const sql = "SELECT id, rate FROM batch JOIN read_csv('more/*.csv') USING (id)";
+  const std::string before = fingerprint(sql);
+  write("more/b.csv", "id,rate\n3,30\n");
+  const std::string now = fingerprint(sql);
+  EXPECT_TRUE(now.starts_with(before)) << now;
+  EXPECT_NE(now.find("file more/b.csv, content "), std::string::npos) << now;
+}
+
+TEST_F(SqlFilesTest, RefusesFilesThatItCanNotKnowBeforeTheStart) {
+  EXPECT_NE(refused("SELECT id FROM batch, read_csv('rates' || '.csv')").find("under tables:"),
+            std::string::npos);
+  EXPECT_NE(refused("SELECT id FROM batch WHERE id IN (SELECT id FROM read_csv($path))")
+                .find("under tables:"),
+            std::string::npos);
+  for (const char* sql : {"SELECT id FROM batch JOIN 'https://example.org/rates.csv' USING (id)",
+                          "SELECT id FROM batch, read_parquet('s3://rates/*.parquet')"})
+    EXPECT_NE(refused(sql).find("from the network"), std::string::npos) << refused(sql);
+  for (const char* sql : {"SELECT id FROM batch, force_checkpoint()",
+                          "SELECT id FROM batch, enable_logging()"})
+    EXPECT_NE(refused(sql).find("acts on something"), std::string::npos) << refused(sql);
+}
+
 TEST_F(SqlTransformTest, ReadsFilesRelativeToItsBase) {
   const auto folder =
       std::filesystem::temp_directory_path() / fmt::format("tranche-sql-{}", getpid());

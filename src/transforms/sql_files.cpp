@@ -1,0 +1,103 @@
+#include "transforms/sql_files.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <set>
+
+#include "base/digest.h"
+#include "base/file.h"
+#include "base/text.h"
+
+namespace tranche {
+namespace {
+
+// Beside those whose names begin with read_.
+constexpr std::array<std::string_view, 9> reading_functions{
+    "glob",           "parquet_scan",          "parquet_metadata",
+    "parquet_schema", "parquet_file_metadata", "parquet_kv_metadata",
+    "sniff_csv",      "parquet_full_metadata", "parquet_bloom_probe"};
+
+Error not_constant(const std::string& function) {
+  return make_error(ErrorKind::config,
+                    fmt::format("{}() does not say its file as a text, so that a change of the "
+                                "file could not be noticed when a run is resumed; write the path "
+                                "there, or read the file as a lookup table under tables:",
+                                function));
+}
+
+Result<std::uint64_t> digest_file(const std::filesystem::path& path) {
+  TRANCHE_ASSIGN(const File file, File::open_read(path));
+  Digest digest;
+  std::string buffer(std::size_t{1} << 18, '\0');
+  for (std::uint64_t offset = 0;;) {
+    TRANCHE_ASSIGN(const std::size_t bytes, file.read_at(buffer.data(), buffer.size(), offset));
+    if (bytes == 0) return digest.value();
+    digest.update({buffer.data(), bytes});
+    offset += bytes;
+  }
+}
+
+}  // namespace
+
+bool reads_files(const std::string& function) {
+  return function.starts_with("read_") ||
+         std::find(reading_functions.begin(), reading_functions.end(), function) !=
+             reading_functions.end();
+}
+
+Result<void> check_file_pattern(const std::string& pattern) {
+  const std::size_t scheme = pattern.find("://");
+  if (scheme == std::string::npos || pattern.starts_with("file://")) return {};
+  return make_error(ErrorKind::config,
+                    fmt::format("The SQL reads {} from the network, where it may change while the "
+                                "job runs; fetch it first and read the file",
+                                pattern.substr(0, scheme + 3) + "..."));
+}
+
+Result<void> collect_file_patterns(const Json& call, std::vector<std::string>& patterns) {
+  const std::string name = to_lower(call["function_name"].text());
+  const auto& arguments = call["children"].items();
+  if (arguments.empty()) return {};  // DuckDB says what is missing
+  std::vector<const Json*> paths{&arguments[0]};
+  if (to_lower(arguments[0]["function_name"].text()) == "list_value") {
+    paths.clear();
+    for (const Json& path : arguments[0]["children"].items()) paths.push_back(&path);
+  }
+  for (const Json* path : paths) {
+    const Json& value = (*path)["value"]["value"];
+    if ((*path)["class"].text() != "CONSTANT" || !value.is_string()) return not_constant(name);
+    TRANCHE_TRY(check_file_pattern(value.text()));
+    patterns.push_back(value.text());
+  }
+  return {};
+}
+
+Result<std::vector<std::filesystem::path>> find_sql_files(
+    DuckConnection& connection, const std::vector<std::string>& patterns) {
+  std::vector<std::filesystem::path> files;
+  std::set<std::string> seen;
+  for (const std::string& pattern : patterns) {
+    TRANCHE_ASSIGN(const auto rows, connection.query_texts(fmt::format("SELECT file FROM glob({})",
+                                                                       sql_literal(pattern))));
+    for (const auto& row : rows)
+      if (seen.insert(row[0]).second) files.emplace_back(row[0]);
+  }
+  return files;
+}
+
+Result<std::string> fingerprint_files(const std::vector<std::filesystem::path>& files,
+                                      const std::filesystem::path& base) {
+  std::string print;
+  for (const std::filesystem::path& file : files) {
+    TRANCHE_ASSIGN(const std::uint64_t digest, digest_file(file));
+    const auto below = file.lexically_normal().lexically_relative(base.lexically_normal());
+    const bool is_below = !base.empty() && !below.empty() && *below.begin() != "..";
+    print += fmt::format("file {}, content {}\n", (is_below ? below : file).string(),
+                         to_hex64(digest));
+  }
+  return print;
+}
+
+}  // namespace tranche
