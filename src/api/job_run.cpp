@@ -32,6 +32,12 @@ bool is_unfinished(const RunRecord& run) {
   return run.state == "running" || run.state == "failed" || run.state == "stopped";
 }
 
+// What fails before anything was begun is for the person at the command line to mend.
+Error before_the_start(Error error) {
+  if (error.kind == ErrorKind::failed) error.kind = ErrorKind::config;
+  return error;
+}
+
 std::string short_id(const std::string& run) { return run.substr(0, 8); }
 
 // What a finished step has appended can't be taken back, and the next run would append it again.
@@ -71,7 +77,9 @@ Result<FileLock> take_run_lock(const JobSpec& job, const RunOptions& options,
   const auto note = fmt::format("process {} runs job {}", getpid(), job.name);
   const auto deadline = system_clock().monotonic() + options.wait;
   while (true) {
-    TRANCHE_ASSIGN(auto lock, FileLock::try_take(path, note));
+    auto taken = FileLock::try_take(path, note);
+    if (!taken) return before_the_start(std::move(taken).error());
+    std::optional<FileLock> lock = *std::move(taken);
     if (lock) return *std::move(lock);
     if (system_clock().monotonic() >= deadline) {
       return make_error(
@@ -131,7 +139,9 @@ Result<void> JobRun::settle_memory() {
 
 Result<RunSummary> JobRun::run() {
   TRANCHE_TRY(check_job());
-  TRANCHE_ASSIGN(ledger_, Ledger::open(state_));
+  auto opened = Ledger::open(state_);
+  if (!opened) return before_the_start(std::move(opened).error());
+  ledger_ = *std::move(opened);
   TRANCHE_ASSIGN(auto nothing_to_do, choose_run());
   if (nothing_to_do) return *std::move(nothing_to_do);
   summary_.run = record_.run;
@@ -173,6 +183,8 @@ Result<std::optional<RunSummary>> JobRun::choose_run() {
                                                     short_id(last->run), last->state));
   }
   if (last && is_unfinished(*last) && options_.fresh) {
+    // A wrong job must not cost the run that it was to replace.
+    TRANCHE_TRY(checked_first_step());
     TRANCHE_TRY(give_up(*last));
   } else if (last && is_unfinished(*last)) {
     record_ = *last;
@@ -235,14 +247,19 @@ Result<void> JobRun::give_up(const RunRecord& unfinished) {
 }
 
 // What is wrong with the first step is found before anything is written.
-Result<void> JobRun::begin_new_run() {
+Result<BatchStep> JobRun::checked_first_step() {
   for (std::size_t i = 1; i < job_.steps.size(); ++i) {
     const auto assembled = assemble(job_, job_.steps[i], options_);
     if (!assembled) return assembled.error();
   }
-  record_.run = random_id();
   TRANCHE_ASSIGN(auto step, bound_step(0, nullptr));
   TRANCHE_TRY(check_memory(step, surroundings()));
+  return step;
+}
+
+Result<void> JobRun::begin_new_run() {
+  record_.run = random_id();
+  TRANCHE_ASSIGN(auto step, checked_first_step());
   TRANCHE_TRY(claim_targets(step));
   first_step_ = std::move(step);
   TRANCHE_TRY(create_folders(run_folder()));

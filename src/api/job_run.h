@@ -43,6 +43,7 @@ class JobRun {
   Result<bool> nothing_changed_since(const RunRecord& last);
   Result<void> give_up(const RunRecord& unfinished);
   Result<void> begin_new_run();
+  Result<BatchStep> checked_first_step();
   Result<RunSummary> go_through_steps();
   Result<RunSummary> finish(RunState state, std::optional<Error> error);
   Result<void> settle_memory();

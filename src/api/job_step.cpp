@@ -26,9 +26,10 @@ class LedgerObserver final : public Observer {
  public:
   LedgerObserver(Ledger& ledger, Observer* next) : ledger_(ledger), next_(next) {}
   void on_event(const Event& event) override {
-    if (event.kind == Event::Kind::progress || event.kind == Event::Kind::group_committed) {
+    const bool last = event.kind == Event::Kind::sealing;
+    if (last || event.kind == Event::Kind::progress || event.kind == Event::Kind::group_committed) {
       // Lost progress is no loss: the ledger's plan and commits are what counts.
-      const auto recorded = ledger_.record_progress(event.run, event.step, event.progress);
+      const auto recorded = ledger_.record_progress(event.run, event.step, event.progress, last);
       static_cast<void>(recorded);
     }
     if (next_ != nullptr) next_->on_event(event);
@@ -179,7 +180,7 @@ Result<void> JobRun::accept_or_refuse(const StepSpec& spec, StepRecord& record, 
       {"job", options_.accept_job, record.job, job_fingerprint_text(job_, spec)},
       {"code", options_.accept_code, record.code, std::move(code)},
   };
-  bool changed = false;
+  std::vector<std::string> accepted;
   for (auto& part : parts) {
     if (part.before.text == part.now) continue;
     const auto difference = describe_difference(part.before.text, part.now);
@@ -191,13 +192,11 @@ Result<void> JobRun::accept_or_refuse(const StepSpec& spec, StepRecord& record, 
                       "--fresh.",
                       part.name, spec.name, record_.run.substr(0, 8), difference, part.name));
     }
-    TRANCHE_TRY(
-        ledger_->add_warning(record_.run, fmt::format("Step \"{}\": a changed {} was accepted: {}.",
-                                                      spec.name, part.name, difference)));
+    accepted.push_back(fmt::format("Step \"{}\": a changed {} was accepted: {}.", spec.name,
+                                   part.name, difference));
     part.before = fingerprint(part.now);
-    changed = true;
   }
-  if (!changed) return {};
+  if (accepted.empty()) return {};
   TRANCHE_ASSIGN(auto step_ledger, ledger_->step_ledger(record_.run, spec.name));
   // What the target has is committed, also where a crash kept it from the ledger: planned anew, it
   // would be taken for done.
@@ -217,7 +216,11 @@ Result<void> JobRun::accept_or_refuse(const StepSpec& spec, StepRecord& record, 
   TRANCHE_ASSIGN(auto settings, step_settings_from_json(record.settings));
   settings.write = spec.write;
   record.settings = to_json(settings);
-  return ledger_->update_step(record_.run, record);
+  TRANCHE_TRY(ledger_->update_step(record_.run, record));
+  for (const auto& sentence : accepted) {
+    TRANCHE_TRY(ledger_->add_warning(record_.run, sentence));
+  }
+  return {};
 }
 
 Result<engine::StepEnd> JobRun::run_step(std::size_t number, StepSummary& summary) {

@@ -75,10 +75,11 @@ Result<StepEnd::State> StepRun::loop() {
   if (state_.seal == SealState::open && !judge_->finish(end_.counts.planned)) {
     return make_error(
         ErrorKind::failed,
-        fmt::format("{} of {} records were rejected, more than max_rejects {} allows, so the output "
-                    "was not sealed. What is committed is kept: raise max_rejects and run it again, "
-                    "or mend the data and start again with --fresh.",
-                    end_.counts.rejected(), end_.counts.planned, to_string(work_.reject_limit)));
+        fmt::format(
+            "{} of {} records were rejected, more than max_rejects {} allows, so the output "
+            "was not sealed. What is committed is kept: raise max_rejects and run it again, "
+            "or mend the data and start again with --fresh.",
+            end_.counts.rejected(), end_.counts.planned, to_string(work_.reject_limit)));
   }
   TRANCHE_TRY(seal());
   return StepEnd::State::completed;
@@ -114,6 +115,14 @@ StepRun::Nanoseconds StepRun::backoff(std::uint32_t attempt) const {
   auto wait = work_.retry.backoff;
   for (std::uint32_t i = 1; i < attempt && wait < work_.retry.backoff_max; ++i) wait *= 2;
   return std::min(wait, work_.retry.backoff_max);
+}
+
+void StepRun::pause(Nanoseconds duration) {
+  const auto until = work_.clock->monotonic() + duration;
+  while (!stop_wanted() && work_.clock->monotonic() < until) {
+    const Nanoseconds left = until - work_.clock->monotonic();
+    work_.clock->sleep(std::min<Nanoseconds>(left, stop_look_interval));
+  }
 }
 
 void StepRun::emit(Event::Kind kind, std::string message, std::uint64_t group) {

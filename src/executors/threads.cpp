@@ -6,6 +6,7 @@
 #include <csignal>
 #include <exception>
 #include <new>
+#include <system_error>
 
 #include <fmt/format.h>
 
@@ -18,10 +19,15 @@ std::chrono::nanoseconds thread_time(clockid_t clock) {
   return std::chrono::seconds(now.tv_sec) + std::chrono::nanoseconds(now.tv_nsec);
 }
 
-// Exceptions end here: those of user code and of libraries that slipped through.
-Result<ChunkResult> work_safely(Worker& worker, const Task& task) {
+// Makes the worker at its first task. Exceptions end here: those of user code and of libraries that
+// slipped through.
+Result<ChunkResult> work_safely(std::unique_ptr<Worker>& worker, const WorkerFactory& factory,
+                                unsigned number, const Task& task) {
   try {
-    return worker.work(task);
+    if (!worker) {
+      TRANCHE_ASSIGN(worker, factory(number));
+    }
+    return worker->work(task);
   } catch (const std::bad_alloc&) {
     return make_error(ErrorKind::memory,
                       fmt::format("A worker ran out of memory in batch {}. Give the job more "
@@ -45,8 +51,13 @@ ThreadExecutor::ThreadExecutor(unsigned workers, WorkerFactory factory)
   sigset_t before;
   sigfillset(&all);
   pthread_sigmask(SIG_SETMASK, &all, &before);
-  for (unsigned number = 0; number < workers; ++number) {
-    threads_.emplace_back([this, number] { run(number); });
+  try {
+    for (unsigned number = 0; number < workers; ++number) {
+      threads_.emplace_back([this, number] { run(number); });
+    }
+  } catch (const std::system_error& problem) {
+    // The limit of processes: fewer workers do the same work.
+    if (threads_.empty()) start_error_ = problem.what();
   }
   pthread_sigmask(SIG_SETMASK, &before, nullptr);
 }
@@ -62,6 +73,10 @@ ThreadExecutor::~ThreadExecutor() {
 }
 
 Result<void> ThreadExecutor::submit(Task task) {
+  if (!start_error_.empty()) {
+    return make_error(ErrorKind::failed,
+                      fmt::format("No worker could be started: {}.", start_error_));
+  }
   {
     const std::lock_guard lock(mutex_);
     tasks_.push_back(std::move(task));
@@ -94,14 +109,7 @@ void ThreadExecutor::run(unsigned number) {
                     {},      number};
     const auto wall = thread_time(CLOCK_MONOTONIC);
     const auto cpu = thread_time(CLOCK_THREAD_CPUTIME_ID);
-    if (!worker) {
-      auto made = factory_(number);
-      if (made)
-        worker = *std::move(made);
-      else
-        outcome.result = std::move(made).error();
-    }
-    if (worker) outcome.result = work_safely(*worker, task);
+    outcome.result = work_safely(worker, factory_, number, task);
     outcome.wall = thread_time(CLOCK_MONOTONIC) - wall;
     outcome.cpu = thread_time(CLOCK_THREAD_CPUTIME_ID) - cpu;
     task = Task{};  // its segments are freed before the outcome is seen

@@ -35,6 +35,7 @@ class ThreadExecutor final : public Executor {
   std::deque<Task> tasks_;
   std::deque<Outcome> outcomes_;
   bool closing_ = false;
+  std::string start_error_;  // not one thread could be started
   std::vector<std::thread> threads_;
 };
 
