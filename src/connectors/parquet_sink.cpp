@@ -332,6 +332,7 @@ Result<std::string> ParquetSink::plan_seal(std::span<const Receipt> committed) {
   intent.set("sequence", sequence);
   intent.set("renames", std::move(renames));
   intent.set("remove", std::move(remove));
+  intent.set("temporaries", temporary_prefix_);
   intent.set("manifest", std::move(manifest));
   return intent.dump();
 }
@@ -354,6 +355,9 @@ Result<void> ParquetSink::seal(const std::string& intent) {
     if (!wrong.empty()) return lost_part(wrong);
     TRANCHE_TRY(sync_folder(to.parent_path()));
   }
+  // What is left was written for a group that was done again with fewer parts.
+  if (const std::string& prefix = plan["temporaries"].text(); !prefix.empty())
+    TRANCHE_TRY(remove_temporaries(folder, prefix, {}));
   fault_point("seal-manifest");
   const fs::path manifest = manifest_path(folder, plan["sequence"].natural());
   TRANCHE_TRY(create_folders(manifest.parent_path()));

@@ -466,6 +466,20 @@ TEST_F(ParquetSinkTest, RecoverKeepsWhatIsCommittedAndRemovesTheRestOfItsRun) {
   EXPECT_EQ(files(), std::vector<std::string>{".tranche-99999999-000000-0.tmp"});
 }
 
+TEST_F(ParquetSinkTest, LeavesNoTemporaryWhenAGroupWasDoneAgainWithFewerParts) {
+  auto of = sink("append", "day");
+  ASSERT_TRUE(of->recover(run, schema, {}));
+  // The days of rows 0 to 9 need three parts, those of row 3 only one.
+  const Receipt given_up = commit(*of, 0, 0, {10});
+  ASSERT_EQ(files().size(), 3U);
+  const Receipt receipt = commit(*of, 0, 3, {1});
+  ASSERT_NE(receipt.payload, given_up.payload);
+  seal(*of, {receipt});
+  EXPECT_EQ(files(), (std::vector<std::string>{"_tranche/000001.json",
+                                               "day=d1/part-000001-000000.parquet"}));
+  EXPECT_FALSE(fs::exists(folder / "out/day=d%2F0"));
+}
+
 TEST_F(ParquetSinkTest, RefusesToGoOnWhenACommittedPartIsDamaged) {
   auto of = sink("append");
   ASSERT_TRUE(of->recover(run, schema, {}));
