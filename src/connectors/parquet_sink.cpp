@@ -174,7 +174,9 @@ class ParquetCommitter : public Committer {
                       segment.checksum};
       TRANCHE_ASSIGN(const std::string wrong, differs(folder_ / part.temporary, part, false));
       if (!wrong.empty()) return make_error(ErrorKind::failed, wrong + "; the group is done again");
-      folders.insert((folder_ / part.temporary).parent_path());
+      // With every folder on the way: an earlier attempt may have died before it synced them.
+      for (fs::path at = fs::path(part.temporary).parent_path(); !at.empty(); at = at.parent_path())
+        folders.insert(folder_ / at);
       parts.push(to_json(part));
       digest.update(to_hex64(part.checksum));
       receipt_.rows += part.rows;

@@ -3,6 +3,9 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
+#include <sys/syscall.h>
+#include <unistd.h>
+
 #include <algorithm>
 #include <utility>
 
@@ -13,6 +16,17 @@
 #include "base/json.h"
 #include "connectors/parquet_file.h"
 #include "drivers/duckdb_database.h"
+
+namespace {
+std::vector<std::string>* synced = nullptr;  // what fsync was asked for, while somebody looks
+}
+
+extern "C" int fsync(int descriptor) {
+  if (synced != nullptr)
+    synced->push_back(
+        std::filesystem::read_symlink(fmt::format("/proc/self/fd/{}", descriptor)).string());
+  return static_cast<int>(::syscall(SYS_fsync, descriptor));
+}
 
 namespace tranche {
 namespace {
@@ -478,6 +492,30 @@ TEST_F(ParquetSinkTest, LeavesNoTemporaryWhenAGroupWasDoneAgainWithFewerParts) {
   EXPECT_EQ(files(), (std::vector<std::string>{"_tranche/000001.json",
                                                "day=d1/part-000001-000000.parquet"}));
   EXPECT_FALSE(fs::exists(folder / "out/day=d%2F0"));
+}
+
+TEST_F(ParquetSinkTest, SyncsEveryFolderBetweenTheOutputAndAPart) {
+  for (const char* name : {"out/a=1/b=2/.tranche-01234567-000000-0.tmp", "out/.tranche-x.tmp"}) {
+    ASSERT_TRUE(create_folders((folder / name).parent_path()));
+    ASSERT_TRUE(write_file_durably(folder / name, "part"));
+  }
+  Segment nested;
+  nested.label = "a=1/b=2/.tranche-01234567-000000-0.tmp";
+  nested.final_name = "a=1/b=2/";
+  nested.bytes = 4;
+  nested.rows = 1;
+  Segment plain = nested;
+  plain.label = ".tranche-x.tmp";
+  plain.final_name = "";
+  const auto committer = sink("append")->committer().value();
+  std::vector<std::string> seen;
+  synced = &seen;
+  const auto applied = committer->apply(0, std::vector<Segment>{nested, plain}, "");
+  synced = nullptr;
+  ASSERT_TRUE(applied) << applied.error().message;
+  std::sort(seen.begin(), seen.end());
+  const std::string out = fs::canonical(folder / "out").string();
+  EXPECT_EQ(seen, (std::vector<std::string>{out, out + "/a=1", out + "/a=1/b=2"}));
 }
 
 TEST_F(ParquetSinkTest, RefusesToGoOnWhenACommittedPartIsDamaged) {
