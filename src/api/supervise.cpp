@@ -5,7 +5,9 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
+#include <map>
 #include <optional>
 
 #include <fmt/format.h>
@@ -58,13 +60,14 @@ class PipeObserver final : public Observer {
 
 // What the frames of one engine told.
 struct EngineEnd {
-  std::optional<Result<RunSummary>> said;  // how the run ended; nullopt: it died
-  std::string run;                         // that it took up; empty: it died before
-  bool progressed = false;                 // it committed something
+  std::optional<Result<RunSummary>> said;          // how the run ended; nullopt: it died
+  std::string run;                                 // that it took up; empty: it died before
+  std::map<std::string, std::uint64_t> committed;  // batches of each step, as it last said
 };
 
 int run_engine(const JobSpec& job, RunOptions options, const std::filesystem::path& state,
                FramePipe& pipe, int supervisor) {
+  limit_free_memory();
   pipe.keep_writer();
   struct sigaction action = {};
   action.sa_handler = ask_for_stop;
@@ -106,8 +109,8 @@ void take_frame(const std::string& frame, Observer* observer, EngineEnd& end) {
   if (!progress) return;
   event.progress = *std::move(progress);
   if (event.kind == Event::Kind::run_started) end.run = event.run;
-  end.progressed |=
-      event.kind == Event::Kind::group_committed || event.kind == Event::Kind::step_completed;
+  auto& committed = end.committed[event.step];
+  committed = std::max(committed, event.progress.batches_committed);
   if (observer != nullptr) observer->on_event(event);
 }
 
@@ -162,7 +165,7 @@ class Supervisor {
                           "The run was ended before the batch in work was done; "
                           "run it again and it goes on after the last commit.");
       }
-      starts_without_progress = end.progressed ? 1 : starts_without_progress + 1;
+      starts_without_progress = progressed(end) ? 1 : starts_without_progress + 1;
       if (starts_without_progress >= starts_without_progress_max) return record_crash();
       // What was begun is resumed now, not begun again, even if it was completed before the death.
       if (!end.run.empty()) {
@@ -176,6 +179,17 @@ class Supervisor {
   }
 
  private:
+  // Whether more is committed than any engine before this one knew of. What an engine committed
+  // just before it died, its successor tells.
+  bool progressed(const EngineEnd& end) {
+    bool more = false;
+    for (const auto& [step, batches] : end.committed) {
+      more |= batches > committed_[step];
+      committed_[step] = std::max(committed_[step], batches);
+    }
+    return more;
+  }
+
   Result<EngineEnd> run_once(const RunOptions& options) {
     TRANCHE_ASSIGN(auto pipe, FramePipe::create());
     const int supervisor = getpid();
@@ -243,6 +257,7 @@ class Supervisor {
   std::filesystem::path state_;
   SignalQueue signals_;
   int stops_asked_ = 0;
+  std::map<std::string, std::uint64_t> committed_;  // batches of each step, as far as is known
   Exit last_exit_;
 };
 

@@ -38,6 +38,7 @@ StepRun::StepRun(const StepWork& work, StepState state)
 }
 
 StepEnd StepRun::run() {
+  emit_progress(true);  // tells what earlier processes have committed
   Result<StepEnd::State> ended = loop();
   if (committer_) committer_->rollback();
   emit_progress(true);

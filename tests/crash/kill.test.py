@@ -172,6 +172,14 @@ class Points(unittest.TestCase):
             self.assertEqual("failed", scene.look().run_state)
             self.resume(scene, expected, "after three crashes")
 
+    def test_an_engine_that_dies_behind_each_of_its_commits_still_gets_to_the_end(self):
+        job, expected = undisturbed("csv")
+        with scenes.Scene(job) as scene:
+            scene.out.mkdir()
+            done = scene.run(fault="kill:recorded")
+            self.assertEqual(0, done.code, done)
+            self.assertEqual([], kills.differences(expected, scene, done))
+
     # The same bytes and names would hide what was not taken back, so here others come, and fewer.
     def test_what_lies_behind_the_last_commit_is_taken_back_even_when_nothing_takes_its_place(self):
         job = """job: cut

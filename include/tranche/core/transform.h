@@ -46,9 +46,9 @@ class Transform {
   virtual Result<SchemaPtr> bind(SchemaPtr input, WorkerScope& worker) = 0;
   // REQUIRES bind. Thread-safe.
   virtual Result<std::unique_ptr<TransformInstance>> instance(WorkerScope& worker) const = 0;
-  // What shapes its output besides the records and its part of the job, which is compared by itself:
-  // one line for each lookup table, file and program, with its digest. Called after bind. A
-  // difference is shown to people.
+  // What shapes its output besides the records and its part of the job (compared by itself): one
+  // line for each lookup table, file and program, with its digest. Called after bind. A difference
+  // is shown to people.
   virtual Result<std::string> fingerprint() const = 0;
   virtual bool uses_database() const { return false; }
 };
