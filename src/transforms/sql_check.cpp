@@ -151,6 +151,8 @@ class Checker {
       TRANCHE_ASSIGN(const bool reaches, query(*side, ctes));
       reaching += reaches ? 1 : 0;
     }
+    // What its ORDER BY and LIMIT compute; they belong to the SELECTs' rows together.
+    TRANCHE_TRY(expression(node["modifiers"], ctes));
     if (reaching == 0) return false;
     const std::string& kind = node["setop_type"].text();
     if (kind != "UNION" || !node["setop_all"].boolean())

@@ -20,11 +20,11 @@ class SqlCheckTest : public testing::Test {
   }
 
   // What it says against the SQL; "" when it lets it pass.
-  std::string refusal(const std::string& sql) {
+  std::string refusal(const std::string& sql, bool per_batch = false) {
     const Schema batch{{{"id", Type{TypeId::bigint}},
                         {"store", Type{TypeId::varchar}},
                         {"amount", Type{TypeId::bigint}}}};
-    const auto checked = check_sql(*connection, sql, false, batch);
+    const auto checked = check_sql(*connection, sql, per_batch, batch);
     return checked ? std::string() : checked.error().message;
   }
 
@@ -42,6 +42,17 @@ TEST_F(SqlCheckTest, FindsAggregatesThatASubqueryTakesFromTheQueryAround) {
         "SELECT (SELECT (SELECT sum(b.amount)) FROM rates LIMIT 1) FROM batch b"}) {
     EXPECT_NE(refusal(sql).find("over batch would depend"), std::string::npos) << sql;
   }
+}
+
+TEST_F(SqlCheckTest, LooksIntoTheModifiersOfAUnion) {
+  for (const char* sql :
+       {"SELECT id FROM batch UNION ALL SELECT id FROM batch ORDER BY random()",
+        "SELECT id FROM batch UNION SELECT id FROM batch ORDER BY id, now()",
+        "SELECT id FROM batch EXCEPT SELECT 1 LIMIT (random() * 10)::bigint",
+        "SELECT id FROM batch, (SELECT 1 UNION ALL SELECT 2 ORDER BY random() LIMIT 1) AS r(n)"})
+    EXPECT_NE(refusal(sql, true).find("at every run"), std::string::npos)
+        << sql << ": " << refusal(sql, true);
+  EXPECT_EQ(refusal("SELECT id FROM batch UNION ALL SELECT id FROM batch ORDER BY id", true), "");
 }
 
 TEST_F(SqlCheckTest, LetsAggregatesOfOtherTablesBe) {
