@@ -11,6 +11,7 @@
 #include "base/json.h"
 #include "base/text.h"
 #include "transforms/sql_files.h"
+#include "transforms/sql_stars.h"
 
 namespace tranche {
 namespace {
@@ -29,12 +30,6 @@ constexpr std::array<std::string_view, 9> acting_functions{
     "checkpoint",        "force_checkpoint",  "enable_logging",
     "disable_logging",   "enable_profiling",  "disable_profiling",
     "enable_peg_parser", "disable_peg_parser", "truncate_duckdb_logs"};
-
-// A star over `batch`, where _file and _line must not come out.
-struct Star {
-  std::size_t offset = 0;
-  std::vector<std::string> excluded;
-};
 
 using Ctes = std::map<std::string, bool>;  // name -> it reaches batch
 
@@ -105,6 +100,7 @@ class Checker {
     TRANCHE_ASSIGN(bool reaches, table(node["from_table"], ctes));
     if (!node["sample"].is_null())
       return refuse("A sample is another one at every run; select by a column instead");
+    const std::size_t outer_table = std::exchange(first_table_, first_table(node["from_table"]));
     over_batch_.push_back(reaches);
     scopes_.push_back(Scope{reaches, true, {}});
     collect_relations(node["from_table"], ctes, scopes_.back());
@@ -116,10 +112,17 @@ class Checker {
     }
     scopes_.pop_back();
     over_batch_.pop_back();
+    first_table_ = outer_table;
     if (reaches) TRANCHE_TRY(clauses(node));
     TRANCHE_TRY(modifiers(node, reaches));
     batch_names_ = outer;
     return reaches || below;
+  }
+
+  // Where the text names the first table of a FROM.
+  static std::size_t first_table(const Json& ref) {
+    if (ref["type"].text() == "JOIN") return first_table(ref["left"]);
+    return ref["type"].text() == "BASE_TABLE" ? ref["query_location"].natural() : 0;
   }
 
   Result<void> clauses(const Json& node) const {
@@ -367,6 +370,8 @@ class Checker {
     if (!relation.empty() && std::find(of.begin(), of.end(), relation) == of.end()) return;
     Star found;
     found.offset = json["query_location"].natural();
+    found.is_written = found.offset != 0;  // SELECT stands before it
+    if (!found.is_written) found.offset = first_table_;
     for (const Json& name : json["exclude_list"].items())
       found.excluded.push_back(to_lower(name.text()));
     stars_.push_back(std::move(found));
@@ -383,6 +388,7 @@ class Checker {
   std::vector<bool> over_batch_;          // of the SELECTs around
   std::vector<Scope> scopes_;             // the same SELECTs
   std::vector<std::string> batch_names_;  // of batch in the FROM of the present SELECT
+  std::size_t first_table_ = 0;           // of the present SELECT, in the text
   std::vector<Star> stars_;
   bool names_file_ = false;
   bool names_line_ = false;
@@ -447,36 +453,6 @@ Result<Functions> read_functions(DuckConnection& connection) {
     }
   }
   return functions;
-}
-
-// Takes the hidden columns out of the stars, from the last one on, so that offsets stay right.
-Result<std::string> narrow_stars(std::string text, std::vector<Star> stars,
-                                 const std::vector<std::string>& hidden) {
-  std::sort(stars.begin(), stars.end(),
-            [](const Star& a, const Star& b) { return a.offset > b.offset; });
-  for (const Star& star : stars) {
-    std::vector<std::string> missing;
-    for (const std::string& name : hidden)
-      if (std::find(star.excluded.begin(), star.excluded.end(), name) == star.excluded.end())
-        missing.push_back(name);
-    const std::size_t at =
-        star.offset < text.size() ? text.find('*', star.offset) : std::string::npos;
-    if (missing.empty() || at == std::string::npos) continue;
-    if (star.excluded.empty()) {
-      text.insert(at + 1, fmt::format(" EXCLUDE ({})", join(missing, ", ")));
-      continue;
-    }
-    const std::size_t list = text.find_first_not_of(" \t\r\n", at + 1);
-    const std::size_t open = list == std::string::npos
-                                 ? list
-                                 : text.find_first_not_of(" \t\r\n", list + 7);  // behind EXCLUDE
-    if (open == std::string::npos || text[open] != '(')
-      return make_error(ErrorKind::config,
-                        fmt::format("Add {} to the EXCLUDE list of the star, in parentheses",
-                                    join(missing, " and ")));
-    text.insert(open + 1, join(missing, ", ") + ", ");
-  }
-  return text;
 }
 
 Result<std::string> syntax_tree(DuckConnection& connection, const std::string& text) {

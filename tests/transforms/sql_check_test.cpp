@@ -44,6 +44,25 @@ TEST_F(SqlCheckTest, FindsAggregatesThatASubqueryTakesFromTheQueryAround) {
   }
 }
 
+TEST_F(SqlCheckTest, NarrowsTheStarThatAFromWithoutSelectStandsFor) {
+  const Schema batch{{{"id", Type{TypeId::bigint}}}};
+  const auto narrowed = [&](const std::string& sql) {
+    const auto checked = check_sql(*connection, sql, false, batch);
+    return checked ? checked->text : checked.error().message;
+  };
+  EXPECT_EQ(narrowed("FROM batch WHERE _line * 2 > 3"),
+            "SELECT * EXCLUDE (_line) FROM batch WHERE _line * 2 > 3");
+  EXPECT_EQ(narrowed("SELECT id * 2 AS d FROM (from\n batch b WHERE _line * 2 > 3)"),
+            "SELECT id * 2 AS d FROM (SELECT * EXCLUDE (_line) from\n batch b WHERE _line * 2 > "
+            "3)");
+  EXPECT_EQ(narrowed("FROM batch b SELECT b.*, _line * 2 AS twice"),
+            "FROM batch b SELECT b.* EXCLUDE (_line), _line * 2 AS twice");
+  EXPECT_EQ(narrowed("SELECT \"a*b\".*, _file FROM batch \"a*b\""),
+            "SELECT \"a*b\".* EXCLUDE (_file), _file FROM batch \"a*b\"");
+  EXPECT_NE(narrowed("FROM /* all */ batch WHERE _line > 3").find("Write SELECT"),
+            std::string::npos);
+}
+
 TEST_F(SqlCheckTest, LooksIntoTheModifiersOfAUnion) {
   for (const char* sql :
        {"SELECT id FROM batch UNION ALL SELECT id FROM batch ORDER BY random()",
