@@ -5,6 +5,8 @@
 
 #include <fmt/format.h>
 
+#include "formats/csv_fields.h"
+
 namespace tranche {
 
 Result<void> check_dialect(const CsvDialect& dialect) {
@@ -35,9 +37,10 @@ Result<void> check_dialect(const CsvDialect& dialect) {
   if (dialect.decimal_comma && dialect.delimiter == ",") {
     return refuse("decimal_comma needs another delimiter than the comma, such as \";\".");
   }
-  constexpr std::uint64_t max_record_bytes_max = std::uint64_t{512} << 20;
+  // A field may be as long as its record, and its length has 29 bits.
+  constexpr std::uint64_t max_record_bytes_max = CsvField::absent_mark - 1;
   if (dialect.max_record_bytes == 0 || dialect.max_record_bytes > max_record_bytes_max) {
-    return refuse("max_record is between 1 byte and 512 MiB.");
+    return refuse("max_record is between 1 byte and 536870911 bytes, one less than 512 MiB.");
   }
   return {};
 }

@@ -45,14 +45,17 @@ std::string CsvWriter::header() const {
 }
 
 void CsvWriter::grow(std::size_t room) {
-  if (buffer_.size() - length_ >= room) return;
   constexpr std::size_t first_bytes = std::size_t{64} << 10;
-  buffer_.resize(std::max({buffer_.size() * 2, buffer_.size() + room, first_bytes}));
+  const std::size_t capacity = std::max({capacity_ * 2, capacity_ + room, first_bytes});
+  auto larger = std::make_unique_for_overwrite<char[]>(capacity);
+  if (length_ > 0) std::memcpy(larger.get(), buffer_.get(), length_);
+  buffer_ = std::move(larger);
+  capacity_ = capacity;
 }
 
 void CsvWriter::put(std::string_view bytes) {
-  grow(bytes.size());
-  std::memcpy(buffer_.data() + length_, bytes.data(), bytes.size());
+  make_room(bytes.size());
+  std::memcpy(buffer_.get() + length_, bytes.data(), bytes.size());
   length_ += bytes.size();
 }
 
@@ -64,7 +67,12 @@ void CsvWriter::add(const Page& page) {
 void CsvWriter::add_row(const Page& page, std::size_t row) {
   for (std::size_t i = 0; i < page.column_count(); ++i) {
     const Column& column = page.column(i);
-    if (i > 0) put(output_.delimiter);
+    if (i > 0) {
+      if (output_.delimiter.size() == 1) [[likely]]
+        put_byte(output_.delimiter[0]);
+      else
+        put(output_.delimiter);
+    }
     if (!column.is_valid(row)) {
       put(output_.null);
       continue;
@@ -81,21 +89,21 @@ void CsvWriter::add_row(const Page& page, std::size_t row) {
       const char* const end = write_value_text(text, type, column.bytes() + row * column.stride());
       add_text({text, static_cast<std::size_t>(end - text)}, true);
     } else {
-      grow(value_text_bytes_max);
-      char* const out = buffer_.data() + length_;
+      make_room(value_text_bytes_max);
+      char* const out = buffer_.get() + length_;
       length_ += static_cast<std::size_t>(
           write_value_text(out, type, column.bytes() + row * column.stride()) - out);
     }
   }
-  put("\n");
+  put_byte('\n');
   ++rows_;
 }
 
 void CsvWriter::add_text(std::string_view text, bool is_typed) {
   if ((text.empty() && !is_typed) || text == output_.null) return add_quoted(text);
   // It is copied first and looked at in place, where the bytes behind it may be read.
-  grow(text.size() + search_padding_bytes);
-  char* const out = buffer_.data() + length_;
+  make_room(text.size() + search_padding_bytes);
+  char* const out = buffer_.get() + length_;
   std::memcpy(out, text.data(), text.size());
   if (needs_quotes(out, out + text.size())) return add_quoted(text);
   length_ += text.size();
@@ -114,21 +122,26 @@ bool CsvWriter::needs_quotes(const char* begin, const char* end) const {
 }
 
 void CsvWriter::add_quoted(std::string_view text) {
-  grow(2 * text.size() + 2);
-  char* out = buffer_.data() + length_;
+  make_room(2 * text.size() + 2);
+  char* out = buffer_.get() + length_;
   *out++ = output_.quote;
   for (const char c : text) {
     if (c == output_.quote) *out++ = c;
     *out++ = c;
   }
   *out++ = output_.quote;
-  length_ = static_cast<std::size_t>(out - buffer_.data());
+  length_ = static_cast<std::size_t>(out - buffer_.get());
 }
 
 std::string CsvWriter::take() {
-  buffer_.resize(length_);
+  constexpr std::size_t kept_bytes_max = std::size_t{4} << 20;
+  std::string bytes(buffer_.get(), length_);
   length_ = 0;
-  return std::exchange(buffer_, std::string());
+  if (capacity_ > kept_bytes_max) {  // one huge chunk must not cost its memory for ever
+    buffer_.reset();
+    capacity_ = 0;
+  }
+  return bytes;
 }
 
 }  // namespace tranche

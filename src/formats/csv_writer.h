@@ -6,7 +6,9 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string>
+#include <string_view>
 
 #include <tranche/core/page.h>
 
@@ -17,7 +19,7 @@ namespace tranche {
 struct CsvOutput {
   std::string delimiter = ",";
   char quote = '"';
-  std::string null;     // how a null is written
+  std::string null;  // how a null is written
   bool header = true;
 };
 
@@ -30,7 +32,7 @@ class CsvWriter {
   void add(const Page& page);
   std::uint64_t rows() const { return rows_; }  // since the beginning, counted as each is written
   std::size_t bytes() const { return length_; }
-  // What was written since the last call.
+  // What was written since the last call, in a string of that size.
   std::string take();
 
  private:
@@ -39,13 +41,22 @@ class CsvWriter {
   void add_quoted(std::string_view text);
   bool needs_quotes(const char* begin, const char* end) const;
   void put(std::string_view bytes);
+  void put_byte(char byte) {
+    make_room(1);
+    buffer_[length_++] = byte;
+  }
+  void make_room(std::size_t bytes) {
+    if (capacity_ - length_ < bytes) [[unlikely]]
+      grow(bytes);
+  }
   void grow(std::size_t room);
 
   SchemaPtr schema_;
   CsvOutput output_;
-  bool check_typed_;       // values of other types than text may need quotes too
-  ByteSearch<4> special_;  // what makes quotes necessary
-  std::string buffer_;     // its size is the room there is
+  bool check_typed_;                // values of other types than text may need quotes too
+  ByteSearch<4> special_;           // what makes quotes necessary
+  std::unique_ptr<char[]> buffer_;  // kept from chunk to chunk
+  std::size_t capacity_ = 0;
   std::size_t length_ = 0;
   std::uint64_t rows_ = 0;
 };

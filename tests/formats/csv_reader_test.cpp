@@ -4,6 +4,7 @@
 #include <tranche/core/value.h>
 
 #include "base/temporary_folder.h"
+#include "formats/csv_fields.h"
 #include "formats/csv_guess.h"
 #include "formats/csv_head.h"
 #include "formats/csv_reader.h"
@@ -257,6 +258,17 @@ TEST(CsvDialect, RefusesCharactersThatContradictEachOther) {
   dialect.comment = ',';
   EXPECT_FALSE(check_dialect(dialect));
   EXPECT_TRUE(check_dialect(CsvDialect()));
+}
+
+TEST(CsvDialect, LetsNoRecordBeLongerThanALengthCanSay) {
+  CsvDialect dialect;
+  dialect.max_record_bytes = (std::uint64_t{1} << 29) - 1;
+  EXPECT_TRUE(check_dialect(dialect));
+  CsvField field;
+  field.marks = static_cast<std::uint32_t>(dialect.max_record_bytes);
+  EXPECT_FALSE(field.absent());
+  ++dialect.max_record_bytes;
+  EXPECT_FALSE(check_dialect(dialect));
 }
 
 }  // namespace
