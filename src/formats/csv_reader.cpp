@@ -300,6 +300,10 @@ std::string CsvReader::State::describe_fault(const CsvRecord& record) const {
       return fmt::format("The quoted field that begins at byte {} is not closed before a delimiter "
                          "or a line end.", at);
     default:
+      if (record.bytes <= dialect.max_record_bytes)  // of its first line, where reading goes on
+        return fmt::format("The record is longer than max_record ({}); it goes on behind its first "
+                           "line, which is rejected here.",
+                           format_size(dialect.max_record_bytes));
       return fmt::format("The record of {} bytes is longer than max_record ({}).", record.bytes,
                          format_size(dialect.max_record_bytes));
   }

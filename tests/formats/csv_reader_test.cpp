@@ -260,6 +260,20 @@ TEST(CsvDialect, RefusesCharactersThatContradictEachOther) {
   EXPECT_TRUE(check_dialect(CsvDialect()));
 }
 
+TEST_F(CsvFile, SaysThatARecordOfSeveralLinesIsTooLongWithoutTheLengthOfItsFirst) {
+  dialect_.max_record_bytes = 40;
+  const std::string tail(50, 'x');
+  read(fmt::format("1,a\n2,\"b\nc\"{0},d\n3,{0}\n4,e\n", ",y" + tail),
+       schema_of({{"n", "integer"}, {"t", "varchar"}}));
+  ASSERT_EQ(rejects_.size(), 3U);
+  EXPECT_EQ(rejects_[0].raw, "2,\"b");
+  EXPECT_EQ(rejects_[0].error,
+            "The record is longer than max_record (40 B); it goes on behind its first line, "
+            "which is rejected here.");
+  EXPECT_TRUE(rejects_[2].error.starts_with("The record of 54 bytes is longer than max_record"))
+      << rejects_[2].error;
+}
+
 TEST(CsvDialect, LetsNoRecordBeLongerThanALengthCanSay) {
   CsvDialect dialect;
   dialect.max_record_bytes = (std::uint64_t{1} << 29) - 1;
