@@ -97,6 +97,12 @@ std::uint64_t proportional_set_bytes(pid_t pid) {
   return parse_limit(value).value_or(0) * 1024;
 }
 
+void limit_free_memory() {
+  // Blocks of a chunk are reused, larger ones go back to the kernel at once.
+  ::mallopt(M_MMAP_THRESHOLD, 4 << 20);
+  ::mallopt(M_TRIM_THRESHOLD, 8 << 20);
+}
+
 void return_free_memory() { ::malloc_trim(0); }
 
 unsigned core_count() {

@@ -83,6 +83,9 @@ class FramePipe {
 std::uint64_t total_memory_bytes();  // of the machine, or of the cgroup when that is less
 // Proportional set size of this process (smaps_rollup); 0 when it can't be read.
 std::uint64_t proportional_set_bytes(pid_t pid = 0);
+// Fixes how much freed memory the allocator keeps for each thread. Left alone it keeps as much as
+// the largest block that was ever freed. For a process of our own, before it has threads.
+void limit_free_memory();
 // Gives memory that the allocator keeps for later back to the kernel; takes some milliseconds.
 void return_free_memory();
 unsigned core_count();  // that this process may run on
