@@ -104,6 +104,7 @@ class ParquetEncoder : public Encoder {
     const auto rows = static_cast<std::uint32_t>(page.rows() - (drops ? 1 : 0));
     if (target_.partition_columns.empty()) {
       Partition& partition = partitions_[""];
+      if (partition.frames.empty()) partition.frames.reserve(bytes_last_);
       if (drops) {
         for (std::uint32_t row = 0; row < rows; ++row) partition.selected.push_back(row);
         append_page_frame(partition.frames, page, partition.selected);
@@ -130,6 +131,7 @@ class ParquetEncoder : public Encoder {
     std::vector<Segment> segments;
     for (auto& [folder, partition] : partitions_) {
       if (partition.rows == 0) continue;
+      bytes_last_ = partition.frames.size();
       segments.push_back(Segment::make(std::move(partition.frames), partition.rows));
       segments.back().label = folder;
     }
@@ -255,7 +257,8 @@ class ParquetEncoder : public Encoder {
   std::string key_;
   std::string last_key_;
   Partition* last_ = nullptr;
-  std::uint64_t rows_ = 0;  // since it was made
+  std::uint64_t rows_ = 0;      // since it was made
+  std::size_t bytes_last_ = 0;  // of the last chunk: the next one will be as large
 };
 
 }  // namespace

@@ -23,6 +23,7 @@ class FrameEncoder final : public Encoder {
       rows_ += rows.size();
       return {};
     }
+    if (bytes_.empty()) bytes_.reserve(bytes_last_);
     append_page_frame(bytes_, page);
     rows_ += page.rows();
     return {};
@@ -33,6 +34,7 @@ class FrameEncoder final : public Encoder {
   Result<std::vector<Segment>> finish() override {
     std::vector<Segment> segments;
     const std::uint64_t rows = rows_ - rows_finished_;
+    bytes_last_ = bytes_.size();
     if (rows > 0) segments.push_back(Segment::make(std::move(bytes_), rows));
     bytes_ = std::string();
     rows_finished_ = rows_;
@@ -41,7 +43,8 @@ class FrameEncoder final : public Encoder {
 
  private:
   std::string bytes_;
-  std::uint64_t rows_ = 0;  // since it was made
+  std::size_t bytes_last_ = 0;  // of the last chunk: the next one will be as large
+  std::uint64_t rows_ = 0;      // since it was made
   std::uint64_t rows_finished_ = 0;
 };
 
