@@ -240,13 +240,16 @@ def report(path, records, bytes_read):
                             stdout=subprocess.PIPE, check=False).stdout.strip()
     lines = [f"# Memory of a run, {datetime.date.today()}", "",
              f"{records:,} sales records, {bytes_read / 1e6:,.0f} MB of CSV. Peak of the proportional set size",
-             f"of the whole process tree, sampled every {SAMPLE_SECONDS * 1000:.0f} ms. `make memory` writes this page.", "",
+             f"of the whole process tree, sampled every {SAMPLE_SECONDS * 1000:.0f} ms. `make memory` writes this page.",
+             "Workers are those that the budget carried; seconds are with the sampler and whatever else ran"
+             " (load average " + f"{os.getloadavg()[0]:.1f}).", "",
              f"Commit {commit}, {os.cpu_count()} cores, {processor()}, Linux {platform.release()}.", "",
              "| load | workers | budget MiB | peak MiB | samples | seconds | rows written |",
              "|---|---|---|---|---|---|---|"]
     for outcome in Budget.outcomes:
         steps = outcome.summary.get("steps") or [{}]
-        lines.append(f"| {outcome.load.name} | {outcome.load.workers} | {outcome.load.memory_mib} | "
+        workers = steps[0].get("workers", {}).get("count", 0)
+        lines.append(f"| {outcome.load.name} | {workers} | {outcome.load.memory_mib} | "
                      f"{outcome.peak / MIB:.0f} | {outcome.samples} | {outcome.seconds:.1f} | "
                      f"{steps[0].get('written', 0):,} |")
     path.parent.mkdir(parents=True, exist_ok=True)
