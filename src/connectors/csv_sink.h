@@ -1,5 +1,4 @@
-// Writes one CSV file, which grows group by group under a temporary name beside the target and gets
-// its name at the seal.
+// Writes one CSV file: the sink of single_file_sink.h, with rows as CSV.
 //
 // Threads and lifetime: those of core/sink.h.
 #pragma once
