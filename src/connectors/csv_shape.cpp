@@ -10,11 +10,6 @@
 namespace tranche {
 namespace {
 
-constexpr std::size_t sampled_files_max = 8;
-constexpr std::size_t sampled_records_head = 4096;
-constexpr std::size_t sampled_records_place = 512;
-constexpr std::uint64_t sampled_places = 4;
-
 // The guesses of one source's columns.
 struct Sample {
   std::vector<std::string> names;
@@ -23,15 +18,16 @@ struct Sample {
 
 class Sampler {
  public:
-  Sampler(const File& file, const Input& input, const CsvDialect& dialect)
-      : file_(file), input_(input), dialect_(dialect), splitter_(dialect) {}
+  Sampler(const Input& input, const CsvDialect& dialect)
+      : input_(input), dialect_(dialect), splitter_(dialect) {}
 
   // Looks at up to `records_max` records from `begin` on.
-  Result<void> look(std::uint64_t begin, std::size_t records_max, Sample& sample) {
+  Result<void> look(const File& file, std::uint64_t begin, std::size_t records_max,
+                    Sample& sample) {
     CsvCursor::Use use;
     use.begin = begin;
     use.end = input_.bytes;
-    CsvCursor cursor(file_, input_.name, dialect_, false, use);
+    CsvCursor cursor(file, input_.name, dialect_, false, use);
     for (std::size_t seen = 0; seen < records_max;) {
       TRANCHE_ASSIGN(const auto block, cursor.next());
       if (block.empty()) break;
@@ -41,16 +37,6 @@ class Sampler {
       }
     }
     return {};
-  }
-
-  // The beginning of a line behind `offset`; the end of the file when there is none near.
-  Result<std::uint64_t> next_line(std::uint64_t offset) const {
-    std::string piece(std::size_t{64} << 10, '\0');
-    TRANCHE_ASSIGN(const std::size_t count, file_.read_at(piece.data(), piece.size(), offset));
-    const std::size_t at = std::string_view(piece.data(), count).find_first_of("\r\n");
-    if (at >= count) return input_.bytes;
-    const bool pair = piece[at] == '\r' && at + 1 < count && piece[at + 1] == '\n';
-    return offset + at + (pair ? 2 : 1);
   }
 
  private:
@@ -78,7 +64,6 @@ class Sampler {
     }
   }
 
-  const File& file_;
   const Input& input_;
   const CsvDialect& dialect_;
   CsvFields splitter_;
@@ -109,7 +94,7 @@ Error header_mismatch(const std::string& name, const std::vector<std::string>& u
 
 }  // namespace
 
-Result<std::vector<CsvHead>> read_csv_heads(const CsvInputs& files, const CsvDialect& dialect) {
+Result<std::vector<CsvHead>> read_csv_heads(const TextInputs& files, const CsvDialect& dialect) {
   std::vector<CsvHead> heads;
   heads.reserve(files.inputs.size());
   for (std::size_t i = 0; i < files.inputs.size(); ++i) {
@@ -121,7 +106,7 @@ Result<std::vector<CsvHead>> read_csv_heads(const CsvInputs& files, const CsvDia
   return heads;
 }
 
-Result<SchemaPtr> guess_csv_schema(const CsvInputs& files, const std::vector<CsvHead>& heads,
+Result<SchemaPtr> guess_csv_schema(const TextInputs& files, const std::vector<CsvHead>& heads,
                                    const CsvDialect& dialect) {
   Sample sample;
   std::size_t sampled = 0;
@@ -136,16 +121,11 @@ Result<SchemaPtr> guess_csv_schema(const CsvInputs& files, const std::vector<Csv
       continue;  // said when the columns are matched
     }
     ++sampled;
-    TRANCHE_ASSIGN(const File file, File::open_read(files.paths[i]));
-    Sampler sampler(file, input, dialect);
-    TRANCHE_TRY(sampler.look(head.data_begin, sampled_records_head, sample));
-    const std::uint64_t data_bytes = input.bytes - head.data_begin;
-    if (data_bytes < (std::uint64_t{1} << 20)) continue;  // all of it, or nearly, was seen
-    for (std::uint64_t place = 1; place <= sampled_places; ++place) {
-      const std::uint64_t offset = head.data_begin + data_bytes * place / (sampled_places + 1);
-      TRANCHE_ASSIGN(const std::uint64_t begin, sampler.next_line(offset));
-      TRANCHE_TRY(sampler.look(begin, sampled_records_place, sample));
-    }
+    Sampler sampler(input, dialect);
+    TRANCHE_TRY(sample_text(files, i, head.data_begin, true,
+                            [&](const File& file, std::uint64_t begin, std::size_t records_max) {
+                              return sampler.look(file, begin, records_max, sample);
+                            }));
   }
   if (sample.names.empty()) {
     return make_error(ErrorKind::config,

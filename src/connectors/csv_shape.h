@@ -4,13 +4,13 @@
 // Threads: pure functions over files. Errors: config, naming the file.
 #pragma once
 
-#include <filesystem>
 #include <memory>
 #include <string>
 #include <vector>
 
 #include <tranche/core/plan.h>
 
+#include "connectors/text_source.h"
 #include "formats/csv_head.h"
 #include "formats/csv_reader.h"
 
@@ -21,15 +21,9 @@ struct CsvShape {
   std::shared_ptr<const CsvColumns> columns;
 };
 
-// The files of one source, with where they are.
-struct CsvInputs {
-  std::vector<Input> inputs;
-  std::vector<std::filesystem::path> paths;  // one an input
-};
-
-Result<std::vector<CsvHead>> read_csv_heads(const CsvInputs& files, const CsvDialect& dialect);
+Result<std::vector<CsvHead>> read_csv_heads(const TextInputs& files, const CsvDialect& dialect);
 // A schema by the names of the first header, or column0, column1, ..., with guessed types.
-Result<SchemaPtr> guess_csv_schema(const CsvInputs& files, const std::vector<CsvHead>& heads,
+Result<SchemaPtr> guess_csv_schema(const TextInputs& files, const std::vector<CsvHead>& heads,
                                    const CsvDialect& dialect);
 // Finds the columns of `schema` in the file's header, or takes them by position.
 Result<std::shared_ptr<const CsvColumns>> match_csv_columns(const SchemaPtr& schema,

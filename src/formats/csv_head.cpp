@@ -77,15 +77,7 @@ Result<void> read_names(const CsvCursor& cursor, const CsvRecord& record, const 
 Result<CsvHead> read_csv_head(const File& file, std::uint64_t bytes, const std::string& name,
                               const CsvDialect& dialect) {
   CsvHead head;
-  char mark[3] = {};
-  TRANCHE_ASSIGN(const std::size_t count, file.read_at(mark, 3, 0));
-  const std::string_view start(mark, count);
-  if (start.starts_with("\xFF\xFE") || start.starts_with("\xFE\xFF")) {
-    return make_error(ErrorKind::config,
-                      fmt::format("{} is UTF-16; convert it to UTF-8 first, for example by "
-                                  "iconv -f UTF-16 -t UTF-8.", name), name);
-  }
-  if (start == "\xEF\xBB\xBF") head.data_begin = 3;
+  TRANCHE_ASSIGN(head.data_begin, find_text_begin(file, name));
   TRANCHE_TRY(skip_lines(file, bytes, dialect.skip_lines, head));
   if (!dialect.header) return head;
   CsvCursor::Use use;

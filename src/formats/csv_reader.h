@@ -14,6 +14,7 @@
 
 #include "formats/csv_cursor.h"
 #include "formats/csv_fields.h"
+#include "formats/record_reader.h"
 
 namespace tranche {
 

@@ -13,39 +13,20 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <string>
 
 #include "formats/byte_search.h"
 #include "formats/csv_dialect.h"
+#include "formats/record_scan.h"
 
 namespace tranche {
 
-enum class CsvFault : std::uint8_t {
-  none,
-  stray_quote,  // a quote inside a field that is not quoted
-  open_quote,   // a quoted field does not close before a delimiter or a line end
-  too_long,     // no end within max_record_bytes
-};
-
-struct CsvSpan {
-  const char* begin = nullptr;
-  const char* end = nullptr;       // without the line end
-  const char* next = nullptr;      // behind the line end
-  const char* fault_at = nullptr;  // the quote in question
-  std::uint32_t lines_before = 0;  // skipped lines between the beginning of the search and `begin`
-  std::uint32_t lines = 0;         // line ends in it, its own included
-  CsvFault fault = CsvFault::none;
-  bool quoted = false;             // it has a quote
-};
+using CsvFault = RecordFault;
+using CsvSpan = RecordSpan;
 
 class CsvScanner {
  public:
-  enum class Step {
-    record,    // the span is a record, maybe a broken one
-    more,      // more bytes are needed, from span.begin on
-    endless,   // a broken record begins at span.begin whose first line does not end in these bytes
-    comment,   // the same of a line of comment
-    end,       // no further record
-  };
+  using Step = ScanStep;
 
   CsvScanner(const CsvDialect& dialect, bool empty_line_is_record);
 

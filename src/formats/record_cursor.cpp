@@ -1,0 +1,134 @@
+#include "formats/record_cursor.h"
+
+#include <cstring>
+
+#include <fmt/format.h>
+
+#include "formats/byte_search.h"
+
+namespace tranche {
+
+Result<std::uint64_t> find_text_begin(const File& file, const std::string& name) {
+  char mark[3] = {};
+  TRANCHE_ASSIGN(const std::size_t count, file.read_at(mark, 3, 0));
+  const std::string_view start(mark, count);
+  if (start.starts_with("\xFF\xFE") || start.starts_with("\xFE\xFF")) {
+    return make_error(ErrorKind::config,
+                      fmt::format("{} is UTF-16; convert it to UTF-8 first, for example by "
+                                  "iconv -f UTF-16 -t UTF-8.", name), name);
+  }
+  return std::uint64_t{start == "\xEF\xBB\xBF" ? 3U : 0U};
+}
+
+RecordCursor::RecordCursor(const File& file, std::string name, const Use& use,
+                           bool return_ends_lines)
+    : file_(file),
+      name_(std::move(name)),
+      use_(use),
+      return_ends_lines_(return_ends_lines),
+      window_begin_(use.begin),
+      position_(use.begin),
+      digested_(use.begin) {
+  block_.reserve(use_.block_records);
+}
+
+Result<std::size_t> RecordCursor::read(char* buffer, std::size_t bytes,
+                                       std::uint64_t offset) const {
+  TRANCHE_ASSIGN(const std::size_t count, file_.read_at(buffer, bytes, offset));
+  if (count < bytes) {
+    return make_error(ErrorKind::failed,
+                      fmt::format("{} has become shorter while it was read: {} bytes are missing "
+                                  "from byte {} on. Give back the file as it was, and run again.",
+                                  name_, bytes - count, offset + count));
+  }
+  return count;
+}
+
+// Moves the window to `begin`. When nothing was found from there the last time, it grows.
+Result<void> RecordCursor::fill(std::uint64_t begin, std::size_t window_bytes_min) {
+  if (window_ != nullptr && begin == window_begin_) {
+    const std::size_t grown = std::min(use_.window_bytes * 4, window_bytes_min);
+    use_.window_bytes = std::max(use_.window_bytes, grown);
+  }
+  const auto wanted =
+      static_cast<std::size_t>(std::min<std::uint64_t>(use_.window_bytes, use_.end - begin));
+  if (window_ == nullptr || use_.keep_windows || wanted > window_capacity_) {
+    window_ = std::make_shared_for_overwrite<char[]>(wanted + search_padding_bytes);
+    window_capacity_ = wanted;
+  }
+  TRANCHE_TRY(read(window_.get(), wanted, begin));
+  std::memset(window_.get() + wanted, 0, search_padding_bytes);
+  window_begin_ = begin;
+  window_length_ = wanted;
+  if (use_.digest != nullptr && window_end() > digested_) {
+    use_.digest->update({at(digested_), static_cast<std::size_t>(window_end() - digested_)});
+    digested_ = window_end();
+  }
+  return {};
+}
+
+// Goes behind the end of a line that is longer than the window; a new window is to be put there.
+Result<void> RecordCursor::read_long_line(const RecordSpan& span, bool is_record) {
+  constexpr std::size_t piece_bytes = std::size_t{256} << 10;
+  std::string piece(piece_bytes + search_padding_bytes, '\0');
+  const ByteSearch<2> line_ends('\n', return_ends_lines_ ? '\r' : '\n');
+  TextRecord record;
+  record.offset = position_;
+  record.line = line_;
+  record.fault = span.fault;
+  record.quoted = span.quoted;
+  if (span.fault_at != nullptr) {
+    record.fault_at = static_cast<std::uint32_t>(span.fault_at - span.begin);
+  }
+  long_raw_.clear();
+  std::uint64_t at = position_;
+  bool ended = false;
+  char last = 0;  // before the line end
+  while (!ended && at < use_.end) {
+    const auto bytes =
+        static_cast<std::size_t>(std::min<std::uint64_t>(piece_bytes, use_.end - at));
+    TRANCHE_TRY(read(piece.data(), bytes, at));
+    const char* const end = piece.data() + bytes;
+    const char* const line_end = line_ends.find(piece.data(), end);
+    ended = line_end != end;
+    const auto used = static_cast<std::size_t>(line_end - piece.data());
+    if (is_record && use_.keep_long_raw && long_raw_.size() < long_raw_bytes_max) {
+      long_raw_.append(piece.data(), std::min(used, long_raw_bytes_max - long_raw_.size()));
+    }
+    if (use_.digest != nullptr && at + bytes > digested_) {
+      const auto known = static_cast<std::size_t>(digested_ > at ? digested_ - at : 0);
+      use_.digest->update({piece.data() + known, bytes - known});
+      digested_ = at + bytes;
+    }
+    at += used;
+    if (ended) TRANCHE_TRY(pass_line_end(*line_end, at, record));
+    if (used > 0) last = piece[used - 1];
+  }
+  record.bytes = at - record.offset;
+  if (ended && last == '\r' && !return_ends_lines_) --record.bytes;  // it was CRLF
+  if (!ended) record.next = at;
+  record.lines = ended ? 1 : 0;
+  position_ = record.next;
+  line_ += record.lines;
+  if (is_record) {
+    block_.push_back(record);
+    block_is_long_ = true;
+  }
+  return {};
+}
+
+// Sets record.next behind the line end that was found at `at`.
+Result<void> RecordCursor::pass_line_end(char found, std::uint64_t at, TextRecord& record) {
+  record.next = at + 1;
+  if (found != '\r' || at + 1 == use_.end) return {};
+  char following = 0;  // is it CRLF?
+  TRANCHE_TRY(read(&following, 1, at + 1));
+  if (following == '\n') ++record.next;
+  if (use_.digest != nullptr && record.next > digested_) {
+    use_.digest->update({&following, 1});
+    digested_ = record.next;
+  }
+  return {};
+}
+
+}  // namespace tranche

@@ -1,0 +1,151 @@
+// Walks over the records of a range of a text file with a bounded window of bytes. What a record
+// is, a scanner of the format says; the window, the digest and lines that are longer than any
+// window are the same for all formats.
+//
+// Threads: a cursor belongs to one thread. Lifetime: the file outlives it; a block of records and
+// what at() points to are valid until the next call of next(), except where somebody holds
+// window().
+// Errors: failed, when the file can't be read or is shorter than the range.
+#pragma once
+
+#include <algorithm>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "base/digest.h"
+#include "base/file.h"
+#include "formats/record_scan.h"
+
+namespace tranche {
+
+struct TextRecord {
+  std::uint64_t offset = 0;     // of its first byte in the file
+  std::uint64_t bytes = 0;      // without the line end
+  std::uint64_t next = 0;       // offset behind its line end
+  std::uint64_t line = 0;       // lines of the range before it
+  std::uint32_t lines = 0;      // line ends in it
+  std::uint32_t fault_at = 0;   // of the quote in question, from `offset`
+  RecordFault fault = RecordFault::none;
+  bool quoted = false;
+};
+
+class RecordCursor {
+ public:
+  struct Use {
+    std::uint64_t begin = 0;           // REQUIRES a record's beginning
+    std::uint64_t end = 0;             // REQUIRES a record's beginning or the end of the file
+    std::size_t window_bytes = std::size_t{256} << 10;  // grows when a record needs it
+    std::size_t block_records = 1024;
+    bool keep_windows = false;         // a new window each time, since others hold the old ones
+    bool keep_long_raw = false;        // fill long_raw()
+    Digest* digest = nullptr;          // takes all bytes of the range, once each, in order
+  };
+  // What is kept of the bytes of one endless line.
+  static constexpr std::size_t long_raw_bytes_max = std::size_t{64} << 20;
+
+  RecordCursor(const RecordCursor&) = delete;
+  RecordCursor& operator=(const RecordCursor&) = delete;
+  virtual ~RecordCursor() = default;
+
+  // The next records, all in one window; none at the end of the range. A broken record whose first
+  // line is longer than the window comes alone in its block, and its bytes are in long_raw().
+  virtual Result<std::span<const TextRecord>> next() = 0;
+
+  // The byte at `offset` of the file. REQUIRES an offset inside the window.
+  const char* at(std::uint64_t offset) const { return window_.get() + (offset - window_begin_); }
+  std::uint64_t window_begin() const { return window_begin_; }
+  std::uint64_t window_end() const { return window_begin_ + window_length_; }
+  const std::shared_ptr<char[]>& window() const { return window_; }
+  bool block_is_long() const { return block_is_long_; }
+  const std::string& long_raw() const { return long_raw_; }
+
+ protected:
+  // `return_ends_lines`: a CR that no LF follows ends a line too.
+  RecordCursor(const File& file, std::string name, const Use& use, bool return_ends_lines);
+  // next() by means of the format's scanner.
+  template <class Scanner>
+  Result<std::span<const TextRecord>> walk(const Scanner& scanner);
+
+ private:
+  Result<void> fill(std::uint64_t begin, std::size_t window_bytes_min);
+  Result<void> read_long_line(const RecordSpan& span, bool is_record);
+  Result<void> pass_line_end(char found, std::uint64_t at, TextRecord& record);
+  Result<std::size_t> read(char* buffer, std::size_t bytes, std::uint64_t offset) const;
+  void add(const RecordSpan& span);
+
+  const File& file_;
+  std::string name_;
+  Use use_;
+  bool return_ends_lines_;
+  std::shared_ptr<char[]> window_;
+  std::size_t window_capacity_ = 0;
+  std::size_t window_length_ = 0;
+  std::uint64_t window_begin_ = 0;
+  std::uint64_t position_ = 0;   // where the search goes on
+  std::uint64_t digested_ = 0;   // up to where the digest has come
+  std::uint64_t line_ = 0;       // lines before position_
+  std::vector<TextRecord> block_;
+  bool block_is_long_ = false;
+  std::string long_raw_;
+};
+
+// The offset behind a byte order mark, where the text of a file begins. Errors: config, when the
+// file is UTF-16.
+Result<std::uint64_t> find_text_begin(const File& file, const std::string& name);
+
+template <class Scanner>
+Result<std::span<const TextRecord>> RecordCursor::walk(const Scanner& scanner) {
+  block_.clear();
+  block_is_long_ = false;
+  RecordSpan span;
+  while (true) {
+    const bool final = window_end() == use_.end;
+    if (window_ == nullptr) {
+      if (use_.begin == use_.end) break;
+      TRANCHE_TRY(fill(position_, scanner.window_bytes_min()));
+      continue;
+    }
+    const auto step = scanner.next(at(position_), at(window_end()), final, span);
+    if (step == ScanStep::record) {
+      add(span);
+      if (block_.size() == use_.block_records) break;
+      continue;
+    }
+    if (step == ScanStep::end || !block_.empty()) break;  // the rest is for the next call
+    position_ = window_begin_ + static_cast<std::uint64_t>(span.begin - window_.get());
+    line_ += span.lines_before;
+    span.lines_before = 0;
+    if (step == ScanStep::more) {
+      TRANCHE_TRY(fill(position_, scanner.window_bytes_min()));
+      continue;
+    }
+    const bool is_record = step == ScanStep::endless;
+    TRANCHE_TRY(read_long_line(span, is_record));
+    TRANCHE_TRY(fill(position_, scanner.window_bytes_min()));
+    if (is_record) break;
+  }
+  return std::span<const TextRecord>(block_);
+}
+
+inline void RecordCursor::add(const RecordSpan& span) {
+  TextRecord record;
+  const auto offset_of = [&](const char* p) {
+    return window_begin_ + static_cast<std::uint64_t>(p - window_.get());
+  };
+  record.offset = offset_of(span.begin);
+  record.bytes = static_cast<std::uint64_t>(span.end - span.begin);
+  record.next = position_ = offset_of(span.next);
+  record.line = line_ + span.lines_before;
+  record.lines = span.lines;
+  record.fault = span.fault;
+  record.quoted = span.quoted;
+  if (span.fault_at != nullptr) {
+    record.fault_at = static_cast<std::uint32_t>(span.fault_at - span.begin);
+  }
+  line_ = record.line + span.lines;
+  block_.push_back(record);
+}
+
+}  // namespace tranche
