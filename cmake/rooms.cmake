@@ -27,7 +27,7 @@ set(TRANCHE_ROOMS
 )
 
 # package | the headers it is known by | the only file that may include it, or "-" for any file of its rooms
-# A package that no room uses yet (simdjson, libpq, curl) is found by cmake/dependencies.cmake from its first use on.
+# A package that no room uses yet (libpq, curl) is found by cmake/dependencies.cmake from its first use on.
 set(TRANCHE_THIRD_PARTY
   "fmt           | fmt/                            | -"
   "xxhash        | xxhash.h xxh3.h                 | -"

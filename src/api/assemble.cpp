@@ -91,7 +91,7 @@ Result<ConnectorUse> connector_use(const Node& node) {
   for (const auto& entry : node.entries) {
     if (find_connector(entry.key) != nullptr) return ConnectorUse{entry.key, node};
   }
-  return make_error(ErrorKind::config, "Here a system is missing: csv, parquet or sqlite.");
+  return make_error(ErrorKind::config, "Here a system is missing: csv, jsonl, parquet or sqlite.");
 }
 
 Result<std::unique_ptr<Sink>> make_sink(const ConnectorUse& use,

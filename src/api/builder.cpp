@@ -60,6 +60,8 @@ Use&& Use::columns(std::vector<std::pair<std::string, std::string>> names_and_ty
 
 Use csv(std::string path) { return Use("csv", {std::move(path)}); }
 Use csv(std::vector<std::string> paths) { return Use("csv", std::move(paths)); }
+Use jsonl(std::string path) { return Use("jsonl", {std::move(path)}); }
+Use jsonl(std::vector<std::string> paths) { return Use("jsonl", std::move(paths)); }
 Use parquet(std::string path) { return Use("parquet", {std::move(path)}); }
 Use sqlite(std::string path) { return Use("sqlite", {std::move(path)}); }
 
@@ -90,15 +92,19 @@ StepBuilder&& StepBuilder::sql(std::string text) && {
 StepBuilder&& StepBuilder::add_function(std::function<Result<std::unique_ptr<Transform>>()> make,
                                         Schema input) && {
   const bool first = spec_.process.empty();
-  if (first && spec_.read.connector == "csv" && spec_.read.options.find("columns") == nullptr) {
+  const bool is_text = spec_.read.connector == "csv" || spec_.read.connector == "jsonl";
+  if (first && is_text && spec_.read.options.find("columns") == nullptr) {
     Node columns = Node::map();
     for (const auto& field : input.fields) {
       columns.set(field.name, Node::scalar(to_string(field.type)));
     }
     spec_.read.options.set("columns", std::move(columns));
-    if (spec_.read.options.find("extra_columns") == nullptr) {
-      spec_.read.options.set("extra_columns", Node::scalar("undeclared"));
-    }
+    const auto take_only_these = [this](const char* option, const char* value) {
+      if (spec_.read.options.find(option) != nullptr) return;
+      spec_.read.options.set(option, Node::scalar(value));
+    };
+    if (spec_.read.connector == "csv") take_only_these("extra_columns", "undeclared");
+    else take_only_these("unknown_keys", "ignore");
   }
   TransformUse use;
   use.kind = "function";

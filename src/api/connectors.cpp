@@ -1,5 +1,6 @@
 #include <tranche/api/job.h>
 #include "connectors/csv.h"
+#include "connectors/jsonl.h"
 #include "connectors/parquet_connector.h"
 #include "connectors/sqlite.h"
 
@@ -7,8 +8,8 @@ namespace tranche {
 
 // Explicit, since static initialisers vanish from archives.
 const std::vector<Connector>& connectors() {
-  static const std::vector<Connector> table = {csv_connector(), parquet_connector(),
-                                               sqlite_connector()};
+  static const std::vector<Connector> table = {csv_connector(), jsonl_connector(),
+                                               parquet_connector(), sqlite_connector()};
   return table;
 }
 

@@ -109,7 +109,7 @@ class Command(unittest.TestCase):
 
     def test_every_help_page_fits_80_columns_and_shows_examples(self):
         pages = [("--help",)] + [(command, "--help") for command in COMMANDS]
-        for words in pages + [("help", system) for system in ("csv", "parquet", "sqlite", "sql")]:
+        for words in pages + [("help", system) for system in ("csv", "jsonl", "parquet", "sqlite", "sql")]:
             done = self.tranche(*words)
             self.assertEqual(done.returncode, 0, words)
             self.assertLessEqual(max(map(len, done.stdout.splitlines())), 80, words)

@@ -78,6 +78,9 @@ class Kills(unittest.TestCase):
     def test_a_table_in_append_is_the_same_after_20_kills(self):
         self.twenty_kills("sqlite append")
 
+    def test_json_lines_are_the_same_after_a_kill(self):
+        self.disturb("jsonl", 0)
+
     def test_a_table_in_replace_is_the_same_after_a_kill(self):
         self.disturb("sqlite replace", 0)
 

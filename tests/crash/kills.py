@@ -32,6 +32,7 @@ READ = """
 """
 WRITES = {
     "csv": "write: { csv: out/flights.csv }",
+    "jsonl": "write: { jsonl: out/flights.jsonl }",
     "parquet": "write: {{ parquet: out/flights, mode: append, partition_by: [month, is_late], part_size: {part} }}",
     "sqlite append": "write: { sqlite: out/flights.db, table: flights, mode: append }",
     "sqlite replace": "write: { sqlite: out/flights.db, table: flights, mode: replace }",

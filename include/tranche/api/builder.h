@@ -46,6 +46,8 @@ class TRANCHE_EXPORT Use {
 
 TRANCHE_EXPORT Use csv(std::string path);
 TRANCHE_EXPORT Use csv(std::vector<std::string> paths);
+TRANCHE_EXPORT Use jsonl(std::string path);
+TRANCHE_EXPORT Use jsonl(std::vector<std::string> paths);
 TRANCHE_EXPORT Use parquet(std::string path);
 TRANCHE_EXPORT Use sqlite(std::string path);
 

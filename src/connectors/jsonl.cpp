@@ -1,0 +1,92 @@
+#include "connectors/jsonl.h"
+
+#include <fmt/format.h>
+
+#include "connectors/jsonl_source.h"
+#include "connectors/single_file_sink.h"
+#include "formats/jsonl_writer.h"
+
+namespace tranche {
+namespace {
+
+OptionTable read_table() {
+  return {
+      {.name = "jsonl", .kind = OptionKind::texts,
+       .doc = "A path, a glob or a list of them; read in this order.", .required = true,
+       .example = "data/events-*.jsonl"},
+      {.name = "columns", .kind = OptionKind::columns,
+       .doc = "Keys and types; `null: error` makes one required. Left out: guessed from a sample.",
+       .example = "{ id: bigint, day: date, price: { type: \"decimal(12,2)\", null: error } }"},
+      {.name = "unknown_keys", .kind = OptionKind::choice,
+       .doc = "Keys of a record that are no columns: error rejects the record, ignore skips them.",
+       .default_text = "error", .choices = {"error", "ignore"}},
+      {.name = "max_record", .kind = OptionKind::size,
+       .doc = "A line that is longer is rejected.", .default_text = "1MiB"},
+  };
+}
+
+OptionTable write_table() {
+  return {
+      {.name = "jsonl", .kind = OptionKind::text, .doc = "The path of the file to write.",
+       .required = true, .example = "out/totals.jsonl"},
+      {.name = "mode", .kind = OptionKind::text,
+       .doc = "replace: the file appears under its name when all of it is written.",
+       .default_text = "replace", .choices = {"replace"}},
+  };
+}
+
+Error config_error(std::string message) {
+  return make_error(ErrorKind::config, std::move(message));
+}
+
+Result<std::unique_ptr<Source>> make_source(const Node& node, const std::filesystem::path& base) {
+  static const OptionTable table = read_table();
+  const OptionReader options(node, table);
+  JsonlDialect dialect;
+  dialect.unknown_keys_ignored = options.text("unknown_keys") == "ignore";
+  dialect.max_record_bytes = options.size("max_record");
+  constexpr std::uint64_t max_record_most = std::uint64_t{1} << 30;
+  if (dialect.max_record_bytes == 0 || dialect.max_record_bytes > max_record_most) {
+    return config_error("`max_record` of jsonl is more than nothing, and at most 1GiB.");
+  }
+  std::vector<std::string> patterns = options.texts("jsonl");
+  if (patterns.empty()) return config_error("`jsonl:` names no file.");
+  return make_jsonl_source(std::move(patterns), base, dialect, options.columns("columns"));
+}
+
+Result<std::unique_ptr<Sink>> make_sink(const Node& node, const std::filesystem::path& base) {
+  static const OptionTable table = write_table();
+  const OptionReader options(node, table);
+  const std::string mode = options.text("mode");
+  if (mode == "append") {
+    return config_error("A file of JSON Lines can't be written in mode append: it becomes visible "
+                        "as a whole, under its name, when the step is done. "
+                        "Write one file a run, or a table.");
+  }
+  if (mode != "replace") {
+    return config_error(
+        fmt::format("The mode of a file of JSON Lines is replace, not \"{}\".", mode));
+  }
+  SingleFileFormat format;
+  format.key = "jsonl";
+  format.header = [](const SchemaPtr&) { return std::string(); };
+  format.encoder = [](const SchemaPtr& schema) -> std::unique_ptr<Encoder> {
+    return std::make_unique<WriterEncoder<JsonlWriter>>(JsonlWriter(schema));
+  };
+  return make_single_file_sink(options.text("jsonl"), base, std::move(format));
+}
+
+}  // namespace
+
+Connector jsonl_connector() {
+  Connector connector;
+  connector.name = "jsonl";
+  connector.summary = "Files of JSON Lines: one object a line, whose keys are columns.";
+  connector.read_options = read_table();
+  connector.write_options = write_table();
+  connector.make_source = make_source;
+  connector.make_sink = make_sink;
+  return connector;
+}
+
+}  // namespace tranche

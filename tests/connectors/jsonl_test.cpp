@@ -1,0 +1,253 @@
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+
+#include <tranche/core/value.h>
+
+#include "base/temporary_folder.h"
+#include "connectors/jsonl.h"
+
+namespace tranche {
+namespace {
+
+using Options = std::vector<std::pair<std::string, Node>>;
+
+Node map_of(const Options& options) {
+  Node node = Node::map();
+  for (const auto& [key, value] : options) node.set(key, value);
+  return node;
+}
+
+Node columns_of(std::initializer_list<std::pair<const char*, const char*>> columns) {
+  Node node = Node::map();
+  for (const auto& [name, type] : columns) node.set(name, Node::scalar(type));
+  return node;
+}
+
+class JsonlConnector : public TemporaryFolder {
+ protected:
+  Result<std::unique_ptr<Source>> make(const Options& options) {
+    const Node node = map_of(options);
+    Problems problems;
+    check_options(node, connector_.read_options, "jsonl", problems);
+    for (const auto& problem : problems) ADD_FAILURE() << problem.message;
+    TRANCHE_ASSIGN(auto source, connector_.make_source(node, folder_));
+    TRANCHE_ASSIGN(auto inputs, source->inputs());
+    TRANCHE_TRY(source->use_inputs(std::move(inputs)));
+    return source;
+  }
+
+  std::unique_ptr<Source> open(const Options& options) { return make(options).value(); }
+
+  std::string error_of(const Options& options) {
+    auto source = make(options);
+    if (!source) return source.error().message;
+    auto schema = (*source)->schema();
+    return schema ? "no error" : schema.error().message;
+  }
+
+  static std::vector<Slice> cut(Source& source, const CutLimits& limits,
+                                const Slice* after = nullptr) {
+    std::vector<Slice> slices;
+    auto stream = source.divide(after).value();
+    while (auto slice = stream->next(limits).value()) slices.push_back(*slice);
+    return slices;
+  }
+
+  // Rows and rejects in record order, each with its line and offset.
+  std::vector<std::string> read(const Source& source, const std::vector<Slice>& slices) {
+    std::vector<std::pair<std::uint64_t, std::string>> all;
+    for (const auto& slice : slices) {
+      auto reader = source.open(slice, worker_).value();
+      std::vector<Reject> rejects;
+      const std::size_t before = all.size();
+      while (auto page = reader->next(rejects).value()) {
+        for (std::size_t row = 0; row < page->rows(); ++row) {
+          const Origin& origin = page->origins[row];
+          std::string line = fmt::format("{}:{}@{} ", *page->base.source,
+                                         page->base.line + origin.line, origin.offset);
+          for (std::size_t i = 0; i < page->column_count(); ++i) {
+            append_value_text(line, page->column(i), row);
+            line += '|';
+          }
+          all.emplace_back(page->base.record + origin.record, line);
+        }
+      }
+      for (const auto& reject : rejects) {
+        all.emplace_back(reject.record, fmt::format("{}:{}@{} reject {}", reject.source,
+                                                    reject.line, reject.offset, reject.raw));
+      }
+      EXPECT_EQ(all.size() - before, slice.records);
+    }
+    std::sort(all.begin(), all.end());
+    std::vector<std::string> lines;
+    for (std::size_t i = 0; i < all.size(); ++i) {
+      EXPECT_EQ(all[i].first, i);
+      lines.push_back(all[i].second);
+    }
+    return lines;
+  }
+
+  const Connector connector_ = jsonl_connector();
+  WorkerScope worker_{0, 0, ""};
+};
+
+TEST_F(JsonlConnector, HowTheInputIsCutDoesNotChangeWhatIsRead) {
+  std::string first = "\xEF\xBB\xBF";
+  for (int i = 0; i < 40; ++i) {
+    first += i % 9 == 4 ? fmt::format("{{\"n\":\"{}\n", i)
+                        : fmt::format("{{\"n\":{},\"t\":\"\\n {}\"}}\r\n", i, std::string(50, 'x'));
+    if (i % 7 == 0) first += "  \n";
+  }
+  put("a.jsonl", first);
+  put("b.jsonl", "");
+  put("c.jsonl", "{\"n\":7}\n\n\n{\"t\":\"unended\"}");
+  const auto source =
+      open({{"jsonl", Node::list({Node::scalar("a.jsonl"), Node::scalar("[bc].jsonl")})},
+            {"max_record", Node::scalar("200")},
+            {"columns", columns_of({{"n", "integer"}, {"t", "varchar"}})}});
+  const auto whole = cut(*source, {});
+  ASSERT_EQ(whole.size(), 2U);  // one a file that has records
+  const auto expected = read(*source, whole);
+  ASSERT_EQ(expected.size(), 42U);
+  EXPECT_EQ(expected[40], "c.jsonl:1@0 7||");
+  EXPECT_EQ(expected[41], "c.jsonl:4@10 |unended|");
+  for (std::uint64_t records = 1; records < 20; ++records) {
+    const auto slices = cut(*source, {.records_max = records});
+    EXPECT_EQ(read(*source, slices), expected) << records;
+  }
+  for (std::uint64_t bytes = 1; bytes < 300; bytes += 7) {
+    const auto slices = cut(*source, {.bytes_max = bytes});
+    ASSERT_EQ(read(*source, slices), expected) << bytes;
+    for (const auto& slice : slices) EXPECT_EQ(source->digest(slice).value(), slice.digest);
+  }
+}
+
+TEST_F(JsonlConnector, GoesOnBehindAnySliceAsIfItHadNeverStopped) {
+  put("a.jsonl", "{\"n\":1}\n\n{\"n\":2}\nx\n");
+  put("b.jsonl", "\n{\"n\":5}\n{\"n\":6}\n");
+  const auto source = open({{"jsonl", Node::scalar("*.jsonl")}});
+  const auto slices = cut(*source, {.records_max = 1});
+  ASSERT_EQ(slices.size(), 5U);
+  for (std::size_t i = 0; i < slices.size(); ++i) {
+    const auto rest = cut(*source, {.records_max = 1}, &slices[i]);
+    EXPECT_EQ(rest, std::vector<Slice>(slices.begin() + static_cast<std::ptrdiff_t>(i) + 1,
+                                       slices.end()));
+  }
+}
+
+TEST_F(JsonlConnector, RefusesToGoOnWithinALastRecordThatWasAddedTo) {
+  for (const char* end : {"", "\r"}) {
+    put("a.jsonl", fmt::format("{{\"n\":1}}\n{{\"n\":2}}{}", end));
+    const auto source = open({{"jsonl", Node::scalar("a.jsonl")}});
+    const auto slices = cut(*source, {});
+    put("a.jsonl", fmt::format("{{\"n\":1}}\n{{\"n\":2}}{}{{\"n\":3}}\n", end));
+    const auto grown = open({{"jsonl", Node::scalar("a.jsonl")}});
+    const auto next = grown->divide(&slices.at(0)).value()->next({});
+    ASSERT_FALSE(next);
+    EXPECT_NE(next.error().message.find("within the last record"), std::string::npos);
+  }
+}
+
+TEST_F(JsonlConnector, CountsALineThatNoWindowHoldsAsOneRecord) {
+  const std::string blanks(std::size_t{5} << 20, ' ');
+  put("a.jsonl", "{\"n\":1}\n" + blanks + "\r\n{\"n\":3}\n");
+  const auto source = open({{"jsonl", Node::scalar("a.jsonl")}});
+  for (const std::uint64_t records : {1U, 2U, 3U}) {
+    const auto slices = cut(*source, {.records_max = records});
+    const auto found = read(*source, slices);
+    ASSERT_EQ(found.size(), 3U);
+    EXPECT_EQ(found[1].size(), std::string("a.jsonl:2@8 reject ").size() + blanks.size());
+    EXPECT_TRUE(found[2].ends_with(" 3|"));
+  }
+}
+
+TEST_F(JsonlConnector, GuessesWhatIsNotDeclaredFromAllOverTheFile) {
+  std::string text;
+  for (int i = 0; i < 40000; ++i) {
+    text += fmt::format("{{\"id\":{},\"price\":{},\"day\":\"2024-01-02\",\"tags\":[{}]}}\n", i,
+                        i < 30000 ? fmt::format("{}", i) : "0.5", i);
+  }
+  put("a.jsonl", text);
+  put("b.jsonl", "{\"extra\":true,\"id\":1}\n");
+  const auto source = open({{"jsonl", Node::scalar("*.jsonl")}});
+  EXPECT_EQ(to_string(*source->schema().value()),
+            "id bigint, price double, day date, tags varchar, extra boolean");
+}
+
+TEST_F(JsonlConnector, RejectsOrSkipsUnknownKeysAsTold) {
+  put("a.jsonl", "{\"n\":1,\"m\":2}\n{\"n\":3}\n");
+  const Options options{{"jsonl", Node::scalar("a.jsonl")},
+                        {"columns", columns_of({{"n", "integer"}})}};
+  const auto strict = open(options);
+  EXPECT_EQ(read(*strict, cut(*strict, {})),
+            (std::vector<std::string>{"a.jsonl:1@0 reject {\"n\":1,\"m\":2}", "a.jsonl:2@14 3|"}));
+  Options told = options;
+  told.emplace_back("unknown_keys", Node::scalar("ignore"));
+  const auto lenient = open(told);
+  EXPECT_EQ(read(*lenient, cut(*lenient, {})),
+            (std::vector<std::string>{"a.jsonl:1@0 1|", "a.jsonl:2@14 3|"}));
+}
+
+TEST_F(JsonlConnector, RefusesWhatItCannotRead) {
+  put("a.jsonl.gz", "x");
+  put("wide.jsonl", std::string("\xFF\xFE{\0}\0", 6));
+  put("empty.jsonl", "\n");
+  const auto error = [&](const char* path) { return error_of({{"jsonl", Node::scalar(path)}}); };
+  EXPECT_NE(error("a.jsonl.gz").find("is compressed"), std::string::npos);
+  EXPECT_NE(error("wide.jsonl").find("UTF-16"), std::string::npos);
+  EXPECT_NE(error("none.jsonl").find("No such file"), std::string::npos);
+  EXPECT_NE(error("empty.jsonl").find("can't be guessed"), std::string::npos);
+  EXPECT_NE(error_of({{"jsonl", Node::list({Node::scalar("empty.jsonl"),
+                                            Node::scalar("./empty.jsonl")})}})
+                .find("is named twice in `jsonl:`"), std::string::npos);
+  EXPECT_NE(error_of({{"jsonl", Node::scalar("empty.jsonl")}, {"max_record", Node::scalar("2GiB")}})
+                .find("max_record"), std::string::npos);
+}
+
+TEST_F(JsonlConnector, NoticesAFileThatChangesUnderIt) {
+  put("a.jsonl", "{\"n\":1}\n{\"n\":2}\n");
+  const auto source = open({{"jsonl", Node::scalar("a.jsonl")}});
+  const auto slices = cut(*source, {});
+  std::vector<Reject> rejects;
+  put("a.jsonl", "{\"n\":1}\n{\"n\":3}\n");
+  const auto changed = source->open(slices[0], worker_).value()->next(rejects);
+  ASSERT_FALSE(changed);
+  EXPECT_NE(changed.error().message.find("a.jsonl was changed"), std::string::npos);
+}
+
+// The protocol itself is tried with CSV; what is JSON's own is a file without a header.
+TEST_F(JsonlConnector, WritesAFileThatGetsItsNameAtTheSeal) {
+  auto schema = std::make_shared<Schema>();
+  schema->fields.push_back({"n", Type{TypeId::integer}, false});
+  Node node = map_of({{"jsonl", Node::scalar("out/a.jsonl")}});
+  const SinkRun run{"0123456789abcdef", "step", ""};
+  std::vector<Receipt> ledger;
+  for (int group = 0; group < 3; ++group) {  // each in a process of its own
+    auto sink = connector_.make_sink(node, folder_).value();
+    ASSERT_TRUE(sink->examine(schema));
+    ASSERT_TRUE(sink->recover(run, schema, ledger));
+    auto encoder = sink->encoder(worker_).value();
+    Page page(schema);
+    page.column(0).values<std::int32_t>()[0] = group;
+    page.set_rows(1);
+    ASSERT_TRUE(encoder->add(page));
+    const auto segments = encoder->finish().value();
+    auto committer = sink->committer().value();
+    ASSERT_TRUE(committer->apply(static_cast<std::uint64_t>(group), segments, ""));
+    if (group < 2) ledger.push_back(committer->commit().value());  // the last one is lost
+  }
+  auto sink = connector_.make_sink(node, folder_).value();
+  ASSERT_TRUE(sink->recover(run, schema, ledger));
+  EXPECT_FALSE(file_exists(at("out/a.jsonl")));
+  const std::string intent = sink->plan_seal(ledger).value();
+  ASSERT_TRUE(sink->seal(intent));
+  EXPECT_EQ(read_file(at("out/a.jsonl")).value(), "{\"n\":0}\n{\"n\":1}\n");
+  EXPECT_TRUE(sink->verify(run, intent, ledger).value().empty());
+  put("out/a.jsonl", "{\"n\":0}\n{\"n\":2}\n");
+  EXPECT_EQ(sink->verify(run, intent, ledger).value().size(), 1U);
+  EXPECT_FALSE(connector_.make_sink(map_of({{"jsonl", Node::scalar("a.jsonl")},
+                                            {"mode", Node::scalar("append")}}), folder_));
+}
+
+}  // namespace
+}  // namespace tranche
