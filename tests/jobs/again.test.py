@@ -2,6 +2,7 @@
 """No row is lost and none comes twice when a run is begun, resumed or given up after another one that a crash, a
 failure or a person ended at a bad moment.
 """
+import contextlib
 import fcntl
 import os
 import pathlib
@@ -33,8 +34,8 @@ steps:
 
 def open_files(pid):
     try:
-        return list(pathlib.Path(f"/proc/{pid}/fd").iterdir())
-    except OSError:
+        return [os.readlink(descriptor) for descriptor in pathlib.Path(f"/proc/{pid}/fd").iterdir()]
+    except OSError:  # the process is gone, or just closed one
         return []
 
 
@@ -62,13 +63,17 @@ class Case(unittest.TestCase):
 class Resumed(Case):
     def test_a_commit_that_only_the_target_knows_is_not_planned_anew(self):
         scene = self.scene(job_text())
-        self.expect(1, scene.run(fault="kill:committed"))
+        scene.write("in.csv", input_text().replace("\n300,", "\nbad,"))
+        self.expect(1, scene.run(), "in.csv, line 302")
+        # As a crash right behind the target's commit leaves it.
+        with contextlib.closing(sqlite3.connect(scene.state / "ledger.db")) as ledger, ledger:
+            ledger.execute("DELETE FROM commits WHERE group_number = 2")
         self.assertEqual((2, 300), (scene.look().commits, len(self.keys(scene))), "the target is ahead")
         scene.write_job(job_text(rows=150))
-        self.expect(2, scene.run(), "--accept job")
-        done = self.expect(0, scene.run("--accept", "job"))
-        self.assertEqual(list(range(RECORDS)), self.keys(scene))
-        self.assertEqual(RECORDS, done.json["steps"][0]["written"])
+        self.expect(2, scene.run("--max-rejects", "1"), "--accept job")
+        done = self.expect(0, scene.run("--max-rejects", "1", "--accept", "job"))
+        self.assertEqual([key for key in range(RECORDS) if key != 300], self.keys(scene))
+        self.assertEqual(RECORDS - 1, done.json["steps"][0]["written"])
 
     def test_a_run_that_completed_before_its_engine_died_is_not_begun_again(self):
         scene = self.scene(job_text().replace("sqlite: out/o.db, table: t, mode: append", "csv: out/o.csv"))
@@ -144,7 +149,7 @@ class Crashed(Case):
 
         def kill_one():
             for child in scenes.children_of(process.pid):
-                waits = any(".tranche/ledger.db" in os.path.realpath(fd) for fd in open_files(child))
+                waits = any(".tranche/ledger.db" in name for name in open_files(child))
                 if waits and child not in killed:
                     os.kill(child, signal.SIGKILL)
                     killed.add(child)
