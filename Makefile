@@ -3,8 +3,8 @@
 PRESET ?= release
 JOBS ?= $(shell nproc)
 BUILD := build/$(PRESET)
-CLANG_FORMAT ?= $(firstword $(shell command -v clang-format clang-format-14))
-CLANG_TIDY ?= $(firstword $(shell command -v clang-tidy clang-tidy-14))
+CLANG_FORMAT ?= $(firstword $(foreach tool,clang-format clang-format-14,$(shell command -v $(tool))))
+CLANG_TIDY ?= $(firstword $(foreach tool,clang-tidy clang-tidy-14,$(shell command -v $(tool))))
 CTEST := ctest --test-dir $(BUILD) --output-on-failure --no-tests=error -j $(JOBS)
 
 .DEFAULT_GOAL := help
@@ -50,9 +50,12 @@ format:  ## format every C++ file in place
 	@test -n "$(CLANG_FORMAT)" || { echo "format: install clang-format (14 or later)"; exit 1; }
 	@find $(wildcard src include tests examples bench fuzz) -name '*.h' -o -name '*.cpp' | xargs -r $(CLANG_FORMAT) -i
 
-tidy: build  ## clang-tidy on every source
-	@test -n "$(CLANG_TIDY)" || { echo "tidy: install clang-tidy (14 or later)"; exit 1; }
-	@find src -name '*.cpp' | xargs -r -P $(JOBS) -n 1 $(CLANG_TIDY) -p $(BUILD) --quiet
+# Configured for clang and without precompiled headers, since clang-tidy can't read those of g++.
+tidy: setup  ## clang-tidy on every source
+	@test -n "$(CLANG_TIDY)" || { echo "tidy: install clang-tidy and clang (14 or later)"; exit 1; }
+	@cmake --preset release -B build/tidy -DCMAKE_CXX_COMPILER=$(subst clang-tidy,clang++,$(CLANG_TIDY)) \
+	  -DCMAKE_DISABLE_PRECOMPILE_HEADERS=ON >/dev/null
+	@find src -name '*.cpp' | xargs -r -P $(JOBS) -n 1 $(CLANG_TIDY) -p build/tidy --quiet
 
 asan:  ## every quick test under the address and undefined behaviour sanitizers
 	$(MAKE) check PRESET=asan

@@ -18,10 +18,10 @@
 namespace tranche {
 namespace {
 
-constexpr mode_t kFileMode = 0666;    // the umask takes away what the user wants taken away
-constexpr mode_t kFolderMode = 0777;
+constexpr mode_t file_mode = 0666;  // the umask takes away what the user wants taken away
+constexpr mode_t folder_mode = 0777;
 // One read or write moves at most this much; Linux itself stops at 2 GiB.
-constexpr std::size_t kTransferBytesMax = std::size_t{1} << 30;
+constexpr std::size_t transfer_bytes_max = std::size_t{1} << 30;
 
 Error failure(std::string_view verb, const fs::path& path, int error_number) {
   return system_error(ErrorKind::failed, verb, path.native(), error_number);
@@ -44,8 +44,7 @@ Error input_failure(const fs::path& path, int error_number) {
   }
 }
 
-template <class Call>
-auto retry_interrupted(const Call& call) {
+template <class Call> auto retry_interrupted(const Call& call) {
   for (;;) {
     const auto result = call();
     if (result != -1 || errno != EINTR) return result;
@@ -53,7 +52,7 @@ auto retry_interrupted(const Call& call) {
 }
 
 int open_descriptor(const fs::path& path, int flags) {
-  return retry_interrupted([&] { return ::open(path.c_str(), flags | O_CLOEXEC, kFileMode); });
+  return retry_interrupted([&] { return ::open(path.c_str(), flags | O_CLOEXEC, file_mode); });
 }
 
 // Linux frees the descriptor even when close is interrupted: a second close could hit another
@@ -105,7 +104,7 @@ Result<File> File::open_read(const fs::path& path) {
   const int descriptor = open_descriptor(path, O_RDONLY);
   if (descriptor < 0) return input_failure(path, errno);
   File file(descriptor, path);
-  struct stat found{};
+  struct stat found {};
   if (::fstat(descriptor, &found) != 0) return failure("read", path, errno);
   if (S_ISDIR(found.st_mode)) return input_failure(path, EISDIR);
   return file;
@@ -136,7 +135,7 @@ Result<File> File::create_anonymous(const fs::path& folder) {
 Result<std::size_t> File::read_at(char* buffer, std::size_t bytes, std::uint64_t offset) const {
   std::size_t done = 0;
   while (done < bytes) {
-    const std::size_t wanted = std::min(bytes - done, kTransferBytesMax);
+    const std::size_t wanted = std::min(bytes - done, transfer_bytes_max);
     const ssize_t count = retry_interrupted([&] {
       return ::pread(descriptor_, buffer + done, wanted, static_cast<off_t>(offset + done));
     });
@@ -149,7 +148,7 @@ Result<std::size_t> File::read_at(char* buffer, std::size_t bytes, std::uint64_t
 
 Result<void> File::write(std::string_view bytes) {
   while (!bytes.empty()) {
-    const std::size_t wanted = std::min(bytes.size(), kTransferBytesMax);
+    const std::size_t wanted = std::min(bytes.size(), transfer_bytes_max);
     const ssize_t count =
         retry_interrupted([&] { return ::write(descriptor_, bytes.data(), wanted); });
     if (count < 0) return failure("write", path_, errno);
@@ -160,7 +159,7 @@ Result<void> File::write(std::string_view bytes) {
 
 Result<void> File::write_at(std::string_view bytes, std::uint64_t offset) {
   while (!bytes.empty()) {
-    const std::size_t wanted = std::min(bytes.size(), kTransferBytesMax);
+    const std::size_t wanted = std::min(bytes.size(), transfer_bytes_max);
     const ssize_t count = retry_interrupted(
         [&] { return ::pwrite(descriptor_, bytes.data(), wanted, static_cast<off_t>(offset)); });
     if (count < 0) return failure("write", path_, errno);
@@ -186,7 +185,7 @@ Result<void> File::sync() {
 }
 
 Result<std::uint64_t> File::size() const {
-  struct stat found{};
+  struct stat found {};
   if (::fstat(descriptor_, &found) != 0) return failure("examine", path_, errno);
   return static_cast<std::uint64_t>(found.st_size);
 }
@@ -200,7 +199,7 @@ Result<void> File::close() {
 
 // By read, not read_at, and to the end, not to the size: pipes and /proc have neither.
 Result<std::string> read_file(const fs::path& path) {
-  constexpr std::size_t kPieceBytes = std::size_t{64} << 10;
+  constexpr std::size_t piece_bytes = std::size_t{64} << 10;
   TRANCHE_ASSIGN(const File file, File::open_read(path));
   TRANCHE_ASSIGN(const std::uint64_t size, file.size());
   std::string bytes;
@@ -208,10 +207,10 @@ Result<std::string> read_file(const fs::path& path) {
   for (;;) {
     // One byte more than the size says, so that the usual file ends within the first buffer.
     if (done == bytes.size())
-      bytes.resize(done == 0 && size > 0 ? size + 1 : done + std::max(done, kPieceBytes));
-    const std::size_t wanted = std::min(bytes.size() - done, kTransferBytesMax);
-    const ssize_t count = retry_interrupted(
-        [&] { return ::read(file.descriptor(), bytes.data() + done, wanted); });
+      bytes.resize(done == 0 && size > 0 ? size + 1 : done + std::max(done, piece_bytes));
+    const std::size_t wanted = std::min(bytes.size() - done, transfer_bytes_max);
+    const ssize_t count =
+        retry_interrupted([&] { return ::read(file.descriptor(), bytes.data() + done, wanted); });
     if (count < 0) return failure("read", path, errno);
     if (count == 0) break;
     done += static_cast<std::size_t>(count);
@@ -279,7 +278,7 @@ Result<void> create_folders(const fs::path& folder) {
   if (folder.empty() || fs::is_directory(folder, ignored)) return {};
   if (!folder.has_filename()) return create_folders(folder.parent_path());  // "out/"
   TRANCHE_TRY(create_folders(folder.parent_path()));
-  if (::mkdir(folder.c_str(), kFolderMode) != 0) {
+  if (::mkdir(folder.c_str(), folder_mode) != 0) {
     const int error_number = errno;
     // Another process may have been faster.
     if (error_number == EEXIST && fs::is_directory(folder, ignored)) return {};
@@ -289,7 +288,7 @@ Result<void> create_folders(const fs::path& folder) {
 }
 
 Result<FileStatus> file_status(const fs::path& path) {
-  struct stat found{};
+  struct stat found {};
   if (::stat(path.c_str(), &found) != 0) return input_failure(path, errno);
   FileStatus status;
   status.bytes = static_cast<std::uint64_t>(found.st_size);
@@ -300,14 +299,14 @@ Result<FileStatus> file_status(const fs::path& path) {
 }
 
 bool file_exists(const fs::path& path) {
-  struct stat found{};
+  struct stat found {};
   return ::stat(path.c_str(), &found) == 0;
 }
 
 Result<std::uint64_t> free_bytes(const fs::path& path) {
   fs::path place = path.empty() ? fs::path(".") : path;
   while (!file_exists(place) && folder_of(place) != place) place = folder_of(place);
-  struct statvfs found{};
+  struct statvfs found {};
   if (retry_interrupted([&] { return ::statvfs(place.c_str(), &found); }) != 0)
     return failure("examine the file system of", path, errno);
   return std::uint64_t{found.f_bavail} * found.f_frsize;

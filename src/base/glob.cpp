@@ -41,7 +41,7 @@ std::vector<Component> split_components(std::string_view pattern) {
 // The characters of UTF-8 text. A byte that is none stands for itself, above all of Unicode, so
 // that every file name can be matched.
 std::u32string characters(std::string_view bytes) {
-  constexpr char32_t kInvalidByte = 0x200000;
+  constexpr char32_t invalid_byte = 0x200000;
   std::u32string result;
   for (std::size_t at = 0; at < bytes.size();) {
     const auto first = static_cast<unsigned char>(bytes[at]);
@@ -57,7 +57,7 @@ std::u32string characters(std::string_view bytes) {
       valid = (byte & 0xC0) == 0x80;
       value = (value << 6) | (byte & 0x3Fu);
     }
-    result.push_back(valid ? value : kInvalidByte + first);
+    result.push_back(valid ? value : invalid_byte + first);
     at += valid ? length : 1;
   }
   return result;
@@ -150,13 +150,13 @@ Result<std::vector<Entry>> list_folder(const std::string& path) {
 }
 
 bool is_folder(const std::string& path) {
-  struct stat found{};
+  struct stat found {};
   return ::stat(path.c_str(), &found) == 0 && S_ISDIR(found.st_mode);
 }
 
 bool is_folder_itself(const Entry& entry, const std::string& path) {
   if (entry.kind != DT_UNKNOWN) return entry.kind == DT_DIR;
-  struct stat found{};
+  struct stat found {};
   return ::lstat(path.c_str(), &found) == 0 && S_ISDIR(found.st_mode);
 }
 
@@ -219,7 +219,7 @@ Result<void> Expansion::walk_below(const std::string& base, std::size_t index) {
 }
 
 Result<void> Expansion::add(const std::string& path) {
-  struct stat found{};
+  struct stat found {};
   if (::lstat(path.c_str(), &found) != 0) {
     if (errno == ENOENT || errno == ENOTDIR) return {};
     return system_error(ErrorKind::config, "read", path, errno);

@@ -15,7 +15,7 @@ namespace tranche {
 namespace {
 
 // Deeper documents are refused: dump and the destructor call themselves once a level.
-constexpr std::size_t kDepthMax = 512;
+constexpr std::size_t depth_max = 512;
 
 // Strips the library's number and its own idea of the place: "[...101] parse error at line 1,
 // column 2: syntax error ..." becomes "syntax error ...".
@@ -36,8 +36,8 @@ class Builder {
   bool boolean(bool value) { return add(Json(value)); }
   bool number_integer(std::int64_t value) { return add(Json(value)); }
   bool number_unsigned(std::uint64_t value) {
-    constexpr auto kSignedMax = std::uint64_t{std::numeric_limits<std::int64_t>::max()};
-    return add(value <= kSignedMax ? Json(static_cast<std::int64_t>(value)) : Json(value));
+    constexpr auto signed_max = std::uint64_t{std::numeric_limits<std::int64_t>::max()};
+    return add(value <= signed_max ? Json(static_cast<std::int64_t>(value)) : Json(value));
   }
   bool number_float(double value, const std::string& written) {
     if (written.find_first_of(".eE") == std::string::npos)
@@ -78,7 +78,7 @@ class Builder {
 };
 
 bool Builder::open(Json container) {
-  if (open_.size() == kDepthMax) return refuse(fmt::format("more than {} levels", kDepthMax));
+  if (open_.size() == depth_max) return refuse(fmt::format("more than {} levels", depth_max));
   open_.push_back(std::move(container));
   keys_.emplace_back();
   return true;
@@ -290,14 +290,29 @@ void append_json_string(std::string& out, std::string_view text) {
     begin = at + 1;
     out += '\\';
     switch (byte) {
-      case '"': out += '"'; break;
-      case '\\': out += '\\'; break;
-      case '\b': out += 'b'; break;
-      case '\f': out += 'f'; break;
-      case '\n': out += 'n'; break;
-      case '\r': out += 'r'; break;
-      case '\t': out += 't'; break;
-      default: fmt::format_to(std::back_inserter(out), "u{:04x}", byte);
+      case '"':
+        out += '"';
+        break;
+      case '\\':
+        out += '\\';
+        break;
+      case '\b':
+        out += 'b';
+        break;
+      case '\f':
+        out += 'f';
+        break;
+      case '\n':
+        out += 'n';
+        break;
+      case '\r':
+        out += 'r';
+        break;
+      case '\t':
+        out += 't';
+        break;
+      default:
+        fmt::format_to(std::back_inserter(out), "u{:04x}", byte);
     }
   }
   out.append(text, begin);

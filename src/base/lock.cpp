@@ -16,8 +16,8 @@ namespace tranche {
 namespace {
 
 // is_held takes the lock for an instant; whoever meets that instant looks again.
-constexpr int kAttempts = 20;
-constexpr std::chrono::milliseconds kPause{5};
+constexpr int attempts_max = 20;
+constexpr std::chrono::milliseconds pause_between_looks{5};
 
 // Closes on every way out until `keep` takes the descriptor.
 class Descriptor {
@@ -57,8 +57,8 @@ int take_flock(int descriptor, int operation) {
 
 // False when the file was removed, or replaced, between open and flock: that lock guards nothing.
 bool is_still_named(int descriptor, const fs::path& path) {
-  struct stat opened{};
-  struct stat named{};
+  struct stat opened {};
+  struct stat named {};
   return ::fstat(descriptor, &opened) == 0 && ::stat(path.c_str(), &named) == 0 &&
          opened.st_dev == named.st_dev && opened.st_ino == named.st_ino;
 }
@@ -79,8 +79,7 @@ Result<void> write_note(int descriptor, const fs::path& path, std::string_view n
 
 }  // namespace
 
-FileLock::FileLock(FileLock&& other) noexcept
-    : descriptor_(std::exchange(other.descriptor_, -1)) {}
+FileLock::FileLock(FileLock&& other) noexcept : descriptor_(std::exchange(other.descriptor_, -1)) {}
 
 FileLock& FileLock::operator=(FileLock&& other) noexcept {
   if (this != &other) {
@@ -94,8 +93,8 @@ FileLock::~FileLock() { release(); }
 
 Result<std::optional<FileLock>> FileLock::try_take(const fs::path& path, const std::string& note) {
   TRANCHE_TRY(create_folders(path.parent_path()));
-  for (int attempt = 1; attempt <= kAttempts; ++attempt) {
-    if (attempt > 1) std::this_thread::sleep_for(kPause);
+  for (int attempt = 1; attempt <= attempts_max; ++attempt) {
+    if (attempt > 1) std::this_thread::sleep_for(pause_between_looks);
     Descriptor descriptor(open_lock(path, O_RDWR | O_CREAT));
     if (descriptor.number() < 0) return lock_failure(path, errno);
     if (take_flock(descriptor.number(), LOCK_EX) != 0) {

@@ -32,7 +32,7 @@ namespace {
 using std::chrono::milliseconds;
 using std::chrono::steady_clock;
 
-constexpr int kUnknownExit = 127;  // of a child whose parent was gone before it began
+constexpr int unknown_exit = 127;  // of a child whose parent was gone before it began
 
 Error failure(std::string_view verb, int error_number) {
   return system_error(ErrorKind::failed, verb, "", error_number);
@@ -64,8 +64,8 @@ Result<bool> wait_readable(int descriptor, std::optional<milliseconds> timeout) 
 
 // noexcept, so that an exception ends the child here instead of running the parent's code in it.
 [[noreturn]] void run_child(const std::function<int()>& body, pid_t parent) noexcept {
-  if (::prctl(PR_SET_PDEATHSIG, SIGKILL) != 0) ::_exit(kUnknownExit);
-  if (::getppid() != parent) ::_exit(kUnknownExit);  // it died before prctl: no signal will come
+  if (::prctl(PR_SET_PDEATHSIG, SIGKILL) != 0) ::_exit(unknown_exit);
+  if (::getppid() != parent) ::_exit(unknown_exit);  // it died before prctl: no signal will come
   ::_exit(body());
 }
 
@@ -184,7 +184,7 @@ void FramePipe::keep_writer() { close_if_open(read_); }
 void FramePipe::keep_reader() { close_if_open(write_); }
 
 Result<void> FramePipe::write(std::string_view frame) {
-  if (frame.size() > kFrameBytesMax)
+  if (frame.size() > frame_bytes_max)
     return make_error(ErrorKind::bug,
                       fmt::format("A frame of {} bytes is too long.", frame.size()));
   const auto length = static_cast<std::uint32_t>(frame.size());
@@ -202,10 +202,10 @@ Result<void> FramePipe::write(std::string_view frame) {
 }
 
 Result<std::vector<std::string>> FramePipe::read_available(bool& closed) {
-  constexpr std::size_t kReadBytesMax = std::size_t{16} << 20;  // then others get their turn
+  constexpr std::size_t read_bytes_max = std::size_t{16} << 20;  // then others get their turn
   closed = false;
   std::array<char, std::size_t{64} << 10> buffer;
-  for (std::size_t total = 0; total < kReadBytesMax;) {
+  for (std::size_t total = 0; total < read_bytes_max;) {
     const ssize_t count = ::recv(read_, buffer.data(), buffer.size(), MSG_DONTWAIT);
     if (count < 0 && errno == EINTR) continue;
     if (count < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) break;
@@ -224,7 +224,7 @@ Result<std::vector<std::string>> FramePipe::take_frames() {
   std::uint32_t length = 0;
   while (partial_.size() - at >= sizeof length) {
     std::memcpy(&length, partial_.data() + at, sizeof length);
-    if (length > kFrameBytesMax)  // the writer went wild before it died
+    if (length > frame_bytes_max)  // the writer went wild before it died
       return make_error(ErrorKind::crash,
                         fmt::format("A process sent a frame of {} bytes.", length));
     if (partial_.size() - at - sizeof length < length) break;
@@ -247,9 +247,9 @@ int thread_count() {
 bool is_terminal(int descriptor) { return ::isatty(descriptor) == 1; }
 
 unsigned terminal_columns(int descriptor) {
-  constexpr unsigned kUnknownColumns = 80;
+  constexpr unsigned unknown_columns = 80;
   winsize size{};
-  if (::ioctl(descriptor, TIOCGWINSZ, &size) != 0 || size.ws_col == 0) return kUnknownColumns;
+  if (::ioctl(descriptor, TIOCGWINSZ, &size) != 0 || size.ws_col == 0) return unknown_columns;
   return size.ws_col;
 }
 

@@ -57,7 +57,7 @@ class Child {
 // because a pipe whose reader is gone raises SIGPIPE, and that would kill the writer.
 class FramePipe {
  public:
-  static constexpr std::size_t kFrameBytesMax = std::size_t{1} << 30;
+  static constexpr std::size_t frame_bytes_max = std::size_t{1} << 30;
   static Result<FramePipe> create();
   FramePipe() = default;
   FramePipe(FramePipe&& other) noexcept;

@@ -16,21 +16,21 @@ struct Unit {
   std::uint64_t factor;
 };
 
-constexpr std::uint64_t kBinary = 1024;
-constexpr std::uint64_t kDecimal = 1000;
-constexpr std::array kSizeUnits{
+constexpr std::uint64_t binary_units = 1024;
+constexpr std::uint64_t decimal_units = 1000;
+constexpr std::array size_units{
     Unit{"", 1},
     Unit{"b", 1},
-    Unit{"kib", kBinary},
-    Unit{"mib", kBinary * kBinary},
-    Unit{"gib", kBinary * kBinary * kBinary},
-    Unit{"tib", kBinary * kBinary * kBinary * kBinary},
-    Unit{"kb", kDecimal},
-    Unit{"mb", kDecimal * kDecimal},
-    Unit{"gb", kDecimal * kDecimal * kDecimal},
-    Unit{"tb", kDecimal * kDecimal * kDecimal * kDecimal},
+    Unit{"kib", binary_units},
+    Unit{"mib", binary_units* binary_units},
+    Unit{"gib", binary_units* binary_units* binary_units},
+    Unit{"tib", binary_units* binary_units* binary_units* binary_units},
+    Unit{"kb", decimal_units},
+    Unit{"mb", decimal_units* decimal_units},
+    Unit{"gb", decimal_units* decimal_units* decimal_units},
+    Unit{"tb", decimal_units* decimal_units* decimal_units* decimal_units},
 };
-constexpr std::array kDurationUnits{
+constexpr std::array duration_units{
     Unit{"ms", 1}, Unit{"s", 1000}, Unit{"m", 60'000}, Unit{"h", 3'600'000}, Unit{"d", 86'400'000},
 };
 
@@ -40,7 +40,7 @@ char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + '
 
 // "1.5 GiB": a number, perhaps with a fraction, and one of `units`, in whole units of factor 1.
 std::optional<std::uint64_t> parse_quantity(std::string_view text, std::span<const Unit> units) {
-  constexpr std::uint64_t kFractionMax = 1'000'000;  // six digits: times a TiB they fit 64 bits
+  constexpr std::uint64_t fraction_max = 1'000'000;  // six digits: times a TiB they fit 64 bits
   text = trim(text);
   std::size_t at = 0;
   std::uint64_t whole = 0;
@@ -55,7 +55,7 @@ std::optional<std::uint64_t> parse_quantity(std::string_view text, std::span<con
   if (at < text.size() && text[at] == '.') {
     const std::size_t point = at++;
     for (; at < text.size() && is_digit(text[at]); ++at) {
-      if (scale == kFractionMax) return std::nullopt;
+      if (scale == fraction_max) return std::nullopt;
       fraction = fraction * 10 + static_cast<std::uint64_t>(text[at] - '0');
       scale *= 10;
     }
@@ -130,12 +130,12 @@ std::string visible(std::string_view character, bool valid) {
 }  // namespace
 
 std::optional<std::uint64_t> parse_size(std::string_view text) {
-  return parse_quantity(text, kSizeUnits);
+  return parse_quantity(text, size_units);
 }
 
 std::string format_size(std::uint64_t bytes) {
   constexpr std::array<std::string_view, 7> names{"B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"};
-  if (bytes < kBinary) return fmt::format("{} B", bytes);
+  if (bytes < binary_units) return fmt::format("{} B", bytes);
   auto value = static_cast<double>(bytes);
   std::size_t unit = 0;
   // 1023.95 would be shown as 1024.0: that is the next unit's 1.
@@ -146,7 +146,7 @@ std::string format_size(std::uint64_t bytes) {
 }
 
 std::optional<std::chrono::milliseconds> parse_duration(std::string_view text) {
-  const std::optional<std::uint64_t> count = parse_quantity(text, kDurationUnits);
+  const std::optional<std::uint64_t> count = parse_quantity(text, duration_units);
   if (!count || !std::in_range<std::int64_t>(*count)) return std::nullopt;
   return std::chrono::milliseconds(static_cast<std::int64_t>(*count));
 }
@@ -197,13 +197,13 @@ std::optional<std::string> nearest(std::string_view word, std::span<const std::s
 bool is_utf8(std::string_view bytes) { return !find_invalid_utf8(bytes); }
 
 std::optional<std::size_t> find_invalid_utf8(std::string_view bytes) {
-  constexpr std::uint64_t kHighBits = 0x8080808080808080;
+  constexpr std::uint64_t high_bits = 0x8080808080808080;
   std::size_t at = 0;
   while (at < bytes.size()) {
     std::uint64_t eight = 0;
     if (at + sizeof eight <= bytes.size()) {
       std::memcpy(&eight, bytes.data() + at, sizeof eight);
-      if ((eight & kHighBits) == 0) {  // most text is ASCII
+      if ((eight & high_bits) == 0) {  // most text is ASCII
         at += sizeof eight;
         continue;
       }
@@ -225,8 +225,7 @@ std::string base64(std::string_view bytes) {
     std::uint32_t bits = 0;
     for (std::size_t i = 0; i < 3; ++i)
       bits = bits << 8 | (i < count ? static_cast<unsigned char>(bytes[at + i]) : 0u);
-    for (std::size_t i = 0; i < 4; ++i)
-      out += i <= count ? digits[bits >> (18 - 6 * i) & 63] : '=';
+    for (std::size_t i = 0; i < 4; ++i) out += i <= count ? digits[bits >> (18 - 6 * i) & 63] : '=';
   }
   return out;
 }

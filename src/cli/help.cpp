@@ -12,8 +12,8 @@
 namespace tranche {
 namespace {
 
-constexpr std::size_t kPageColumns = 80;
-constexpr std::array<std::string_view, 4> kGroups{"Prepare", "Work", "Look", "Help"};
+constexpr std::size_t page_columns = 80;
+constexpr std::array<std::string_view, 4> command_groups{"Prepare", "Work", "Look", "Help"};
 
 std::string operand_text(const Command& command, bool has_own_job) {
   switch (command.operand) {
@@ -41,7 +41,7 @@ std::string example_text(std::string text, bool has_own_job) {
 std::string paragraphs(const std::string& text) {
   std::string out;
   for (const std::string& line : split(text, '\n'))
-    out += (line.starts_with("  ") ? line : wrap(line, kPageColumns, 0)) + "\n";
+    out += (line.starts_with("  ") ? line : wrap(line, page_columns, 0)) + "\n";
   return out;
 }
 
@@ -86,12 +86,12 @@ std::string overview(const std::string& program, bool has_own_job, const Look& l
                               "batch exactly\nonce, keeps bad records apart, and goes on where "
                               "it was interrupted.\n\n");
   out += paint(look, Colour::bold, "Usage") + fmt::format("  {} COMMAND [OPTIONS]\n", program);
-  for (const std::string_view group : kGroups) {
+  for (const std::string_view group : command_groups) {
     out += "\n" + paint(look, Colour::bold, group) + "\n";
     for (const Command& command : commands()) {
       if (command.group != group) continue;
       const std::string usage = command.name + operand_text(command, has_own_job);
-      out += "  " + pad_right(usage, 17) + wrap(command.summary, kPageColumns, 19) + "\n";
+      out += "  " + pad_right(usage, 17) + wrap(command.summary, page_columns, 19) + "\n";
     }
   }
   out += "\n" + paint(look, Colour::bold, "Examples") + "\n";
@@ -109,7 +109,7 @@ std::string overview(const std::string& program, bool has_own_job, const Look& l
   out += wrap(fmt::format("\"{0} help run\" explains a command, \"{0} help csv\" the options of "
                           "a system.",
                           program),
-              kPageColumns, 0) +
+              page_columns, 0) +
          "\n";
   out += "\nExit codes: 0 completed, 1 failed, 2 usage or job file, 3 stopped, 4 busy.\n";
   return out;
@@ -123,13 +123,13 @@ std::string command_page(const Command& command, const std::string& program, boo
                                                        command.flags.empty() ? "" : " [OPTIONS]");
   std::string summary = command.summary;
   if (summary[0] >= 'a' && summary[0] <= 'z') summary[0] = static_cast<char>(summary[0] - 32);
-  out += wrap(summary + ".", kPageColumns, 0) + "\n";
+  out += wrap(summary + ".", page_columns, 0) + "\n";
   if (!command.detail.empty()) out += "\n" + paragraphs(command.detail);
   if (!command.flags.empty()) {
     out += "\n" + paint(look, Colour::bold, "Options") + "\n";
     for (const Flag& flag : command.flags) {
       const std::string usage = flag.value.empty() ? flag.name : flag.name + " " + flag.value;
-      out += "  " + pad_right(usage, 20) + wrap(flag.doc, kPageColumns, 22) + "\n";
+      out += "  " + pad_right(usage, 20) + wrap(flag.doc, page_columns, 22) + "\n";
     }
   }
   out += "\n" + paint(look, Colour::bold, "Examples") + "\n";

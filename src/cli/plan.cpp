@@ -8,7 +8,7 @@
 namespace tranche {
 namespace {
 
-constexpr std::size_t kBatchesShown = 40;
+constexpr std::size_t batches_shown = 40;
 
 int act(const Invocation& invocation) {
   const std::optional<JobSpec> job = take_job(invocation);
@@ -16,7 +16,7 @@ int act(const Invocation& invocation) {
   const auto steps = plan_job(*job);
   if (!steps) return fail(invocation, steps.error());
   if (invocation.has("--json")) return finish_json(plan_json(*steps));
-  return finish(render_plan(*steps, kBatchesShown, data_look()));
+  return finish(render_plan(*steps, batches_shown, data_look()));
 }
 
 }  // namespace

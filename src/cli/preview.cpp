@@ -13,13 +13,13 @@
 namespace tranche {
 namespace {
 
-constexpr std::size_t kRowsMax = 1000;
+constexpr std::size_t rows_max = 1000;
 
 std::optional<std::size_t> row_count(const std::string& text) {
   std::size_t rows = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), rows);
   if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
-  if (rows == 0 || rows > kRowsMax) return std::nullopt;
+  if (rows == 0 || rows > rows_max) return std::nullopt;
   return rows;
 }
 
@@ -43,7 +43,7 @@ int act(const Invocation& invocation) {
     return fail(invocation,
                 make_error(ErrorKind::usage, fmt::format("--rows {}: a number from 1 to {} was "
                                                          "expected",
-                                                         excerpt(text), kRowsMax)));
+                                                         excerpt(text), rows_max)));
   const std::optional<JobSpec> job = take_job(invocation);
   if (!job) return exit_usage;
   const std::string step = invocation.value("--step");

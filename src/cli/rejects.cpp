@@ -12,9 +12,9 @@
 namespace tranche {
 namespace {
 
-constexpr std::array kColumns{"run",    "step",   "batch",     "record", "source",
-                              "line",   "offset", "phase",     "error",  "attempts",
-                              "signal", "raw",    "raw_base64"};
+constexpr std::array reject_columns{"run",    "step",   "batch",     "record", "source",
+                                    "line",   "offset", "phase",     "error",  "attempts",
+                                    "signal", "raw",    "raw_base64"};
 
 void append_csv_field(std::string& out, const std::string& text) {
   if (text.find_first_of("\",\r\n") == std::string::npos) {
@@ -32,8 +32,8 @@ void append_csv_field(std::string& out, const std::string& text) {
 Result<std::string> as_csv(const std::string& json_line) {
   TRANCHE_ASSIGN(const Json reject, Json::parse(json_line));
   std::string out;
-  for (const char* column : kColumns) {
-    if (column != kColumns.front()) out += ',';
+  for (const char* column : reject_columns) {
+    if (column != reject_columns.front()) out += ',';
     const Json& value = reject[column];
     if (!value.is_null()) append_csv_field(out, value.is_string() ? value.text() : value.dump());
   }
@@ -42,7 +42,7 @@ Result<std::string> as_csv(const std::string& json_line) {
 
 std::string csv_header() {
   std::string out;
-  for (const char* column : kColumns) out += (out.empty() ? "" : ",") + std::string(column);
+  for (const char* column : reject_columns) out += (out.empty() ? "" : ",") + std::string(column);
   return out + "\n";
 }
 

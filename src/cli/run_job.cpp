@@ -12,7 +12,7 @@
 namespace tranche {
 namespace {
 
-constexpr std::size_t kBadRecordsShown = 10;
+constexpr std::size_t bad_records_shown = 10;
 
 std::string option_text(const Node& options, std::string_view key) {
   const Node* node = options.find(key);
@@ -37,7 +37,7 @@ void take_bad_records(const RunSummary& summary, SummaryContext& context) {
     published = *count;
   std::uint64_t seen = 0;
   const auto take = [&](const std::string& line) -> Result<void> {
-    if (seen++ >= published && context.bad_records.size() < kBadRecordsShown)
+    if (seen++ >= published && context.bad_records.size() < bad_records_shown)
       context.bad_records.push_back(line);
     return {};
   };
@@ -73,10 +73,9 @@ int exit_code_of(const RunSummary& summary) {
   }
   if (summary.error && summary.error->kind == ErrorKind::busy) return exit_busy;
   // What is wrong before the first batch is the job's or the command line's fault.
-  const bool has_begun = std::any_of(summary.steps.begin(), summary.steps.end(),
-                                     [](const StepSummary& step) {
-                                       return step.batches > step.batches_resumed;
-                                     });
+  const bool has_begun =
+      std::any_of(summary.steps.begin(), summary.steps.end(),
+                  [](const StepSummary& step) { return step.batches > step.batches_resumed; });
   const bool is_wrong = summary.error && (summary.error->kind == ErrorKind::config ||
                                           summary.error->kind == ErrorKind::usage);
   return !has_begun && is_wrong ? exit_usage : exit_failed;

@@ -10,7 +10,7 @@
 namespace tranche {
 namespace {
 
-constexpr std::uint64_t kThreadsMax = 1024;
+constexpr std::uint64_t threads_max = 1024;
 
 bool is_scalar(const Node* node) { return node != nullptr && node->kind == Node::Kind::scalar; }
 
@@ -124,13 +124,13 @@ StepSpec JobReader::step(Node node, std::size_t number) {
   made.mark = node.mark;
   if (!is_map(node, fmt::format("Step {}", number + 1), "- name: load")) return made;
   const bool is_other = take_later_keys(node, "step");
-  static constexpr std::array<std::string_view, 2> kEnds{"read", "write"};
+  static constexpr std::array<std::string_view, 2> run_ends{"read", "write"};
   if (is_other)
     std::erase_if(node.entries, [](const Node::Entry& entry) {
       return entry.key == "tables" || entry.key == "title" || entry.key == "sections";
     });
-  check_options(node, is_other ? without_required(step_options(), kEnds) : step_options(), "step",
-                problems_);
+  check_options(node, is_other ? without_required(step_options(), run_ends) : step_options(),
+                "step", problems_);
   name(node.find("name"), "step");
   if (is_scalar(node.find("name"))) made.name = node.find("name")->text;
   if (const Node* read = node.find("read")) made.read = connector(*read, true, "read");
@@ -303,10 +303,10 @@ WorkersSpec JobReader::workers(Node node) {
     }
   }
   const auto count = is_scalar(number) ? whole_number(number->text) : std::nullopt;
-  if (!count || *count == 0 || *count > kThreadsMax) {
+  if (!count || *count == 0 || *count > threads_max) {
     problem(number->mark, fmt::format("\"workers\" is {}; \"auto\", a number from 1 to {} or "
                                       "\"{{ threads: 4 }}\" was expected",
-                                      kind_name(*number), kThreadsMax));
+                                      kind_name(*number), threads_max));
     return made;
   }
   made.threads = static_cast<std::uint32_t>(*count);

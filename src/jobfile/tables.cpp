@@ -58,7 +58,7 @@ Option on_error_option() {
       std::move(children));
 }
 
-constexpr std::array kLaterKeys{
+constexpr std::array later_key_table{
     LaterKey{"job", "connections", "Give the path of a database where it is used."},
     LaterKey{"job", "schedule", "Start \"tranche run\" from cron or a systemd timer."},
     LaterKey{"step", "query", "Use a step with \"read\", \"process: [sql]\" and \"write\".", true},
@@ -160,10 +160,10 @@ const OptionTable& workers_options() {
   return table;
 }
 
-std::span<const LaterKey> later_keys() { return kLaterKeys; }
+std::span<const LaterKey> later_keys() { return later_key_table; }
 
 const LaterKey* find_later_key(std::string_view place, std::string_view key) {
-  for (const LaterKey& later : kLaterKeys)
+  for (const LaterKey& later : later_key_table)
     if (later.place == place && later.key == key) return &later;
   return nullptr;
 }

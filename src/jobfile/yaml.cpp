@@ -20,7 +20,7 @@ struct Saying {
   std::string_view theirs;
   std::string_view ours;
 };
-constexpr std::array kSayings{
+constexpr std::array sayings{
     Saying{"illegal tab when looking for indentation",
            "The indentation holds a tab; YAML takes spaces only"},
     Saying{"end of map flow not found", "A { is not closed before this; end it with }"},
@@ -268,7 +268,7 @@ class Builder : public YAML::EventHandler {
 std::string say(const std::string& theirs, std::string_view line) {
   if (theirs.find("flow") != std::string::npos && line.find("${") != std::string_view::npos)
     return "Inside { } or [ ] a text with ${...} needs quotes, as in { csv: \"${day}.csv\" }";
-  for (const Saying& saying : kSayings)
+  for (const Saying& saying : sayings)
     if (theirs.find(saying.theirs) != std::string::npos) return std::string(saying.ours);
   return fmt::format("This is not YAML ({}); check indentation and quotes", excerpt(theirs));
 }
@@ -320,7 +320,7 @@ std::optional<Node> parse_yaml(std::string_view text, Problems& problems) {
     const std::optional<Mark> tab = tab_above(lines, error.mark.line);
     problems.push_back(
         {tab ? *tab : lines.mark(error.mark.line, error.mark.column),
-         tab ? std::string(kSayings[0].ours) : say(error.msg, lines.rest(error.mark.line, 0))});
+         tab ? std::string(sayings[0].ours) : say(error.msg, lines.rest(error.mark.line, 0))});
   } catch (const std::exception& error) {
     problems.push_back({{}, fmt::format("The YAML can't be read: {}", excerpt(error.what()))});
   }

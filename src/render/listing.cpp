@@ -14,8 +14,8 @@ namespace {
 
 using Align = TextTable::Align;
 
-constexpr std::size_t kCellColumns = 40;
-constexpr double kMicroseconds = 1e6;
+constexpr std::size_t cell_columns = 40;
+constexpr double microseconds_a_second = 1e6;
 
 Colour state_colour(const std::string& state) {
   if (state == "completed") return Colour::green;
@@ -34,7 +34,7 @@ std::string moment(std::int64_t microseconds) {
 
 double duration_seconds(const RunInfo& run, std::int64_t now_microseconds) {
   const std::int64_t end = run.ended_microseconds != 0 ? run.ended_microseconds : now_microseconds;
-  return static_cast<double>(end - run.started_microseconds) / kMicroseconds;
+  return static_cast<double>(end - run.started_microseconds) / microseconds_a_second;
 }
 
 std::uint64_t written(const RunInfo& run) {
@@ -115,7 +115,7 @@ std::string render_runs(std::span<const RunInfo> runs, std::int64_t now_microsec
          {format_count(rejects), rejects > 0 ? Colour::yellow : Colour::none},
          {parameters_text(run), Colour::dim}});
   }
-  return table.render(look, 0, kCellColumns);
+  return table.render(look, 0, cell_columns);
 }
 
 std::string render_status(const RunInfo& run, std::int64_t now_microseconds, const Look& look) {
@@ -154,7 +154,7 @@ std::string render_status(const RunInfo& run, std::int64_t now_microseconds, con
                {format_count(step.counts.written)},
                {format_count(step.batches)},
                {format_seconds(step.seconds)}});
-  return out + "\n" + table.render(look, 2, kCellColumns);
+  return out + "\n" + table.render(look, 2, cell_columns);
 }
 
 std::string render_checks(std::span<const CheckedStep> steps, const Look& look) {
@@ -171,7 +171,7 @@ std::string render_checks(std::span<const CheckedStep> steps, const Look& look) 
       TextTable table({{"", Align::left}, {"", Align::left}, {"", Align::left}});
       for (const Field& field : schema->fields)
         table.add({{field.name}, {to_string(field.type)}, {field.required ? "not null" : ""}});
-      out += "  " + paint(look, Colour::dim, stage) + "\n" + table.render(look, 4, kCellColumns);
+      out += "  " + paint(look, Colour::dim, stage) + "\n" + table.render(look, 4, cell_columns);
     }
   }
   return out;
@@ -248,7 +248,7 @@ std::string render_preview(std::span<const PreviewStage> stages, const Look& loo
       }
       table.add(std::move(cells));
     }
-    out += table.render(look, 2, kCellColumns);
+    out += table.render(look, 2, cell_columns);
   }
   return out;
 }

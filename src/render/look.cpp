@@ -12,9 +12,9 @@
 namespace tranche {
 namespace {
 
-constexpr std::size_t kGap = 2;
-constexpr std::size_t kTextColumnsMin = 12;  // texts give way down to this, then columns go
-constexpr std::size_t kHidden = SIZE_MAX;    // the width of a column that has no room
+constexpr std::size_t column_gap = 2;
+constexpr std::size_t text_columns_min = 12;    // texts give way down to this, then columns go
+constexpr std::size_t hidden_count = SIZE_MAX;  // the width of a column that has no room
 
 std::string_view environment(const char* name) {
   const char* value = std::getenv(name);
@@ -130,23 +130,23 @@ std::vector<std::size_t> TextTable::widths(const Look& look, std::size_t indent,
   if (!look.is_terminal || widths.empty()) return widths;
   const auto excess = [&] {
     std::size_t total = indent;
-    for (const std::size_t width : widths) total += width == kHidden ? 0 : width + kGap;
-    return total > look.columns + kGap ? total - look.columns - kGap : 0;
+    for (const std::size_t width : widths) total += width == hidden_count ? 0 : width + column_gap;
+    return total > look.columns + column_gap ? total - look.columns - column_gap : 0;
   };
   const auto narrow_texts = [&](std::size_t width_min) {
     for (std::size_t over = excess(); over > 0; --over) {
       std::size_t widest = widths.size();
       for (std::size_t i = 0; i < widths.size(); ++i)
-        if (headings_[i].align == Align::left && widths[i] != kHidden && widths[i] > width_min &&
-            (widest == widths.size() || widths[i] > widths[widest]))
+        if (headings_[i].align == Align::left && widths[i] != hidden_count &&
+            widths[i] > width_min && (widest == widths.size() || widths[i] > widths[widest]))
           widest = i;
       if (widest == widths.size()) return;
       --widths[widest];
     }
   };
-  narrow_texts(kTextColumnsMin);
+  narrow_texts(text_columns_min);
   for (std::size_t i = widths.size(); i-- > 0 && excess() > 0;)
-    if (headings_[i].may_hide) widths[i] = kHidden;
+    if (headings_[i].may_hide) widths[i] = hidden_count;
   narrow_texts(1);
   return widths;
 }
@@ -158,7 +158,7 @@ std::string TextTable::render(const Look& look, std::size_t indent,
   const auto line = [&](auto cell_of) {
     std::string text(indent, ' ');
     for (std::size_t i = 0; i < wide.size(); ++i) {
-      if (wide[i] == kHidden) continue;
+      if (wide[i] == hidden_count) continue;
       const Cell cell = cell_of(i);
       const std::string cut = fit(look, cell.text, wide[i]);
       const bool is_right = headings_[i].align == Align::right;
@@ -166,7 +166,7 @@ std::string TextTable::render(const Look& look, std::size_t indent,
       if (is_right) text += padding;
       text += paint(look, cell.colour, cut);
       if (!is_right) text += padding;
-      text.append(kGap, ' ');
+      text.append(column_gap, ' ');
     }
     while (!text.empty() && text.back() == ' ') text.pop_back();
     out += text + "\n";
@@ -178,7 +178,7 @@ std::string TextTable::render(const Look& look, std::size_t indent,
     line([&](std::size_t i) { return i < row.size() ? row[i] : Cell{}; });
   std::string hidden;
   for (std::size_t i = 0; i < wide.size(); ++i)
-    if (wide[i] == kHidden) hidden += (hidden.empty() ? "" : ", ") + headings_[i].name;
+    if (wide[i] == hidden_count) hidden += (hidden.empty() ? "" : ", ") + headings_[i].name;
   if (!hidden.empty())
     out += std::string(indent, ' ') +
            paint(look, Colour::dim, fit(look, "no room for: " + hidden, look.columns - indent)) +

@@ -9,12 +9,12 @@
 namespace tranche {
 namespace {
 
-constexpr double kRateSeconds = 5;
-constexpr double kLineSeconds = 5;  // between plain lines in the first minute
-constexpr double kLineSecondsLater = 30;
-constexpr std::size_t kNameWidth = 20;
-constexpr std::size_t kBarWidth = 48;
-constexpr std::size_t kBarWidthMin = 8;
+constexpr double rate_seconds = 5;
+constexpr double line_seconds = 5;  // between plain lines in the first minute
+constexpr double line_seconds_later = 30;
+constexpr std::size_t name_width_max = 20;
+constexpr std::size_t bar_width = 48;
+constexpr std::size_t bar_width_min = 8;
 
 std::string bar(const Look& look, double share, std::size_t width) {
   const double filled = std::clamp(share, 0.0, 1.0) * static_cast<double>(width);
@@ -106,9 +106,9 @@ std::string bar_line(const Look& look, const std::string& name, const Pace& pace
     tail = percent_text(pace.share());
   const std::size_t fixed = 2 + display_width(name) + 2 + 2 + display_width(tail) + 1;
   const std::string head = "  " + paint(look, Colour::bold, name) + "  ";
-  if (fixed + kBarWidthMin > look.columns)
+  if (fixed + bar_width_min > look.columns)
     return fit(look, "  " + name + "  " + tail, look.columns - 1);
-  const std::size_t width = std::min(kBarWidth, look.columns - fixed);
+  const std::size_t width = std::min(bar_width, look.columns - fixed);
   return head + bar(look, pace.share(), width) + "  " + tail;
 }
 
@@ -185,7 +185,7 @@ class LiveView : public Observer {
   std::string erased() const { return "\r\x1b[1A\x1b[J"; }
   void draw(const Look& look) {
     if (step_.empty()) return;
-    const std::string name = fit(look, step_, kNameWidth);
+    const std::string name = fit(look, step_, name_width_max);
     std::string out = drawn_ ? erased() : std::string();
     out += bar_line(look, name, pace_, note_) + "\n";
     out += figures_line(look, pace_, 4 + display_width(name));
@@ -228,7 +228,7 @@ class PlainView : public Observer {
                                   event.message == "resumed" ? "goes on" : "begins"));
       case Event::Kind::step_started:
         pace_ = Pace();
-        next_line_seconds_ = kLineSeconds;
+        next_line_seconds_ = line_seconds;
         return line(event.step, event.message.empty() ? "started" : event.message);
       case Event::Kind::step_skipped:
         return line(event.step, event.message.empty() ? "completed earlier" : event.message);
@@ -237,7 +237,7 @@ class PlainView : public Observer {
         pace_.update(event.progress);
         if (pace_.progress().seconds < next_line_seconds_) return;
         next_line_seconds_ = pace_.progress().seconds +
-                             (pace_.progress().seconds < 60 ? kLineSeconds : kLineSecondsLater);
+                             (pace_.progress().seconds < 60 ? line_seconds : line_seconds_later);
         return line(event.step, plain_line(pace_));
       case Event::Kind::retry:
         return line(event.step, event.message);
@@ -259,7 +259,7 @@ class PlainView : public Observer {
   }
   TextWriter write_;
   Pace pace_;
-  double next_line_seconds_ = kLineSeconds;
+  double next_line_seconds_ = line_seconds;
 };
 
 }  // namespace
@@ -270,7 +270,7 @@ void Pace::update(const Progress& now) {
     return;
   last_ = now;
   samples_.emplace_back(now.seconds, now.records);
-  while (samples_.size() > 2 && samples_.front().first < now.seconds - kRateSeconds)
+  while (samples_.size() > 2 && samples_.front().first < now.seconds - rate_seconds)
     samples_.pop_front();
   double share = -1;
   if (now.bytes_total > 0) {

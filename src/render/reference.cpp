@@ -9,8 +9,8 @@
 namespace tranche {
 namespace {
 
-constexpr std::size_t kPageColumns = 80;
-constexpr std::size_t kNameColumns = 18;
+constexpr std::size_t page_columns = 80;
+constexpr std::size_t name_columns = 18;
 
 std::string takes(const Option& option) {
   switch (option.kind) {
@@ -51,15 +51,15 @@ std::string facts(const Option& option) {
 std::string render_options(const OptionTable& table, const Look& look, std::size_t indent) {
   std::string out;
   const std::string margin(indent, ' ');
-  const std::size_t text_at = indent + kNameColumns;
+  const std::size_t text_at = indent + name_columns;
   for (const Option& option : table) {
-    const std::string name = pad_right(option.name, kNameColumns);
+    const std::string name = pad_right(option.name, name_columns);
     out += margin + paint(look, Colour::bold, name);
-    if (display_width(name) > kNameColumns) out += "\n" + std::string(text_at, ' ');
-    out += wrap(option.doc, kPageColumns, text_at) + "\n";
+    if (display_width(name) > name_columns) out += "\n" + std::string(text_at, ' ');
+    out += wrap(option.doc, page_columns, text_at) + "\n";
     if (const std::string more = facts(option); !more.empty())
       out += std::string(text_at, ' ') +
-             paint(look, Colour::dim, wrap(more, kPageColumns, text_at)) + "\n";
+             paint(look, Colour::dim, wrap(more, page_columns, text_at)) + "\n";
     if (!option.children.empty()) out += render_options(option.children, look, indent + 2);
   }
   return out;
@@ -67,7 +67,7 @@ std::string render_options(const OptionTable& table, const Look& look, std::size
 
 std::string render_connector(const Connector& connector, const Look& look) {
   std::string out = paint(look, Colour::bold, connector.name) + "  " +
-                    wrap(connector.summary, kPageColumns, connector.name.size() + 2) + "\n";
+                    wrap(connector.summary, page_columns, connector.name.size() + 2) + "\n";
   const auto part = [&](std::string_view title, const OptionTable& table) {
     if (table.empty()) return;
     out += "\n" + paint(look, Colour::bold, title) + "\n" + render_options(table, look);

@@ -141,11 +141,11 @@ std::string render_error(const Error& error, const Look& look) {
   std::string text = error.message;
   if (!error.where.empty()) text = error.where + ": " + text;
   if (!text.empty() && text.find_last_of(".?!") != text.size() - 1) text += ".";
-  constexpr std::size_t kIndent = 7;  // of "Error: "
+  constexpr std::size_t indent_width = 7;  // of "Error: "
   std::string out = paint(look, Colour::red, "Error:") + " ";
   if (!look.is_terminal) return out + text + "\n";
   const std::vector<std::string> lines = split(text, '\n');
-  out += wrap(lines[0], look.columns - 1, kIndent) + "\n";
+  out += wrap(lines[0], look.columns - 1, indent_width) + "\n";
   for (std::size_t i = 1; i < lines.size(); ++i)
     out += fit(look, lines[i], look.columns - 1) + "\n";
   return out;

@@ -11,7 +11,7 @@
 namespace tranche {
 namespace {
 
-constexpr std::string_view kGoodJob = R"yaml(job: sales
+constexpr std::string_view good_job_text = R"yaml(job: sales
 description: Loads a day's sales.
 params: { day: date, limit: { type: integer, default: 5 } }
 memory: 256MiB
@@ -60,7 +60,7 @@ std::string step_with(std::string_view line) {
 
 TEST(JobFile, BecomesAJobWithEverythingThatItSays) {
   Problems problems;
-  const auto job = parse(kGoodJob, {{"day", "2026-01-31"}}, problems);
+  const auto job = parse(good_job_text, {{"day", "2026-01-31"}}, problems);
   ASSERT_TRUE(job) << format_problems("job.yaml", problems);
   EXPECT_EQ(job->name, "sales");
   EXPECT_EQ(job->base, "jobs");
@@ -104,12 +104,12 @@ TEST(JobFile, ReportsTheErrorsThatTheGoldenFilesShow) {
 }
 
 TEST(JobFile, SaysWhichParameterHasNoValueAndHowToGiveOne) {
-  EXPECT_EQ(errors_of(kGoodJob),
+  EXPECT_EQ(errors_of(good_job_text),
             "The parameter \"day\" (date) has no value; give it with -p day=...\n");
 }
 
 TEST(JobFile, ChecksGivenParametersByTypeAndSuggestsTheName) {
-  const std::string said = errors_of(kGoodJob, {{"day", "31.1.2026"}, {"limt", "3"}});
+  const std::string said = errors_of(good_job_text, {{"day", "31.1.2026"}, {"limt", "3"}});
   EXPECT_NE(said.find("\"31.1.2026\" is not a date"), std::string::npos) << said;
   EXPECT_NE(said.find("The job has no parameter \"limt\"; did you mean \"limit\"?"),
             std::string::npos)
@@ -187,21 +187,21 @@ TEST(JobFile, SurvivesAnyBytes) {
     state = state * 6364136223846793005u + 1442695040888963407u;
     return (state >> 33) % below;
   };
-  constexpr std::string_view kPieces = "{}[]:,-\"'|>&*!%@`#?$\n\t ~<=ab0\xC3\xA9\xFF";
+  constexpr std::string_view yaml_pieces = "{}[]:,-\"'|>&*!%@`#?$\n\t ~<=ab0\xC3\xA9\xFF";
   std::size_t refused = 0;
   for (int round = 0; round < 4000; ++round) {
-    std::string text(kGoodJob);
+    std::string text(good_job_text);
     for (std::uint64_t edits = 1 + next(8); edits > 0; --edits) {
       const std::size_t at = next(text.size());
       switch (next(3)) {
         case 0:
-          text[at] = kPieces[next(kPieces.size())];
+          text[at] = yaml_pieces[next(yaml_pieces.size())];
           break;
         case 1:
           text.erase(at, 1 + next(20));
           break;
         default:
-          text.insert(at, 1, kPieces[next(kPieces.size())]);
+          text.insert(at, 1, yaml_pieces[next(yaml_pieces.size())]);
       }
       if (text.empty()) text = "x";
     }
