@@ -36,6 +36,9 @@ if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
     -Wno-restrict -Wno-stringop-overflow -Wno-stringop-overread
     -Wno-error=array-bounds -Wno-error=maybe-uninitialized -Wno-error=dangling-pointer -Wno-error=free-nonheap-object)
 endif()
+if(CMAKE_CXX_COMPILER_ID MATCHES "Clang")
+  target_compile_options(tranche_flags INTERFACE -Wno-sign-conversion)   # g++'s -Wconversion leaves it out too
+endif()
 target_include_directories(tranche_flags INTERFACE "${PROJECT_SOURCE_DIR}/include" "${PROJECT_SOURCE_DIR}/src")
 target_compile_definitions(tranche_flags INTERFACE
   "TRANCHE_VERSION=\"${PROJECT_VERSION}\"" "TRANCHE_DUCKDB_VERSION=\"${TRANCHE_DUCKDB_VERSION}\"")
