@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <utility>
 
 #include <fmt/format.h>
 
@@ -69,37 +70,50 @@ Result<void> StepRun::commit_group(Group& group) {
   }
 }
 
-// Walks the rejects in record order; the one too many ends the step before anything is written.
-Result<void> StepRun::judge(const Group& group, std::vector<Reject>& rejects, RejectJudge& judge) {
-  sort_by_record(rejects);
-  const auto refuse = [&](std::uint64_t record, const std::string& what) -> Result<void> {
-    const auto* batch = batch_of(group, record);
-    const std::uint64_t number = batch != nullptr ? batch->number : 0;
-    end_.bad_record_count = 0;
-    end_.bad_records.clear();
-    for (const auto& reject : rejects) {
-      if (batch_of(group, reject.record) != batch) continue;
+// Ends the step at the reject of `record`, with nothing of its batch committed.
+Error StepRun::refuse(const Group& group, const RejectRun& refused, std::uint64_t record,
+                      const std::string& what) {
+  const auto* batch = batch_of(group, record);
+  const std::uint64_t number = batch != nullptr ? batch->number : 0;
+  end_.bad_record_count = 0;
+  end_.bad_records.clear();
+  RejectReader reader({group.rejects(), refused});
+  // Counts what passes by on its way to the ledger.
+  const auto feed = [&]() -> Result<const Reject*> {
+    TRANCHE_ASSIGN(const Reject* const reject, reader.next());
+    if (reject != nullptr && batch_of(group, reject->record) == batch) {
       ++end_.bad_record_count;
-      if (end_.bad_records.size() < bad_records_shown) end_.bad_records.push_back(reject);
+      if (end_.bad_records.size() < bad_records_shown) end_.bad_records.push_back(*reject);
     }
-    // Kept unpublished, so that `rejects` can show what failed the run.
-    TRANCHE_TRY(
-        work_.ledger->stage(group.number(), "failed-" + random_id(), group.counts(), rejects));
-    return make_error(
-        ErrorKind::failed,
-        fmt::format("{} Nothing of batch {} was committed; {}{} bad record{} in it. Mend "
-                    "the data, or raise max_rejects (now {}), and run it again.",
-                    what, number, group.rejects_incomplete(number) ? "at least " : "",
-                    end_.bad_record_count, end_.bad_record_count == 1 ? "" : "s",
-                    to_string(work_.reject_limit)));
+    return reject;
   };
-  for (const auto& reject : rejects) {
-    if (!judge.admit(reject.record)) {
-      return refuse(reject.record, fmt::format("{}: {}", place_of(reject), reject.error));
+  // Kept unpublished, so that `rejects` can show what failed the run.
+  TRANCHE_TRY(work_.ledger->stage(group.number(), "failed-" + random_id(), group.counts(), feed));
+  return make_error(
+      ErrorKind::failed,
+      fmt::format("{} Nothing of batch {} was committed; {}{} bad record{} in it. Mend "
+                  "the data, or raise max_rejects (now {}), and run it again.",
+                  what, number, group.rejects_incomplete(number) ? "at least " : "",
+                  end_.bad_record_count, end_.bad_record_count == 1 ? "" : "s",
+                  to_string(work_.reject_limit)));
+}
+
+// Walks the rejects in record order; the one too many ends the step before anything is written.
+// `refused`: by the target, in record order.
+Result<void> StepRun::judge(const Group& group, const RejectRun& refused, RejectJudge& judge) {
+  RejectReader rejects({group.rejects(), refused});
+  std::uint64_t last_record = group.end_record();
+  while (true) {
+    TRANCHE_ASSIGN(const Reject* const reject, rejects.next());
+    if (reject == nullptr) break;
+    if (!judge.admit(reject->record)) {
+      return refuse(group, refused, reject->record,
+                    fmt::format("{}: {}", place_of(*reject), reject->error));
     }
+    last_record = reject->record;
   }
   if (!judge.reach(group.end_record())) {
-    return refuse(rejects.empty() ? group.end_record() : rejects.back().record,
+    return refuse(group, refused, last_record,
                   fmt::format("{} of the first {} records were rejected.", judge.rejected(),
                               group.end_record()));
   }
@@ -114,9 +128,9 @@ Result<void> StepRun::judge(const Group& group, std::vector<Reject>& rejects, Re
 }
 
 Result<void> StepRun::commit_attempt(Group& group) {
-  std::vector<Reject> rejects = group.rejects();
+  RejectRun refused;
   RejectJudge judged = *judge_;
-  TRANCHE_TRY(judge(group, rejects, judged));
+  TRANCHE_TRY(judge(group, refused, judged));
 
   CommittedGroup committed;
   committed.counts = group.counts();
@@ -126,14 +140,17 @@ Result<void> StepRun::commit_attempt(Group& group) {
   committed.counts.written = applied.rows;
   committed.counts.write_rejects = applied.rejects.size();
   if (!applied.rejects.empty()) {
-    for (auto& reject : applied.rejects) rejects.push_back(std::move(reject));
+    sort_by_record(applied.rejects);
+    refused = encode_rejects(std::exchange(applied.rejects, {}));
     judged = *judge_;
-    TRANCHE_TRY(judge(group, rejects, judged));
+    TRANCHE_TRY(judge(group, refused, judged));
   }
   TRANCHE_TRY(reconcile(committed.counts));
   fault_point("applied");
-  if (!rejects.empty() || work_.sink->records_commits()) {
-    TRANCHE_TRY(work_.ledger->stage(group.number(), reject_id, committed.counts, rejects));
+  if (!group.rejects().empty() || !refused.empty() || work_.sink->records_commits()) {
+    RejectReader rejects({group.rejects(), refused});
+    TRANCHE_TRY(work_.ledger->stage(group.number(), reject_id, committed.counts,
+                                    [&] { return rejects.next(); }));
   }
   fault_point("staged");
   auto receipt = committer_->commit();

@@ -70,8 +70,8 @@ Counts Group::counts() const {
   return counts;
 }
 
-std::vector<Reject> Group::rejects() const {
-  std::vector<Reject> all;
+std::vector<Segment> Group::rejects() const {
+  std::vector<Segment> all;
   for (const auto& state : tasks_) {
     all.insert(all.end(), state.result.rejects.begin(), state.result.rejects.end());
   }
@@ -88,7 +88,7 @@ std::uint64_t Group::held_bytes() const {
   std::uint64_t bytes = 0;
   for (const auto& state : tasks_) {
     for (const auto& segment : state.result.segments) bytes += segment.memory_bytes();
-    for (const auto& reject : state.result.rejects) bytes += reject.raw.size() + sizeof(Reject);
+    for (const auto& segment : state.result.rejects) bytes += segment.memory_bytes();
   }
   return bytes;
 }

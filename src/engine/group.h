@@ -46,7 +46,7 @@ class Group {
   // In order of chunks: what the committer takes, and what the group's tasks counted and rejected.
   std::vector<Segment> segments() const;
   Counts counts() const;
-  std::vector<Reject> rejects() const;
+  std::vector<Segment> rejects() const;
   bool rejects_incomplete(std::uint64_t batch) const;
   std::uint64_t held_bytes() const;
   std::uint64_t records() const;

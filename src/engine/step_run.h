@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "core/reject_segment.h"
 #include "engine/budget.h"
 #include "engine/group.h"
 #include "engine/step_engine.h"
@@ -42,7 +43,9 @@ class StepRun {
   Result<void> commit_attempt(Group& group);
   Result<void> record_commit(const CommittedGroup& committed);
   void finish_commit(Group& group, CommittedGroup committed);
-  Result<void> judge(const Group& group, std::vector<Reject>& rejects, RejectJudge& judge);
+  Result<void> judge(const Group& group, const RejectRun& refused, RejectJudge& judge);
+  Error refuse(const Group& group, const RejectRun& refused, std::uint64_t record,
+               const std::string& what);
   Result<void> seal();
 
   // step_engine.cpp

@@ -113,26 +113,26 @@ Result<void> SqliteStepLedger::record_failure(std::uint64_t group, std::uint32_t
 }
 
 Result<void> SqliteStepLedger::stage(std::uint64_t group, const std::string& reject_id,
-                                     const Counts& counts, std::span<const Reject> rejects) {
+                                     const Counts& counts, const RejectFeed& rejects) {
   TRANCHE_ASSIGN(auto transaction, SqliteTransaction::begin(*database_));
-  TRANCHE_TRY(
-      database_->run("INSERT INTO staged (step, group_number, reject_id, counts, rejects, "
-                     "at) VALUES (?, ?, ?, ?, ?, ?)",
-                     step_, group, reject_id, encode_counts(counts), rejects.size(),
-                     system_clock().now_microseconds()));
+  TRANCHE_TRY(database_->run(
+      "INSERT INTO staged (step, group_number, reject_id, counts, rejects, "
+      "at) VALUES (?, ?, ?, ?, 0, ?)",
+      step_, group, reject_id, encode_counts(counts), system_clock().now_microseconds()));
   TRANCHE_TRY(insert_rejects(database_->last_insert_id(), rejects));
   return transaction.commit();
 }
 
-Result<void> SqliteStepLedger::insert_rejects(std::int64_t staged,
-                                              std::span<const Reject> rejects) {
-  if (rejects.empty()) return {};
+Result<void> SqliteStepLedger::insert_rejects(std::int64_t staged, const RejectFeed& rejects) {
+  TRANCHE_ASSIGN(const Reject* next, rejects());
+  if (next == nullptr) return {};
   TRANCHE_ASSIGN(auto insert,
                  database_->prepare("INSERT INTO rejects (staged, position, record, has_position, "
                                     "source, line, offset, phase, error, raw, attempts, signal) "
                                     "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"));
   std::int64_t position = 0;
-  for (const Reject& reject : rejects) {
+  while (next != nullptr) {
+    const Reject& reject = *next;
     insert.bind_integer(1, staged);
     insert.bind_integer(2, position++);
     insert.bind_natural(3, reject.record);
@@ -146,8 +146,9 @@ Result<void> SqliteStepLedger::insert_rejects(std::int64_t staged,
     insert.bind_integer(11, reject.attempts);
     insert.bind_integer(12, reject.signal);
     TRANCHE_TRY(insert.run());
+    TRANCHE_ASSIGN(next, rejects());
   }
-  return {};
+  return database_->run("UPDATE staged SET rejects = ? WHERE number = ?", position, staged);
 }
 
 Result<Counts> SqliteStepLedger::staged_counts(const std::string& reject_id) {

@@ -27,7 +27,7 @@ class SqliteStepLedger final : public StepLedger {
   Result<void> record_failure(std::uint64_t group, std::uint32_t attempt,
                               const std::string& error) override;
   Result<void> stage(std::uint64_t group, const std::string& reject_id, const Counts& counts,
-                     std::span<const Reject> rejects) override;
+                     const RejectFeed& rejects) override;
   Result<Counts> staged_counts(const std::string& reject_id) override;
   Result<void> record_commit(const CommittedGroup& group) override;
   Result<void> forget_commit(std::uint64_t group) override;
@@ -38,7 +38,7 @@ class SqliteStepLedger final : public StepLedger {
  private:
   Result<void> load_batches(StepState& state);
   Result<void> load_commits(StepState& state);
-  Result<void> insert_rejects(std::int64_t staged, std::span<const Reject> rejects);
+  Result<void> insert_rejects(std::int64_t staged, const RejectFeed& rejects);
 
   std::shared_ptr<SqliteDatabase> database_;
   std::int64_t run_;

@@ -1,43 +1,47 @@
 #include "pipeline/pipeline.h"
 
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
 #include "base/file.h"
+#include "core/reject_segment.h"
 
 namespace tranche {
 namespace {
 
-// Segments that wait for their commit in a file that has no name.
+// Segments that wait for their commit, or the end of their task, in a file that has no name.
 class AnonymousSpill final : public SpillFile {
  public:
   explicit AnonymousSpill(File file) : file_(std::move(file)) {}
+  static Result<std::shared_ptr<AnonymousSpill>> create(const std::string& folder) {
+    TRANCHE_ASSIGN(auto file, File::create_anonymous(folder));
+    return std::make_shared<AnonymousSpill>(std::move(file));
+  }
+  // Moves the segments' bytes to the end of the file.
+  static Result<void> take(const std::shared_ptr<AnonymousSpill>& spill,
+                           std::vector<Segment>& segments) {
+    for (auto& segment : segments) {
+      if (!segment.data) continue;
+      TRANCHE_TRY(spill->file_.write_at(*segment.data, spill->bytes_));
+      segment.spill = spill;
+      segment.spill_offset = spill->bytes_;
+      spill->bytes_ += segment.data->size();
+      segment.data.reset();
+    }
+    return {};
+  }
   Result<std::string> read(std::uint64_t offset, std::uint64_t bytes) const override {
     std::string data(bytes, '\0');
     TRANCHE_ASSIGN(const auto count, file_.read_at(data.data(), bytes, offset));
     data.resize(count);
     return data;
   }
-  File& file() { return file_; }
 
  private:
   File file_;
+  std::uint64_t bytes_ = 0;
 };
-
-Result<void> move_to_file(std::vector<Segment>& segments, const std::string& folder) {
-  TRANCHE_ASSIGN(auto file, File::create_anonymous(folder));
-  auto spill = std::make_shared<AnonymousSpill>(std::move(file));
-  std::uint64_t offset = 0;
-  for (auto& segment : segments) {
-    if (!segment.data) continue;
-    TRANCHE_TRY(spill->file().write_at(*segment.data, offset));
-    segment.spill = spill;
-    segment.spill_offset = offset;
-    offset += segment.data->size();
-    segment.data.reset();
-  }
-  return {};
-}
 
 class PipelineWorker final : public Worker {
  public:
@@ -73,30 +77,62 @@ class PipelineWorker final : public Worker {
     held_.clear();
     held_.resize(pipeline_.transforms.size());
     const std::uint64_t encoded_before = encoder_ ? encoder_->rows_encoded() : 0;
-    for (const auto& chunk : task.chunks) TRANCHE_TRY(read(chunk, result));
-    result.counts.read_rejects = result.rejects.size() - transform_rejects_;
+    for (const auto& chunk : task.chunks) {
+      TRANCHE_TRY(read(chunk, result));
+      TRANCHE_TRY(pack_rejects(task, 0));
+    }
+    result.counts.read_rejects = rejects_packed_ - transform_rejects_;
     for (std::size_t stage = 0; stage < held_.size(); ++stage) {
       if (pipeline_.transforms[stage]->scope() == Transform::Scope::batch) {
         TRANCHE_TRY(transform(stage, held_[stage], result));
         held_[stage].clear();
+        TRANCHE_TRY(pack_rejects(task, stage + 1));
       }
     }
+    TRANCHE_ASSIGN(result.rejects, merge_rejects(std::exchange(runs_, {})));
+    if (task.spill) TRANCHE_TRY(spill(result.rejects));
     if (encoder_) {
       TRANCHE_ASSIGN(result.segments, encoder_->finish());
       result.counts.encoded = encoder_->rows_encoded() - encoded_before;
-      if (task.spill) TRANCHE_TRY(move_to_file(result.segments, pipeline_.spill_folder));
+      if (task.spill) TRANCHE_TRY(spill(result.segments));
     } else {
       result.counts.encoded = result.counts.offered;
     }
-    std::stable_sort(result.rejects.begin(), result.rejects.end(),
-                     [](const Reject& a, const Reject& b) { return a.record < b.record; });
-    for (auto& reject : result.rejects) reject.attempts = task.attempt;
+    spill_.reset();
     return result;
+  }
+
+  // Encodes the rejects of a chunk, or of a transform that took the whole batch, behind those of
+  // their run: of the batch's chunks (0), or of a transform.
+  Result<void> pack_rejects(const Task& task, std::size_t run) {
+    if (rejects_.empty()) return {};
+    std::stable_sort(rejects_.begin(), rejects_.end(),
+                     [](const Reject& a, const Reject& b) { return a.record < b.record; });
+    for (auto& reject : rejects_) reject.attempts = task.attempt;
+    auto packed = encode_rejects(rejects_);
+    rejects_packed_ += rejects_.size();
+    rejects_ = std::vector<Reject>();  // gives the memory back, as clear() would not
+    if (task.spill) TRANCHE_TRY(spill(packed));
+    std::move(packed.begin(), packed.end(), std::back_inserter(runs_[run]));
+    return {};
+  }
+
+  // To the one file of the task.
+  Result<void> spill(std::vector<Segment>& segments) {
+    if (segments.empty()) return {};
+    if (!spill_) {
+      TRANCHE_ASSIGN(spill_, AnonymousSpill::create(pipeline_.spill_folder));
+    }
+    return AnonymousSpill::take(spill_, segments);
   }
 
   // Instances and the encoder are made once a worker, and again after an error.
   Result<void> prepare() {
     transform_rejects_ = 0;
+    rejects_packed_ = 0;
+    rejects_.clear();
+    runs_.assign(pipeline_.transforms.size() + 1, {});
+    spill_.reset();
     while (instances_.size() < pipeline_.transforms.size()) {
       TRANCHE_ASSIGN(auto instance, pipeline_.transforms[instances_.size()]->instance(scope_));
       instances_.push_back(std::move(instance));
@@ -110,7 +146,7 @@ class PipelineWorker final : public Worker {
   Result<void> read(const Slice& chunk, ChunkResult& result) {
     TRANCHE_ASSIGN(auto reader, pipeline_.source->open(chunk, scope_));
     while (true) {
-      TRANCHE_ASSIGN(auto page, reader->next(result.rejects));
+      TRANCHE_ASSIGN(auto page, reader->next(rejects_));
       if (!page) break;
       result.counts.read += page->rows();
       TRANCHE_TRY(pass_on(0, std::move(page), result));
@@ -134,7 +170,7 @@ class PipelineWorker final : public Worker {
 
   Result<void> transform(std::size_t stage, const std::vector<std::unique_ptr<Page>>& pages,
                          ChunkResult& result) {
-    const std::size_t before = result.rejects.size();
+    const std::size_t before = rejects_.size();
     auto consume = [&](std::unique_ptr<Page> page) {
       return pass_on(stage + 1, std::move(page), result);
     };
@@ -145,9 +181,9 @@ class PipelineWorker final : public Worker {
     transform_rejects_ += rejects.size();
     result.rejects_incomplete =
         result.rejects_incomplete || instances_[stage]->rejects_incomplete();
-    result.rejects.insert(result.rejects.begin() + static_cast<std::ptrdiff_t>(before),
-                          std::make_move_iterator(rejects.begin()),
-                          std::make_move_iterator(rejects.end()));
+    rejects_.insert(rejects_.begin() + static_cast<std::ptrdiff_t>(before),
+                    std::make_move_iterator(rejects.begin()),
+                    std::make_move_iterator(rejects.end()));
     return {};
   }
 
@@ -156,7 +192,11 @@ class PipelineWorker final : public Worker {
   std::vector<std::unique_ptr<TransformInstance>> instances_;
   std::unique_ptr<Encoder> encoder_;
   std::vector<std::vector<std::unique_ptr<Page>>> held_;  // what each stage has yet to process
-  std::uint64_t transform_rejects_ = 0;                   // among the result's rejects
+  std::vector<Reject> rejects_;                           // of the chunk, or the transform, in work
+  std::vector<RejectRun> runs_;                           // those before them
+  std::uint64_t rejects_packed_ = 0;                      // in runs_
+  std::uint64_t transform_rejects_ = 0;                   // among the task's rejects
+  std::shared_ptr<AnonymousSpill> spill_;                 // of the task; made when it is needed
 };
 
 }  // namespace

@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include "base/process.h"
+#include "core/reject_segment.h"
 #include "executors/threads.h"
 #include "pipeline/pipeline.h"
 #include "plan/planner.h"
@@ -209,10 +210,15 @@ Result<Counts> check_batches(const BatchStep& step, const StepSurroundings& surr
     Task task;
     task.batch = batch->number;
     task.chunks = batch->chunks;
-    TRANCHE_ASSIGN(const auto result, worker->work(task));
+    TRANCHE_ASSIGN(auto result, worker->work(task));
     counts.planned += batch->records();
     counts.add(result.counts);
-    for (const auto& reject : result.rejects) TRANCHE_TRY(take(reject));
+    RejectReader rejects({std::move(result.rejects)});
+    while (true) {
+      TRANCHE_ASSIGN(const Reject* const reject, rejects.next());
+      if (reject == nullptr) break;
+      TRANCHE_TRY(take(*reject));
+    }
   }
 }
 

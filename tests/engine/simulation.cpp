@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "core/reject_segment.h"
+
 namespace tranche::simulation {
 namespace {
 
@@ -35,10 +37,14 @@ class SimulatedLedger final : public StepLedger {
     return fault_.step([] {});
   }
   Result<void> stage(std::uint64_t, const std::string& id, const Counts& counts,
-                     std::span<const Reject> rejects) override {
-    return fault_.step([&] {
-      world_.staged[id] = {counts, std::vector<Reject>(rejects.begin(), rejects.end())};
-    });
+                     const RejectFeed& rejects) override {
+    std::vector<Reject> fed;
+    while (true) {
+      TRANCHE_ASSIGN(const Reject* const reject, rejects());
+      if (reject == nullptr) break;
+      fed.push_back(*reject);
+    }
+    return fault_.step([&] { world_.staged[id] = {counts, std::move(fed)}; });
   }
   Result<Counts> staged_counts(const std::string& id) override {
     auto found = world_.staged.find(id);
@@ -77,14 +83,23 @@ std::vector<std::uint64_t> rows_of(const Segment& segment) {
 
 class SimulatedCommitter final : public Committer {
  public:
-  SimulatedCommitter(World& world, Fault& fault) : world_(world), fault_(fault) {}
+  SimulatedCommitter(World& world, Fault& fault, const Job& job)
+      : world_(world), fault_(fault), job_(job) {}
   Result<Applied> apply(std::uint64_t group, std::span<const Segment> segments,
                         const std::string& reject_id) override {
     rows_.clear();
     Applied applied;
     TRANCHE_TRY(fault_.step([&] {
       for (const auto& segment : segments) {
-        for (const auto row : rows_of(segment)) rows_.push_back(row);
+        for (const auto row : rows_of(segment)) {
+          if (job_.refused_every == 0 || row % job_.refused_every != 0) {
+            rows_.push_back(row);
+            continue;
+          }
+          Reject reject("refused");
+          reject.record = row;
+          applied.rejects.push_back(reject);
+        }
       }
     }));
     receipt_ = Receipt{};
@@ -104,6 +119,7 @@ class SimulatedCommitter final : public Committer {
  private:
   World& world_;
   Fault& fault_;
+  const Job& job_;
   std::vector<std::uint64_t> rows_;
   Receipt receipt_;
 };
@@ -129,7 +145,7 @@ class SimulatedSink final : public Sink {
     return make_error(ErrorKind::bug, "Not simulated.");
   }
   Result<std::unique_ptr<Committer>> committer() override {
-    return std::unique_ptr<Committer>(std::make_unique<SimulatedCommitter>(world_, fault_));
+    return std::unique_ptr<Committer>(std::make_unique<SimulatedCommitter>(world_, fault_, job_));
   }
   Result<std::optional<Receipt>> find_receipt(std::uint64_t group) override {
     for (const auto& [receipt, rows] : world_.target) {
@@ -183,6 +199,7 @@ class ShuffledExecutor final : public Executor {
  private:
   ChunkResult work(const Task& task) const {
     ChunkResult result;
+    std::vector<Reject> rejects;
     std::string bytes;
     if (task.kind == Task::Kind::merge) {
       for (const auto& segment : task.segments) bytes += *segment.data;
@@ -195,17 +212,19 @@ class ShuffledExecutor final : public Executor {
         if (job_.bad_every != 0 && record % job_.bad_every == 0) {
           Reject reject("bad");
           reject.record = record;
-          result.rejects.push_back(reject);
-          result.rejects_incomplete = result.rejects.size() >= job_.rejects_enough;
-          if (result.rejects_incomplete) return result;
-          continue;
+          rejects.push_back(reject);
+          result.rejects_incomplete = rejects.size() >= job_.rejects_enough;
+          if (!result.rejects_incomplete) continue;
+          result.rejects = encode_rejects(rejects);
+          return result;
         }
         bytes.append(reinterpret_cast<const char*>(&record), sizeof record);
       }
     }
     const auto rows = bytes.size() / sizeof(std::uint64_t);
     result.counts.read = rows;
-    result.counts.read_rejects = result.rejects.size();
+    result.counts.read_rejects = rejects.size();
+    result.rejects = encode_rejects(rejects);
     result.counts.offered = rows;
     result.counts.encoded = rows;
     result.segments.push_back(Segment::make(bytes, rows));
@@ -245,7 +264,8 @@ std::vector<BatchPlan> plan_of(const Job& job) {
 std::vector<std::uint64_t> expected_rows(const Job& job) {
   std::vector<std::uint64_t> rows;
   for (std::uint64_t record = 0; record < job.records; ++record) {
-    if (job.bad_every == 0 || record % job.bad_every != 0) rows.push_back(record);
+    if (job.bad_every != 0 && record % job.bad_every == 0) continue;
+    if (job.refused_every == 0 || record % job.refused_every != 0) rows.push_back(record);
   }
   return rows;
 }

@@ -21,7 +21,7 @@ struct Fault {
   std::uint64_t at = 0;  // 0: never
   bool after = false;
   ErrorKind kind = ErrorKind::failed;
-  bool once = false;  // the error passes by itself; else the engine is dead from then on
+  bool once = false;         // the error passes by itself; else the engine is dead from then on
   std::uint64_t length = 1;  // of `once`: so many steps in a row
   std::uint64_t steps = 0;
   bool dead = false;
@@ -60,6 +60,7 @@ struct Job {
   std::uint64_t chunk_records = 25;
   std::uint64_t batches_a_group = 1;
   std::uint64_t bad_every = 0;
+  std::uint64_t refused_every = 0;  // rows divisible by it are refused by the target
   bool target_records_commits = true;
   bool merges = false;
   bool whole_batches = false;

@@ -11,13 +11,15 @@ void expect_whole(const World& world, const Job& job, const std::string& what) {
   EXPECT_EQ(world.sealed, expected_rows(job)) << what;
   EXPECT_EQ(world.ledger.seal, SealState::sealed) << what;
   std::vector<std::uint64_t> bad;
-  for (std::uint64_t r = 0; job.bad_every != 0 && r < job.records; r += job.bad_every)
-    bad.push_back(r);
+  const auto is_bad = [](std::uint64_t r, std::uint64_t every) { return every && r % every == 0; };
+  for (std::uint64_t r = 0; r < job.records; ++r) {
+    if (is_bad(r, job.bad_every) || is_bad(r, job.refused_every)) bad.push_back(r);
+  }
   EXPECT_EQ(published_rejects(world), bad) << what;
 }
 
 std::vector<Job> kinds_of_jobs() {
-  std::vector<Job> jobs(5);
+  std::vector<Job> jobs(7);
   jobs[0].bad_every = 13;
   jobs[1].target_records_commits = false;
   jobs[1].bad_every = 13;
@@ -26,6 +28,12 @@ std::vector<Job> kinds_of_jobs() {
   jobs[2].target_records_commits = false;
   jobs[3].whole_batches = true;
   jobs[4].records = 0;
+  jobs[5].bad_every = 1;  // nothing but rejects
+  jobs[5].merges = true;
+  jobs[5].batches_a_group = 3;
+  jobs[5].target_records_commits = false;
+  jobs[6].bad_every = 5;
+  jobs[6].refused_every = 3;  // among what the workers rejected, and elsewhere
   return jobs;
 }
 

@@ -53,6 +53,12 @@ class LedgerTest : public TemporaryFolder {
   }
 };
 
+RejectFeed feed(std::vector<Reject> rejects) {
+  return [rejects = std::move(rejects), at = std::size_t{0}]() mutable -> Result<const Reject*> {
+    return at == rejects.size() ? nullptr : &rejects[at++];
+  };
+}
+
 BatchPlan batch(std::uint64_t number, std::uint64_t group) {
   Slice slice{.input = 1,
               .begin = 100 * number,
@@ -273,9 +279,9 @@ TEST_F(LedgerTest, PublishesOnlyTheRejectsThatACommitCarries) {
   ASSERT_TRUE(port->append_plan(batches, true));
   const std::vector<Reject> first = {reject(12), reject(3)};
   const std::vector<Reject> second = {reject(25)};
-  ASSERT_TRUE(port->stage(0, "lost", committed(0).counts, second));
-  ASSERT_TRUE(port->stage(0, "r0", committed(0).counts, first));
-  ASSERT_TRUE(port->stage(1, "r1", committed(1).counts, second));
+  ASSERT_TRUE(port->stage(0, "lost", committed(0).counts, feed(second)));
+  ASSERT_TRUE(port->stage(0, "r0", committed(0).counts, feed(first)));
+  ASSERT_TRUE(port->stage(1, "r1", committed(1).counts, feed(second)));
   EXPECT_TRUE(rejects_of(*ledger, KeptRejects::published).empty());
   EXPECT_EQ(rejects_of(*ledger, KeptRejects::unpublished).size(), 3U);
 
@@ -301,9 +307,23 @@ TEST_F(LedgerTest, PublishesOnlyTheRejectsThatACommitCarries) {
   EXPECT_EQ(rejects_of(*ledger, KeptRejects::published, 1).size(), 1U);
 }
 
+TEST_F(LedgerTest, StagesNothingWhenTheRejectsCantAllBeRead) {
+  auto ledger = open_with_step();
+  auto port = ledger->step_ledger(run_a, "load").value();
+  const std::vector<Reject> rejects = {reject(3), reject(12)};
+  std::size_t at = 0;
+  const auto staged = port->stage(0, "r0", committed(0).counts, [&]() -> Result<const Reject*> {
+    if (at == 1) return make_error(ErrorKind::failed, "Damaged.");
+    return &rejects[at++];
+  });
+  EXPECT_EQ(staged.error().message, "Damaged.");
+  EXPECT_FALSE(port->staged_counts("r0"));
+  EXPECT_TRUE(rejects_of(*ledger, KeptRejects::unpublished).empty());
+}
+
 TEST_F(LedgerTest, KnowsTheCountsThatWereStagedForACommitThatOnlyTheTargetHas) {
   auto port = open_with_step()->step_ledger(run_a, "load").value();
-  ASSERT_TRUE(port->stage(0, "r0", committed(0).counts, {}));
+  ASSERT_TRUE(port->stage(0, "r0", committed(0).counts, feed({})));
   EXPECT_EQ(port->staged_counts("r0")->read, 9U);
   EXPECT_EQ(port->staged_counts("r1").error().kind, ErrorKind::failed);
 }

@@ -68,10 +68,13 @@ class Load:
     memory_mib: int = 256
     workers: int = 2
     batch: str = ""
+    rejected: bool = False  # every record
 
     def job(self):
+        columns = COLUMNS.replace("sku: varchar", "sku: integer") if self.rejected else COLUMNS
         return (f"job: {self.name}\nmemory: {self.memory_mib}MiB\nsteps:\n  - name: load\n"
-                f"    read:\n      csv: sales.csv\n{COLUMNS}"
+                f"    read:\n      csv: sales.csv\n{columns}"
+                + ("    on_error: { max_rejects: 100% }\n" if self.rejected else "")
                 + (f"    batch: {self.batch}\n" if self.batch else "")
                 + (SQL if self.sql else "")
                 + f"    workers: {self.workers}\n    write:\n      {SINKS[self.sink]}\n")
@@ -85,6 +88,8 @@ LOADS = [
     Load("csv-to-csv-in-128MiB", "csv", memory_mib=128),
     Load("csv-to-csv-with-7-workers", "csv", workers=7),
     Load("csv-to-parquet-with-a-lookup-and-7-workers", "parquet", sql=True, workers=7),
+    Load("csv-to-parquet-all-rejected", "parquet", rejected=True),
+    Load("csv-to-parquet-with-a-lookup-all-rejected", "parquet", sql=True, rejected=True),
 ]
 
 # More than 256 MiB in work: refused before the start, with a budget that does.
@@ -214,7 +219,9 @@ class Budget(unittest.TestCase):
         print(f"{load.name}: peak {outcome.peak / MIB:.0f} of {load.memory_mib} MiB in "
               f"{outcome.samples} samples, {outcome.seconds:.1f} s", flush=True)
         self.assertEqual(outcome.exit_code, 0, outcome.message)
-        self.assertEqual(outcome.summary["steps"][0]["read"], self.records)
+        step = outcome.summary["steps"][0]
+        self.assertEqual(step["read"], 0 if load.rejected else self.records)
+        self.assertEqual(step["rejected"], self.records if load.rejected else 0)
         self.assertGreater(outcome.samples, 10)
         self.assertLessEqual(outcome.peak, load.memory_mib * MIB)
 

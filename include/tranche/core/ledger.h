@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <span>
 #include <string>
@@ -21,6 +22,9 @@ struct CommittedGroup {
   Receipt receipt;
   Counts counts;
 };
+
+// Gives rejects one by one, each valid until the next call; nullptr behind the last one.
+using RejectFeed = std::function<Result<const Reject*>()>;
 
 enum class SealState { open, intended, sealed };
 
@@ -43,9 +47,10 @@ class StepLedger {
   virtual Result<void> record_failure(std::uint64_t group, std::uint32_t attempt,
                                       const std::string& error) = 0;
   // Keeps what a commit is about to publish, under `reject_id`, unpublished until a commit carries
-  // the id: the counts of the group, and its rejects (perhaps none).
+  // the id: the counts of the group, and its rejects (perhaps none). All of it or nothing; of the
+  // rejects a bounded part is in memory. Errors: those of the feed, too.
   virtual Result<void> stage(std::uint64_t group, const std::string& reject_id,
-                             const Counts& counts, std::span<const Reject> rejects) = 0;
+                             const Counts& counts, const RejectFeed& rejects) = 0;
   // The counts that were staged under `reject_id`: for a commit that the target has and the ledger
   // does not. Errors: failed, when nothing was staged under it.
   virtual Result<Counts> staged_counts(const std::string& reject_id) = 0;

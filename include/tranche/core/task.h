@@ -12,7 +12,6 @@
 
 #include <tranche/core/counts.h>
 #include <tranche/core/plan.h>
-#include <tranche/core/reject.h>
 #include <tranche/core/segment.h>
 
 namespace tranche {
@@ -28,13 +27,13 @@ struct Task {
   std::uint32_t attempt = 1;
   std::vector<Slice> chunks;      // process
   std::vector<Segment> segments;  // merge: of the whole group, in order
-  bool spill = false;             // hand over segments in files rather than in memory
+  bool spill = false;             // hand over segments, and rejects, in files rather than in memory
 };
 
 struct ChunkResult {
   Counts counts;
   std::vector<Segment> segments;
-  std::vector<Reject> rejects;  // in record order
+  std::vector<Segment> rejects;  // encoded (core/reject_segment.h), in record order
   // Only the first rejects were looked for (WorkerScope::rejects_enough) and nothing was encoded of
   // what a transform gave: it must not be committed.
   bool rejects_incomplete = false;
