@@ -4,6 +4,7 @@ import os
 import pathlib
 import signal
 import sys
+import time
 import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
@@ -89,7 +90,7 @@ class Stops(unittest.TestCase):
     """A run that is asked to end does so behind a batch, with exit code 3, and the same command goes on."""
 
     def stop(self, sink, how):
-        job = job_text(WRITES[sink], SQL, rows=150)
+        job = job_text(WRITES[sink], SQL, rows=100)
         with new_scene(job, 2) as scene:
             done = scene.run()
             self.assertEqual(0, done.code, done)
@@ -100,7 +101,12 @@ class Stops(unittest.TestCase):
             watch = scene.watch()
             scenes.wait_until(lambda: watch.look().commits >= 3 or process.poll() is not None, "no commits")
             watch.close()
+            # Frozen while it is asked, since it would be done before a command had even started; and for
+            # longer than the time between two of its looks at the ledger.
+            os.killpg(process.pid, signal.SIGSTOP)
             how(scene, process)
+            time.sleep(0.3)
+            os.killpg(process.pid, signal.SIGCONT)
             done = scene.finish(process)
             self.assertEqual(3, done.code, done)
             state = scene.look()
