@@ -35,7 +35,8 @@ struct StringRef {
     ref.length = static_cast<std::uint32_t>(bytes.size());
     if (bytes.size() <= 12) {
       char inlined[12] = {};
-      std::memcpy(inlined, bytes.data(), bytes.size());
+      // An empty view may point nowhere, which memcpy does not take.
+      if (!bytes.empty()) std::memcpy(inlined, bytes.data(), bytes.size());
       std::memcpy(ref.head, inlined, 4);
       std::memcpy(ref.tail, inlined + 4, 8);
     } else {
