@@ -7,6 +7,7 @@
 
 #include <tranche/core/type.h>
 #include "base/text.h"
+#include "core/option_value.h"
 
 namespace tranche {
 namespace {
@@ -14,29 +15,17 @@ namespace {
 constexpr std::uint64_t millionths_of_all = 1'000'000;
 constexpr std::size_t share_digits_max = 4;  // behind the point of a percentage
 
-std::optional<std::uint64_t> parse_digits(std::string_view text) {
-  if (text.empty()) return std::nullopt;
-  std::uint64_t value = 0;
-  for (const char c : text) {
-    if (c < '0' || c > '9') return std::nullopt;
-    if (__builtin_mul_overflow(value, std::uint64_t{10}, &value) ||
-        __builtin_add_overflow(value, static_cast<std::uint64_t>(c - '0'), &value))
-      return std::nullopt;
-  }
-  return value;
-}
-
 // "0.1" (per cent): 1000 millionths; nullopt when it is no number of 0 to 100.
 std::optional<std::uint64_t> parse_millionths(std::string_view text) {
   const std::size_t point = text.find('.');
-  const std::optional<std::uint64_t> whole = parse_digits(text.substr(0, point));
+  const std::optional<std::uint64_t> whole = option_value::parse_count(text.substr(0, point));
   if (!whole || *whole > 100) return std::nullopt;
   std::uint64_t fraction = 0;
   if (point != std::string_view::npos) {
     std::string digits(text.substr(point + 1));
     if (digits.empty() || digits.size() > share_digits_max) return std::nullopt;
     digits.resize(share_digits_max, '0');
-    const std::optional<std::uint64_t> parsed = parse_digits(digits);
+    const std::optional<std::uint64_t> parsed = option_value::parse_count(digits);
     if (!parsed) return std::nullopt;
     fraction = *parsed;
   }
@@ -57,7 +46,7 @@ Result<RejectLimit> parse_reject_limit(std::string_view text) {
   const bool is_share = digits.ends_with('%');
   if (is_share) digits = trim(digits.substr(0, digits.size() - 1));
   const std::optional<std::uint64_t> value =
-      is_share ? parse_millionths(digits) : parse_digits(digits);
+      is_share ? parse_millionths(digits) : option_value::parse_count(digits);
   if (!value)
     return make_error(
         ErrorKind::config,
