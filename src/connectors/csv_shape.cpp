@@ -27,7 +27,7 @@ class Sampler {
     CsvCursor::Use use;
     use.begin = begin;
     use.end = input_.bytes;
-    CsvCursor cursor(file, input_.name, dialect_, false, use);
+    CsvCursor cursor(file, input_.name, dialect_, false, CsvCursor::Find::records, use);
     for (std::size_t seen = 0; seen < records_max;) {
       TRANCHE_ASSIGN(const auto block, cursor.next());
       if (block.empty()) break;
@@ -42,14 +42,14 @@ class Sampler {
  private:
   void add(const char* begin, const CsvRecord& record, Sample& sample) {
     const char* const end = begin + record.bytes;
-    const std::size_t count = splitter_.split(begin, begin, end, record.quoted, nullptr, 0);
+    const std::size_t count = splitter_.split(begin, begin, end, record.quoted, {});
     if (sample.names.empty()) {
       for (std::size_t i = 0; i < count; ++i) sample.names.push_back(fmt::format("column{}", i));
       sample.guesses.resize(count);
     }
     if (count != sample.names.size()) return;  // rejected later; it tells nothing about types
     fields_.resize(count);
-    splitter_.split(begin, begin, end, record.quoted, fields_.data(), count);
+    splitter_.split(begin, begin, end, record.quoted, {fields_.data(), 1, count});
     for (std::size_t i = 0; i < count; ++i) {
       std::string text = splitter_.text(begin, fields_[i]);
       const bool is_null =

@@ -42,7 +42,8 @@ class CsvSource final : public TextSource {
   std::unique_ptr<RecordCursor> cursor(const File& file, std::size_t input,
                                        const RecordCursor::Use& use) const override {
     return std::make_unique<CsvCursor>(file, files().inputs[input].name, dialect_,
-                                       shapes_->files[input].columns->empty_line_is_record, use);
+                                       shapes_->files[input].columns->empty_line_is_record,
+                                       CsvCursor::Find::records, use);
   }
 
  protected:

@@ -41,7 +41,7 @@ void CsvConverter::run(const Target& target, Parse parse) {
   T* out = target.column.values<T>() + target.first_row;
   const CsvField* field = target.fields;
   const char* const base = target.block.base;
-  for (std::size_t row = 0; row < target.block.rows; ++row, ++out, field += target.block.stride) {
+  for (std::size_t row = 0; row < target.block.rows; ++row, ++out, ++field) {
     if (is_null(base, *field)) {
       *out = T();
       target.column.set_null(target.first_row + row);
@@ -87,7 +87,7 @@ void CsvConverter::convert_decimal(const Target& target, Type type) {
 void CsvConverter::convert(const Block& block, std::size_t field, const Field& type,
                            std::uint32_t column_number, Column& column, std::size_t first_row,
                            Arena& arena, std::vector<CsvBadValue>& bad) {
-  const Target target{block, block.fields + field, type, column_number,
+  const Target target{block, block.fields + field * block.stride, type, column_number,
                       column, first_row,           arena, bad};
   const auto integer = [](std::string_view text, auto& out) { return parse_integer(text, out); };
   switch (type.type.id) {

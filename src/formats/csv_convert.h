@@ -28,7 +28,7 @@ class CsvConverter {
  public:
   CsvConverter(const CsvDialect& dialect, const CsvFields& splitter);
 
-  // The fields of rows that lie `stride` apart; absent fields are null.
+  // A table of columns of fields, each `stride` behind the one before; absent fields are null.
   struct Block {
     const char* base = nullptr;
     const CsvField* fields = nullptr;

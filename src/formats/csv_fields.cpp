@@ -1,5 +1,6 @@
 #include "formats/csv_fields.h"
 
+#include <algorithm>
 #include <cstring>
 
 namespace tranche {
@@ -13,20 +14,33 @@ CsvFields::CsvFields(const CsvDialect& dialect)
       quotes_(dialect.quote, dialect.escape) {}
 
 std::size_t CsvFields::split(const char* base, const char* begin, const char* end, bool quoted,
-                             CsvField* out, std::size_t fields_max) const {
-  if (!quoted && delimiter_.size() == 1 && !trim_) {
-    return split_plain(base, begin, end, out, fields_max);
+                             const Out& out) const {
+  if (!quoted && delimiter_.size() == 1 && !trim_) return split_plain(base, begin, end, out);
+  return split_any(base, begin, end, out);
+}
+
+void CsvFields::place(const char* base, std::uint32_t begin, std::span<const std::uint32_t> ends,
+                      bool quoted, const Out& out) const {
+  const std::size_t count = std::min(ends.size(), out.fields_max);
+  CsvField* to = out.first;
+  for (std::size_t i = 0; i < count; ++i, to += out.stride) {
+    const std::uint32_t end = ends[i];
+    *to = CsvField{begin, end - begin};
+    if (quoted && end != begin && base[begin] == quote_) [[unlikely]] {
+      *to = CsvField{begin + 1, end - begin - 2};
+      const bool escaped = std::memchr(base + begin + 1, quote_, end - begin - 2) != nullptr;
+      to->marks |= CsvField::quoted_mark | (escaped ? CsvField::escaped_mark : 0);
+    }
+    begin = end + 1;
   }
-  return split_any(base, begin, end, out, fields_max);
 }
 
 std::size_t CsvFields::split_plain(const char* base, const char* begin, const char* end,
-                                   CsvField* out, std::size_t fields_max) const {
+                                   const Out& out) const {
   std::size_t count = 0;
   auto start = static_cast<std::uint32_t>(begin - base);
   const auto put = [&](std::uint32_t stop) {
-    if (count < fields_max) out[count] = CsvField{start, stop - start};
-    ++count;
+    out.put(count++, CsvField{start, stop - start});
     start = stop + 1;
   };
   for (const char* p = begin; p < end; p += 16) {
@@ -77,7 +91,7 @@ CsvField CsvFields::make(const char* base, const char* begin, const char* end) c
 }
 
 std::size_t CsvFields::split_any(const char* base, const char* begin, const char* end,
-                                 CsvField* out, std::size_t fields_max) const {
+                                 const Out& out) const {
   std::size_t count = 0;
   const char* p = begin;
   while (true) {
@@ -98,8 +112,7 @@ std::size_t CsvFields::split_any(const char* base, const char* begin, const char
       while (trim_ && last > start && is_blank(last[-1])) --last;
       field = make(base, start, last);
     }
-    if (count < fields_max) out[count] = field;
-    ++count;
+    out.put(count++, field);
     if (stop == end) return count;
     p = stop + delimiter_.size();
   }

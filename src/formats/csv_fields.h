@@ -5,6 +5,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -31,11 +32,22 @@ class CsvFields {
  public:
   explicit CsvFields(const CsvDialect& dialect);
 
-  // Splits [begin, end), a record without fault, into at most `fields_max` fields at `out`,
-  // relative to `base`; returns how many it has, which may be more. REQUIRES search_padding_bytes
-  // behind end.
+  // Where fields go: one behind the other, or `stride` apart in a table of columns.
+  struct Out {
+    CsvField* first = nullptr;
+    std::size_t stride = 1;
+    std::size_t fields_max = 0;  // what is beyond is counted only
+    void put(std::size_t index, CsvField field) const {
+      if (index < fields_max) first[index * stride] = field;
+    }
+  };
+  // Splits [begin, end), a record without fault, into fields relative to `base`; returns how many
+  // it has. REQUIRES search_padding_bytes behind end.
   std::size_t split(const char* base, const char* begin, const char* end, bool quoted,
-                    CsvField* out, std::size_t fields_max) const;
+                    const Out& out) const;
+  // The same for a record whose fields end at `ends`, relative to `base`.
+  void place(const char* base, std::uint32_t begin, std::span<const std::uint32_t> ends,
+             bool quoted, const Out& out) const;
 
   // Writes what an escaped field stands for to `out`, which has room for its bytes; returns the
   // end.
@@ -43,10 +55,10 @@ class CsvFields {
   std::string text(const char* base, const CsvField& field) const;
 
  private:
-  std::size_t split_plain(const char* base, const char* begin, const char* end, CsvField* out,
-                          std::size_t fields_max) const;
-  std::size_t split_any(const char* base, const char* begin, const char* end, CsvField* out,
-                        std::size_t fields_max) const;
+  std::size_t split_plain(const char* base, const char* begin, const char* end,
+                          const Out& out) const;
+  std::size_t split_any(const char* base, const char* begin, const char* end,
+                        const Out& out) const;
   const char* find_delimiter(const char* p, const char* end) const;
   const char* closing_quote(const char* p, const char* end, bool& escaped) const;
   CsvField make(const char* base, const char* begin, const char* end) const;

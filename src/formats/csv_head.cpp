@@ -59,8 +59,8 @@ Result<void> read_names(const CsvCursor& cursor, const CsvRecord& record, const 
   }
   const CsvFields splitter(dialect);
   std::vector<CsvField> fields(
-      splitter.split(begin, begin, end, record.quoted, nullptr, 0));
-  splitter.split(begin, begin, end, record.quoted, fields.data(), fields.size());
+      splitter.split(begin, begin, end, record.quoted, {}));
+  splitter.split(begin, begin, end, record.quoted, {fields.data(), 1, fields.size()});
   for (const CsvField& field : fields) {
     std::string column = splitter.text(begin, field);
     if (column.empty()) column = fmt::format("column{}", head.names.size());
@@ -85,7 +85,7 @@ Result<CsvHead> read_csv_head(const File& file, std::uint64_t bytes, const std::
   use.end = bytes;
   use.block_records = 1;
   use.window_bytes = std::size_t{64} << 10;
-  CsvCursor cursor(file, name, dialect, false, use);
+  CsvCursor cursor(file, name, dialect, false, CsvCursor::Find::records, use);
   TRANCHE_ASSIGN(const auto block, cursor.next());
   if (block.empty()) {
     head.data_begin = bytes;

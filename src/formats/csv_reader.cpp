@@ -28,7 +28,7 @@ struct CsvReader::State final : RecordReader {
         columns(std::move(into)),
         splitter(dialect),
         converter(dialect, splitter),
-        records(file(), name(), dialect, columns->empty_line_is_record,
+        records(file(), name(), dialect, columns->empty_line_is_record, CsvCursor::Find::fields,
                 use(block_records_for(*columns))) {}
 
   RecordCursor& cursor() override { return records; }
@@ -83,7 +83,7 @@ void CsvReader::State::add_block(Page& page, std::span<const TextRecord> added,
   const std::size_t first_row = page.rows();
   split_block(page, is_all_utf8, rejects);
   bad.clear();
-  const CsvConverter::Block rows{records.window().get(), fields.data(), columns->fields,
+  const CsvConverter::Block rows{records.window().get(), fields.data(), block.size(),
                                  record_of_row.size()};
   for (std::uint32_t i = 0; i < page.column_count(); ++i) {
     const std::uint32_t field = columns->field_of_column[i];
@@ -130,8 +130,14 @@ void CsvReader::State::split_block(Page& page, bool is_all_utf8, std::vector<Rej
         continue;
       }
     }
-    CsvField* const out = fields.data() + record_of_row.size() * expected;
-    const std::size_t found = splitter.split(base, begin, end, record.quoted, out, expected);
+    const CsvFields::Out out{fields.data() + record_of_row.size(), block.size(), expected};
+    const auto ends = records.field_ends(i);
+    std::size_t found = ends.size();
+    if (found != 0) {
+      splitter.place(base, static_cast<std::uint32_t>(begin - base), ends, record.quoted, out);
+    } else {
+      found = splitter.split(base, begin, end, record.quoted, out);
+    }
     if (found != expected) [[unlikely]] {
       const bool allowed =
           found > expected ? dialect.extra_columns_ignored : dialect.missing_columns_null;
@@ -139,7 +145,9 @@ void CsvReader::State::split_block(Page& page, bool is_all_utf8, std::vector<Rej
         rejects.push_back(reject(record, ordinal, describe_count(found)));
         continue;
       }
-      for (std::size_t k = found; k < expected; ++k) out[k] = CsvField{0, CsvField::absent_mark};
+      for (std::size_t k = found; k < expected; ++k) {
+        out.put(k, CsvField{0, CsvField::absent_mark});
+      }
     }
     record_of_row.push_back(static_cast<std::uint32_t>(i));
     page.origins.push_back(origin(page, record, ordinal));
@@ -156,7 +164,7 @@ void CsvReader::State::drop_bad_rows(Page& page, std::size_t first_row,
   for (const CsvBadValue& value : bad) {
     const std::uint32_t index = record_of_row[value.row];
     const CsvField& field =
-        fields[value.row * columns->fields + columns->field_of_column[value.column]];
+        fields[columns->field_of_column[value.column] * block.size() + value.row];
     rejects.push_back(reject(block[index], block_begin + index, describe_bad(value, field)));
   }
   const std::size_t rows = page.rows();

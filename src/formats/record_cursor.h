@@ -64,9 +64,24 @@ class RecordCursor {
  protected:
   // `return_ends_lines`: a CR that no LF follows ends a line too.
   RecordCursor(const File& file, std::string name, const Use& use, bool return_ends_lines);
-  // next() by means of the format's scanner.
+  // next() by means of the format's scanner, with at most `records_max` records.
   template <class Scanner>
-  Result<std::span<const TextRecord>> walk(const Scanner& scanner);
+  Result<std::span<const TextRecord>> walk(const Scanner& scanner, std::size_t records_max);
+
+  // For formats that find many records at once: the block in work, and where the next record is
+  // looked for, with the lines before that place.
+  const Use& use() const { return use_; }
+  std::vector<TextRecord>& begin_block() {
+    block_.clear();
+    block_is_long_ = false;
+    return block_;
+  }
+  std::uint64_t position() const { return position_; }
+  std::uint64_t line() const { return line_; }
+  void go_on_at(std::uint64_t position, std::uint64_t line) {
+    position_ = position;
+    line_ = line;
+  }
 
  private:
   Result<void> fill(std::uint64_t begin, std::size_t window_bytes_min);
@@ -96,9 +111,9 @@ class RecordCursor {
 Result<std::uint64_t> find_text_begin(const File& file, const std::string& name);
 
 template <class Scanner>
-Result<std::span<const TextRecord>> RecordCursor::walk(const Scanner& scanner) {
-  block_.clear();
-  block_is_long_ = false;
+Result<std::span<const TextRecord>> RecordCursor::walk(const Scanner& scanner,
+                                                       std::size_t records_max) {
+  begin_block();
   RecordSpan span;
   while (true) {
     const bool final = window_end() == use_.end;
@@ -110,7 +125,7 @@ Result<std::span<const TextRecord>> RecordCursor::walk(const Scanner& scanner) {
     const auto step = scanner.next(at(position_), at(window_end()), final, span);
     if (step == ScanStep::record) {
       add(span);
-      if (block_.size() == use_.block_records) break;
+      if (block_.size() == records_max) break;
       continue;
     }
     if (step == ScanStep::end || !block_.empty()) break;  // the rest is for the next call

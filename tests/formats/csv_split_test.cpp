@@ -28,7 +28,8 @@ class CsvSplit : public TemporaryFolder {
                        .block_records = block_records, .keep_long_raw = true};
     Digest digest;
     use.digest = &digest;
-    CsvCursor cursor(file, "data.csv", dialect, empty_line_is_record, use);
+    CsvCursor cursor(file, "data.csv", dialect, empty_line_is_record,
+                     CsvCursor::Find::records, use);
     while (true) {
       const auto block = cursor.next().value();
       if (block.empty()) break;

@@ -1,0 +1,25 @@
+// Which vector instructions the hot loops use: the best that the machine has, chosen once at run
+// time. Every level gives the same results.
+//
+// TRANCHE_SIMD=portable (or avx2) in the environment overrides the choice; a level that the machine
+// lacks is never taken.
+// Threads: set_simd_level is for tests, before other threads ask. Lifetime: none.
+#pragma once
+
+// A function that is compiled for SimdLevel::avx2, and called only there.
+#if defined(__x86_64__)
+#define TRANCHE_TARGET_AVX2 __attribute__((target("avx2,bmi,bmi2,lzcnt,popcnt")))
+#endif
+
+namespace tranche {
+
+enum class SimdLevel {
+  portable,  // what every machine of the architecture has
+  avx2,      // AVX2 and BMI2
+};
+
+SimdLevel best_simd_level();  // that this machine has
+SimdLevel simd_level();       // in use
+void set_simd_level(SimdLevel level);
+
+}  // namespace tranche

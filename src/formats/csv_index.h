@@ -1,0 +1,91 @@
+// Finds the structure of well-formed CSV 64 bytes at a time: where its fields and records end.
+//
+// A bit for each byte says whether it is a quote, a delimiter or a line end; the prefix xor of the
+// quotes says which bytes stand inside quotes (Langdale and Lemire, "Parsing Gigabytes of JSON per
+// Second", https://arxiv.org/abs/1902.08318). That is right only where every quote opens behind a
+// delimiter or a line end and closes before one, so this is checked for each of them; at the first
+// one that breaks the rule the search ends, and what it found before stands. Records around that
+// place are for the scanner (csv_scanner.h), which is slower and knows every rule.
+//
+// Threads: an index belongs to one thread. Lifetime: positions are relative to the bytes given.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "base/simd.h"
+#include "formats/csv_dialect.h"
+
+namespace tranche {
+
+class CsvIndex {
+ public:
+  struct Row {
+    std::uint32_t ends = 0;   // how many of ends() lie before the next row
+    bool quoted = false;      // it may have a quote
+  };
+
+  // `with_fields`: ends() holds the ends of fields too, not those of records alone.
+  CsvIndex(const CsvDialect& dialect, bool with_fields);
+
+  // Whether files of this dialect have the simple form that bits can tell: quotes that are doubled,
+  // a delimiter of one character, no comments, no blanks to trim.
+  static bool suits(const CsvDialect& dialect);
+
+  // Searches the bytes [begin, end) behind `base`. REQUIRES a record's beginning at `begin`, and
+  // search_padding_bytes readable behind `end`. `final`: nothing follows `end`, so that a last
+  // record without a line end ends there. False: a quote broke the rules, somewhere behind the last
+  // of rows().
+  bool search(const char* base, std::uint32_t begin, std::uint32_t end, bool final);
+
+  // Of the last search, in order: where fields and records end (at the delimiter, at the first byte
+  // of the line end, or at `end`), the rows, and the line ends inside quotes.
+  std::span<const std::uint32_t> ends() const { return {ends_.get(), end_count_}; }
+  std::span<const Row> rows() const { return rows_; }
+  std::span<const std::uint32_t> quoted_line_ends() const { return quoted_line_ends_; }
+
+ private:
+  // The bits of 64 bytes.
+  struct Block {
+    std::uint64_t line_feeds = 0;
+    std::uint64_t returns = 0;
+    std::uint64_t delimiters = 0;
+    std::uint64_t quotes = 0;
+  };
+  // What one block tells the next; all bits or none where 64-bit, else 1 or 0.
+  struct Carry {
+    std::uint64_t in_quotes = 0;
+    std::uint64_t may_open = 1;     // a quote here opens a field, or doubles the one before it
+    std::uint64_t closed = 0;       // the last byte was a quote that closes
+    std::uint64_t was_return = 0;
+    bool quote_seen = false;        // in the row in work
+  };
+  template <bool with_fields>
+  bool add(const Block& block, std::uint32_t position, Carry& carry);
+  template <bool with_fields>
+  bool search_portable(const char* p, const char* end, std::uint32_t position, Carry& carry);
+#if defined(TRANCHE_TARGET_AVX2)
+  template <bool with_fields>
+  TRANCHE_TARGET_AVX2 bool search_avx2(const char* p, const char* end, std::uint32_t position,
+                                       Carry& carry);
+#endif
+  template <bool with_fields>
+  bool add_last(Block block, std::uint32_t position, std::size_t length, Carry& carry);
+  void reserve(std::size_t bytes);
+
+  char delimiter_;
+  char quote_;  // a line feed when there is none
+  bool has_quote_;
+  bool with_fields_;
+  bool final_ = false;
+  std::unique_ptr<std::uint32_t[]> ends_;
+  std::size_t ends_capacity_ = 0;
+  std::size_t end_count_ = 0;
+  std::vector<Row> rows_;
+  std::vector<std::uint32_t> quoted_line_ends_;
+};
+
+}  // namespace tranche
