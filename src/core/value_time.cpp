@@ -1,4 +1,6 @@
 // The calendar: text -> dates, times and timestamps.
+#include <cstring>
+
 #include <tranche/core/value.h>
 
 namespace tranche {
@@ -113,6 +115,73 @@ ParseStatus read_timestamp(std::string_view& text, std::int64_t& microseconds) {
   return status;
 }
 
+std::uint64_t load64(const char* p) {
+  std::uint64_t word = 0;
+  std::memcpy(&word, p, sizeof word);
+  return word;
+}
+
+constexpr std::uint64_t word_of(const char (&text)[9]) {
+  std::uint64_t word = 0;
+  for (unsigned i = 8; i-- > 0;) word = word << 8 | static_cast<unsigned char>(text[i]);
+  return word;
+}
+
+// Compares eight bytes with a pattern in which 0 stands for any digit: pairs of digits become their
+// numbers, each in the byte of its first digit. False: something else stands there.
+bool match_digits(std::uint64_t word, std::uint64_t pattern, std::uint64_t& pairs) {
+  constexpr std::uint64_t sevens = 0x7F7F7F7F7F7F7F7FULL;
+  const std::uint64_t values = word ^ pattern;  // 0 to 9 for a digit, 0 for the pattern's own byte
+  const std::uint64_t own = pattern ^ word_of("00000000");  // not 0 where no digit is meant
+  const std::uint64_t own_bytes = (((own & sevens) + sevens) & 0x8080808080808080ULL) / 0x80 * 0xFF;
+  const std::uint64_t above_nine = (values + 0x7676767676767676ULL) | values;
+  if ((above_nine & 0x8080808080808080ULL) != 0 || (values & own_bytes) != 0) return false;
+  pairs = values * 10 + (values >> 8);
+  return true;
+}
+
+unsigned byte_of(std::uint64_t word, unsigned index) {
+  return static_cast<unsigned>(word >> (8 * index)) & 0xFF;
+}
+
+// The usual form, YYYY-MM-DD HH:MM:SS with 0, 3 or 6 digits of fraction, without a loop over its
+// bytes. False: it is not that, or not a day or a time.
+bool read_usual_timestamp(std::string_view text, std::int64_t& microseconds) {
+  if (text.size() != 19 && text.size() != 23 && text.size() != 26) return false;
+  const char* const p = text.data();
+  std::uint64_t date = 0;
+  std::uint64_t middle = 0;
+  std::uint64_t end = 0;
+  constexpr std::uint64_t to_blank = std::uint64_t{'T' ^ ' '} << 16;
+  const std::uint64_t separator = p[10] == 'T' ? to_blank : 0;
+  if (!match_digits(load64(p), word_of("0000-00-"), date) ||
+      !match_digits(load64(p + 8) ^ separator, word_of("00 00:00"), middle) ||
+      !match_digits(load64(p + 11), word_of("00:00:00"), end)) {
+    return false;
+  }
+  const CivilDay civil{byte_of(date, 0) * 100 + byte_of(date, 2), byte_of(date, 5),
+                       byte_of(middle, 0)};
+  const unsigned hour = byte_of(end, 0);
+  const unsigned minute = byte_of(end, 3);
+  const unsigned second = byte_of(end, 6);
+  if (civil.month - 1 > 11 || civil.day == 0 || hour > 23 || minute > 59 || second > 59 ||
+      (civil.day > 28 && civil.day > days_of_month(civil.year, civil.month))) {
+    return false;
+  }
+  std::uint64_t fraction = 0;
+  if (text.size() == 23) {  // seconds and milliseconds
+    if (!match_digits(load64(p + 15), word_of("0:00.000"), fraction)) return false;
+    fraction = (byte_of(fraction, 5) * 10 + (static_cast<unsigned>(p[22]) - '0')) * 1000;
+  } else if (text.size() == 26) {
+    if (!match_digits(load64(p + 18), word_of("0.000000"), fraction)) return false;
+    fraction = (byte_of(fraction, 2) * 100 + byte_of(fraction, 4)) * 100 + byte_of(fraction, 6);
+  }
+  const std::int64_t seconds = std::int64_t{hour * 3600 + minute * 60 + second};
+  microseconds = days_from_civil(civil) * microseconds_per_day +
+                 seconds * microseconds_per_second + static_cast<std::int64_t>(fraction);
+  return true;
+}
+
 // "infinity" and "-infinity", as DuckDB and PostgreSQL write them.
 template <class T>
 bool read_infinity(std::string_view text, T infinity, T& out) {
@@ -164,12 +233,14 @@ ParseStatus parse_time(std::string_view text, std::int64_t& microseconds) {
 }
 
 ParseStatus parse_timestamp(std::string_view text, std::int64_t& microseconds) {
+  if (read_usual_timestamp(text, microseconds)) return ParseStatus::ok;
   if (read_infinity(text, timestamp_infinity, microseconds)) return ParseStatus::ok;
   const ParseStatus status = read_timestamp(text, microseconds);
   return status == ParseStatus::malformed || text.empty() ? status : ParseStatus::malformed;
 }
 
 ParseStatus parse_timestamptz(std::string_view text, std::int64_t& microseconds) {
+  if (read_usual_timestamp(text, microseconds)) return ParseStatus::ok;  // without a zone: UTC
   if (read_infinity(text, timestamp_infinity, microseconds)) return ParseStatus::ok;
   const ParseStatus status = read_timestamp(text, microseconds);
   if (status == ParseStatus::malformed || text.empty()) return status;

@@ -1,4 +1,5 @@
 // Values -> text.
+#include <bit>
 #include <charconv>
 #include <cmath>
 #include <cstring>
@@ -16,10 +17,55 @@ char* put(char* out, std::string_view text) {
   return out + text.size();
 }
 
+// The two digits of a number below 100.
+char* put_pair(char* out, std::uint64_t value) {
+  static constexpr char pairs[] =
+      "00010203040506070809101112131415161718192021222324252627282930313233343536373839"
+      "40414243444546474849505152535455565758596061626364656667686970717273747576777879"
+      "8081828384858687888990919293949596979899";
+  std::memcpy(out, pairs + 2 * value, 2);
+  return out + 2;
+}
+
+// The eight digits of a number below 10^8, the first one in the lowest byte, each as its value.
+// Paul Khuong, "How to print integers really fast", https://pvk.ca/Blog/2017/12/22/.
+std::uint64_t eight_digits(std::uint64_t value) {
+  const std::uint64_t halves = (value / 10000) | ((value % 10000) << 32);
+  const std::uint64_t hundreds = ((halves * 10486) >> 20) & 0x0000007F0000007FULL;
+  const std::uint64_t pairs = hundreds | ((halves - 100 * hundreds) << 16);
+  const std::uint64_t tens = ((pairs * 103) >> 10) & 0x000F000F000F000FULL;
+  return tens | ((pairs - 10 * tens) << 8);
+}
+
+constexpr std::uint64_t eight_digits_limit = 100'000'000;
+constexpr std::uint64_t ascii_zeros = 0x3030303030303030ULL;
+
+// How many of eight_digits() are zeros in front; `kept` of the last ones are never counted.
+unsigned leading_zeros(std::uint64_t digits, unsigned kept) {
+  const std::uint64_t stop = std::uint64_t{1} << (8 * (8 - kept));
+  return static_cast<unsigned>(std::countr_zero(digits | stop)) / 8;
+}
+
+char* put_word(char* out, std::uint64_t word, unsigned bytes) {
+  std::memcpy(out, &word, sizeof word);
+  return out + bytes;
+}
+
 // Exactly `digits` digits, with zeros in front.
 char* put_padded(char* out, std::uint64_t value, unsigned digits) {
   for (unsigned i = digits; i-- > 0; value /= 10) out[i] = static_cast<char>('0' + value % 10);
   return out + digits;
+}
+
+// REQUIRES 8 bytes of room behind the number.
+char* put_unsigned(char* out, std::uint64_t value) {
+  if (value < eight_digits_limit) [[likely]] {
+    const std::uint64_t digits = eight_digits(value);
+    const unsigned zeros = leading_zeros(digits, 1);
+    return put_word(out, (digits | ascii_zeros) >> (8 * zeros), 8 - zeros);
+  }
+  out = put_unsigned(out, value / eight_digits_limit);
+  return put_word(out, eight_digits(value % eight_digits_limit) | ascii_zeros, 8);
 }
 
 template <class T>
@@ -29,14 +75,18 @@ T load(const void* value) {
   return loaded;
 }
 
-template <class T>
-char* put_integer(char* out, T value) {
-  return std::to_chars(out, out + value_text_bytes_max, value).ptr;
+char* put_integer(char* out, std::int64_t value) {
+  auto magnitude = static_cast<std::uint64_t>(value);
+  if (value < 0) {
+    *out++ = '-';
+    magnitude = 0 - magnitude;
+  }
+  return put_unsigned(out, magnitude);
 }
 
 char* put_unsigned128(char* out, UInt128 value) {
   constexpr std::uint64_t limb = 10'000'000'000'000'000'000ULL;  // 10^19
-  if (value <= UINT64_MAX) return put_integer(out, static_cast<std::uint64_t>(value));
+  if (value <= UINT64_MAX) return put_unsigned(out, static_cast<std::uint64_t>(value));
   out = put_unsigned128(out, value / limb);
   return put_padded(out, static_cast<std::uint64_t>(value % limb), 19);
 }
@@ -47,31 +97,34 @@ char* put_integer128(char* out, Int128 value) {
   return put_unsigned128(out, UInt128{0} - static_cast<UInt128>(value));
 }
 
-Int128 load_decimal(Type type, const void* value) {
-  switch (physical_type(type)) {
-    case PhysicalType::int16: return load<std::int16_t>(value);
-    case PhysicalType::int32: return load<std::int32_t>(value);
-    case PhysicalType::int64: return load<std::int64_t>(value);
-    default: return load<Int128>(value);
+// A number of up to 64 bits with `scale` digits behind the point. REQUIRES 1 <= scale <= 18.
+char* put_decimal64(char* out, std::int64_t scaled, unsigned scale) {
+  auto magnitude = static_cast<std::uint64_t>(scaled);
+  if (scaled < 0) {
+    *out++ = '-';
+    magnitude = 0 - magnitude;
   }
+  if (magnitude < eight_digits_limit && scale < 8) [[likely]] {
+    const std::uint64_t digits = eight_digits(magnitude);
+    const unsigned zeros = leading_zeros(digits, scale + 1);
+    const std::uint64_t text = digits | ascii_zeros;
+    out = put_word(out, text >> (8 * zeros), 8 - zeros - scale);
+    *out++ = '.';
+    return put_word(out, text >> (8 * (8 - scale)), scale);
+  }
+  const std::uint64_t unit = value_detail::powers_of_10[scale];
+  out = put_unsigned(out, magnitude / unit);
+  *out++ = '.';
+  return put_padded(out, magnitude % unit, scale);
 }
 
-char* put_decimal(char* out, Type type, const void* value) {
-  const Int128 scaled = load_decimal(type, value);
+char* put_decimal128(char* out, Int128 scaled, std::size_t scale) {
   if (scaled < 0) *out++ = '-';
   const UInt128 magnitude =
       scaled < 0 ? UInt128{0} - static_cast<UInt128>(scaled) : static_cast<UInt128>(scaled);
-  if (type.scale == 0) return put_unsigned128(out, magnitude);
-  if (magnitude <= UINT64_MAX && type.scale <= 18) {
-    const std::uint64_t unit = value_detail::powers_of_10[type.scale];
-    const auto small = static_cast<std::uint64_t>(magnitude);
-    out = put_integer(out, small / unit);
-    *out++ = '.';
-    return put_padded(out, small % unit, type.scale);
-  }
-  char digits[48];
+  if (scale == 0) return put_unsigned128(out, magnitude);
+  char digits[56];
   const auto count = static_cast<std::size_t>(put_unsigned128(digits, magnitude) - digits);
-  const std::size_t scale = type.scale;
   if (count > scale) {
     out = put(out, {digits, count - scale});
     *out++ = '.';
@@ -82,36 +135,53 @@ char* put_decimal(char* out, Type type, const void* value) {
   return put(out, {digits, count});
 }
 
+char* put_decimal(char* out, Type type, const void* value) {
+  const auto put_small = [&](std::int64_t scaled) {
+    return type.scale == 0 ? put_integer(out, scaled) : put_decimal64(out, scaled, type.scale);
+  };
+  switch (physical_type(type)) {
+    case PhysicalType::int16: return put_small(load<std::int16_t>(value));
+    case PhysicalType::int32: return put_small(load<std::int32_t>(value));
+    case PhysicalType::int64: return put_small(load<std::int64_t>(value));
+    default: return put_decimal128(out, load<Int128>(value), type.scale);
+  }
+}
+
 template <class T>
 char* put_float(char* out, T value) {
   if (std::isnan(value)) return put(out, "nan");
   if (std::isinf(value)) return put(out, value < 0 ? "-inf" : "inf");
-  return put_integer(out, value);  // std::to_chars: shortest that parses back
+  return std::to_chars(out, out + value_text_bytes_max, value).ptr;  // shortest that parses back
 }
 
 char* put_date(char* out, std::int64_t days) {
   const CivilDay civil = civil_from_days(days);
   const auto year = static_cast<std::uint64_t>(civil.year < 0 ? -civil.year : civil.year);
   if (civil.year < 0) *out++ = '-';
-  if (civil.year > 9999) *out++ = '+';
-  out = year > 9999 ? put_integer(out, year) : put_padded(out, year, 4);
+  if (year > 9999) {
+    if (civil.year > 0) *out++ = '+';
+    out = put_unsigned(out, year);
+  } else {
+    out = put_pair(put_pair(out, year / 100), year % 100);
+  }
   *out++ = '-';
-  out = put_padded(out, civil.month, 2);
+  out = put_pair(out, civil.month);
   *out++ = '-';
-  return put_padded(out, civil.day, 2);
+  return put_pair(out, civil.day);
 }
 
 char* put_time(char* out, std::int64_t microseconds) {
   const auto rest = static_cast<std::uint64_t>(microseconds % microseconds_per_second);
-  const auto seconds = static_cast<std::uint64_t>(microseconds / microseconds_per_second);
-  out = put_padded(out, seconds / 3600, 2);
+  const auto seconds = static_cast<std::uint32_t>(microseconds / microseconds_per_second);
+  out = put_pair(out, seconds / 3600);
   *out++ = ':';
-  out = put_padded(out, seconds / 60 % 60, 2);
+  out = put_pair(out, seconds / 60 % 60);
   *out++ = ':';
-  out = put_padded(out, seconds % 60, 2);
+  out = put_pair(out, seconds % 60);
   if (rest == 0) return out;
   *out++ = '.';
-  return rest % 1000 == 0 ? put_padded(out, rest / 1000, 3) : put_padded(out, rest, 6);
+  const std::uint64_t digits = (eight_digits(rest) | ascii_zeros) >> 16;
+  return put_word(out, digits, rest % 1000 == 0 ? 3 : 6);
 }
 
 char* put_timestamp(char* out, std::int64_t microseconds) {
@@ -167,7 +237,7 @@ char* write_value_text(char* out, Type type, const void* value) {
     case TypeId::utinyint: return put_integer(out, load<std::uint8_t>(value));
     case TypeId::usmallint: return put_integer(out, load<std::uint16_t>(value));
     case TypeId::uinteger: return put_integer(out, load<std::uint32_t>(value));
-    case TypeId::ubigint: return put_integer(out, load<std::uint64_t>(value));
+    case TypeId::ubigint: return put_unsigned(out, load<std::uint64_t>(value));
     case TypeId::real: return put_float(out, load<float>(value));
     case TypeId::double_: return put_float(out, load<double>(value));
     case TypeId::decimal: return put_decimal(out, type, value);

@@ -2,7 +2,40 @@
 
 #include <algorithm>
 
+#include "formats/byte_search.h"
+#include "formats/number_kernels.h"
+
 namespace tranche {
+namespace {
+
+// Masks that keep the first 0 to 12 of 16 bytes.
+struct KeptBytes {
+  alignas(16) unsigned char bytes[13][16] = {};
+  constexpr KeptBytes() {
+    for (unsigned length = 0; length <= 12; ++length) {
+      for (unsigned i = 0; i < length; ++i) bytes[length][i] = 0xFF;
+    }
+  }
+};
+constexpr KeptBytes kept_bytes;
+
+// StringRef::make without a call or a loop. REQUIRES 16 readable bytes at `text`.
+inline StringRef make_string(const char* text, std::uint32_t length) {
+#if defined(__SSE2__)
+  if (length <= 12) {
+    const __m128i kept = _mm_load_si128(reinterpret_cast<const __m128i*>(kept_bytes.bytes[length]));
+    const __m128i bytes = _mm_and_si128(_mm_loadu_si128(reinterpret_cast<const __m128i*>(text)), kept);
+    const __m128i whole =
+        _mm_or_si128(_mm_slli_si128(bytes, 4), _mm_cvtsi32_si128(static_cast<int>(length)));
+    StringRef ref;
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(&ref), whole);
+    return ref;
+  }
+#endif
+  return StringRef::make({text, length});
+}
+
+}  // namespace
 
 struct CsvConverter::Target {
   const Block& block;
@@ -21,13 +54,6 @@ CsvConverter::CsvConverter(const CsvDialect& dialect, const CsvFields& splitter)
       only_empty_is_null_(dialect.nulls.size() == 1 && dialect.nulls[0].empty()),
       decimal_comma_(dialect.decimal_comma) {}
 
-bool CsvConverter::is_null(const char* base, const CsvField& field) const {
-  if ((field.marks & (CsvField::quoted_mark | CsvField::absent_mark)) != 0) return field.absent();
-  if (only_empty_is_null_) return field.marks == 0;
-  const std::string_view text(base + field.begin, field.length());
-  return std::find(nulls_.begin(), nulls_.end(), text) != nulls_.end();
-}
-
 std::string_view CsvConverter::text(const char* base, const CsvField& field, Arena& arena) const {
   const std::string_view bytes(base + field.begin, field.length());
   if (!field.escaped()) return bytes;
@@ -36,25 +62,28 @@ std::string_view CsvConverter::text(const char* base, const CsvField& field, Are
   return {plain, static_cast<std::size_t>(end - plain)};
 }
 
-template <class T, class Parse>
-void CsvConverter::run(const Target& target, Parse parse) {
+// `parse`: text -> value, the strict parser of the type. `read`: the same for the usual form alone,
+// false where that is not what stands there.
+template <class T, class Read, class Parse>
+void CsvConverter::run(const Target& target, Read read, Parse parse) {
   T* out = target.column.values<T>() + target.first_row;
   const CsvField* field = target.fields;
   const char* const base = target.block.base;
+  std::uint64_t* validity = nullptr;
   for (std::size_t row = 0; row < target.block.rows; ++row, ++out, ++field) {
     if (is_null(base, *field)) {
+      if (validity == nullptr) validity = target.column.ensure_validity();
+      const std::size_t at = target.first_row + row;
+      validity[at >> 6] &= ~(std::uint64_t{1} << (at & 63));
       *out = T();
-      target.column.set_null(target.first_row + row);
       if (target.type.required) [[unlikely]] {
         target.bad.push_back({static_cast<std::uint32_t>(row), target.column_number,
                               ParseStatus::malformed, true});
       }
       continue;
     }
-    const std::string_view value = field->escaped()
-                                       ? text(base, *field, target.arena)
-                                       : std::string_view(base + field->begin, field->length());
-    const ParseStatus status = parse(value, *out);
+    if (!field->escaped() && read(base + field->begin, field->length(), *out)) [[likely]] continue;
+    const ParseStatus status = parse(text(base, *field, target.arena), *out);
     if (status != ParseStatus::ok) [[unlikely]] {
       *out = T();
       target.bad.push_back(
@@ -63,25 +92,59 @@ void CsvConverter::run(const Target& target, Parse parse) {
   }
 }
 
+template <class T, class Parse>
+void CsvConverter::run(const Target& target, Parse parse) {
+  run<T>(target, [](const char*, std::uint32_t, T&) { return false; }, parse);
+}
+
+template <class T>
+void CsvConverter::convert_integer(const Target& target) {
+  run<T>(
+      target,
+      [](const char* text, std::uint32_t length, T& out) { return read_integer(text, length, out); },
+      [](std::string_view text, T& out) { return parse_integer(text, out); });
+}
+
+template <class T>
 void CsvConverter::convert_decimal(const Target& target, Type type) {
-  const auto with_point = [this](std::string_view text) {
-    number_.assign(text);
-    for (char& c : number_) c = c == ',' ? '.' : c == '.' ? ',' : c;
-    return std::string_view(number_);
+  const unsigned width = type.width;
+  const unsigned scale = type.scale;
+  const auto parse = [&](std::string_view text, T& out) {
+    return parse_decimal(decimal_comma_ ? with_point(text) : text, width, scale, out);
   };
-  const auto parse = [&]<class T>(std::string_view text, T& out) {
-    if (decimal_comma_) text = with_point(text);
-    if constexpr (std::is_floating_point_v<T>) return parse_float(text, out);
-    else return parse_decimal(text, type.width, type.scale, out);
-  };
-  switch (physical_type(type)) {
-    case PhysicalType::float32: return run<float>(target, parse);
-    case PhysicalType::float64: return run<double>(target, parse);
-    case PhysicalType::int16: return run<std::int16_t>(target, parse);
-    case PhysicalType::int32: return run<std::int32_t>(target, parse);
-    case PhysicalType::int64: return run<std::int64_t>(target, parse);
-    default: return run<Int128>(target, parse);
-  }
+  if (decimal_comma_ || scale == 0 || scale > 7) return run<T>(target, parse);
+  run<T>(
+      target,
+      [width, scale](const char* text, std::uint32_t length, T& out) {
+        return read_decimal(text, length, width, scale, out);
+      },
+      parse);
+}
+
+template <class T>
+void CsvConverter::convert_float(const Target& target) {
+  run<T>(target, [this](std::string_view text, T& out) {
+    return parse_float(decimal_comma_ ? with_point(text) : text, out);
+  });
+}
+
+void CsvConverter::convert_varchar(const Target& target) {
+  run<StringRef>(
+      target,
+      [](const char* text, std::uint32_t length, StringRef& out) {
+        out = make_string(text, length);
+        return true;
+      },
+      [](std::string_view text, StringRef& out) {
+        out = StringRef::make(text);
+        return ParseStatus::ok;
+      });
+}
+
+std::string_view CsvConverter::with_point(std::string_view text) {
+  number_.assign(text);
+  for (char& c : number_) c = c == ',' ? '.' : c == '.' ? ',' : c;
+  return number_;
 }
 
 void CsvConverter::convert(const Block& block, std::size_t field, const Field& type,
@@ -89,31 +152,32 @@ void CsvConverter::convert(const Block& block, std::size_t field, const Field& t
                            Arena& arena, std::vector<CsvBadValue>& bad) {
   const Target target{block, block.fields + field * block.stride, type, column_number,
                       column, first_row,           arena, bad};
-  const auto integer = [](std::string_view text, auto& out) { return parse_integer(text, out); };
   switch (type.type.id) {
     case TypeId::boolean: return run<std::uint8_t>(target, parse_boolean);
-    case TypeId::tinyint: return run<std::int8_t>(target, integer);
-    case TypeId::smallint: return run<std::int16_t>(target, integer);
-    case TypeId::integer: return run<std::int32_t>(target, integer);
-    case TypeId::bigint: return run<std::int64_t>(target, integer);
-    case TypeId::hugeint: return run<Int128>(target, integer);
-    case TypeId::utinyint: return run<std::uint8_t>(target, integer);
-    case TypeId::usmallint: return run<std::uint16_t>(target, integer);
-    case TypeId::uinteger: return run<std::uint32_t>(target, integer);
-    case TypeId::ubigint: return run<std::uint64_t>(target, integer);
-    case TypeId::real:
-    case TypeId::double_:
-    case TypeId::decimal: return convert_decimal(target, type.type);
+    case TypeId::tinyint: return convert_integer<std::int8_t>(target);
+    case TypeId::smallint: return convert_integer<std::int16_t>(target);
+    case TypeId::integer: return convert_integer<std::int32_t>(target);
+    case TypeId::bigint: return convert_integer<std::int64_t>(target);
+    case TypeId::hugeint: return convert_integer<Int128>(target);
+    case TypeId::utinyint: return convert_integer<std::uint8_t>(target);
+    case TypeId::usmallint: return convert_integer<std::uint16_t>(target);
+    case TypeId::uinteger: return convert_integer<std::uint32_t>(target);
+    case TypeId::ubigint: return convert_integer<std::uint64_t>(target);
+    case TypeId::real: return convert_float<float>(target);
+    case TypeId::double_: return convert_float<double>(target);
+    case TypeId::decimal:
+      switch (physical_type(type.type)) {
+        case PhysicalType::int16: return convert_decimal<std::int16_t>(target, type.type);
+        case PhysicalType::int32: return convert_decimal<std::int32_t>(target, type.type);
+        case PhysicalType::int64: return convert_decimal<std::int64_t>(target, type.type);
+        default: return convert_decimal<Int128>(target, type.type);
+      }
     case TypeId::date: return run<std::int32_t>(target, parse_date);
     case TypeId::time: return run<std::int64_t>(target, parse_time);
     case TypeId::timestamp: return run<std::int64_t>(target, parse_timestamp);
     case TypeId::timestamptz: return run<std::int64_t>(target, parse_timestamptz);
     case TypeId::uuid: return run<Int128>(target, parse_uuid);
-    case TypeId::varchar:
-      return run<StringRef>(target, [](std::string_view text, StringRef& out) {
-        out = StringRef::make(text);
-        return ParseStatus::ok;
-      });
+    case TypeId::varchar: return convert_varchar(target);
     case TypeId::blob:
       return run<StringRef>(target, [&arena](std::string_view text, StringRef& out) {
         return parse_blob(text, arena, out);

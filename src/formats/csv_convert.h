@@ -4,6 +4,7 @@
 // block's bytes or into the arena.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <span>
 #include <string>
@@ -36,7 +37,8 @@ class CsvConverter {
     std::size_t rows = 0;
   };
   // Writes the column's values from row `first_row` on. `field` is its place in the record.
-  // REQUIRES room in the column. What can't be converted is appended to `bad`.
+  // REQUIRES room in the column, number_padding_bytes readable before each field and
+  // search_padding_bytes behind it. What can't be converted is appended to `bad`.
   void convert(const Block& block, std::size_t field, const Field& type,
                std::uint32_t column_number, Column& column, std::size_t first_row, Arena& arena,
                std::vector<CsvBadValue>& bad);
@@ -45,10 +47,24 @@ class CsvConverter {
 
  private:
   struct Target;
+  template <class T, class Read, class Parse>
+  void run(const Target& target, Read read, Parse parse);
   template <class T, class Parse>
   void run(const Target& target, Parse parse);
+  template <class T>
+  void convert_integer(const Target& target);
+  template <class T>
   void convert_decimal(const Target& target, Type type);
-  bool is_null(const char* base, const CsvField& field) const;
+  template <class T>
+  void convert_float(const Target& target);
+  void convert_varchar(const Target& target);
+  std::string_view with_point(std::string_view text);
+  bool is_null(const char* base, const CsvField& field) const {
+    if (only_empty_is_null_) return field.marks == 0 || field.absent();
+    if (field.quoted() || field.absent()) return field.absent();
+    const std::string_view text(base + field.begin, field.length());
+    return std::find(nulls_.begin(), nulls_.end(), text) != nulls_.end();
+  }
 
   const CsvFields& splitter_;
   std::vector<std::string> nulls_;

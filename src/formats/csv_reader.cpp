@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include <fmt/format.h>
+#include <simdjson.h>
 
 #include "base/text.h"
 #include "formats/csv_convert.h"
@@ -78,7 +79,7 @@ void CsvReader::State::add_block(Page& page, std::span<const TextRecord> added,
   if (!records.block_is_long()) {
     const char* const begin = records.at(block.front().offset);
     const char* const end = records.at(block.back().next);
-    is_all_utf8 = is_ascii(begin, end) || is_utf8({begin, static_cast<std::size_t>(end - begin)});
+    is_all_utf8 = simdjson::validate_utf8(begin, static_cast<std::size_t>(end - begin));
   }
   const std::size_t first_row = page.rows();
   split_block(page, is_all_utf8, rejects);

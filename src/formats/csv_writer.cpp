@@ -24,12 +24,28 @@ bool occurs_in_values(std::string_view text) {
 
 }  // namespace
 
+// What a row needs of each column, looked up once a page.
+struct CsvWriter::PageColumn {
+  const char* values;
+  const std::uint64_t* validity;
+  std::size_t stride;
+  Type type;
+  enum class Kind : std::uint8_t { typed, typed_checked, text, blob } kind;
+
+  bool is_valid(std::size_t row) const {
+    return validity == nullptr || ((validity[row >> 6] >> (row & 63)) & 1) != 0;
+  }
+};
+
 CsvWriter::CsvWriter(SchemaPtr schema, const CsvOutput& output)
     : schema_(std::move(schema)),
       output_(output),
       check_typed_(occurs_in_values(output.delimiter) || occurs_in_values(output.null) ||
                    occurs_in_values({&output.quote, 1})),
       special_('\n', '\r', output.quote, output.delimiter[0]) {}
+
+CsvWriter::CsvWriter(CsvWriter&&) noexcept = default;
+CsvWriter::~CsvWriter() = default;
 
 std::string CsvWriter::header() const {
   if (!output_.header) return {};
@@ -60,43 +76,76 @@ void CsvWriter::put(std::string_view bytes) {
 }
 
 void CsvWriter::add(const Page& page) {
-  const bool drop = page.rows() > 0 && fault_drops_record("encode");
-  for (std::size_t row = drop ? 1 : 0; row < page.rows(); ++row) add_row(page, row);
-}
-
-void CsvWriter::add_row(const Page& page, std::size_t row) {
+  columns_.clear();
   for (std::size_t i = 0; i < page.column_count(); ++i) {
     const Column& column = page.column(i);
-    if (i > 0) {
-      if (output_.delimiter.size() == 1) [[likely]]
-        put_byte(output_.delimiter[0]);
-      else
-        put(output_.delimiter);
-    }
+    using Kind = PageColumn::Kind;
+    const Kind kind = column.type().id == TypeId::varchar ? Kind::text
+                      : column.type().id == TypeId::blob  ? Kind::blob
+                      : check_typed_                      ? Kind::typed_checked
+                                                          : Kind::typed;
+    columns_.push_back(
+        {column.bytes(), column.validity(), column.stride(), column.type(), kind});
+  }
+  const bool drop = page.rows() > 0 && fault_drops_record("encode");
+  for (std::size_t row = drop ? 1 : 0; row < page.rows(); ++row) add_row(row);
+  rows_ += page.rows() - (drop ? 1 : 0);
+}
+
+void CsvWriter::add_row(std::size_t row) {
+  bool first = true;
+  for (const PageColumn& column : columns_) {
+    if (!first) put_delimiter();
+    first = false;
     if (!column.is_valid(row)) {
-      put(output_.null);
+      if (!output_.null.empty()) put(output_.null);
       continue;
     }
-    const Type type = column.type();
-    if (type.id == TypeId::varchar) {
-      add_text(column.values<StringRef>()[row].view(), false);
-    } else if (type.id == TypeId::blob) {
-      std::string text;
-      append_value_text(text, column, row);
-      add_text(text, false);
-    } else if (check_typed_) {
-      char text[value_text_bytes_max];
-      const char* const end = write_value_text(text, type, column.bytes() + row * column.stride());
-      add_text({text, static_cast<std::size_t>(end - text)}, true);
-    } else {
-      make_room(value_text_bytes_max);
-      char* const out = buffer_.get() + length_;
-      length_ += static_cast<std::size_t>(
-          write_value_text(out, type, column.bytes() + row * column.stride()) - out);
+    const char* const value = column.values + row * column.stride;
+    switch (column.kind) {
+      case PageColumn::Kind::typed: {
+        make_room(value_text_bytes_max);
+        char* const out = buffer_.get() + length_;
+        length_ += static_cast<std::size_t>(write_value_text(out, column.type, value) - out);
+        break;
+      }
+      case PageColumn::Kind::typed_checked: {
+        char text[value_text_bytes_max];
+        const char* const end = write_value_text(text, column.type, value);
+        add_text({text, static_cast<std::size_t>(end - text)}, true);
+        break;
+      }
+      case PageColumn::Kind::text: add_string(*reinterpret_cast<const StringRef*>(value)); break;
+      case PageColumn::Kind::blob: {
+        std::string text;
+        append_value_text(text, column.type, value);
+        add_text(text, false);
+        break;
+      }
     }
   }
   put_byte('\n');
-  ++rows_;
+}
+
+void CsvWriter::put_delimiter() {
+  if (output_.delimiter.size() == 1) [[likely]]
+    put_byte(output_.delimiter[0]);
+  else
+    put(output_.delimiter);
+}
+
+// add_text for short strings, which lie in the StringRef itself. Behind a string of a column at
+// least 4 bytes may be read: the next one, or the column's padding.
+void CsvWriter::add_string(const StringRef& string) {
+  const std::uint32_t length = string.length;
+  if (length > 12 || length == 0 || !output_.null.empty()) return add_text(string.view(), false);
+  make_room(16);
+  char* const out = buffer_.get() + length_;
+  std::memcpy(out, string.head, 16);
+  if ((special_.matches(out) & ((1U << length) - 1)) != 0) [[unlikely]] {
+    return add_text(string.view(), false);
+  }
+  length_ += length;
 }
 
 void CsvWriter::add_text(std::string_view text, bool is_typed) {

@@ -9,6 +9,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include <tranche/core/page.h>
 
@@ -26,6 +27,8 @@ struct CsvOutput {
 class CsvWriter {
  public:
   CsvWriter(SchemaPtr schema, const CsvOutput& output);
+  CsvWriter(CsvWriter&&) noexcept;
+  ~CsvWriter();
 
   // The line with the names of the columns; empty when the output has none.
   std::string header() const;
@@ -36,11 +39,14 @@ class CsvWriter {
   std::string take();
 
  private:
-  void add_row(const Page& page, std::size_t row);
+  struct PageColumn;
+  void add_row(std::size_t row);
+  void add_string(const StringRef& string);
   void add_text(std::string_view text, bool is_typed);
   void add_quoted(std::string_view text);
   bool needs_quotes(const char* begin, const char* end) const;
   void put(std::string_view bytes);
+  void put_delimiter();
   void put_byte(char byte) {
     make_room(1);
     buffer_[length_++] = byte;
@@ -54,6 +60,7 @@ class CsvWriter {
   SchemaPtr schema_;
   CsvOutput output_;
   bool check_typed_;                // values of other types than text may need quotes too
+  std::vector<PageColumn> columns_; // of the page in work
   ByteSearch<4> special_;           // what makes quotes necessary
   std::unique_ptr<char[]> buffer_;  // kept from chunk to chunk
   std::size_t capacity_ = 0;

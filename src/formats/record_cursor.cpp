@@ -53,7 +53,9 @@ Result<void> RecordCursor::fill(std::uint64_t begin, std::size_t window_bytes_mi
   const auto wanted =
       static_cast<std::size_t>(std::min<std::uint64_t>(use_.window_bytes, use_.end - begin));
   if (window_ == nullptr || use_.keep_windows || wanted > window_capacity_) {
-    window_ = std::make_shared_for_overwrite<char[]>(wanted + search_padding_bytes);
+    auto whole = std::make_shared_for_overwrite<char[]>(wanted + 2 * search_padding_bytes);
+    std::memset(whole.get(), 0, search_padding_bytes);
+    window_ = std::shared_ptr<char[]>(whole, whole.get() + search_padding_bytes);
     window_capacity_ = wanted;
   }
   TRANCHE_TRY(read(window_.get(), wanted, begin));

@@ -53,7 +53,8 @@ class RecordCursor {
   // line is longer than the window comes alone in its block, and its bytes are in long_raw().
   virtual Result<std::span<const TextRecord>> next() = 0;
 
-  // The byte at `offset` of the file. REQUIRES an offset inside the window.
+  // The byte at `offset` of the file. REQUIRES an offset inside the window; search_padding_bytes
+  // before and behind the window may be read.
   const char* at(std::uint64_t offset) const { return window_.get() + (offset - window_begin_); }
   std::uint64_t window_begin() const { return window_begin_; }
   std::uint64_t window_end() const { return window_begin_ + window_length_; }
