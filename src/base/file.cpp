@@ -179,6 +179,12 @@ Result<void> File::truncate(std::uint64_t bytes) {
 
 // Not repeated, not even on EINTR: after a failed fsync Linux holds the lost pages for clean, and
 // the next one would report success.
+void File::begin_writeback(std::uint64_t offset, std::uint64_t bytes) const {
+  // Advice only: an error of the disk is for sync() to tell.
+  static_cast<void>(::sync_file_range(descriptor_, static_cast<off64_t>(offset),
+                                      static_cast<off64_t>(bytes), SYNC_FILE_RANGE_WRITE));
+}
+
 Result<void> File::sync() {
   if (::fsync(descriptor_) != 0) return failure("sync", path_, errno);
   return {};

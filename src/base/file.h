@@ -55,6 +55,8 @@ class File {
   Result<std::size_t> read_at(char* buffer, std::size_t bytes, std::uint64_t offset) const;
   Result<void> write(std::string_view bytes);  // all of them, at the present position
   Result<void> write_at(std::string_view bytes, std::uint64_t offset);
+  // Has the system begin to write these bytes to the disk, so that a later sync() waits for less.
+  void begin_writeback(std::uint64_t offset, std::uint64_t bytes) const;
   Result<void> truncate(std::uint64_t bytes);  // and seeks to the new end
   Result<void> sync();                         // fsync; on failure the file must be written anew
   Result<std::uint64_t> size() const;

@@ -60,6 +60,7 @@ class SingleFileCommitter final : public Committer {
       }
       dirty_ = true;  // a write that fails may leave a part
       TRANCHE_TRY(file_.write_at(bytes, end_));
+      file_.begin_writeback(end_, bytes.size());
       end_ += bytes.size();
       digest_.update(bytes);
       if (bytes.size() == segment.bytes) rows_ += segment.rows;  // all of it went in

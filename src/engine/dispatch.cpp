@@ -11,7 +11,7 @@ namespace {
 using namespace std::chrono_literals;
 
 // Tasks that wait at a worker beyond the one in work: enough that no worker idles during a commit.
-constexpr std::uint64_t tasks_submitted_per_worker = 2;
+constexpr std::uint64_t tasks_submitted_per_worker = 8;
 constexpr std::size_t batches_a_plan_write_max = 256;
 
 }  // namespace

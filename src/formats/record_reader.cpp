@@ -10,7 +10,7 @@
 namespace tranche {
 namespace {
 
-constexpr std::size_t page_rows_max = 8 * vector_rows;
+constexpr std::size_t page_rows_max = vector_rows;
 constexpr std::size_t page_bytes_max = std::size_t{8} << 20;  // of values, in wide rows
 constexpr std::size_t window_bytes_max = std::size_t{4} << 20;
 
