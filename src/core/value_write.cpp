@@ -136,13 +136,10 @@ char* put_decimal128(char* out, Int128 scaled, std::size_t scale) {
 }
 
 char* put_decimal(char* out, Type type, const void* value) {
-  const auto put_small = [&](std::int64_t scaled) {
-    return type.scale == 0 ? put_integer(out, scaled) : put_decimal64(out, scaled, type.scale);
-  };
   switch (physical_type(type)) {
-    case PhysicalType::int16: return put_small(load<std::int16_t>(value));
-    case PhysicalType::int32: return put_small(load<std::int32_t>(value));
-    case PhysicalType::int64: return put_small(load<std::int64_t>(value));
+    case PhysicalType::int16: return write_decimal(out, load<std::int16_t>(value), type.scale);
+    case PhysicalType::int32: return write_decimal(out, load<std::int32_t>(value), type.scale);
+    case PhysicalType::int64: return write_decimal(out, load<std::int64_t>(value), type.scale);
     default: return put_decimal128(out, load<Int128>(value), type.scale);
   }
 }
@@ -226,6 +223,17 @@ void append_blob(std::string& out, std::string_view bytes) {
 
 }  // namespace
 
+char* write_integer(char* out, std::int64_t value) { return put_integer(out, value); }
+
+char* write_decimal(char* out, std::int64_t scaled, unsigned scale) {
+  return scale == 0 ? put_integer(out, scaled) : put_decimal64(out, scaled, scale);
+}
+
+char* write_timestamp(char* out, std::int64_t microseconds) {
+  if (is_infinity(microseconds)) return put_infinity(out, microseconds < 0);
+  return put_timestamp(out, microseconds);
+}
+
 char* write_value_text(char* out, Type type, const void* value) {
   switch (type.id) {
     case TypeId::boolean: return put(out, load<std::uint8_t>(value) != 0 ? "true" : "false");
@@ -246,12 +254,11 @@ char* write_value_text(char* out, Type type, const void* value) {
       return is_infinity(days) ? put_infinity(out, days < 0) : put_date(out, days);
     }
     case TypeId::time: return put_time(out, load<std::int64_t>(value));
-    case TypeId::timestamp:
+    case TypeId::timestamp: return write_timestamp(out, load<std::int64_t>(value));
     case TypeId::timestamptz: {
       const auto microseconds = load<std::int64_t>(value);
-      if (is_infinity(microseconds)) return put_infinity(out, microseconds < 0);
-      out = put_timestamp(out, microseconds);
-      if (type.id == TypeId::timestamptz) *out++ = 'Z';
+      out = write_timestamp(out, microseconds);
+      if (!is_infinity(microseconds)) *out++ = 'Z';
       return out;
     }
     case TypeId::uuid: return put_uuid(out, load<Int128>(value));

@@ -22,18 +22,28 @@ bool occurs_in_values(std::string_view text) {
   return false;
 }
 
+char* copy(char* out, std::string_view bytes) {
+  if (!bytes.empty()) std::memcpy(out, bytes.data(), bytes.size());
+  return out + bytes.size();
+}
+
 }  // namespace
 
 // What a row needs of each column, looked up once a page.
 struct CsvWriter::PageColumn {
+  enum class Kind : std::uint8_t { int32, int64, decimal64, timestamp, typed, checked, text, blob };
   const char* values;
   const std::uint64_t* validity;
   std::size_t stride;
   Type type;
-  enum class Kind : std::uint8_t { typed, typed_checked, text, blob } kind;
+  Kind kind;
 
   bool is_valid(std::size_t row) const {
     return validity == nullptr || ((validity[row >> 6] >> (row & 63)) & 1) != 0;
+  }
+  template <class T>
+  const T& value(std::size_t row) const {
+    return reinterpret_cast<const T*>(values)[row];
   }
 };
 
@@ -49,113 +59,149 @@ CsvWriter::~CsvWriter() = default;
 
 std::string CsvWriter::header() const {
   if (!output_.header) return {};
-  CsvWriter line(schema_, output_);
-  bool first = true;
+  std::string line;
   for (const auto& field : schema_->fields) {
-    if (!first) line.put(output_.delimiter);
-    first = false;
-    line.add_text(field.name, false);
+    if (!line.empty()) line += output_.delimiter;
+    std::string text(2 * field.name.size() + 2 + search_padding_bytes, '\0');
+    text.resize(static_cast<std::size_t>(write_text(text.data(), field.name, false) - text.data()));
+    line += text;
   }
-  line.put("\n");
-  return line.take();
+  return line + "\n";
 }
 
-void CsvWriter::grow(std::size_t room) {
-  constexpr std::size_t first_bytes = std::size_t{64} << 10;
-  const std::size_t capacity = std::max({capacity_ * 2, capacity_ + room, first_bytes});
-  auto larger = std::make_unique_for_overwrite<char[]>(capacity);
-  if (length_ > 0) std::memcpy(larger.get(), buffer_.get(), length_);
-  buffer_ = std::move(larger);
-  capacity_ = capacity;
+CsvWriter::PageColumn CsvWriter::look_up(const Column& column) const {
+  using Kind = PageColumn::Kind;
+  const Type type = column.type();
+  Kind kind = Kind::typed;
+  if (type.id == TypeId::varchar) {
+    kind = Kind::text;
+  } else if (type.id == TypeId::blob) {
+    kind = Kind::blob;
+  } else if (check_typed_) {
+    kind = Kind::checked;
+  } else if (type.id == TypeId::integer) {
+    kind = Kind::int32;
+  } else if (type.id == TypeId::bigint) {
+    kind = Kind::int64;
+  } else if (type.id == TypeId::timestamp) {
+    kind = Kind::timestamp;
+  } else if (type.id == TypeId::decimal && physical_type(type) == PhysicalType::int64) {
+    kind = Kind::decimal64;
+  }
+  return {column.bytes(), column.validity(), column.stride(), type, kind};
 }
 
-void CsvWriter::put(std::string_view bytes) {
-  make_room(bytes.size());
-  std::memcpy(buffer_.get() + length_, bytes.data(), bytes.size());
-  length_ += bytes.size();
+// Room for `bytes` behind `out`; returns where `out` is by then.
+char* CsvWriter::make_room(char* out, std::size_t bytes) {
+  length_ = static_cast<std::size_t>(out - buffer_.get());
+  if (capacity_ - length_ < bytes) {
+    constexpr std::size_t first_bytes = std::size_t{64} << 10;
+    const std::size_t capacity = std::max({capacity_ * 2, capacity_ + bytes, first_bytes});
+    auto larger = std::make_unique_for_overwrite<char[]>(capacity);
+    if (length_ > 0) std::memcpy(larger.get(), buffer_.get(), length_);
+    buffer_ = std::move(larger);
+    capacity_ = capacity;
+  }
+  return buffer_.get() + length_;
+}
+
+// The most that the value at `row` and its delimiter may take.
+std::size_t CsvWriter::room_for(const PageColumn& column, std::size_t row) const {
+  const std::size_t around = output_.delimiter.size() + output_.null.size() + 2;
+  switch (column.kind) {
+    case PageColumn::Kind::text:
+      return around + 2 * column.value<StringRef>(row).length + search_padding_bytes;
+    case PageColumn::Kind::blob:
+      return around + 8 * column.value<StringRef>(row).length + search_padding_bytes;
+    default: return around + 2 * value_text_bytes_max + search_padding_bytes;
+  }
 }
 
 void CsvWriter::add(const Page& page) {
   columns_.clear();
+  std::vector<std::size_t> strings;  // columns whose room depends on the row
+  std::size_t room_typed = 1;
   for (std::size_t i = 0; i < page.column_count(); ++i) {
-    const Column& column = page.column(i);
-    using Kind = PageColumn::Kind;
-    const Kind kind = column.type().id == TypeId::varchar ? Kind::text
-                      : column.type().id == TypeId::blob  ? Kind::blob
-                      : check_typed_                      ? Kind::typed_checked
-                                                          : Kind::typed;
-    columns_.push_back(
-        {column.bytes(), column.validity(), column.stride(), column.type(), kind});
+    columns_.push_back(look_up(page.column(i)));
+    if (is_string(columns_[i].type)) strings.push_back(i);
+    else room_typed += room_for(columns_[i], 0);
   }
   const bool drop = page.rows() > 0 && fault_drops_record("encode");
-  for (std::size_t row = drop ? 1 : 0; row < page.rows(); ++row) add_row(row);
+  char* out = buffer_.get() + length_;
+  for (std::size_t row = drop ? 1 : 0; row < page.rows(); ++row) {
+    std::size_t room = room_typed;
+    for (const std::size_t i : strings) room += room_for(columns_[i], row);
+    out = write_row(make_room(out, room), row);
+  }
+  length_ = static_cast<std::size_t>(out - buffer_.get());
   rows_ += page.rows() - (drop ? 1 : 0);
 }
 
-void CsvWriter::add_row(std::size_t row) {
+// REQUIRES room for the row at `out`, which stays a variable of its own: what is written through it
+// could be a member as far as the compiler knows.
+char* CsvWriter::write_row(char* out, std::size_t row) const {
+  const char delimiter = output_.delimiter[0];
+  const bool delimiter_is_long = output_.delimiter.size() > 1;
   bool first = true;
   for (const PageColumn& column : columns_) {
-    if (!first) put_delimiter();
+    if (!first) *out++ = delimiter;
+    if (!first && delimiter_is_long) out = copy(out, std::string_view(output_.delimiter).substr(1));
     first = false;
     if (!column.is_valid(row)) {
-      if (!output_.null.empty()) put(output_.null);
+      out = copy(out, output_.null);
       continue;
     }
-    const char* const value = column.values + row * column.stride;
     switch (column.kind) {
-      case PageColumn::Kind::typed: {
-        make_room(value_text_bytes_max);
-        char* const out = buffer_.get() + length_;
-        length_ += static_cast<std::size_t>(write_value_text(out, column.type, value) - out);
+      case PageColumn::Kind::int32:
+        out = write_integer(out, column.value<std::int32_t>(row));
         break;
-      }
-      case PageColumn::Kind::typed_checked: {
-        char text[value_text_bytes_max];
-        const char* const end = write_value_text(text, column.type, value);
-        add_text({text, static_cast<std::size_t>(end - text)}, true);
+      case PageColumn::Kind::int64:
+        out = write_integer(out, column.value<std::int64_t>(row));
         break;
-      }
-      case PageColumn::Kind::text: add_string(*reinterpret_cast<const StringRef*>(value)); break;
-      case PageColumn::Kind::blob: {
-        std::string text;
-        append_value_text(text, column.type, value);
-        add_text(text, false);
+      case PageColumn::Kind::decimal64:
+        out = write_decimal(out, column.value<std::int64_t>(row), column.type.scale);
         break;
-      }
+      case PageColumn::Kind::timestamp:
+        out = write_timestamp(out, column.value<std::int64_t>(row));
+        break;
+      case PageColumn::Kind::text: out = write_string(out, column.value<StringRef>(row)); break;
+      default: out = write_other(out, column, row); break;
     }
   }
-  put_byte('\n');
+  *out++ = '\n';
+  return out;
 }
 
-void CsvWriter::put_delimiter() {
-  if (output_.delimiter.size() == 1) [[likely]]
-    put_byte(output_.delimiter[0]);
-  else
-    put(output_.delimiter);
-}
-
-// add_text for short strings, which lie in the StringRef itself. Behind a string of a column at
-// least 4 bytes may be read: the next one, or the column's padding.
-void CsvWriter::add_string(const StringRef& string) {
-  const std::uint32_t length = string.length;
-  if (length > 12 || length == 0 || !output_.null.empty()) return add_text(string.view(), false);
-  make_room(16);
-  char* const out = buffer_.get() + length_;
-  std::memcpy(out, string.head, 16);
-  if ((special_.matches(out) & ((1U << length) - 1)) != 0) [[unlikely]] {
-    return add_text(string.view(), false);
+char* CsvWriter::write_other(char* out, const PageColumn& column, std::size_t row) const {
+  const char* const value = column.values + row * column.stride;
+  if (column.kind == PageColumn::Kind::typed) return write_value_text(out, column.type, value);
+  if (column.kind == PageColumn::Kind::blob) {
+    std::string text;
+    append_value_text(text, column.type, value);
+    return write_text(out, text, false);
   }
-  length_ += length;
+  char text[value_text_bytes_max];
+  const char* const end = write_value_text(text, column.type, value);
+  return write_text(out, {text, static_cast<std::size_t>(end - text)}, true);
 }
 
-void CsvWriter::add_text(std::string_view text, bool is_typed) {
-  if ((text.empty() && !is_typed) || text == output_.null) return add_quoted(text);
+// write_text for short strings, which lie in the StringRef itself. Behind a string of a column at
+// least 4 bytes may be read: the next one, or the column's padding.
+char* CsvWriter::write_string(char* out, const StringRef& string) const {
+  const std::uint32_t length = string.length;
+  if (length <= 12 && length != 0 && output_.null.empty()) [[likely]] {
+    std::memcpy(out, string.head, 16);
+    if ((special_.matches(out) & ((1U << length) - 1)) == 0) [[likely]] return out + length;
+  }
+  return write_text(out, string.view(), false);
+}
+
+char* CsvWriter::write_text(char* out, std::string_view text, bool is_typed) const {
+  if ((text.empty() && !is_typed) || text == output_.null) return write_quoted(out, text);
   // It is copied first and looked at in place, where the bytes behind it may be read.
-  make_room(text.size() + search_padding_bytes);
-  char* const out = buffer_.get() + length_;
-  std::memcpy(out, text.data(), text.size());
-  if (needs_quotes(out, out + text.size())) return add_quoted(text);
-  length_ += text.size();
+  copy(out, text);
+  if (needs_quotes(out, out + text.size())) return write_quoted(out, text);
+  return out + text.size();
 }
 
 bool CsvWriter::needs_quotes(const char* begin, const char* end) const {
@@ -170,16 +216,14 @@ bool CsvWriter::needs_quotes(const char* begin, const char* end) const {
   }
 }
 
-void CsvWriter::add_quoted(std::string_view text) {
-  make_room(2 * text.size() + 2);
-  char* out = buffer_.get() + length_;
+char* CsvWriter::write_quoted(char* out, std::string_view text) const {
   *out++ = output_.quote;
   for (const char c : text) {
     if (c == output_.quote) *out++ = c;
     *out++ = c;
   }
   *out++ = output_.quote;
-  length_ = static_cast<std::size_t>(out - buffer_.get());
+  return out;
 }
 
 std::string CsvWriter::take() {

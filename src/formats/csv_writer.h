@@ -40,22 +40,15 @@ class CsvWriter {
 
  private:
   struct PageColumn;
-  void add_row(std::size_t row);
-  void add_string(const StringRef& string);
-  void add_text(std::string_view text, bool is_typed);
-  void add_quoted(std::string_view text);
+  PageColumn look_up(const Column& column) const;
+  char* make_room(char* out, std::size_t bytes);
+  std::size_t room_for(const PageColumn& column, std::size_t row) const;
+  char* write_row(char* out, std::size_t row) const;
+  char* write_other(char* out, const PageColumn& column, std::size_t row) const;
+  char* write_string(char* out, const StringRef& string) const;
+  char* write_text(char* out, std::string_view text, bool is_typed) const;
+  char* write_quoted(char* out, std::string_view text) const;
   bool needs_quotes(const char* begin, const char* end) const;
-  void put(std::string_view bytes);
-  void put_delimiter();
-  void put_byte(char byte) {
-    make_room(1);
-    buffer_[length_++] = byte;
-  }
-  void make_room(std::size_t bytes) {
-    if (capacity_ - length_ < bytes) [[unlikely]]
-      grow(bytes);
-  }
-  void grow(std::size_t room);
 
   SchemaPtr schema_;
   CsvOutput output_;
