@@ -66,6 +66,7 @@ class StepRun {
   std::uint64_t batches_planned_ = 0;
   bool stopping_ = false;
   std::optional<std::uint64_t> last_group_;  // when stopping: the last one to finish
+  std::chrono::nanoseconds next_memory_sample_{0};
   std::uint64_t memory_bytes_ = 0;           // as sampled last
   std::unique_ptr<Committer> committer_;
   std::optional<RejectJudge> judge_;
