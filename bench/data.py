@@ -3,6 +3,7 @@ an exact reader without anything of ours makes of them."""
 import csv
 import datetime
 import decimal
+import hashlib
 import json
 import pathlib
 import subprocess
@@ -10,7 +11,7 @@ import sys
 
 COLUMNS = {"id": "bigint", "sold_at": "timestamp", "store": "integer", "sku": "varchar", "qty": "integer",
            "unit_price": "decimal(12,2)", "currency": "varchar", "customer": "varchar", "note": "varchar"}
-# Beyond this, Python would take longer than all that is measured: then the peers are compared with DuckDB's typed reader.
+# Beyond this, Python would take longer than all that is measured: then results are compared with DuckDB's.
 REFERENCE_RECORDS_MAX = 2_000_000
 EPOCH = datetime.datetime(1970, 1, 1)
 
@@ -22,6 +23,8 @@ class Data:
         self.folder = folder
         self.programs = programs
         self.records = records
+        generator = (programs / "generate_sales").read_bytes()
+        self.edition = hashlib.sha256(generator).hexdigest()[:8]   # another generator, other data
         folder.mkdir(parents=True, exist_ok=True)
 
     def has_reference(self):
@@ -29,8 +32,7 @@ class Data:
 
     def _make(self, name, make):
         """A file is under its name when it is whole."""
-        generator = self.programs / "generate_sales"
-        path = self.folder / f"{self.records}-{int(generator.stat().st_mtime)}-{name}"
+        path = self.folder / f"{self.records}-{self.edition}-{name}"
         if not path.exists():
             for older in self.folder.glob(f"{self.records}-*-{name}"):
                 older.unlink()
@@ -41,7 +43,8 @@ class Data:
         return path
 
     def _generate(self, path, *more):
-        subprocess.run([str(self.programs / "generate_sales"), str(self.records), str(path), *map(str, more)], check=True)
+        generator = self.programs / "generate_sales"
+        subprocess.run([str(generator), str(self.records), str(path), *map(str, more)], check=True)
 
     def clean(self):
         return self._make("sales.csv", self._generate)
@@ -80,8 +83,8 @@ def write_jsonl(source, target):
         reader = csv.reader(records)
         next(reader)
         for number, sold_at, store, sku, qty, unit_price, currency, customer, note in reader:
-            out.write(f'{{"id":{number},"sold_at":"{sold_at.replace(" ", "T")}","store":{store},"sku":"{sku}","qty":{qty},'
-                      f'"unit_price":{unit_price},"currency":"{currency}",'
+            out.write(f'{{"id":{number},"sold_at":"{sold_at.replace(" ", "T")}","store":{store},"sku":"{sku}",'
+                      f'"qty":{qty},"unit_price":{unit_price},"currency":"{currency}",'
                       f'"customer":{text(customer, ensure_ascii=False)},'
                       f'"note":{text(note, ensure_ascii=False) if note else "null"}}}\n')
 

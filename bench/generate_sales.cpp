@@ -83,7 +83,7 @@ class Writer {
   }
 
   std::size_t length() const { return length_; }
-  std::uint64_t offset() const { return bytes_flushed_ + length_; }      // from 0
+  std::uint64_t offset() const { return bytes_flushed_ + length_; }        // from 0
   std::uint64_t line() const { return lines_flushed_ + line_ends() + 1; }  // from 1
 
  private:
@@ -122,8 +122,8 @@ class Breaker {
     const Fault fault = faults[broken_++ % std::size(faults)];
     column_ = fault == Fault::date ? "sold_at" : "";
     if (fault == Fault::number) column_ = random_.below(2) == 0 ? "qty" : "unit_price";
-    const char* const kind = fault == Fault::number ? "number"
-                             : fault == Fault::date ? "date"
+    const char* const kind = fault == Fault::number    ? "number"
+                             : fault == Fault::date    ? "date"
                              : fault == Fault::too_few ? "too_few_columns"
                                                        : "too_many_columns";
     std::fprintf(truth_, "%" PRIu64 ",%" PRIu64 ",%" PRIu64 ",%s,%s\n", record, out.line(),
@@ -134,7 +134,8 @@ class Breaker {
     return fault != Fault::none && column == column_;
   }
   std::string_view number() {
-    constexpr std::string_view texts[] = {"7x", "1.2.3", "--4", "O.50", "1e", "0x10", "12 pcs", "?"};
+    constexpr std::string_view texts[] = {"7x", "1.2.3", "--4",    "O.50",
+                                          "1e", "0x10",  "12 pcs", "?"};
     return texts[random_.below(static_cast<std::uint32_t>(std::size(texts)))];
   }
   std::string_view time() {

@@ -22,6 +22,11 @@
 namespace tranche {
 namespace {
 
+constexpr std::pair<const char*, const char*> columns[] = {
+    {"id", "bigint"},        {"sold_at", "timestamp"}, {"store", "integer"},
+    {"sku", "varchar"},      {"qty", "integer"},       {"unit_price", "decimal(12,2)"},
+    {"currency", "varchar"}, {"customer", "varchar"},  {"note", "varchar"}};
+
 std::string file_path;  // NOLINT: set by main before anything is measured
 
 template <class T>
@@ -33,10 +38,7 @@ T or_end(Result<T> result) {
 
 std::unique_ptr<Source> open_source() {
   Schema schema;
-  for (const auto& [name, type] : std::vector<std::pair<const char*, const char*>>{
-           {"id", "bigint"},        {"sold_at", "timestamp"},        {"store", "integer"},
-           {"sku", "varchar"},      {"qty", "integer"},              {"unit_price", "decimal(12,2)"},
-           {"currency", "varchar"}, {"customer", "varchar"},         {"note", "varchar"}}) {
+  for (const auto& [name, type] : columns) {
     schema.fields.push_back({name, or_end(parse_type(type))});
   }
   auto source = or_end(make_csv_source({file_path}, ".", CsvDialect(), std::move(schema)));

@@ -39,12 +39,17 @@ class Report:
         self.peers = peers
         self.build = build
         self.results = []
+        self.left_out = []
         self.began = datetime.datetime.now()
         self.load = os.getloadavg()
 
     def add(self, result):
         self.results.append(result)
         self.write()   # a measurement that is broken off leaves what it has
+
+    def leave_out(self, key, records, why):
+        self.left_out.append(f"- not measured: {key} with {records:,} records: {why}")
+        self.write()
 
     def write(self):
         self.path.parent.mkdir(parents=True, exist_ok=True)
@@ -55,8 +60,8 @@ class Report:
         versions = [f"{name}: {version}" for name, version in self.peers.version.items()]
         versions += [f"{name}: **not here**: {why}" for name, why in self.peers.absent.items()]
         return [f"# Measurements, {self.began:%Y-%m-%d}", "",
-                f"`make bench` writes this page; [bench/README.md](../README.md) says what each workload is. Medians of "
-                f"{self.repeat} runs each, interleaved, with warm files.", "",
+                "`make bench` writes this page; [bench/README.md](../README.md) says what each workload is. "
+                f"Medians of {self.repeat} runs each, interleaved, with warm files.", "",
                 f"- machine: {processor()}, {os.cpu_count()} cores, {memory_bytes() / (1 << 30):.0f} GiB, "
                 f"Linux {os.uname().release}",
                 f"- load average at the start: {self.load[0]:.2f} (1 min), {self.load[1]:.2f} (5 min)",
@@ -70,17 +75,18 @@ class Report:
                  "|---|---|---|---|---|---|---|---|---|"]
         for result in self.results:
             lines += [f"| {result.workload.key} | {result.records:,} | {row}" for row in result.target_rows()]
-        return [*lines, ""]
+        return [*lines, "", *self.left_out, ""]
 
 
 def target_cells(target, ratio):
     if ratio is None:
-        first, goal = (f"at most {limit}" if target.at_most else f"{limit}x" for limit in (target.first, target.goal))
+        limits = (target.first, target.goal)
+        first, goal = (f"at most {limit}" if target.at_most else f"{limit}x" for limit in limits)
         return f"{target.of} | {target.against} | not measured | {first} | - | {goal} | - |"
+    ratio = round(ratio, 2)   # what is shown decides
     if target.at_most:
-        # A measured 1.004 counts for a goal of 1.0: the figures have two decimals.
-        first, goal = (yes(round(ratio, 2) <= limit) for limit in (target.first, target.goal))
-        return (f"{target.of} | {target.against} | {ratio:.3f} | at most {target.first} | {first} | "
+        first, goal = (yes(ratio <= limit) for limit in (target.first, target.goal))
+        return (f"{target.of} | {target.against} | {ratio:.2f} | at most {target.first} | {first} | "
                 f"at most {target.goal} | {goal} |")
     return (f"{target.of} | {target.against} | {ratio:.2f}x | {target.first}x | {yes(ratio >= target.first)} | "
             f"{target.goal}x | {yes(ratio >= target.goal)} |")
@@ -102,7 +108,7 @@ def table(result):
     workload = result.workload
     lines = [f"## {workload.title}, {result.records:,} records", "",
              " ".join(filter(None, [workload.notes, f"Load average before: {result.load:.2f}."])), ""]
-    lines += ["| who | wall s | lowest to highest | CPU s | peak MiB | output MB | Tranche is | result |",
+    lines += ["| who | wall s | lowest to highest | CPU s | peak MiB | output MB | Tranche is faster | result |",
               "|---|---|---|---|---|---|---|---|"]
     for row in result.rows:
         who = cell(row.contender.name) + (f" ({cell(row.contender.remark)})" if row.contender.remark else "")

@@ -63,7 +63,8 @@ class Result:
         ours = self.rows[0]
         if row.contender.ours or ours.failure or not row.seconds:
             return ""
-        return f"{row.median_seconds() / ours.median_seconds():.2f}x as fast"
+        return (f"{row.median_seconds() / ours.median_seconds():.2f}x, by CPU "
+                f"{row.median_cpu_seconds() / max(ours.median_cpu_seconds(), 0.001):.2f}x")
 
 
 def bytes_below(folder):

@@ -45,7 +45,7 @@ int main(int argc, char** argv) {
                                         {"note", "varchar"}}))
                     .process([](const Sale& s) -> std::optional<Total> {  // nullopt filters
                       if (s.qty <= 0) return std::nullopt;
-                      return Total{s.id,     s.sold_at,  s.sku,     s.qty * s.unit_price,
+                      return Total{s.id,       s.sold_at, s.sku, s.qty * s.unit_price,
                                    s.currency, s.customer};
                     })
                     .write(tranche::csv("out/totals.csv"))

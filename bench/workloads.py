@@ -23,8 +23,8 @@ TOTALS_SQL = "SELECT id, sold_at, sku, qty * unit_price AS total, currency, cust
 
 @dataclasses.dataclass
 class Contender:
-    """One program with its data in a folder of its own. `prepare` runs before each run, unmeasured, and gives the share
-    of the whole work that is left to do."""
+    """One program with its data in a folder of its own. `prepare` runs before each run, unmeasured, and gives the
+    share of the whole work that is left to do."""
     name: str
     command: list
     ours: bool = False
@@ -53,7 +53,7 @@ class Contender:
 
 @dataclasses.dataclass
 class Target:
-    """`first` and `goal`: times as fast as `against`; or, with `at_most`, the time of a unit against that of one there."""
+    """`first` and `goal`: times as fast as `against`; or, with `at_most`, the time of a unit against one there."""
     of: str
     against: str
     first: float
@@ -96,10 +96,10 @@ class Programs:
         return Contender(name, [self.bench / "duckdb_peer", THREADS, sql], False, links, judge=judge,
                          absent=self.peers.absent.get("DuckDB", ""), **more)
 
-    def polars(self, workload, price, links, output, judge):
+    def polars(self, workload, price, time_as, links, output, judge):
         source = next(iter(links))
-        return Contender(f"Polars, price {price}",
-                         ["node", HERE / "polars_peer.js", workload, price, source, output], False, links,
+        return Contender(f"Polars, price as {price}, time as {time_as}",
+                         ["node", HERE / "polars_peer.js", workload, price, time_as, source, output], False, links,
                          environment={"NODE_PATH": str(peer_setup.POLARS), "POLARS_MAX_THREADS": str(THREADS)},
                          judge=judge, absent=self.peers.absent.get("Polars", ""))
 
@@ -126,7 +126,8 @@ def parse(programs, data):
     return Workload(
         "parse", "Parse and type CSV, all columns",
         [Contender("Tranche", [programs.bench / "parse_sales", "sales.csv", THREADS], True, links, judge=judge),
-         programs.duckdb("DuckDB read_csv", f"SELECT {check.SUMS} FROM {check.read_csv_sql('sales.csv')}", links, judge)],
+         programs.duckdb("DuckDB read_csv", f"SELECT {check.SUMS} FROM {check.read_csv_sql('sales.csv')}", links,
+                         judge)],
         [Target("Tranche", "DuckDB read_csv", 2.5, 4)], [data.clean()],
         notes="Both sum up all columns; of Tranche the reader alone, without a run around it.")
 
@@ -151,12 +152,13 @@ def csv_to_csv(programs, data):
     miller = ["mlr", "--icsv", "--ocsv", "filter", "$qty > 0", "then", "put", "$total = $qty * $unit_price",
               "then", "cut", "-o", "-f", "id,sold_at,sku,total,currency,customer", "sales.csv"]
     into = ["sh", "-c", 'exec "$@" > out/totals.csv', "sh"]
-    polars = [programs.polars("totals", price, links, "out/totals.csv", judge) for price in ("decimal", "double")]
+    polars = [programs.polars("totals", *types, links, "out/totals.csv", judge)
+              for types in (("decimal", "timestamp"), ("double", "text"))]
     return Workload(
         "csv-to-csv", "CSV to CSV, a filter and exact decimal arithmetic in a C++ function",
         [programs.totals("Tranche", data.clean(), judge),
          duckdb_totals(programs, links, judge),
-         programs.duckdb("DuckDB COPY, time as text, price double", totals_sql(text, "qty * unit_price", "qty > 0"),
+         programs.duckdb("DuckDB COPY, price as double, time as text", totals_sql(text, "qty * unit_price", "qty > 0"),
                          links, judge),
          *polars,
          programs.plain("mawk", "mawk", [*into, "mawk", awk, "sales.csv"], data, judge, remark="knows no quotes"),
@@ -172,7 +174,8 @@ def sql(programs, data):
     def judge(folder, _):
         return programs.judge.totals(data, folder / "out" / "totals.csv")
     links = {"sales.csv": data.clean()}
-    job = yaml_job("totals-in-sql", "csv: sales.csv", "csv: out/totals.csv", f"    process:\n      - sql: {TOTALS_SQL}\n")
+    process = f"    process:\n      - sql: {TOTALS_SQL}\n"
+    job = yaml_job("totals-in-sql", "csv: sales.csv", "csv: out/totals.csv", process)
     return Workload(
         "sql", "The same logic in SQL, batch by batch",
         [programs.job("Tranche", job, links, judge), duckdb_totals(programs, links, judge)],
@@ -191,7 +194,8 @@ def to_parquet(programs, data, key, title, system, source, duckdb_read, targets)
     job = yaml_job(key, f"{system}: {name}", PARQUET)
     copy = f"COPY (SELECT * FROM {duckdb_read}) TO 'out/sales.parquet' (FORMAT parquet, COMPRESSION zstd)"
     duckdb = programs.duckdb("DuckDB COPY, ordered", copy, links, theirs)
-    polars = [programs.polars("parquet" if system == "csv" else "jsonl", price, links, "out/sales.parquet", theirs)
+    workload = "parquet" if system == "csv" else "jsonl"
+    polars = [programs.polars(workload, price, "timestamp", links, "out/sales.parquet", theirs)
               for price in (("decimal", "double") if system == "csv" else ("double",))]
     return Workload(key, title, [programs.job("Tranche", job, links, ours), duckdb, *polars],
                     [Target("Tranche", duckdb.name, *targets)], [source], size_within=("Tranche", duckdb.name, 1.05))
@@ -292,6 +296,27 @@ def resume(programs, data):
                     notes="What is compared is the time of a resume, divided by the share of records that it had left.")
 
 
+def cpu(programs, data):
+    def limit(_, outcome):
+        rows, total = outcome.out.strip().split("|")
+        return check.Finding(int(rows) == data.records, f"{int(rows):,} rows, sum of scores {total}")
+
+    def ours(folder, _):
+        expected = subprocess.run([str(programs.bench / "static_split"), str(data.clean()), str(THREADS)],
+                                  text=True, stdout=subprocess.PIPE, check=True).stdout.strip()
+        found = programs.judge.ask(f"SELECT count(*), sum(score) FROM read_csv('{folder / 'out' / 'scores.csv'}')")
+        rows, total = found.split("|")
+        return check.Finding(found == expected, f"{int(rows):,} rows, sum of scores {total}")
+    links = {"sales.csv": data.clean()}
+    return Workload(
+        "cpu", "A CPU-bound function, about 20 microseconds a record",
+        [Contender("Tranche", [programs.bench / "score_sales", "run", "--workers", THREADS, "--json"], True, links,
+                   judge=ours),
+         Contender("static split over the cores", [programs.bench / "static_split", "sales.csv", THREADS], False, links,
+                   judge=limit, remark="a limit, not a peer: it writes nothing")],
+        [Target("Tranche", "static split over the cores", 1.03, 1.01, True)], [data.clean()])
+
+
 def memory(programs, data):
     mib = 1 << 20
     function = csv_to_csv(programs, data).contenders[0]
@@ -308,6 +333,8 @@ def memory(programs, data):
         [], [data.clean()], timed=False)
 
 
-# In the order of the report; ten-times needs a tenth of the records, too.
+CPU_RECORDS_MAX = 1_000_000   # ten seconds a run
+
+# In the order of the report.
 ALL = {"parse": parse, "csv-to-csv": csv_to_csv, "sql": sql, "parquet": parquet, "jsonl": jsonl, "dirty": dirty,
-       "resume": resume, "memory": memory, "ten-times": ten_times}
+       "cpu": cpu, "resume": resume, "memory": memory, "ten-times": ten_times}

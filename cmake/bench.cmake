@@ -1,10 +1,10 @@
 # Programs that measurements and tests need: bench/<name>.cpp becomes build/<preset>/bench/<name>. A plain build leaves
 # them out. `tests` builds those that the tests need; `make bench` builds them all (target bench_programs).
 #
-# The generator and the peer stand alone; the others are linked with libtranche.a.
+# Those in TRANCHE_BENCH_ALONE stand alone; the others are linked with libtranche.a.
 
 set(TRANCHE_BENCH_FOR_TESTS generate_sales)
-set(TRANCHE_BENCH_ALONE generate_sales duckdb_peer)
+set(TRANCHE_BENCH_ALONE generate_sales duckdb_peer static_split)
 find_package(benchmark QUIET)   # Google Benchmark, Debian's libbenchmark-dev: for kernels.cpp only
 
 file(GLOB programs CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/bench/*.cpp")

@@ -32,8 +32,8 @@ QUERIES = {
 def job_text(query, batch=""):
     columns = ", ".join(f"{name}: {kind}" for name, kind in COLUMNS.items())
     process = f"    process:\n      - sql: {query}\n" if query else ""
-    return (f"job: dirty\nsteps:\n  - name: load\n    read:\n      csv: sales.csv\n      columns: {{ {columns} }}\n{batch}"
-            f"{process}    on_error: {{ max_rejects: 0.1% }}\n    write: {{ csv: out/o.csv }}\n")
+    return (f"job: dirty\nsteps:\n  - name: load\n    read:\n      csv: sales.csv\n      columns: {{ {columns} }}\n"
+            f"{batch}{process}    on_error: {{ max_rejects: 0.1% }}\n    write: {{ csv: out/o.csv }}\n")
 
 
 def column_of(error):
