@@ -29,8 +29,7 @@ constexpr std::pair<const char*, const char*> columns[] = {
 
 std::string file_path;  // NOLINT: set by main before anything is measured
 
-template <class T>
-T or_end(Result<T> result) {
+template <class T> T or_end(Result<T> result) {
   if (result) return std::move(*result);
   fmt::print(stderr, "kernels: {}\n", result.error().message);
   std::exit(1);
@@ -63,8 +62,7 @@ std::size_t bytes_of(const std::vector<Slice>& slices) {
 }
 
 // Reads the slices once; `take` gets each page.
-template <class Take>
-void read(const Source& source, const std::vector<Slice>& slices, Take take) {
+template <class Take> void read(const Source& source, const std::vector<Slice>& slices, Take take) {
   WorkerScope worker(0, 0, "");
   std::vector<Reject> rejects;
   for (const Slice& slice : slices) {

@@ -45,8 +45,7 @@ struct Sums {
   }
 };
 
-template <class T>
-std::int64_t sum_of(const Column& column, std::size_t rows) {
+template <class T> std::int64_t sum_of(const Column& column, std::size_t rows) {
   const T* const values = column.values<T>();  // a null is 0
   std::int64_t sum = 0;
   for (std::size_t row = 0; row < rows; ++row) sum += values[row];

@@ -32,7 +32,9 @@ int main(int argc, char** argv) {
                                                      {"currency", "varchar"},
                                                      {"customer", "varchar"},
                                                      {"note", "varchar"}}))
-                                 .process([](const Sale& s) { return Score{s.id, score(s.id)}; })
+                                 .process([](const Sale& s) {
+                                   return Score{s.id, score(s.id)};
+                                 })
                                  .write(tranche::csv("out/scores.csv"))
                                  .on_error(tranche::max_rejects(1'000'000)));
   return tranche::main(argc, argv, job);

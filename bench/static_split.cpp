@@ -58,7 +58,8 @@ int main(int argc, char** argv) {
     for (std::size_t share = 0; share < shares; ++share) {
       workers.emplace_back([&, share] {
         std::int64_t sum = 0;
-        for (std::size_t i = ids.size() * share / shares; i < ids.size() * (share + 1) / shares; ++i) {
+        for (std::size_t i = ids.size() * share / shares; i < ids.size() * (share + 1) / shares;
+             ++i) {
           sum += score(ids[i]);
         }
         sums[share] = sum;
