@@ -1,0 +1,340 @@
+"""The workloads: what is run, by whom, on which data, what must be reached, and how each result is judged."""
+import dataclasses
+import json
+import pathlib
+import shutil
+import signal
+import sqlite3
+import subprocess
+import time
+import typing
+
+import check
+import peers as peer_setup
+from data import COLUMNS
+
+HERE = pathlib.Path(__file__).resolve().parent
+THREADS = 2
+PEER_SLOW_RECORDS_MAX = 1_000_000   # of those that go record by record in an interpreter
+
+READ_COLUMNS = "      columns: { " + ", ".join(f'{name}: "{kind}"' for name, kind in COLUMNS.items()) + " }\n"
+TOTALS_SQL = "SELECT id, sold_at, sku, qty * unit_price AS total, currency, customer FROM batch WHERE qty > 0"
+
+
+@dataclasses.dataclass
+class Contender:
+    """One program with its data in a folder of its own. `prepare` runs before each run, unmeasured, and gives the
+    share of the whole work that is left to do."""
+    name: str
+    command: list
+    ours: bool = False
+    links: dict = dataclasses.field(default_factory=dict)    # name in its folder -> file
+    files: dict = dataclasses.field(default_factory=dict)    # name in its folder -> text
+    environment: dict = dataclasses.field(default_factory=dict)
+    prepare: typing.Callable = None                          # (folder) -> share
+    judge: typing.Callable = None                            # (folder, outcome) -> check.Finding
+    share: float = 1.0
+    budget_bytes: int = 0
+    absent: str = ""                                         # why it is not measured
+    remark: str = ""
+
+    def clean(self, folder):
+        """Nothing of an earlier run is left: no output, no state."""
+        folder.mkdir(parents=True, exist_ok=True)
+        for name in ("out", ".tranche"):
+            shutil.rmtree(folder / name, ignore_errors=True)
+        (folder / "out").mkdir()
+        for name, target in self.links.items():
+            (folder / name).unlink(missing_ok=True)
+            (folder / name).symlink_to(target)
+        for name, text in self.files.items():
+            (folder / name).write_text(text, encoding="utf-8")
+
+
+@dataclasses.dataclass
+class Target:
+    """`first` and `goal`: times as fast as `against`; or, with `at_most`, the time of a unit against one there."""
+    of: str
+    against: str
+    first: float
+    goal: float
+    at_most: bool = False
+
+
+@dataclasses.dataclass
+class Workload:
+    key: str
+    title: str
+    contenders: list
+    targets: list
+    data: list                          # files to have in memory
+    timed: bool = True                  # else only memory is looked at, in one run
+    size_within: typing.Tuple = None    # (whose, against, factor): what the output may take
+    notes: str = ""
+
+
+class Programs:
+    """Makes contenders of the programs of a build."""
+
+    def __init__(self, build, peers):
+        self.build = build
+        self.bench = build / "bench"
+        self.tranche = build / "tranche"
+        self.peers = peers
+        self.judge = check.Judge(self.bench)
+
+    def job(self, name, yaml, links, judge, **more):
+        return Contender(name, [self.tranche, "run", "job.yaml", "--json"], True, links, {"job.yaml": yaml},
+                         judge=judge, **more)
+
+    def totals(self, name, source, judge, memory="", **more):
+        command = [self.bench / "sales_totals", "run", "--workers", THREADS, "--json"]
+        return Contender(name, command + (["--memory", memory] if memory else []), True, {"sales.csv": source},
+                         judge=judge, **more)
+
+    def duckdb(self, name, sql, links, judge, **more):
+        return Contender(name, [self.bench / "duckdb_peer", THREADS, sql], False, links, judge=judge,
+                         absent=self.peers.absent.get("DuckDB", ""), **more)
+
+    def polars(self, workload, price, time_as, links, output, judge):
+        source = next(iter(links))
+        return Contender(f"Polars, price as {price}, time as {time_as}",
+                         ["node", HERE / "polars_peer.js", workload, price, time_as, source, output], False, links,
+                         environment={"NODE_PATH": str(peer_setup.POLARS), "POLARS_MAX_THREADS": str(THREADS)},
+                         judge=judge, absent=self.peers.absent.get("Polars", ""))
+
+    def plain(self, peer, name, command, data, judge, records_max=None, remark=""):
+        absent = self.peers.absent.get(peer, "")
+        if not absent and records_max and data.records > records_max:
+            absent = f"not run with more than {records_max:,} records"
+        return Contender(name, command, False, {"sales.csv": data.clean()}, judge=judge, absent=absent, remark=remark)
+
+
+def yaml_job(name, read, write, process="", memory=""):
+    return (f"job: {name}\n" + (f"memory: {memory}\n" if memory else "") + "steps:\n  - name: load\n"
+            f"    read:\n      {read}\n{READ_COLUMNS}{process}    on_error: {{ max_rejects: 100% }}\n"
+            f"    workers: {THREADS}\n    write:\n      {write}\n")
+
+
+PARQUET = "parquet: out/sales\n      mode: replace\n      compression: zstd"
+
+
+def parse(programs, data):
+    def judge(_, outcome):
+        return programs.judge.sums_line(data, outcome.out)
+    links = {"sales.csv": data.clean()}
+    return Workload(
+        "parse", "Parse and type CSV, all columns",
+        [Contender("Tranche", [programs.bench / "parse_sales", "sales.csv", THREADS], True, links, judge=judge),
+         programs.duckdb("DuckDB read_csv", f"SELECT {check.SUMS} FROM {check.read_csv_sql('sales.csv')}", links,
+                         judge)],
+        [Target("Tranche", "DuckDB read_csv", 2.5, 4)], [data.clean()],
+        notes="Both sum up all columns; of Tranche the reader alone, without a run around it.")
+
+
+def totals_sql(columns, total, where):
+    return (f"COPY (SELECT id, sold_at, sku, {total} AS total, currency, customer FROM read_csv('sales.csv', "
+            f"header = true, columns = {columns}) WHERE {where}) TO 'out/totals.csv' (HEADER)")
+
+
+def duckdb_totals(programs, links, judge):
+    return programs.duckdb("DuckDB COPY, typed decimal",
+                           totals_sql(check.DUCKDB_COLUMNS, "qty * unit_price", "qty > 0"), links, judge)
+
+
+def csv_to_csv(programs, data):
+    def judge(folder, _):
+        return programs.judge.totals(data, folder / "out" / "totals.csv")
+    links = {"sales.csv": data.clean()}
+    text = check.DUCKDB_COLUMNS.replace("'TIMESTAMP'", "'VARCHAR'").replace("'DECIMAL(12,2)'", "'DOUBLE'")
+    awk = ('BEGIN { FS = OFS = "," } NR == 1 { print $1, $2, $4, "total", $7, $8 } '
+           'NR > 1 && $5 > 0 { print $1, $2, $4, sprintf("%.2f", $5 * $6), $7, $8 }')
+    miller = ["mlr", "--icsv", "--ocsv", "filter", "$qty > 0", "then", "put", "$total = $qty * $unit_price",
+              "then", "cut", "-o", "-f", "id,sold_at,sku,total,currency,customer", "sales.csv"]
+    into = ["sh", "-c", 'exec "$@" > out/totals.csv', "sh"]
+    polars = [programs.polars("totals", *types, links, "out/totals.csv", judge)
+              for types in (("decimal", "timestamp"), ("double", "text"))]
+    return Workload(
+        "csv-to-csv", "CSV to CSV, a filter and exact decimal arithmetic in a C++ function",
+        [programs.totals("Tranche", data.clean(), judge),
+         duckdb_totals(programs, links, judge),
+         programs.duckdb("DuckDB COPY, price as double, time as text", totals_sql(text, "qty * unit_price", "qty > 0"),
+                         links, judge),
+         *polars,
+         programs.plain("mawk", "mawk", [*into, "mawk", awk, "sales.csv"], data, judge, remark="knows no quotes"),
+         programs.plain("Miller", "Miller", [*into, *miller], data, judge, PEER_SLOW_RECORDS_MAX),
+         programs.plain("Python", "Python csv, Decimal",
+                        ["python3", HERE / "python_peer.py", "sales.csv", "out/totals.csv"], data, judge,
+                        PEER_SLOW_RECORDS_MAX, "what the others are compared with")],
+        [Target("Tranche", "DuckDB COPY, typed decimal", 3.5, 5),
+         *(Target("Tranche", contender.name, 1.5, 2.8) for contender in polars)], [data.clean()])
+
+
+def sql(programs, data):
+    def judge(folder, _):
+        return programs.judge.totals(data, folder / "out" / "totals.csv")
+    links = {"sales.csv": data.clean()}
+    process = f"    process:\n      - sql: {TOTALS_SQL}\n"
+    job = yaml_job("totals-in-sql", "csv: sales.csv", "csv: out/totals.csv", process)
+    return Workload(
+        "sql", "The same logic in SQL, batch by batch",
+        [programs.job("Tranche", job, links, judge), duckdb_totals(programs, links, judge)],
+        [Target("Tranche", "DuckDB COPY, typed decimal", 1.2, 2)], [data.clean()])
+
+
+def to_parquet(programs, data, key, title, system, source, duckdb_read, targets):
+    """CSV or JSON Lines to Parquet."""
+    def ours(folder, _):
+        return programs.judge.parquet(data, folder / "out" / "sales" / "*.parquet")
+
+    def theirs(folder, _):
+        return programs.judge.parquet(data, folder / "out" / "sales.parquet")
+    name = f"sales.{system}"
+    links = {name: source}
+    job = yaml_job(key, f"{system}: {name}", PARQUET)
+    copy = f"COPY (SELECT * FROM {duckdb_read}) TO 'out/sales.parquet' (FORMAT parquet, COMPRESSION zstd)"
+    duckdb = programs.duckdb("DuckDB COPY, ordered", copy, links, theirs)
+    workload = "parquet" if system == "csv" else "jsonl"
+    polars = [programs.polars(workload, price, "timestamp", links, "out/sales.parquet", theirs)
+              for price in (("decimal", "double") if system == "csv" else ("double",))]
+    return Workload(key, title, [programs.job("Tranche", job, links, ours), duckdb, *polars],
+                    [Target("Tranche", duckdb.name, *targets)], [source], size_within=("Tranche", duckdb.name, 1.05))
+
+
+def parquet(programs, data):
+    return to_parquet(programs, data, "parquet", "CSV to Parquet, zstd", "csv", data.clean(),
+                      check.read_csv_sql("sales.csv"), (1.5, 2.4))
+
+
+def jsonl(programs, data):
+    read = f"read_json('sales.jsonl', format = 'newline_delimited', columns = {check.DUCKDB_COLUMNS})"
+    return to_parquet(programs, data, "jsonl", "JSON Lines to Parquet, zstd", "jsonl", data.jsonl(), read, (1.4, 2))
+
+
+def dirty(programs, data):
+    def rejects(*command):
+        return lambda folder, _: check.rejects(data, [*command, "rejects", "last", "--state", ".tranche"], folder)
+    job = yaml_job("broken-to-parquet", "csv: sales.csv", PARQUET)
+    csv_function, csv_clean = "CSV to CSV, broken", "CSV to CSV, clean"
+    to_parquet_dirty, to_parquet_clean = "CSV to Parquet, broken", "CSV to Parquet, clean"
+    clean_csv, clean_parquet = csv_to_csv(programs, data).contenders[0], parquet(programs, data).contenders[0]
+    return Workload(
+        "dirty", "The same with one broken record in 10,000, each reported, against itself, clean",
+        [programs.totals(csv_function, data.dirty(), rejects(programs.bench / "sales_totals")),
+         dataclasses.replace(clean_csv, name=csv_clean),
+         programs.job(to_parquet_dirty, job, {"sales.csv": data.dirty()}, rejects(programs.tranche)),
+         dataclasses.replace(clean_parquet, name=to_parquet_clean)],
+        [Target(csv_function, csv_clean, 1.05, 1.02, True),
+         Target(to_parquet_dirty, to_parquet_clean, 1.05, 1.02, True)], [data.clean(), data.dirty()])
+
+
+def ten_times(programs, data, tenth):
+    """Both run in one go, so that the machine's mood is the same."""
+    pairs = []
+    for make in (csv_to_csv, parquet):
+        for each, share in ((data, 10.0), (tenth, 1.0)):
+            workload = make(programs, each)
+            name = f"{workload.title.split(',')[0]}, {each.records:,} records"
+            pairs.append(dataclasses.replace(workload.contenders[0], name=name, share=share))
+    return Workload("ten-times", "Ten times the records, against ten times the time", pairs,
+                    [Target(pairs[0].name, pairs[1].name, 1.05, 1.0, True),
+                     Target(pairs[2].name, pairs[3].name, 1.05, 1.0, True)], [tenth.clean(), data.clean()])
+
+
+class Half:
+    """Stops a run in the middle, so that a resume can be measured."""
+
+    def __init__(self, command, records):
+        self.command = command
+        self.records = records
+        self.batches = 0
+
+    def prepare(self, folder):
+        self.batches = self.batches or self.planned(folder)
+        if self.batches < 4:
+            raise ValueError(f"{self.batches} batches are too few for a stop half-way")
+        process = subprocess.Popen([str(word) for word in self.command], cwd=folder, stdin=subprocess.DEVNULL,
+                                   stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+        while process.poll() is None and commits(folder / ".tranche" / "ledger.db") < self.batches // 2:
+            time.sleep(0.005)
+        if process.poll() is None:
+            process.send_signal(signal.SIGINT)
+        out, _ = process.communicate()
+        if process.returncode != 3:
+            raise ValueError(f"it did not stop half-way (exit code {process.returncode}): too few records")
+        return 1 - json.loads(out)["steps"][0]["read"] / self.records
+
+    def planned(self, folder):
+        plan = subprocess.run([str(self.command[0]), "plan", "--json"], cwd=folder, stdout=subprocess.PIPE, check=True)
+        return len(json.loads(plan.stdout)["steps"][0]["batches"])
+
+
+def commits(ledger):
+    """0 also when there is no ledger yet, or it is just being made."""
+    try:
+        connection = sqlite3.connect(f"file:{ledger}?mode=ro", uri=True)
+        try:
+            return connection.execute("SELECT count(*) FROM commits").fetchone()[0]
+        finally:
+            connection.close()
+    except sqlite3.Error:
+        return 0
+
+
+def resume(programs, data):
+    def judge(folder, outcome):
+        found = programs.judge.totals(data, folder / "out" / "totals.csv")
+        step = json.loads(outcome.out)["steps"][0]
+        share = step["batches_resumed"] / step["batches"]
+        return check.Finding(found.right, f"{share:.0%} of the batches were done before; {found.text}")
+    whole = csv_to_csv(programs, data).contenders[0]
+    half = programs.totals("Tranche, resumed at half", data.clean(), judge)
+    half.prepare = Half(half.command, data.records).prepare
+    return Workload("resume", "A resume at half, against that share of an undisturbed run",
+                    [half, dataclasses.replace(whole, name="Tranche, undisturbed")],
+                    [Target(half.name, "Tranche, undisturbed", 1.05, 1.02, True)], [data.clean()],
+                    notes="What is compared is the time of a resume, divided by the share of records that it had left.")
+
+
+def cpu(programs, data):
+    def limit(_, outcome):
+        rows, total = outcome.out.strip().split("|")
+        return check.Finding(int(rows) == data.records, f"{int(rows):,} rows, sum of scores {total}")
+
+    def ours(folder, _):
+        expected = subprocess.run([str(programs.bench / "static_split"), str(data.clean()), str(THREADS)],
+                                  text=True, stdout=subprocess.PIPE, check=True).stdout.strip()
+        found = programs.judge.ask(f"SELECT count(*), sum(score) FROM read_csv('{folder / 'out' / 'scores.csv'}')")
+        rows, total = found.split("|")
+        return check.Finding(found == expected, f"{int(rows):,} rows, sum of scores {total}")
+    links = {"sales.csv": data.clean()}
+    return Workload(
+        "cpu", "A CPU-bound function, about 20 microseconds a record",
+        [Contender("Tranche", [programs.bench / "score_sales", "run", "--workers", THREADS, "--json"], True, links,
+                   judge=ours),
+         Contender("static split over the cores", [programs.bench / "static_split", "sales.csv", THREADS], False, links,
+                   judge=limit, remark="a limit, not a peer: it writes nothing")],
+        [Target("Tranche", "static split over the cores", 1.03, 1.01, True)], [data.clean()])
+
+
+def memory(programs, data):
+    mib = 1 << 20
+    function = csv_to_csv(programs, data).contenders[0]
+    csv_job = yaml_job("plain", "csv: sales.csv", "csv: out/sales.csv", memory="128MiB")
+    parquet_job = yaml_job("parquet", "csv: sales.csv", PARQUET, memory="256MiB")
+    links = {"sales.csv": data.clean()}
+    return Workload(
+        "memory", "Peak memory of the process tree, against the budget",
+        [programs.totals("CSV to CSV, C++ function, `memory: 128MiB`", data.clean(), function.judge, "128MiB",
+                         budget_bytes=128 * mib),
+         programs.job("CSV to CSV, no transform, `memory: 128MiB`", csv_job, links, None, budget_bytes=128 * mib),
+         programs.job("CSV to Parquet, `memory: 256MiB`", parquet_job, links,
+                      parquet(programs, data).contenders[0].judge, budget_bytes=256 * mib)],
+        [], [data.clean()], timed=False)
+
+
+CPU_RECORDS_MAX = 1_000_000   # ten seconds a run
+
+# In the order of the report.
+ALL = {"parse": parse, "csv-to-csv": csv_to_csv, "sql": sql, "parquet": parquet, "jsonl": jsonl, "dirty": dirty,
+       "cpu": cpu, "resume": resume, "memory": memory, "ten-times": ten_times}
