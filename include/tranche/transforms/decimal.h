@@ -34,10 +34,22 @@ constexpr Int128 power_of_ten(unsigned exponent) {
 inline void refuse_overflow(bool overflow) {
   if (overflow) throw Reject("A decimal number grew beyond 38 digits.");
 }
-inline Int128 multiply(Int128 a, Int128 b) {
-  Int128 product = 0;
-  refuse_overflow(__builtin_mul_overflow(a, b, &product));
-  return product;
+// Two numbers of up to 64 bits need no look at the result.
+template <class A, class B> Int128 multiply(A a, B b) {
+  if constexpr (sizeof(A) <= 8 && sizeof(B) <= 8) {
+    return Int128{a} * b;
+  } else {
+    Int128 product = 0;
+    refuse_overflow(__builtin_mul_overflow(Int128{a}, Int128{b}, &product));
+    return product;
+  }
+}
+// scaled * 10^exponent
+template <unsigned exponent, class A> Int128 scale_up(A scaled) {
+  if constexpr (exponent == 0) return scaled;
+  else if constexpr (exponent <= 18)
+    return multiply(scaled, static_cast<std::int64_t>(power_of_ten(exponent)));
+  else return multiply(scaled, power_of_ten(exponent));
 }
 inline Int128 add(Int128 a, Int128 b) {
   Int128 sum = 0;
@@ -63,10 +75,10 @@ template <unsigned Width, unsigned Scale> class Decimal {
   template <unsigned W, unsigned S>
   requires(S <= Scale && !(W == Width && S == Scale))
       Decimal(Decimal<W, S> other)  // NOLINT(implicit)
-      : Decimal(from_scaled(decimal::multiply(other.scaled(), decimal::power_of_ten(Scale - S)))) {}
+      : Decimal(from_scaled(decimal::scale_up<Scale - S>(other.scaled()))) {}
   template <std::integral T>
   Decimal(T number)  // NOLINT(implicit)
-      : Decimal(from_scaled(decimal::multiply(number, decimal::power_of_ten(Scale)))) {}
+      : Decimal(from_scaled(decimal::scale_up<Scale>(number))) {}
 
   // The number times 10^Scale. Throws Reject when it has more than Width digits.
   static Decimal from_scaled(Int128 scaled) {
@@ -74,8 +86,12 @@ template <unsigned Width, unsigned Scale> class Decimal {
       throw Reject("A number does not fit decimal(" + std::to_string(Width) + "," +
                    std::to_string(Scale) + ").");
     }
+    return from_stored(static_cast<Value>(scaled));
+  }
+  // The same for a value that is known to fit, such as one of a column of this type.
+  static constexpr Decimal from_stored(Value scaled) {
     Decimal result;
-    result.value_ = static_cast<Value>(scaled);
+    result.value_ = scaled;
     return result;
   }
   constexpr Value scaled() const { return value_; }
@@ -83,8 +99,7 @@ template <unsigned Width, unsigned Scale> class Decimal {
   // Rounded half away from zero to another scale.
   template <unsigned S> Decimal<Width, S> round() const {
     if constexpr (S >= Scale) {
-      return Decimal<Width, S>::from_scaled(
-          decimal::multiply(value_, decimal::power_of_ten(S - Scale)));
+      return Decimal<Width, S>::from_scaled(decimal::scale_up<S - Scale>(value_));
     } else {
       const Int128 unit = decimal::power_of_ten(Scale - S);
       const Int128 half = value_ < 0 ? -unit / 2 : unit / 2;
@@ -126,8 +141,8 @@ auto operator+(Decimal<W1, S1> a, Decimal<W2, S2> b) {
   constexpr unsigned scale = decimal::larger(S1, S2);
   constexpr unsigned width = decimal::at_most_38(decimal::larger(W1 - S1, W2 - S2) + scale + 1);
   return Decimal<width, scale>::from_scaled(
-      decimal::add(decimal::multiply(a.scaled(), decimal::power_of_ten(scale - S1)),
-                   decimal::multiply(b.scaled(), decimal::power_of_ten(scale - S2))));
+      decimal::add(decimal::scale_up<scale - S1>(a.scaled()),
+                   decimal::scale_up<scale - S2>(b.scaled())));
 }
 template <unsigned W1, unsigned S1, unsigned W2, unsigned S2>
 auto operator-(Decimal<W1, S1> a, Decimal<W2, S2> b) {

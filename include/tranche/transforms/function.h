@@ -50,16 +50,20 @@ template <class Function> class FunctionInstance final : public TransformInstanc
     for (const auto& page : pages) {
       auto made = std::make_unique<Page>(output_, page->rows());
       made->base = page->base;
-      std::size_t rows = 0;
-      for (std::size_t row = 0; row < page->rows(); ++row) {
-        TRANCHE_ASSIGN(const bool kept, call(*page, row, *made, rows, rejects, counts));
-        if (!kept) continue;
-        if (!page->origins.empty()) made->origins.push_back(page->origins[row]);
-        ++rows;
+      made->origins.reserve(page->origins.size());
+      Rows rows;
+      while (rows.in < page->rows()) {
+        const std::exception_ptr thrown = call_from(*page, *made, rows);
+        if (!thrown) break;
+        TRANCHE_ASSIGN(auto why, explain_exception(thrown));
+        rejects.push_back(reject_row(*page, rows.in, "function", std::move(why)));
+        ++counts.rejected;
+        ++rows.in;
       }
-      made->set_rows(rows);
+      made->set_rows(rows.out);
       counts.in += page->rows();
-      counts.out += rows;
+      counts.out += rows.out;
+      counts.filtered += rows.filtered;
       // The source's bytes stay at hand for rejects of later stages.
       made->keep_alive = page->keep_alive;
       TRANCHE_TRY(consume(std::move(made)));
@@ -68,35 +72,41 @@ template <class Function> class FunctionInstance final : public TransformInstanc
   }
 
  private:
-  // True when the record became row `to` of `made`.
-  Result<bool> call(const Page& page, std::size_t row, Page& made, std::size_t to,
-                    std::vector<Reject>& rejects, StageCounts& counts) {
-    typename Shape::Input input{};
-    std::exception_ptr thrown;
+  // How far a page has come.
+  struct Rows {
+    std::size_t in = 0;
+    std::size_t out = 0;
+    std::uint64_t filtered = 0;
+  };
+
+  // Calls the function for the rows from rows.in on, up to the first one that throws.
+  std::exception_ptr call_from(const Page& page, Page& made, Rows& rows) {
+    const bool has_origins = !page.origins.empty();
     try {
-      const auto null_field = read_record(page, columns_, row, input);
-      if (!null_field.empty()) {
-        throw Reject("Field \"" + std::string(null_field) +
-                     "\" is null; make it std::optional where nulls are meant.");
-      }
-      if constexpr (Shape::filters) {
-        const auto output = function_(input);
-        if (!output) {
-          ++counts.filtered;
-          return false;
+      for (; rows.in < page.rows(); ++rows.in) {
+        typename Shape::Input input{};
+        const auto null_field = read_record(page, columns_.data(), rows.in, input);
+        if (!null_field.empty()) [[unlikely]] {
+          throw Reject("Field \"" + std::string(null_field) +
+                       "\" is null; make it std::optional where nulls are meant.");
         }
-        write_record(made, to, *output);
-      } else {
-        write_record(made, to, function_(input));
+        if constexpr (Shape::filters) {
+          const auto output = function_(input);
+          if (!output) {
+            ++rows.filtered;
+            continue;
+          }
+          write_record(made, rows.out, *output);
+        } else {
+          write_record(made, rows.out, function_(input));
+        }
+        if (has_origins) made.origins.push_back(page.origins[rows.in]);
+        ++rows.out;
       }
-      return true;
     } catch (...) {
-      thrown = std::current_exception();
+      return std::current_exception();
     }
-    TRANCHE_ASSIGN(auto why, explain_exception(thrown));
-    rejects.push_back(reject_row(page, row, "function", std::move(why)));
-    ++counts.rejected;
-    return false;
+    return nullptr;
   }
 
   Function function_;

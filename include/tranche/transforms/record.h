@@ -68,7 +68,7 @@ template <unsigned W, unsigned S> struct FieldTraits<Decimal<W, S>> {
     return decimal_type(static_cast<std::uint8_t>(W), static_cast<std::uint8_t>(S));
   }
   static Decimal<W, S> get(const Column& column, std::size_t row) {
-    return Decimal<W, S>::from_scaled(column.values<Stored>()[row]);
+    return Decimal<W, S>::from_stored(column.values<Stored>()[row]);
   }
   static void put(Column& column, std::size_t row, Decimal<W, S> value, Arena&) {
     column.values<Stored>()[row] = static_cast<Stored>(value.scaled());
@@ -98,10 +98,11 @@ template <class T> struct FieldValue<std::optional<T>> { using type = T; };
 
 // Calls `visit.template operator()<I>()` for each field of Record.
 template <class Record, class Visit, std::size_t... I>
-void for_each_field(Visit&& visit, std::index_sequence<I...>) {
+[[gnu::always_inline]] inline void for_each_field(Visit&& visit, std::index_sequence<I...>) {
   (visit.template operator()<I>(), ...);
 }
-template <class Record, class Visit> void for_each_field(Visit&& visit) {
+template <class Record, class Visit>
+[[gnu::always_inline]] inline void for_each_field(Visit&& visit) {
   for_each_field<Record>(std::forward<Visit>(visit),
                          std::make_index_sequence<reflect::field_count<Record>()>{});
 }
@@ -128,8 +129,9 @@ Result<std::vector<std::size_t>> match_columns(const Schema& record, const Schem
 // Reads row `row` of `page`; `columns` come from match_columns. Returns the name of the first field
 // that is null without being optional, or an empty one.
 template <class Record>
-std::string_view read_record(const Page& page, const std::vector<std::size_t>& columns,
-                             std::size_t row, Record& record) {
+[[gnu::always_inline]] inline std::string_view read_record(const Page& page,
+                                                           const std::size_t* columns,
+                                                           std::size_t row, Record& record) {
   std::string_view null_field;
   auto fields = reflect::tie_fields(record);
   for_each_field<Record>([&]<std::size_t I>() {
@@ -148,7 +150,8 @@ std::string_view read_record(const Page& page, const std::vector<std::size_t>& c
 }
 
 // Writes `record` as row `row` of `page`, whose columns are those of schema_of<Record>().
-template <class Record> void write_record(Page& page, std::size_t row, const Record& record) {
+template <class Record>
+[[gnu::always_inline]] inline void write_record(Page& page, std::size_t row, const Record& record) {
   auto fields = reflect::tie_fields(record);
   for_each_field<Record>([&]<std::size_t I>() {
     using Member = std::remove_const_t<reflect::FieldType<Record, I>>;
