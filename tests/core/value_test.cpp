@@ -150,6 +150,81 @@ TEST(Value, TimestampsHaveAsManyFractionDigitsAsNeeded) {
   EXPECT_EQ(round_trip("time", "24:00:00"), "<malformed>");
 }
 
+// A slow and obvious judge of YYYY-MM-DD HH:MM:SS with 0, 3 or 6 digits of fraction.
+bool is_usual_timestamp(const std::string& text) {
+  const std::string form = std::string("dddd-dd-dd_dd:dd:dd.dddddd").substr(0, text.size());
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const char c = text[i];
+    if (form[i] == 'd' && (c < '0' || c > '9')) return false;
+    if (form[i] == '_' && c != ' ' && c != 'T') return false;
+    if (form[i] != 'd' && form[i] != '_' && c != form[i]) return false;
+  }
+  const auto number = [&](std::size_t at, std::size_t digits) {
+    return std::stoul(text.substr(at, digits));
+  };
+  const auto month = number(5, 2);
+  return month >= 1 && month <= 12 && number(8, 2) >= 1 &&
+         number(8, 2) <= days_of_month(static_cast<std::int64_t>(number(0, 4)),
+                                       static_cast<unsigned>(month)) &&
+         number(11, 2) < 24 && number(14, 2) < 60 && number(17, 2) < 60;
+}
+
+TEST(Value, TimestampsWithOneWrongByteAnywhereAreMalformed) {
+  for (const std::string good : {"2024-02-29 23:59:59", "1970-01-31T00:00:00.000",
+                                 "9999-12-31 12:34:56.789", "0001-11-30T01:02:03.000001"}) {
+    std::int64_t microseconds = 0;
+    ASSERT_EQ(parse_timestamp(good, microseconds), ParseStatus::ok) << good;
+    for (std::size_t at = 0; at < good.size(); ++at) {
+      for (int c = 0; c < 256; ++c) {
+        std::string text = good;
+        text[at] = static_cast<char>(c);
+        const bool is_good = parse_timestamp(text, microseconds) == ParseStatus::ok;
+        ASSERT_EQ(is_good, is_usual_timestamp(text)) << text;
+      }
+    }
+  }
+}
+
+TEST(Value, TimestampsOfEveryLengthComeBackAsTheyWere) {
+  const std::int64_t second = 1'000'000;
+  for (std::int64_t day = -800'000; day < 2'900'000; day += 997) {
+    for (const std::int64_t rest : {0 * second, 86'399 * second, 45'296 * second + 789'000,
+                                    1 * second + 1, 3'599 * second + 999'999, 61 * second + 10}) {
+      const std::int64_t value = day * 86'400 * second + rest;
+      char text[value_text_bytes_max];
+      const char* const end = write_value_text(text, Type{TypeId::timestamp}, &value);
+      std::int64_t back = 0;
+      ASSERT_EQ(parse_timestamp({text, static_cast<std::size_t>(end - text)}, back),
+                ParseStatus::ok);
+      ASSERT_EQ(back, value) << std::string_view(text, static_cast<std::size_t>(end - text));
+    }
+  }
+}
+
+TEST(Value, WholeNumbersAndDecimalsAreWrittenAsTheyAre) {
+  for (std::uint64_t power = 1; power < 1'000'000'000'000'000'000ULL; power *= 10) {
+    for (const std::int64_t near : {-1, 0, 1}) {
+      for (const std::int64_t sign : {-1, 1}) {
+        const std::int64_t value = sign * (static_cast<std::int64_t>(power) + near);
+        char text[value_text_bytes_max];
+        const char* end = write_integer(text, value);
+        ASSERT_EQ(std::string_view(text, static_cast<std::size_t>(end - text)),
+                  std::to_string(value));
+        for (unsigned scale = 0; scale <= 18; ++scale) {
+          end = write_decimal(text, value, scale);
+          std::int64_t back = 0;
+          const std::string_view written(text, static_cast<std::size_t>(end - text));
+          ASSERT_EQ(parse_decimal(written, 18, scale, back), ParseStatus::ok) << written;
+          ASSERT_EQ(back, value) << written;
+          if (scale > 0) {
+            ASSERT_EQ(written[written.size() - scale - 1], '.') << written;
+          }
+        }
+      }
+    }
+  }
+}
+
 TEST(Value, TimestampsWithAZoneAreTurnedIntoUtc) {
   EXPECT_EQ(round_trip("timestamptz", "2026-01-31 12:00:00+02:00"), "2026-01-31T10:00:00Z");
   EXPECT_EQ(round_trip("timestamptz", "2026-01-31 12:00:00-0530"), "2026-01-31T17:30:00Z");
