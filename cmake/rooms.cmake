@@ -30,7 +30,7 @@ set(TRANCHE_ROOMS
 # A package that no room uses yet (libpq, curl) is found by cmake/dependencies.cmake from its first use on.
 set(TRANCHE_THIRD_PARTY
   "fmt           | fmt/                            | -"
-  "xxhash        | xxhash.h xxh3.h                 | -"
+  "xxhash        | xxhash.h xxh3.h xxh_x86dispatch.h | -"
   "nlohmann_json | nlohmann/                       | src/base/json.cpp"
   "fast_float    | fast_float/                     | -"
   "simdjson      | simdjson.h simdjson/            | -"

@@ -51,7 +51,8 @@ bool CsvCursor::search() {
     ends_taken_ = 0;
     const bool well_formed = index_->search(window().get(), begin, search_end_, search_final_);
     if (!index_->rows().empty()) return true;
-    if (!well_formed || search_end_ == length) return false;
+    // A quote that never closes is not followed further than a record may go.
+    if (!well_formed || search_end_ == length || bytes > max_record_bytes_) return false;
     bytes *= 4;
   }
 }

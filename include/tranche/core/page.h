@@ -35,8 +35,7 @@ struct StringRef {
     ref.length = static_cast<std::uint32_t>(bytes.size());
     if (bytes.size() <= 12) {
       char inlined[12] = {};
-      // An empty view may point nowhere, which memcpy does not take.
-      if (!bytes.empty()) std::memcpy(inlined, bytes.data(), bytes.size());
+      copy_short(inlined, bytes.data(), bytes.size());
       std::memcpy(ref.head, inlined, 4);
       std::memcpy(ref.tail, inlined + 4, 8);
     } else {
@@ -44,6 +43,20 @@ struct StringRef {
       ref.pointer = bytes.data();
     }
     return ref;
+  }
+  // Copies up to 12 bytes without a loop or a call: by two copies that may overlap.
+  static void copy_short(char* out, const char* bytes, std::size_t count) {
+    if (count >= 8) {
+      std::memcpy(out, bytes, 8);
+      std::memcpy(out + count - 4, bytes + count - 4, 4);
+    } else if (count >= 4) {
+      std::memcpy(out, bytes, 4);
+      std::memcpy(out + count - 4, bytes + count - 4, 4);
+    } else if (count > 0) {
+      out[0] = bytes[0];
+      out[count / 2] = bytes[count / 2];
+      out[count - 1] = bytes[count - 1];
+    }
   }
   // Points into *this when the string is inline: REQUIRES that *this outlives the view.
   std::string_view view() const {
