@@ -114,6 +114,9 @@ void CsvConverter::convert(const Block& block, std::size_t field, const Field& t
         out = StringRef::make(text);
         return ParseStatus::ok;
       });
+    case TypeId::json: return run<StringRef>(target, parse_json);
+    case TypeId::list:
+    case TypeId::struct_: return;  // the connector refuses them
     case TypeId::blob:
       return run<StringRef>(target, [&arena](std::string_view text, StringRef& out) {
         return parse_blob(text, arena, out);

@@ -78,9 +78,9 @@ void CsvWriter::add_row(const Page& page, std::size_t row) {
       continue;
     }
     const Type type = column.type();
-    if (type.id == TypeId::varchar) {
+    if (type.id == TypeId::varchar || type.id == TypeId::json) {
       add_text(column.values<StringRef>()[row].view(), false);
-    } else if (type.id == TypeId::blob) {
+    } else if (type.id == TypeId::blob || is_nested(type)) {
       std::string text;
       append_value_text(text, column, row);
       add_text(text, false);
