@@ -1,16 +1,17 @@
-// Writes sales records as CSV, about 85 bytes each: what the memory tests and the measurements
-// read.
+// Writes sales records as CSV, about 85 bytes each, or as JSON Lines, about 170 bytes each: what the
+// memory tests and the measurements read.
 //
-//   generate_sales RECORDS FILE [SEED] [--broken TRUTH]      "-" is standard output
+//   generate_sales RECORDS FILE [SEED] [--broken TRUTH]
 //
-// The same arguments give the same bytes on every machine. Three quantities of thirteen are not
-// above 0. One customer in ten is a name with a comma, in quotes; a few have doubled quotes or a
-// line end in them; six notes of ten are empty.
+// "-" is standard output, FILE.jsonl is JSON Lines. The same arguments give the same bytes on every
+// machine, and the same values in both formats. Three quantities of thirteen are not above 0. One
+// customer in ten is a name with a comma, in quotes in CSV; a few have quotes or a line end in them;
+// six notes of ten are empty, null in JSON.
 //
-// With --broken, one record of each 10,000 is broken, and the others are as they are without it: a
-// third have a number that is none, a third a date that is none, a third a column too few or too
-// many. TRUTH is a CSV of what was done: record and offset count from 0, line from 1 with the
-// header, as those of a reject do.
+// With --broken, one record of each 10,000 of a CSV file is broken, and the others are as they are
+// without it: a third have a number that is none, a third a date that is none, a third a column too
+// few or too many. TRUTH is a CSV of what was done: record and offset count from 0, line from 1 with
+// the header, as those of a reject do.
 #include <algorithm>
 #include <cinttypes>
 #include <cstdint>
@@ -173,82 +174,162 @@ std::string_view one_of(const std::string_view (&texts)[count], Random& random) 
   return texts[random.below(static_cast<std::uint32_t>(count))];
 }
 
-// Four years of days of 86,400 seconds, spread evenly and in order.
-void write_time(Writer& out, std::uint64_t record, std::uint64_t records, Random& random) {
+struct Sale {
+  std::uint64_t id = 0;
+  int day = 0;  // of four years of 365 days, which the records are spread over evenly and in order
+  std::uint32_t milliseconds = 0;
+  std::uint32_t store = 0;
+  std::uint32_t sku = 0;
+  int quantity = 0;  // -2 to 10: what is below 0 was returned
+  std::uint32_t price_whole = 0;
+  std::uint32_t price_cents = 0;
+  std::string_view currency;
+  std::string_view first_name;
+  std::string_view last_name;
+  std::uint32_t customer_kind = 0;
+  std::string_view note;
+};
+
+Sale draw_sale(std::uint64_t record, std::uint64_t records, Random& random) {
+  Sale sale;
+  sale.id = record + 1;
+  sale.day = static_cast<int>(record * 1460 / records);
+  sale.milliseconds = random.below(86'400'000);
+  sale.store = random.below(300) + 1;
+  sale.sku = random.below(50'000);
+  sale.quantity = static_cast<int>(random.below(13)) - 2;
+  sale.price_whole = random.below(500) + 1;
+  sale.price_cents = random.below(100);
+  sale.currency = one_of(currencies, random);
+  sale.first_name = one_of(first_names, random);
+  sale.last_name = one_of(last_names, random);
+  sale.customer_kind = random.below(1000);
+  if (random.below(10) >= 6) sale.note = one_of(notes, random);
+  return sale;
+}
+
+void write_time(Writer& out, const Sale& sale) {
   constexpr int days_of_month[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
-  const auto day = static_cast<int>(record * 1460 / records);
-  int in_year = day % 365;
+  int in_year = sale.day % 365;
   int month = 0;
   while (in_year >= days_of_month[month]) in_year -= days_of_month[month++];
-  const std::uint32_t milliseconds = random.below(86'400'000);
-  out.number(static_cast<std::uint64_t>(2022 + day / 365), 4);
+  out.number(static_cast<std::uint64_t>(2022 + sale.day / 365), 4);
   out.character('-');
   out.number(static_cast<std::uint64_t>(month + 1), 2);
   out.character('-');
   out.number(static_cast<std::uint64_t>(in_year + 1), 2);
   out.character(' ');
-  out.number(milliseconds / 3'600'000, 2);
+  out.number(sale.milliseconds / 3'600'000, 2);
   out.character(':');
-  out.number(milliseconds / 60'000 % 60, 2);
+  out.number(sale.milliseconds / 60'000 % 60, 2);
   out.character(':');
-  out.number(milliseconds / 1000 % 60, 2);
+  out.number(sale.milliseconds / 1000 % 60, 2);
   out.character('.');
-  out.number(milliseconds % 1000, 3);
+  out.number(sale.milliseconds % 1000, 3);
 }
 
-void write_customer(Writer& out, Random& random) {
-  const std::string_view first = one_of(first_names, random);
-  const std::string_view last = one_of(last_names, random);
-  const std::uint32_t kind = random.below(1000);
-  if (kind >= 110) {
-    out.text(first);
+// `quote` is what a quote inside the name is written as, `line_end` likewise.
+void write_customer(Writer& out, const Sale& sale, std::string_view quote,
+                    std::string_view line_end) {
+  if (sale.customer_kind >= 110) {
+    out.text(sale.first_name);
     out.character(' ');
-    return out.text(last);
+    return out.text(sale.last_name);
   }
-  out.character('"');
-  out.text(last);
-  out.text(kind < 2 ? "\n" : kind < 10 ? ", \"\"the first\"\", " : ", ");
-  out.text(first);
-  out.character('"');
+  out.text(sale.last_name);
+  if (sale.customer_kind < 2) {
+    out.text(line_end);
+  } else if (sale.customer_kind < 10) {
+    out.text(", ");
+    out.text(quote);
+    out.text("the first");
+    out.text(quote);
+    out.text(", ");
+  } else {
+    out.text(", ");
+  }
+  out.text(sale.first_name);
 }
 
-bool write_records(Writer& out, std::uint64_t records, std::uint64_t seed, std::FILE* truth) {
+void write_quantity(Writer& out, const Sale& sale) {
+  if (sale.quantity < 0) out.character('-');
+  out.number(static_cast<std::uint64_t>(sale.quantity < 0 ? -sale.quantity : sale.quantity));
+}
+
+void write_price(Writer& out, const Sale& sale) {
+  out.number(sale.price_whole);
+  out.character('.');
+  out.number(sale.price_cents, 2);
+}
+
+void write_csv(Writer& out, const Sale& sale, Breaker& breaker, Breaker::Fault fault) {
+  out.number(sale.id);
+  out.character(',');
+  std::size_t mark = out.length();
+  write_time(out, sale);
+  if (breaker.breaks(fault, "sold_at")) out.rewrite(mark, breaker.time());
+  out.character(',');
+  out.number(sale.store);
+  out.text(",SKU-");
+  out.number(sale.sku, 7);
+  out.character(',');
+  mark = out.length();
+  write_quantity(out, sale);
+  if (breaker.breaks(fault, "qty")) out.rewrite(mark, breaker.number());
+  out.character(',');
+  mark = out.length();
+  write_price(out, sale);
+  if (breaker.breaks(fault, "unit_price")) out.rewrite(mark, breaker.number());
+  out.character(',');
+  out.text(sale.currency);
+  out.character(',');
+  const bool quoted = sale.customer_kind < 110;
+  if (quoted) out.character('"');
+  write_customer(out, sale, "\"\"", "\n");
+  if (quoted) out.character('"');
+  mark = out.length();
+  out.character(',');
+  out.text(sale.note);
+  if (fault == Breaker::Fault::too_few) out.rewrite(mark, "");
+  if (fault == Breaker::Fault::too_many) out.text(",extra");
+}
+
+void write_json(Writer& out, const Sale& sale) {
+  out.text("{\"id\":");
+  out.number(sale.id);
+  out.text(",\"sold_at\":\"");
+  write_time(out, sale);
+  out.text("\",\"store\":");
+  out.number(sale.store);
+  out.text(",\"sku\":\"SKU-");
+  out.number(sale.sku, 7);
+  out.text("\",\"qty\":");
+  write_quantity(out, sale);
+  out.text(",\"unit_price\":");
+  write_price(out, sale);
+  out.text(",\"currency\":\"");
+  out.text(sale.currency);
+  out.text("\",\"customer\":\"");
+  write_customer(out, sale, "\\\"", "\\n");
+  out.text("\",\"note\":");
+  if (sale.note.empty()) return out.text("null}");
+  out.character('"');
+  out.text(sale.note);
+  out.text("\"}");
+}
+
+bool write_records(Writer& out, std::uint64_t records, std::uint64_t seed, bool as_json,
+                   std::FILE* truth) {
   Random random(seed);
   Breaker breaker(truth, seed);
-  out.text("id,sold_at,store,sku,qty,unit_price,currency,customer,note");
-  if (!out.end_record()) return false;
+  if (!as_json) {
+    out.text("id,sold_at,store,sku,qty,unit_price,currency,customer,note");
+    if (!out.end_record()) return false;
+  }
   for (std::uint64_t record = 0; record < records; ++record) {
-    const Breaker::Fault fault = breaker.next(record, out);
-    out.number(record + 1);
-    out.character(',');
-    std::size_t mark = out.length();
-    write_time(out, record, records, random);
-    if (breaker.breaks(fault, "sold_at")) out.rewrite(mark, breaker.time());
-    out.character(',');
-    out.number(random.below(300) + 1);
-    out.text(",SKU-");
-    out.number(random.below(50'000), 7);
-    out.character(',');
-    const std::uint32_t quantity = random.below(13);  // -2 to 10: what is below 0 was returned
-    mark = out.length();
-    if (quantity < 2) out.character('-');
-    out.number(quantity < 2 ? 2 - quantity : quantity - 2);
-    if (breaker.breaks(fault, "qty")) out.rewrite(mark, breaker.number());
-    out.character(',');
-    mark = out.length();
-    out.number(random.below(500) + 1);
-    out.character('.');
-    out.number(random.below(100), 2);
-    if (breaker.breaks(fault, "unit_price")) out.rewrite(mark, breaker.number());
-    out.character(',');
-    out.text(one_of(currencies, random));
-    out.character(',');
-    write_customer(out, random);
-    mark = out.length();
-    out.character(',');
-    if (random.below(10) >= 6) out.text(one_of(notes, random));
-    if (fault == Breaker::Fault::too_few) out.rewrite(mark, "");
-    if (fault == Breaker::Fault::too_many) out.text(",extra");
+    const Sale sale = draw_sale(record, records, random);
+    if (as_json) write_json(out, sale);
+    else write_csv(out, sale, breaker, breaker.next(record, out));
     if (!out.end_record()) return false;
   }
   return out.flush();
@@ -262,7 +343,8 @@ int main(int argc, char** argv) {
     truth_path = argv[argc - 1];
     argc -= 2;
   }
-  if (argc < 3 || argc > 4) {
+  const bool as_json = argc >= 3 && std::string_view(argv[2]).ends_with(".jsonl");
+  if (argc < 3 || argc > 4 || (as_json && truth_path != nullptr)) {
     std::fputs("usage: generate_sales RECORDS FILE [SEED] [--broken TRUTH]\n", stderr);
     return 2;
   }
@@ -276,7 +358,7 @@ int main(int argc, char** argv) {
     return 1;
   }
   Writer out(file);
-  const bool written = write_records(out, records, seed, truth);
+  const bool written = write_records(out, records, seed, as_json, truth);
   const bool closed = to_standard_output ? std::fflush(file) == 0 : std::fclose(file) == 0;
   const bool told = truth == nullptr || std::fclose(truth) == 0;
   if (written && closed && told) return 0;

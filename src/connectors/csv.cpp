@@ -124,7 +124,14 @@ Result<std::unique_ptr<Source>> make_source(const Node& node, const std::filesys
   TRANCHE_ASSIGN(CsvDialect dialect, read_dialect(options));
   std::vector<std::string> patterns = options.texts("csv");
   if (patterns.empty()) return config_error("`csv:` names no file.");
-  return make_csv_source(std::move(patterns), base, dialect, options.columns("columns"));
+  Schema columns = options.columns("columns");
+  for (const Field& field : columns.fields) {
+    if (!is_nested(field.type)) continue;
+    return config_error(fmt::format("Column \"{}\" is a {}, which a field of CSV can't hold; declare "
+                                    "it as json, and cast it in SQL.",
+                                    field.name, to_string(field.type)));
+  }
+  return make_csv_source(std::move(patterns), base, dialect, std::move(columns));
 }
 
 Result<std::unique_ptr<Sink>> make_sink(const Node& node, const std::filesystem::path& base) {

@@ -20,8 +20,16 @@ OptionTable read_table() {
       {.name = "unknown_keys", .kind = OptionKind::choice,
        .doc = "Keys of a record that are no columns: error rejects the record, ignore skips them.",
        .default_text = "error", .choices = {"error", "ignore"}},
+      {.name = "layout", .kind = OptionKind::choice,
+       .doc = "lines: a record on each line; array: the file is one JSON array of them; auto: array "
+              "where the first byte of the file is a bracket.",
+       .default_text = "auto", .choices = {"auto", "lines", "array"}},
+      {.name = "record", .kind = OptionKind::choice,
+       .doc = "object: its keys are the columns; value: any JSON value, for the only column; then "
+              "the layout auto is lines.",
+       .default_text = "object", .choices = {"object", "value"}},
       {.name = "max_record", .kind = OptionKind::size,
-       .doc = "A line that is longer is rejected.", .default_text = "1MiB"},
+       .doc = "A record that is longer is rejected.", .default_text = "1MiB"},
   };
 }
 
@@ -32,6 +40,9 @@ OptionTable write_table() {
       {.name = "mode", .kind = OptionKind::text,
        .doc = "replace: the file appears under its name when all of it is written.",
        .default_text = "replace", .choices = {"replace"}},
+      {.name = "nulls", .kind = OptionKind::choice,
+       .doc = "write: a null is written as null; omit: it has no key.",
+       .default_text = "write", .choices = {"write", "omit"}},
   };
 }
 
@@ -43,7 +54,11 @@ Result<std::unique_ptr<Source>> make_source(const Node& node, const std::filesys
   static const OptionTable table = read_table();
   const OptionReader options(node, table);
   JsonlDialect dialect;
-  dialect.unknown_keys_ignored = options.text("unknown_keys") == "ignore";
+  dialect.rules.unknown_keys_ignored = options.text("unknown_keys") == "ignore";
+  dialect.rules.is_any_value = options.text("record") == "value";
+  const std::string layout = options.text("layout");
+  if (layout == "lines") dialect.layout = JsonLayout::lines;
+  if (layout == "array") dialect.layout = JsonLayout::array;
   dialect.max_record_bytes = options.size("max_record");
   constexpr std::uint64_t max_record_most = std::uint64_t{1} << 30;
   if (dialect.max_record_bytes == 0 || dialect.max_record_bytes > max_record_most) {
@@ -51,7 +66,12 @@ Result<std::unique_ptr<Source>> make_source(const Node& node, const std::filesys
   }
   std::vector<std::string> patterns = options.texts("jsonl");
   if (patterns.empty()) return config_error("`jsonl:` names no file.");
-  return make_jsonl_source(std::move(patterns), base, dialect, options.columns("columns"));
+  Schema columns = options.columns("columns");
+  if (dialect.rules.is_any_value && columns.fields.size() > 1) {
+    return config_error("With `record: value`, `columns:` names one column, which the values "
+                        "become.");
+  }
+  return make_jsonl_source(std::move(patterns), base, dialect, std::move(columns));
 }
 
 Result<std::unique_ptr<Sink>> make_sink(const Node& node, const std::filesystem::path& base) {
@@ -70,8 +90,10 @@ Result<std::unique_ptr<Sink>> make_sink(const Node& node, const std::filesystem:
   SingleFileFormat format;
   format.key = "jsonl";
   format.header = [](const SchemaPtr&) { return std::string(); };
-  format.encoder = [](const SchemaPtr& schema) -> std::unique_ptr<Encoder> {
-    return std::make_unique<WriterEncoder<JsonlWriter>>(JsonlWriter(schema));
+  JsonlOutput output;
+  output.omit_nulls = options.text("nulls") == "omit";
+  format.encoder = [output](const SchemaPtr& schema) -> std::unique_ptr<Encoder> {
+    return std::make_unique<WriterEncoder<JsonlWriter>>(JsonlWriter(schema, output));
   };
   return make_single_file_sink(options.text("jsonl"), base, std::move(format));
 }
@@ -81,7 +103,7 @@ Result<std::unique_ptr<Sink>> make_sink(const Node& node, const std::filesystem:
 Connector jsonl_connector() {
   Connector connector;
   connector.name = "jsonl";
-  connector.summary = "Files of JSON Lines: one object a line, whose keys are columns.";
+  connector.summary = "Files of JSON Lines, or of one JSON array: objects whose keys are columns.";
   connector.read_options = read_table();
   connector.write_options = write_table();
   connector.make_source = make_source;

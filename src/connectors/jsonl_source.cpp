@@ -5,7 +5,6 @@
 #include <fmt/format.h>
 
 #include "connectors/text_source.h"
-#include "formats/jsonl_cursor.h"
 #include "formats/jsonl_guess.h"
 
 namespace tranche {
@@ -16,22 +15,46 @@ namespace fs = std::filesystem;
 // What all inputs together are, once they were looked at.
 struct Shapes {
   SchemaPtr schema;
-  std::vector<TextBegin> begins;  // one an input
+  std::vector<JsonPlace> places;  // one an input
 };
 
-// Adds up to `records_max` lines from `begin` on to the guess.
+// The comma before an element of an array that begins a line near `offset`: one whose line begins
+// with a brace behind no more blanks than any other such line. The end when there is none.
+Result<std::uint64_t> find_element(const File& file, std::uint64_t offset, std::uint64_t end) {
+  std::string piece(std::size_t{256} << 10, '\0');
+  TRANCHE_ASSIGN(const std::size_t count, file.read_at(piece.data(), piece.size(), offset));
+  const std::string_view text(piece.data(), count);
+  std::size_t found = std::string_view::npos;
+  std::size_t fewest = SIZE_MAX;
+  for (std::size_t feed = text.find('\n'); feed < count; feed = text.find('\n', feed + 1)) {
+    const std::size_t first = text.find_first_not_of(" \t\r", feed + 1);
+    const std::size_t comma = text.find_last_not_of(" \t\r\n", feed);
+    if (first >= count || text[first] != '{' || comma >= count || text[comma] != ',') continue;
+    if (first - feed >= fewest) continue;
+    fewest = first - feed;
+    found = comma;
+  }
+  return found == std::string_view::npos ? end : offset + found;
+}
+
+// Adds up to `records_max` records from `begin` on to the guess. Somewhere in an array, `begin` is
+// the beginning of a line; it is looked for one that begins as elements do.
 Result<void> look(const File& file, const Input& input, const JsonlDialect& dialect,
-                  std::uint64_t begin, std::size_t records_max, JsonlGuess& guess) {
+                  const JsonPlace& place, std::uint64_t begin, std::size_t records_max,
+                  JsonlGuess& guess) {
+  if (place.is_array && begin != place.begin) {
+    TRANCHE_ASSIGN(begin, find_element(file, begin, input.bytes));
+  }
   RecordCursor::Use use;
   use.begin = begin;
   use.end = input.bytes;
-  JsonlCursor cursor(file, input.name, dialect.max_record_bytes, use);
+  const auto cursor = make_json_cursor(file, input.name, dialect, place, use);
   for (std::size_t seen = 0; seen < records_max;) {
-    TRANCHE_ASSIGN(const auto block, cursor.next());
+    TRANCHE_ASSIGN(const auto block, cursor->next());
     if (block.empty()) break;
     for (const auto& record : block) {
       if (record.fault == RecordFault::none) {
-        guess.add(cursor.at(record.offset), static_cast<std::size_t>(record.bytes));
+        guess.add({cursor->at(record.offset), static_cast<std::size_t>(record.bytes)});
       }
       if (++seen == records_max) break;
     }
@@ -39,24 +62,30 @@ Result<void> look(const File& file, const Input& input, const JsonlDialect& dial
   return {};
 }
 
-Result<SchemaPtr> guess_schema(const TextInputs& files, const std::vector<TextBegin>& begins,
+Result<SchemaPtr> guess_schema(const TextInputs& files, const std::vector<JsonPlace>& places,
                                const JsonlDialect& dialect) {
+  if (dialect.rules.is_any_value) {
+    return make_error(ErrorKind::config,
+                      "With `record: value`, `columns:` names the one column that the values "
+                      "become, as in columns: { value: json }.");
+  }
   JsonlGuess guess;
   std::size_t sampled = 0;
   for (std::size_t i = 0; i < files.inputs.size() && sampled < sampled_files_max; ++i) {
     const Input& input = files.inputs[i];
-    if (begins[i].offset == input.bytes) continue;
+    const JsonPlace& place = places[i];
+    if (place.begin == input.bytes) continue;
     ++sampled;
-    TRANCHE_TRY(sample_text(files, i, begins[i].offset, false,
+    TRANCHE_TRY(sample_text(files, i, place.begin, false,
                             [&](const File& file, std::uint64_t begin, std::size_t records_max) {
-                              return look(file, input, dialect, begin, records_max, guess);
+                              return look(file, input, dialect, place, begin, records_max, guess);
                             }));
   }
   auto schema = std::make_shared<const Schema>(guess.schema());
   if (!schema->fields.empty()) return SchemaPtr(std::move(schema));
   return make_error(ErrorKind::config,
-                    fmt::format("{} has no JSON object among the lines that were looked at, so its "
-                                "columns can't be guessed; declare them in `columns:`.",
+                    fmt::format("{} has no JSON object among the records that were looked at, so "
+                                "its columns can't be guessed; declare them in `columns:`.",
                                 files.inputs.empty() ? std::string("The input")
                                                      : files.inputs[0].name));
 }
@@ -81,13 +110,18 @@ class JsonlSource final : public TextSource {
 
   Result<TextBegin> begin_of(std::size_t input) const override {
     TRANCHE_ASSIGN(const Shapes* shapes, this->shapes());
-    return shapes->begins[input];
+    return TextBegin{shapes->places[input].begin, shapes->places[input].line};
+  }
+
+  bool lines_end_records(std::size_t input) const override {
+    return !shapes_->places[input].is_array;
   }
 
   std::unique_ptr<RecordCursor> cursor(const File& file, std::size_t input,
                                        const RecordCursor::Use& use) const override {
-    return std::make_unique<JsonlCursor>(file, files().inputs[input].name,
-                                         dialect_.max_record_bytes, use);
+    // begin_of() gave no error, so the shapes are there.
+    return make_json_cursor(file, files().inputs[input].name, dialect_, shapes_->places[input],
+                            use);
   }
 
  protected:
@@ -95,7 +129,8 @@ class JsonlSource final : public TextSource {
                                          const Slice& slice) const override {
     TRANCHE_ASSIGN(const Shapes* shapes, this->shapes());
     return std::unique_ptr<Reader>(std::make_unique<JsonlReader>(
-        std::move(file), std::move(name), dialect_, shapes->schema, slice));
+        std::move(file), std::move(name), dialect_, shapes->places[slice.input], shapes->schema,
+        slice));
   }
 
  private:
@@ -106,11 +141,13 @@ class JsonlSource final : public TextSource {
     auto made = std::make_unique<Shapes>();
     for (std::size_t i = 0; i < files().inputs.size(); ++i) {
       TRANCHE_ASSIGN(const File file, File::open_read(files().paths[i]));
-      TRANCHE_ASSIGN(const std::uint64_t offset, find_text_begin(file, files().inputs[i].name));
-      made->begins.push_back({.offset = offset});
+      const Input& input = files().inputs[i];
+      TRANCHE_ASSIGN(const JsonPlace place,
+                     find_json_place(file, input.name, input.bytes, dialect_));
+      made->places.push_back(place);
     }
     if (declared_.fields.empty()) {
-      TRANCHE_ASSIGN(made->schema, guess_schema(files(), made->begins, dialect_));
+      TRANCHE_ASSIGN(made->schema, guess_schema(files(), made->places, dialect_));
     } else {
       made->schema = std::make_shared<const Schema>(declared_);
     }

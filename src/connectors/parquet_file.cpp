@@ -134,12 +134,13 @@ Result<ParquetFooter> read_footer(DuckConnection& connection, const File& file,
   footer.schema = *std::move(schema);
   std::uint64_t fixed_bytes = 0;
   for (const Field& field : footer.schema->fields)
-    fixed_bytes += physical_bytes(physical_type(field.type));
+    fixed_bytes += estimated_bytes(field.type);
   // A dictionary offset of 0 is how some writers say that there is none.
   auto groups = connection.query_texts(fmt::format(
       "SELECT row_group_id, any_value(row_group_num_rows), min(start), "
       "max(start + total_compressed_size) - min(start), "
-      "CAST(sum(CASE WHEN type = 'BYTE_ARRAY' THEN total_uncompressed_size ELSE 0 END) AS BIGINT) "
+      "CAST(sum(CASE WHEN type = 'BYTE_ARRAY' THEN total_uncompressed_size ELSE 0 END) AS BIGINT), "
+      "CAST(sum(CASE WHEN contains(path_in_schema, ', ') THEN num_values ELSE 0 END) AS BIGINT) "
       "FROM (SELECT *, CASE WHEN dictionary_page_offset > 0 THEN "
       "least(dictionary_page_offset, data_page_offset) ELSE data_page_offset END AS start "
       "FROM parquet_metadata({})) GROUP BY row_group_id ORDER BY row_group_id",
@@ -153,6 +154,8 @@ Result<ParquetFooter> read_footer(DuckConnection& connection, const File& file,
     group.bytes = number(row[3]);
     // Long strings are twice in memory for a moment: in DuckDB's chunk and in our page.
     group.memory_bytes = group.rows * fixed_bytes + 2 * number(row[4]);
+    constexpr std::uint64_t element_bytes = 16;  // of lists, which may be longer than expected
+    group.memory_bytes += element_bytes * number(row[5]);
     if (group.rows == 0) continue;
     footer.rows += group.rows;
     footer.groups.push_back(group);

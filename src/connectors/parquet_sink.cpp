@@ -56,6 +56,12 @@ Result<std::vector<Part>> parts_of(const Receipt& receipt) {
   return parts;
 }
 
+bool holds_hugeint(Type type) {
+  if (!is_nested(type)) return type.id == TypeId::hugeint;
+  return std::any_of(type.members->begin(), type.members->end(),
+                     [](const TypeMember& member) { return holds_hugeint(member.type); });
+}
+
 std::string final_path(const Part& part, std::uint64_t sequence, std::uint64_t group) {
   return fmt::format("{}part-{:06}-{:06}.parquet", part.folder, sequence, group);
 }
@@ -236,7 +242,11 @@ Result<void> ParquetSink::examine(const SchemaPtr& schema) {
     return wrong(fmt::format("Can't write {}: there is no permission to write in {}",
                              options_.name, present.string()));
   for (const std::string& column : options_.partition_by) {
-    if (schema->find(column)) continue;
+    const auto found = schema->find(column);
+    if (found && is_nested(schema->fields[*found].type))
+      return wrong(fmt::format("partition_by names \"{}\", a {}, whose values can't name folders",
+                               column, to_string(schema->fields[*found].type)));
+    if (found) continue;
     const auto near = nearest(column, schema->names());
     return wrong(near ? fmt::format("partition_by names no column: \"{}\"; did you mean \"{}\"?",
                                     column, *near)
@@ -250,11 +260,11 @@ Result<void> ParquetSink::examine(const SchemaPtr& schema) {
     if (!names.insert(to_lower(field.name)).second)
       return wrong(
           fmt::format("Column \"{}\" is there twice; Parquet needs different names", field.name));
-    if (field.type.id == TypeId::hugeint)
+    if (holds_hugeint(field.type))
       return wrong(
-          fmt::format("Column \"{}\" is a hugeint, which Parquet can't hold exactly; cast "
+          fmt::format("Column \"{}\" is a {}, and Parquet can't hold a hugeint exactly; cast "
                       "it to bigint or decimal(38,0)",
-                      field.name));
+                      field.name, to_string(field.type)));
   }
   return {};
 }

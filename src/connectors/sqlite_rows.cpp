@@ -11,14 +11,15 @@
 namespace tranche::sqlite {
 
 RowBinder::RowBinder(const Schema& schema, std::span<const std::string> key)
-    : texts_(schema.fields.size()) {
+    : texts_(schema.fields.size()), nested_(schema.fields.size()) {
   for (const Field& field : schema.fields) {
     const std::string_view declared = declared_type(field.type);
     Storage storage = Storage::text_of_value;
     if (declared == "INTEGER") storage = Storage::integer;
     if (declared == "REAL") storage = Storage::real;
-    if (field.type.id == TypeId::varchar) storage = Storage::text;
+    if (is_string(field.type)) storage = Storage::text;
     if (field.type.id == TypeId::blob) storage = Storage::blob;
+    if (is_nested(field.type)) storage = Storage::json;
     storage_.push_back(storage);
     is_key_.push_back(contains_name(key, field.name));
   }
@@ -70,6 +71,11 @@ bool RowBinder::bind_value(SqliteStatement& statement, std::size_t index, const 
       return true;
     case Storage::blob:
       statement.bind_blob(parameter, column.values<StringRef>()[row].view());
+      return true;
+    case Storage::json:
+      nested_[index].clear();
+      append_json_value(nested_[index], column, row);
+      statement.bind_text(parameter, nested_[index]);
       return true;
   }
   return true;

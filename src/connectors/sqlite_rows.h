@@ -37,10 +37,11 @@ class RowBinder {
                   std::size_t row);
   bool refuse(Refusal why);
 
-  enum class Storage : std::uint8_t { integer, real, text_of_value, text, blob };
+  enum class Storage : std::uint8_t { integer, real, text_of_value, text, blob, json };
   std::vector<Storage> storage_;
   std::vector<bool> is_key_;
   std::vector<std::array<char, value_text_bytes_max>> texts_;  // one a column
+  std::vector<std::string> nested_;                            // as JSON, one a column
   std::size_t refused_column_ = 0;
   Refusal refusal_ = Refusal::null_key;
 };

@@ -58,6 +58,9 @@ bool keeps(Affinity affinity, Type type) {
       return affinity == Affinity::text || affinity == Affinity::numeric;
     case TypeId::varchar:
     case TypeId::uuid:
+    case TypeId::json:
+    case TypeId::list:
+    case TypeId::struct_:
       return affinity == Affinity::text;
     default:
       return false;

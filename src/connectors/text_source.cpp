@@ -35,7 +35,7 @@ Result<bool> add_to_digest(const File& file, std::uint64_t begin, std::uint64_t 
 // The memory that a slice's records take as Pages, with the window that they point into.
 std::uint64_t estimate_memory(const Schema& schema, std::uint64_t bytes, std::uint64_t records) {
   std::uint64_t row_bytes = sizeof(Origin);
-  for (const auto& field : schema.fields) row_bytes += physical_bytes(physical_type(field.type));
+  for (const auto& field : schema.fields) row_bytes += estimated_bytes(field.type);
   const std::uint64_t vectors = (records + vector_rows - 1) / vector_rows;
   return bytes + vectors * vector_rows * row_bytes;
 }
@@ -101,7 +101,7 @@ class TextSliceStream final : public SliceStream {
 
   // A last record without a line end that was added to is another record by now.
   Result<void> check_line_end(const Input& input, std::uint64_t bytes) const {
-    if (position_ == 0 || position_ == bytes) return {};
+    if (position_ == 0 || position_ == bytes || !source_.lines_end_records(input_)) return {};
     char last = '\n';
     TRANCHE_TRY(file_.read_at(&last, 1, position_ - 1));
     if (last == '\n' || (last == '\r' && source_.return_ends_lines())) return {};

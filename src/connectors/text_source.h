@@ -42,6 +42,8 @@ class TextSource : public Source {
   const TextInputs& files() const { return files_; }
   bool return_ends_lines() const { return return_ends_lines_; }
   virtual Result<TextBegin> begin_of(std::size_t input) const = 0;
+  // Whether a record of the input ends with its line. REQUIRES that begin_of(input) gave no error.
+  virtual bool lines_end_records(std::size_t) const { return true; }
   // A cursor over records of the input. REQUIRES that begin_of(input) gave no error.
   virtual std::unique_ptr<RecordCursor> cursor(const File& file, std::size_t input,
                                                const RecordCursor::Use& use) const = 0;

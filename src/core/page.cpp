@@ -2,12 +2,10 @@
 
 #include <algorithm>
 #include <cassert>
-#include <cmath>
 #include <new>
 
 #include <tranche/core/value.h>
 #include "base/json.h"
-#include "base/text.h"
 
 namespace tranche {
 namespace {
@@ -33,42 +31,6 @@ void append_origin(Page& to, const Page& from, std::size_t from_row) {
     to.origins.clear();  // all or none: half of them would be read as those of other rows
   else
     to.origins.push_back(from.origins[from_row]);
-}
-
-bool is_plain_in_json(const Column& column, std::size_t row) {
-  switch (column.type().id) {
-    case TypeId::real:
-      return std::isfinite(column.values<float>()[row]);
-    case TypeId::double_:
-      return std::isfinite(column.values<double>()[row]);
-    case TypeId::boolean:
-      return true;
-    default:
-      return is_numeric(column.type());
-  }
-}
-
-void append_json_value(std::string& out, const Column& column, std::size_t row) {
-  if (!column.is_valid(row)) {
-    out += "null";
-    return;
-  }
-  if (column.type().id == TypeId::blob) {
-    append_json_string(out, hex(column.values<StringRef>()[row].view()));
-  } else if (column.type().id == TypeId::varchar) {
-    const std::string_view text = column.values<StringRef>()[row].view();
-    // The record is bad, perhaps for this very reason: it must be shown all the same.
-    if (is_utf8(text))
-      append_json_string(out, text);
-    else
-      out += Json(text).dump();
-  } else if (is_plain_in_json(column, row)) {
-    append_value_text(out, column, row);
-  } else {
-    std::string text;
-    append_value_text(text, column, row);
-    append_json_string(out, text);
-  }
 }
 
 }  // namespace
@@ -103,8 +65,17 @@ void Arena::clear() {
   reserved_ = blocks_.front().size;
 }
 
+Column::Column(Type type) : type_(type), stride_(physical_bytes(physical_type(type))) {
+  if (!is_nested(type)) return;
+  children_.reserve(type.members->size());
+  for (const TypeMember& member : *type.members) children_.emplace_back(member.type);
+}
+
 void Column::reserve(std::size_t rows) {
   if (rows <= capacity_) return;
+  if (type_.id == TypeId::struct_) {
+    for (Column& child : children_) child.reserve(rows);
+  }
   const std::size_t bytes = rows * stride_ + column_padding_bytes;
   std::unique_ptr<char[], Release> grown(
       static_cast<char*>(::operator new[](bytes, std::align_val_t{64})));
@@ -114,16 +85,35 @@ void Column::reserve(std::size_t rows) {
   if (!validity_.empty()) validity_.resize(validity_words(rows), ~std::uint64_t{0});
 }
 
+void Column::grow_elements(std::size_t elements) {
+  children_[0].reserve(std::max({elements, 2 * children_[0].capacity(), vector_rows}));
+}
+
 void Column::set_null(std::size_t row) {
   assert(row < capacity_);
   ensure_validity()[row >> 6] &= ~(std::uint64_t{1} << (row & 63));
   // What lies under a null never depends on what was there before: equal pages have equal bytes.
   std::memset(bytes_.get() + row * stride_, 0, stride_);
+  if (type_.id == TypeId::struct_) {
+    for (Column& child : children_) child.set_null(row);
+  }
 }
 
 std::uint64_t* Column::ensure_validity() {
   if (validity_.empty()) validity_.assign(validity_words(capacity_), ~std::uint64_t{0});
   return validity_.data();
+}
+
+void Column::clear() {
+  validity_.clear();
+  elements_ = 0;
+  for (Column& child : children_) child.clear();
+}
+
+std::size_t Column::bytes_reserved() const {
+  std::size_t bytes = capacity_ * stride_ + validity_.capacity() * 8;
+  for (const Column& child : children_) bytes += child.bytes_reserved();
+  return bytes;
 }
 
 Page::Page(SchemaPtr schema, std::size_t capacity) : schema_(std::move(schema)) {
@@ -159,23 +149,32 @@ std::size_t Page::bytes_reserved() const {
   return bytes;
 }
 
+void copy_value(Column& to, std::size_t row, const Column& from, std::size_t from_row,
+                Arena& arena) {
+  if (!from.is_valid(from_row)) return to.set_null(row);
+  to.set_valid(row);
+  if (is_string(from.type())) {
+    const StringRef& ref = from.values<StringRef>()[from_row];
+    to.values<StringRef>()[row] = ref.length <= 12 ? ref : StringRef::make(arena.copy(ref.view()));
+  } else if (from.type().id == TypeId::list) {
+    const ListEntry& entry = from.values<ListEntry>()[from_row];
+    const std::size_t first = to.elements();
+    to.set_elements(first + entry.length);
+    for (std::size_t i = 0; i < entry.length; ++i)
+      copy_value(to.child(0), first + i, from.child(0), entry.offset + i, arena);
+    to.values<ListEntry>()[row] = {first, entry.length};
+  } else {
+    std::memcpy(to.bytes() + row * to.stride(), from.bytes() + from_row * to.stride(), to.stride());
+    for (std::size_t i = 0; i < to.child_count(); ++i)
+      copy_value(to.child(i), row, from.child(i), from_row, arena);
+  }
+}
+
 void append_row(Page& to, const Page& from, std::size_t from_row) {
   assert(to.rows() < to.capacity() && to.column_count() == from.column_count());
   const std::size_t row = to.rows();
-  for (std::size_t i = 0; i < to.column_count(); ++i) {
-    Column& target = to.column(i);
-    const Column& source = from.column(i);
-    if (!source.is_valid(from_row)) {
-      target.set_null(row);
-    } else if (is_string(source.type())) {
-      const StringRef& ref = source.values<StringRef>()[from_row];
-      target.values<StringRef>()[row] =
-          ref.length <= 12 ? ref : StringRef::make(to.arena.copy(ref.view()));
-    } else {
-      const std::size_t stride = source.stride();
-      std::memcpy(target.bytes() + row * stride, source.bytes() + from_row * stride, stride);
-    }
-  }
+  for (std::size_t i = 0; i < to.column_count(); ++i)
+    copy_value(to.column(i), row, from.column(i), from_row, to.arena);
   append_origin(to, from, from_row);
   to.set_rows(row + 1);
 }

@@ -31,6 +31,8 @@ std::string_view example_of(Type type) {
       return "\\xFF";
     case TypeId::uuid:
       return "01234567-89ab-cdef-0123-456789abcdef";
+    case TypeId::json:
+      return R"({"a": 1})";
     default:
       return "12";
   }
@@ -39,6 +41,10 @@ std::string_view example_of(Type type) {
 }  // namespace
 
 Result<Parameter> make_parameter(std::string name, Type type, std::string_view text) {
+  if (is_nested(type))
+    return make_error(ErrorKind::config,
+                      fmt::format("Parameter \"{}\" can't be of the nested type {}; give it as "
+                                  "json, and cast it in SQL.", name, to_string(type)));
   alignas(16) char value[16];
   Arena arena;
   const ParseStatus status = parse_value(type, text, value, arena);
@@ -46,7 +52,7 @@ Result<Parameter> make_parameter(std::string name, Type type, std::string_view t
     return make_error(ErrorKind::usage,
                       fmt::format("Parameter \"{}\": {}; write it like {}.", name,
                                   describe_parse(status, type, text), example_of(type)));
-  if (type.id == TypeId::varchar && !is_utf8(text))
+  if ((type.id == TypeId::varchar || type.id == TypeId::json) && !is_utf8(text))
     return make_error(
         ErrorKind::usage,
         fmt::format("Parameter \"{}\": \"{}\" is not UTF-8; text must be.", name, excerpt(text)));

@@ -1,6 +1,8 @@
 #include <tranche/core/type.h>
 
+#include <algorithm>
 #include <array>
+#include <atomic>
 #include <optional>
 #include <vector>
 
@@ -75,12 +77,13 @@ constexpr std::array type_names{
     TypeName{"binary", TypeId::blob},
     TypeName{"varbinary", TypeId::blob},
     TypeName{"uuid", TypeId::uuid},
+    TypeName{"json", TypeId::json},
 };
 
 constexpr std::string_view types_expected =
     "boolean, tinyint, smallint, integer, bigint, hugeint, real, double, decimal(12,2), date, "
-    "time, "
-    "timestamp, timestamptz, varchar, blob, uuid";
+    "time, timestamp, timestamptz, varchar, blob, uuid, json, a list as in varchar[], "
+    "struct(name varchar, ...)";
 
 // In lower case, runs of white space made one blank.
 std::string normalise(std::string_view text) {
@@ -91,6 +94,27 @@ std::string normalise(std::string_view text) {
     words += is_blank ? ' ' : c;
   }
   return words;
+}
+
+// The one place where the members of nested types live: a list that only grows, at its head.
+const std::vector<TypeMember>* intern(std::vector<TypeMember> members) {
+  struct Link {
+    std::vector<TypeMember> members;
+    Link* next;
+  };
+  static std::atomic<Link*> head{nullptr};
+  Link* const made = new Link{std::move(members), nullptr};
+  const Link* searched = nullptr;  // from here on
+  Link* first = head.load();
+  do {
+    for (const Link* link = first; link != searched; link = link->next) {
+      if (link->members != made->members) continue;
+      delete made;
+      return &link->members;
+    }
+    searched = made->next = first;
+  } while (!head.compare_exchange_weak(first, made));
+  return &made->members;
 }
 
 std::optional<TypeId> find_type(std::string_view name) {
@@ -136,6 +160,126 @@ Result<Type> parse_decimal_type(std::string_view text, std::string_view argument
   return decimal_type(static_cast<std::uint8_t>(*width), static_cast<std::uint8_t>(*scale));
 }
 
+Result<Type> parse_scalar_type(std::string_view text) {
+  const std::string words = normalise(text);
+  const std::size_t open = words.find('(');
+  const std::string_view name = trim(std::string_view(words).substr(0, open));
+  const std::optional<TypeId> id = find_type(name);
+  if (!id) return unknown_type(text, name);
+  if (open == std::string::npos) {
+    if (*id == TypeId::decimal) return decimal_type(18, 3);  // DuckDB's and so ours
+    return Type{*id, 0, 0};
+  }
+  if (words.back() != ')')
+    return make_error(
+        ErrorKind::config,
+        fmt::format("\"{}\" is not a type; its closing parenthesis is missing.", excerpt(text)));
+  if (*id != TypeId::decimal)
+    return make_error(ErrorKind::config,
+                      fmt::format("\"{}\" is not a type; {} has no length, write {} alone.",
+                                  excerpt(text), name, name));
+  return parse_decimal_type(text,
+                            std::string_view(words).substr(open + 1, words.size() - open - 2));
+}
+
+// A name of a member as it is written in a type: in quotes where it is no plain word.
+std::string member_name(std::string_view name) {
+  const auto is_plain = [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_';
+  };
+  const bool plain = !name.empty() && (name[0] < '0' || name[0] > '9') &&
+                     std::all_of(name.begin(), name.end(), is_plain);
+  if (plain) return std::string(name);
+  std::string quoted = "\"";
+  for (const char c : name) quoted.append(c == '"' ? 2 : 1, c);
+  return quoted + '"';
+}
+
+// Where the member that begins at `at` ends: at a comma outside of parentheses and quotes, or at
+// the end.
+std::size_t member_end(std::string_view text, std::size_t at) {
+  bool quoted = false;
+  std::size_t depth = 0;
+  for (; at < text.size(); ++at) {
+    const char c = text[at];
+    if (c == '"') quoted = !quoted;
+    if (quoted) continue;
+    if (c == '(') ++depth;
+    if (c == ')' && depth > 0) --depth;
+    if (c == ',' && depth == 0) break;
+  }
+  return at;
+}
+
+// Takes the name from the front of `member`; what is left is the type. Empty: there is none.
+std::string take_member_name(std::string_view& member) {
+  std::string name;
+  std::size_t at = 0;
+  if (!member.starts_with('"')) {
+    at = std::min(member.find_first_of(" \t"), member.size());
+    name = member.substr(0, at);
+  } else {
+    for (at = 1; at < member.size(); ++at) {
+      if (member[at] == '"' && (at + 1 == member.size() || member[at + 1] != '"')) break;
+      at += member[at] == '"' ? 1 : 0;
+      name += member[at];
+    }
+    if (at == member.size()) return {};
+    ++at;
+  }
+  member = trim(member.substr(at));
+  return name;
+}
+
+Error bad_struct(std::string_view text, std::string_view why) {
+  return make_error(ErrorKind::config,
+                    fmt::format("\"{}\" is not a type; {}, as in struct(street varchar, zip "
+                                "varchar).", excerpt(text), why));
+}
+
+Result<Type> parse_type_within(std::string_view text, std::size_t depth);
+
+Result<Type> parse_struct_type(std::string_view text, std::string_view members, std::size_t depth) {
+  std::vector<TypeMember> made;
+  for (std::size_t at = 0; at <= members.size();) {
+    const std::size_t end = member_end(members, at);
+    std::string_view member = trim(members.substr(at, end - at));
+    at = end + 1;
+    std::string name = take_member_name(member);
+    if (name.empty() || member.empty()) return bad_struct(text, "each member has a name and a type");
+    for (const TypeMember& other : made) {
+      if (to_lower(other.name) == to_lower(name))
+        return bad_struct(text, fmt::format("\"{}\" comes twice", excerpt(name)));
+    }
+    TRANCHE_ASSIGN(const Type type, parse_type_within(member, depth));
+    made.push_back({std::move(name), type});
+  }
+  return struct_type(std::move(made));
+}
+
+Result<Type> parse_type_within(std::string_view text, std::size_t depth) {
+  if (depth > type_depth_max)
+    return make_error(ErrorKind::config,
+                      fmt::format("Lists and structs lie more than {} deep in each other.",
+                                  type_depth_max));
+  const std::string_view whole = trim(text);
+  if (whole.ends_with(']')) {
+    const std::size_t open = whole.rfind('[');
+    if (open == std::string_view::npos || !trim(whole.substr(open + 1, whole.size() - open - 2)).empty())
+      return make_error(ErrorKind::config,
+                        fmt::format("\"{}\" is not a type; a list is its element's type and [], as "
+                                    "in varchar[].", excerpt(text)));
+    TRANCHE_ASSIGN(const Type element, parse_type_within(whole.substr(0, open), depth + 1));
+    return list_type(element);
+  }
+  const std::size_t open = whole.find('(');
+  const std::string word = to_lower(trim(whole.substr(0, open)));
+  if (word != "struct" && word != "row") return parse_scalar_type(whole);
+  if (open == std::string_view::npos || whole.back() != ')')
+    return bad_struct(text, "a struct has its members in parentheses");
+  return parse_struct_type(text, whole.substr(open + 1, whole.size() - open - 2), depth + 1);
+}
+
 }  // namespace
 
 PhysicalType physical_type(Type type) {
@@ -175,7 +319,12 @@ PhysicalType physical_type(Type type) {
       return type.width <= 18 ? PhysicalType::int64 : PhysicalType::int128;
     case TypeId::varchar:
     case TypeId::blob:
+    case TypeId::json:
       return PhysicalType::string;
+    case TypeId::list:
+      return PhysicalType::list;
+    case TypeId::struct_:
+      return PhysicalType::structure;
   }
   __builtin_unreachable();
 }
@@ -199,42 +348,53 @@ std::size_t physical_bytes(PhysicalType type) {
       return 8;
     case PhysicalType::int128:
     case PhysicalType::string:
+    case PhysicalType::list:
       return 16;
+    case PhysicalType::structure:
+      return 0;
   }
   __builtin_unreachable();
 }
 
+std::size_t estimated_bytes(Type type) {
+  constexpr std::size_t elements = 4;
+  std::size_t bytes = physical_bytes(physical_type(type));
+  if (!is_nested(type)) return bytes;
+  const std::size_t times = type.id == TypeId::list ? elements : 1;
+  for (const TypeMember& member : *type.members) bytes += times * estimated_bytes(member.type);
+  return bytes;
+}
+
 std::string to_string(Type type) {
   if (type.id == TypeId::decimal) return fmt::format("decimal({},{})", type.width, type.scale);
+  if (type.id == TypeId::list) return to_string(type.members->front().type) + "[]";
+  if (type.id == TypeId::struct_) {
+    std::string text = "struct(";
+    for (const TypeMember& member : *type.members) {
+      if (text.back() != '(') text += ", ";
+      text += member_name(member.name) + ' ' + to_string(member.type);
+    }
+    return text + ')';
+  }
   for (const TypeName& candidate : type_names)
     if (candidate.id == type.id) return std::string(candidate.name);
   __builtin_unreachable();
 }
 
-Result<Type> parse_type(std::string_view text) {
-  const std::string words = normalise(text);
-  const std::size_t open = words.find('(');
-  const std::string_view name = trim(std::string_view(words).substr(0, open));
-  const std::optional<TypeId> id = find_type(name);
-  if (!id) return unknown_type(text, name);
-  if (open == std::string::npos) {
-    if (*id == TypeId::decimal) return decimal_type(18, 3);  // DuckDB's and so ours
-    return Type{*id, 0, 0};
-  }
-  if (words.back() != ')')
-    return make_error(
-        ErrorKind::config,
-        fmt::format("\"{}\" is not a type; its closing parenthesis is missing.", excerpt(text)));
-  if (*id != TypeId::decimal)
-    return make_error(ErrorKind::config,
-                      fmt::format("\"{}\" is not a type; {} has no length, write {} alone.",
-                                  excerpt(text), name, name));
-  return parse_decimal_type(text,
-                            std::string_view(words).substr(open + 1, words.size() - open - 2));
+Result<Type> parse_type(std::string_view text) { return parse_type_within(text, 0); }
+
+bool is_string(Type type) {
+  return type.id == TypeId::varchar || type.id == TypeId::blob || type.id == TypeId::json;
 }
 
-bool is_string(Type type) { return type.id == TypeId::varchar || type.id == TypeId::blob; }
-
 bool is_numeric(Type type) { return type.id >= TypeId::tinyint && type.id <= TypeId::decimal; }
+
+bool is_nested(Type type) { return type.members != nullptr; }
+
+Type list_type(Type element) { return Type{TypeId::list, 0, 0, intern({{"", element}})}; }
+
+Type struct_type(std::vector<TypeMember> members) {
+  return Type{TypeId::struct_, 0, 0, intern(std::move(members))};
+}
 
 }  // namespace tranche

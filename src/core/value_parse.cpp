@@ -5,6 +5,8 @@
 
 #include <tranche/core/value.h>
 
+#include "base/json_syntax.h"
+
 namespace tranche {
 namespace {
 
@@ -109,6 +111,12 @@ ParseStatus parse_blob(std::string_view text, Arena& arena, StringRef& out) {
   return ParseStatus::ok;
 }
 
+ParseStatus parse_json(std::string_view text, StringRef& out) {
+  if (find_json_fault(text).what != nullptr) return ParseStatus::malformed;
+  out = StringRef::make(text);
+  return ParseStatus::ok;
+}
+
 ParseStatus parse_value(Type type, std::string_view text, void* out, Arena& arena) {
   switch (type.id) {
     case TypeId::boolean: return parse_boolean(text, *static_cast<std::uint8_t*>(out));
@@ -133,6 +141,9 @@ ParseStatus parse_value(Type type, std::string_view text, void* out, Arena& aren
       return ParseStatus::ok;
     case TypeId::blob: return parse_blob(text, arena, *static_cast<StringRef*>(out));
     case TypeId::uuid: return parse_uuid(text, *static_cast<Int128*>(out));
+    case TypeId::json: return parse_json(text, *static_cast<StringRef*>(out));
+    case TypeId::list:
+    case TypeId::struct_: break;
   }
   return ParseStatus::malformed;
 }
@@ -149,6 +160,7 @@ std::string describe_parse(ParseStatus status, Type type, std::string_view text)
       }
       return fmt::format("\"{}\" is finer than the microseconds of {}", shown, name);
     default: {
+      if (type.id == TypeId::json) return fmt::format("\"{}\" is not JSON", shown);
       const bool vowel = type.id == TypeId::integer;
       return fmt::format("\"{}\" is not {} {}", shown, vowel ? "an" : "a", name);
     }

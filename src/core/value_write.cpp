@@ -263,7 +263,10 @@ char* write_value_text(char* out, Type type, const void* value) {
     }
     case TypeId::uuid: return put_uuid(out, load<Int128>(value));
     case TypeId::varchar:
-    case TypeId::blob: break;
+    case TypeId::blob:
+    case TypeId::json:
+    case TypeId::list:
+    case TypeId::struct_: break;
   }
   return out;
 }
@@ -280,9 +283,9 @@ void append_value_text(std::string& out, Type type, const void* value) {
 }
 
 void append_value_text(std::string& out, const Column& column, std::size_t row) {
-  if (column.is_valid(row)) {
-    append_value_text(out, column.type(), column.bytes() + row * column.stride());
-  }
+  if (!column.is_valid(row)) return;
+  if (is_nested(column.type())) return append_json_value(out, column, row);
+  append_value_text(out, column.type(), column.bytes() + row * column.stride());
 }
 
 }  // namespace tranche

@@ -344,7 +344,7 @@ Result<void> DuckResult::append_to(Page& page) const {
   const std::size_t rows = state_->chunk_rows;
   if (page.capacity() < at + rows) page.reserve(at + rows);
   for (std::size_t index = 0; index < state_->columns.size(); ++index) {
-    TRANCHE_TRY(append_vector(page, index, state_->columns[index],
+    TRANCHE_TRY(append_vector(page.column(index), page.arena, state_->columns[index],
                               duckdb_data_chunk_get_vector(state_->chunk.get(), index), at, rows));
   }
   page.set_rows(at + rows);

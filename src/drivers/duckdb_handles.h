@@ -48,20 +48,24 @@ Error duckdb_error(const char* message);
 
 LogicalTypeHandle make_logical_type(Type type);
 
-// How the values of one result column become ours.
-enum class ColumnCopy { fixed, string, enumeration, seconds, milliseconds, nanoseconds };
+// How the values of one result column, or of a part of it, become ours.
+enum class ColumnCopy {
+  fixed, string, enumeration, seconds, milliseconds, nanoseconds, list, array, structure,
+};
 struct ResultColumn {
   std::string name;
   Type type;
   ColumnCopy copy = ColumnCopy::fixed;
   std::vector<std::string> words;  // of an enumeration
   std::size_t index_bytes = 0;     // of an enumeration
+  std::size_t array_length = 0;    // elements of each value of an array, which becomes a list
+  std::vector<ResultColumn> parts;  // of a list or an array its element, of a struct its members
   std::string unsupported;         // DuckDB's name of a type that we don't have
 };
 ResultColumn describe_result_column(const char* name, duckdb_logical_type type);
 
-// Appends `rows` values of a flat vector behind row `at` of column `index` of the page.
-Result<void> append_vector(Page& page, std::size_t index, const ResultColumn& from,
+// Appends `rows` values of a flat vector behind row `at` of the column, strings into the arena.
+Result<void> append_vector(Column& column, Arena& arena, const ResultColumn& from,
                            duckdb_vector vector, std::size_t at, std::size_t rows);
 
 // A parameter's value. Errors: config, when the text is none of the type.

@@ -128,6 +128,48 @@ void copy_origins(const PageRun& run, bool file, std::size_t rows, duckdb_vector
   }
 }
 
+void copy_column(const Column& column, std::size_t begin, std::size_t rows, duckdb_vector to,
+                 std::size_t at);
+
+// The elements lie in the page from the first one that is needed to the last one, mostly without
+// a gap; they are copied as they lie.
+void copy_lists(const Column& column, std::size_t begin, std::size_t rows, duckdb_vector to,
+                std::size_t at) {
+  const std::size_t there = at == 0 ? 0 : duckdb_list_vector_get_size(to);
+  const auto* entries = column.values<ListEntry>() + begin;
+  std::uint64_t first = UINT64_MAX;
+  std::uint64_t end = 0;
+  for (std::size_t row = 0; row < rows; ++row) {
+    if (entries[row].length == 0) continue;
+    first = std::min(first, entries[row].offset);
+    end = std::max(end, entries[row].offset + entries[row].length);
+  }
+  const std::size_t elements = end == 0 ? 0 : end - first;
+  duckdb_list_vector_reserve(to, there + elements);
+  duckdb_list_vector_set_size(to, there + elements);
+  auto* lists = static_cast<duckdb_list_entry*>(duckdb_vector_get_data(to)) + at;
+  for (std::size_t row = 0; row < rows; ++row) {
+    const bool empty = entries[row].length == 0;
+    lists[row] = {empty ? there : there + (entries[row].offset - first), entries[row].length};
+  }
+  if (elements > 0)
+    copy_column(column.child(0), first, elements, duckdb_list_vector_get_child(to), there);
+}
+
+void copy_column(const Column& column, std::size_t begin, std::size_t rows, duckdb_vector to,
+                 std::size_t at) {
+  if (column.type().id == TypeId::list) {
+    copy_lists(column, begin, rows, to, at);
+  } else if (column.type().id == TypeId::struct_) {
+    for (std::size_t i = 0; i < column.child_count(); ++i)
+      copy_column(column.child(i), begin, rows, duckdb_struct_vector_get_child(to, i), at);
+  } else {
+    std::memcpy(static_cast<char*>(duckdb_vector_get_data(to)) + at * column.stride(),
+                column.bytes() + begin * column.stride(), rows * column.stride());
+  }
+  copy_nulls(column, begin, rows, to, at);
+}
+
 void copy_rows(const Scan& scan, std::size_t rows, duckdb_data_chunk output, std::size_t at) {
   for (std::size_t index = 0; index < scan.columns.size(); ++index) {
     const std::size_t from = scan.columns[index];
@@ -142,10 +184,7 @@ void copy_rows(const Scan& scan, std::size_t rows, duckdb_data_chunk output, std
       copy_origins(scan.run, from == file_column, rows, to, at);
       continue;
     }
-    const Column& column = scan.run.page->column(from);
-    std::memcpy(static_cast<char*>(duckdb_vector_get_data(to)) + at * column.stride(),
-                column.bytes() + scan.run.begin * column.stride(), rows * column.stride());
-    copy_nulls(column, scan.run.begin, rows, to, at);
+    copy_column(scan.run.page->column(from), scan.run.begin, rows, to, at);
   }
 }
 

@@ -15,7 +15,7 @@ struct TypeRow {
   duckdb_type duck;
   const char* sql;
 };
-constexpr std::array<TypeRow, 20> type_rows{{
+constexpr std::array<TypeRow, 21> type_rows{{
     {TypeId::boolean, DUCKDB_TYPE_BOOLEAN, "BOOLEAN"},
     {TypeId::tinyint, DUCKDB_TYPE_TINYINT, "TINYINT"},
     {TypeId::smallint, DUCKDB_TYPE_SMALLINT, "SMALLINT"},
@@ -36,6 +36,7 @@ constexpr std::array<TypeRow, 20> type_rows{{
     {TypeId::varchar, DUCKDB_TYPE_VARCHAR, "VARCHAR"},
     {TypeId::blob, DUCKDB_TYPE_BLOB, "BLOB"},
     {TypeId::uuid, DUCKDB_TYPE_UUID, "UUID"},
+    {TypeId::json, DUCKDB_TYPE_VARCHAR, "JSON"},  // to DuckDB a varchar that is called JSON
 }};
 
 const TypeRow& row_of(TypeId id) {
@@ -46,12 +47,6 @@ const TypeRow& row_of(TypeId id) {
 
 std::string unsupported_name(duckdb_type type) {
   switch (type) {
-    case DUCKDB_TYPE_LIST:
-      return "LIST";
-    case DUCKDB_TYPE_ARRAY:
-      return "ARRAY";
-    case DUCKDB_TYPE_STRUCT:
-      return "STRUCT";
     case DUCKDB_TYPE_MAP:
       return "MAP";
     case DUCKDB_TYPE_UNION:
@@ -84,7 +79,47 @@ void describe_enumeration(ResultColumn& column, duckdb_logical_type type) {
   }
 }
 
-void append_strings(Page& page, Column& column, const char* values, std::size_t at,
+// DuckDB's name of a part that we don't have; empty: there is none.
+std::string unsupported_part(const ResultColumn& column) {
+  for (const ResultColumn& part : column.parts)
+    if (!part.unsupported.empty()) return part.unsupported;
+  return {};
+}
+
+void describe_list(ResultColumn& column, duckdb_logical_type type, bool is_array) {
+  column.copy = is_array ? ColumnCopy::array : ColumnCopy::list;
+  const LogicalTypeHandle element(is_array ? duckdb_array_type_child_type(type)
+                                           : duckdb_list_type_child_type(type));
+  if (is_array) column.array_length = duckdb_array_type_array_size(type);
+  column.parts.push_back(describe_result_column(column.name.c_str(), element.get()));
+  column.unsupported = unsupported_part(column);
+  if (column.unsupported.empty()) column.type = list_type(column.parts[0].type);
+}
+
+void describe_struct(ResultColumn& column, duckdb_logical_type type) {
+  column.copy = ColumnCopy::structure;
+  std::vector<TypeMember> members;
+  const idx_t count = duckdb_struct_type_child_count(type);
+  for (idx_t at = 0; at < count; ++at) {
+    const LogicalTypeHandle member(duckdb_struct_type_child_type(type, at));
+    char* name = duckdb_struct_type_child_name(type, at);
+    column.parts.push_back(describe_result_column(name, member.get()));
+    duckdb_free(name);
+    if (column.parts.back().name.empty()) column.parts.back().unsupported = "STRUCT without names";
+    members.push_back({column.parts.back().name, column.parts.back().type});
+  }
+  column.unsupported = unsupported_part(column);
+  if (column.unsupported.empty()) column.type = struct_type(std::move(members));
+}
+
+bool is_json(duckdb_logical_type type) {
+  char* alias = duckdb_logical_type_get_alias(type);
+  const bool json = alias != nullptr && std::string_view(alias) == "JSON";
+  duckdb_free(alias);
+  return json;
+}
+
+void append_strings(Arena& arena, Column& column, const char* values, std::size_t at,
                     std::size_t rows) {
   auto* to = column.values<StringRef>() + at;
   std::memcpy(static_cast<void*>(to), values, rows * sizeof(StringRef));
@@ -94,11 +129,11 @@ void append_strings(Page& page, Column& column, const char* values, std::size_t 
       continue;
     }
     if (to[row].length <= 12) continue;
-    to[row].pointer = page.arena.copy({to[row].pointer, to[row].length}).data();
+    to[row].pointer = arena.copy({to[row].pointer, to[row].length}).data();
   }
 }
 
-void append_words(Page& page, Column& column, const ResultColumn& from, const char* values,
+void append_words(Arena& arena, Column& column, const ResultColumn& from, const char* values,
                   std::size_t at, std::size_t rows) {
   auto* to = column.values<StringRef>() + at;
   for (std::size_t row = 0; row < rows; ++row) {
@@ -107,8 +142,37 @@ void append_words(Page& page, Column& column, const ResultColumn& from, const ch
     std::uint32_t index = 0;
     std::memcpy(&index, values + row * from.index_bytes, from.index_bytes);
     const std::string& word = from.words[index];
-    to[row] = StringRef::make(word.size() <= 12 ? std::string_view(word) : page.arena.copy(word));
+    to[row] = StringRef::make(word.size() <= 12 ? std::string_view(word) : arena.copy(word));
   }
+}
+
+Result<void> append_lists(Column& column, Arena& arena, const ResultColumn& from,
+                          duckdb_vector vector, std::size_t at, std::size_t rows) {
+  const auto* entries = static_cast<const duckdb_list_entry*>(duckdb_vector_get_data(vector));
+  const std::size_t there = duckdb_list_vector_get_size(vector);
+  const std::size_t first = column.elements();
+  auto* to = column.values<ListEntry>() + at;
+  for (std::size_t row = 0; row < rows; ++row) {
+    to[row] = {0, 0};
+    if (column.is_valid(at + row)) to[row] = {first + entries[row].offset, entries[row].length};
+  }
+  column.set_elements(first + there);
+  return append_vector(column.child(0), arena, from.parts[0], duckdb_list_vector_get_child(vector),
+                       first, there);
+}
+
+Result<void> append_arrays(Column& column, Arena& arena, const ResultColumn& from,
+                           duckdb_vector vector, std::size_t at, std::size_t rows) {
+  const std::size_t length = from.array_length;
+  const std::size_t first = column.elements();
+  auto* to = column.values<ListEntry>() + at;
+  for (std::size_t row = 0; row < rows; ++row) {
+    to[row] = {0, 0};
+    if (column.is_valid(at + row)) to[row] = {first + row * length, length};
+  }
+  column.set_elements(first + rows * length);
+  return append_vector(column.child(0), arena, from.parts[0],
+                       duckdb_array_vector_get_child(vector), first, rows * length);
 }
 
 // Timestamps of another unit, as microseconds, or an error where that would lose something.
@@ -142,6 +206,25 @@ Result<void> append_times(Column& column, const ResultColumn& from, const std::i
 }  // namespace
 
 LogicalTypeHandle make_logical_type(Type type) {
+  if (type.id == TypeId::list) {
+    const LogicalTypeHandle element = make_logical_type(type.members->front().type);
+    return LogicalTypeHandle(duckdb_create_list_type(element.get()));
+  }
+  if (type.id == TypeId::struct_) {
+    std::vector<LogicalTypeHandle> owned;
+    std::vector<duckdb_logical_type> types;
+    std::vector<const char*> names;
+    for (const TypeMember& member : *type.members) {
+      types.push_back(owned.emplace_back(make_logical_type(member.type)).get());
+      names.push_back(member.name.c_str());
+    }
+    return LogicalTypeHandle(duckdb_create_struct_type(types.data(), names.data(), types.size()));
+  }
+  if (type.id == TypeId::json) {
+    LogicalTypeHandle json(duckdb_create_logical_type(DUCKDB_TYPE_VARCHAR));
+    duckdb_logical_type_set_alias(json.get(), "JSON");
+    return json;
+  }
   if (type.id == TypeId::decimal)
     return LogicalTypeHandle(duckdb_create_decimal_type(type.width, type.scale));
   return LogicalTypeHandle(duckdb_create_logical_type(row_of(type.id).duck));
@@ -149,6 +232,14 @@ LogicalTypeHandle make_logical_type(Type type) {
 
 std::string sql_type(Type type) {
   if (type.id == TypeId::decimal) return fmt::format("DECIMAL({},{})", type.width, type.scale);
+  if (type.id == TypeId::list) return sql_type(type.members->front().type) + "[]";
+  if (type.id == TypeId::struct_) {
+    std::string members;
+    for (const TypeMember& member : *type.members)
+      members += fmt::format("{}{} {}", members.empty() ? "" : ", ", sql_identifier(member.name),
+                             sql_type(member.type));
+    return fmt::format("STRUCT({})", members);
+  }
   return row_of(type.id).sql;
 }
 
@@ -162,6 +253,13 @@ ResultColumn describe_result_column(const char* name, duckdb_logical_type type) 
       return column;
     case DUCKDB_TYPE_DECIMAL:
       column.type = decimal_type(duckdb_decimal_width(type), duckdb_decimal_scale(type));
+      return column;
+    case DUCKDB_TYPE_LIST:
+    case DUCKDB_TYPE_ARRAY:
+      describe_list(column, type, id == DUCKDB_TYPE_ARRAY);
+      return column;
+    case DUCKDB_TYPE_STRUCT:
+      describe_struct(column, type);
       return column;
     case DUCKDB_TYPE_TIMESTAMP_S:
       column.copy = ColumnCopy::seconds;
@@ -183,15 +281,20 @@ ResultColumn describe_result_column(const char* name, duckdb_logical_type type) 
     if (row.duck != id) continue;
     column.type = Type{row.id};
     if (is_string(column.type)) column.copy = ColumnCopy::string;
+    if (column.type.id == TypeId::varchar && is_json(type)) column.type = Type{TypeId::json};
     return column;
   }
   column.unsupported = unsupported_name(id);
   return column;
 }
 
-Result<void> append_vector(Page& page, std::size_t index, const ResultColumn& from,
+Result<void> append_vector(Column& column, Arena& arena, const ResultColumn& from,
                            duckdb_vector vector, std::size_t at, std::size_t rows) {
-  Column& column = page.column(index);
+  // Members first: where the struct is null, set_null makes them null, whatever DuckDB left there.
+  for (std::size_t i = 0; from.copy == ColumnCopy::structure && i < from.parts.size(); ++i) {
+    TRANCHE_TRY(append_vector(column.child(i), arena, from.parts[i],
+                              duckdb_struct_vector_get_child(vector, i), at, rows));
+  }
   if (const std::uint64_t* validity = duckdb_vector_get_validity(vector); validity != nullptr) {
     for (std::size_t word = 0; word * 64 < rows; ++word) {
       const std::size_t live = std::min<std::size_t>(64, rows - word * 64);
@@ -206,10 +309,16 @@ Result<void> append_vector(Page& page, std::size_t index, const ResultColumn& fr
       std::memcpy(column.bytes() + at * column.stride(), values, rows * column.stride());
       break;
     case ColumnCopy::string:
-      append_strings(page, column, values, at, rows);
+      append_strings(arena, column, values, at, rows);
       break;
     case ColumnCopy::enumeration:
-      append_words(page, column, from, values, at, rows);
+      append_words(arena, column, from, values, at, rows);
+      break;
+    case ColumnCopy::list:
+      return append_lists(column, arena, from, vector, at, rows);
+    case ColumnCopy::array:
+      return append_arrays(column, arena, from, vector, at, rows);
+    case ColumnCopy::structure:
       break;
     default:
       return append_times(column, from, reinterpret_cast<const std::int64_t*>(values), at, rows);
@@ -280,12 +389,16 @@ duckdb_value value_of(const Page& page, Type type) {
     case TypeId::timestamptz:
       return duckdb_create_timestamp_tz({first<std::int64_t>(page)});
     case TypeId::varchar:
+    case TypeId::json:
       return duckdb_create_varchar_length(text->view().data(), text->view().size());
     case TypeId::blob:
       return duckdb_create_blob(reinterpret_cast<const std::uint8_t*>(text->view().data()),
                                 text->view().size());
     case TypeId::uuid:
       return uuid_value(first<Int128>(page));
+    case TypeId::list:
+    case TypeId::struct_:
+      break;  // make_parameter refuses them
   }
   return duckdb_create_null_value();
 }

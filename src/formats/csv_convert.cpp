@@ -178,6 +178,9 @@ void CsvConverter::convert(const Block& block, std::size_t field, const Field& t
     case TypeId::timestamptz: return run<std::int64_t>(target, parse_timestamptz);
     case TypeId::uuid: return run<Int128>(target, parse_uuid);
     case TypeId::varchar: return convert_varchar(target);
+    case TypeId::json: return run<StringRef>(target, parse_json);
+    case TypeId::list:
+    case TypeId::struct_: return;  // the connector refuses them
     case TypeId::blob:
       return run<StringRef>(target, [&arena](std::string_view text, StringRef& out) {
         return parse_blob(text, arena, out);

@@ -31,12 +31,13 @@ char* copy(char* out, std::string_view bytes) {
 
 // What a row needs of each column, looked up once a page.
 struct CsvWriter::PageColumn {
-  enum class Kind : std::uint8_t { int32, int64, decimal64, timestamp, typed, checked, text, blob };
+  enum class Kind : std::uint8_t { int32, int64, decimal64, timestamp, typed, checked, text, made };
   const char* values;
   const std::uint64_t* validity;
   std::size_t stride;
   Type type;
   Kind kind;
+  std::string made = {};  // the text of Kind::made, of the row in work
 
   bool is_valid(std::size_t row) const {
     return validity == nullptr || ((validity[row >> 6] >> (row & 63)) & 1) != 0;
@@ -73,10 +74,10 @@ CsvWriter::PageColumn CsvWriter::look_up(const Column& column) const {
   using Kind = PageColumn::Kind;
   const Type type = column.type();
   Kind kind = Kind::typed;
-  if (type.id == TypeId::varchar) {
+  if (type.id == TypeId::varchar || type.id == TypeId::json) {
     kind = Kind::text;
-  } else if (type.id == TypeId::blob) {
-    kind = Kind::blob;
+  } else if (type.id == TypeId::blob || is_nested(type)) {
+    kind = Kind::made;
   } else if (check_typed_) {
     kind = Kind::checked;
   } else if (type.id == TypeId::integer) {
@@ -111,8 +112,7 @@ std::size_t CsvWriter::room_for(const PageColumn& column, std::size_t row) const
   switch (column.kind) {
     case PageColumn::Kind::text:
       return around + 2 * column.value<StringRef>(row).length + search_padding_bytes;
-    case PageColumn::Kind::blob:
-      return around + 8 * column.value<StringRef>(row).length + search_padding_bytes;
+    case PageColumn::Kind::made: return around + 2 * column.made.size() + search_padding_bytes;
     default: return around + 2 * value_text_bytes_max + search_padding_bytes;
   }
 }
@@ -120,15 +120,22 @@ std::size_t CsvWriter::room_for(const PageColumn& column, std::size_t row) const
 void CsvWriter::add(const Page& page) {
   columns_.clear();
   std::vector<std::size_t> strings;  // columns whose room depends on the row
+  std::vector<std::size_t> made;     // and those whose text is made first
   std::size_t room_typed = 1;
   for (std::size_t i = 0; i < page.column_count(); ++i) {
     columns_.push_back(look_up(page.column(i)));
-    if (is_string(columns_[i].type)) strings.push_back(i);
+    const bool is_made = columns_[i].kind == PageColumn::Kind::made;
+    if (is_made) made.push_back(i);
+    if (is_made || columns_[i].kind == PageColumn::Kind::text) strings.push_back(i);
     else room_typed += room_for(columns_[i], 0);
   }
   const bool drop = page.rows() > 0 && fault_drops_record("encode");
   char* out = buffer_.get() + length_;
   for (std::size_t row = drop ? 1 : 0; row < page.rows(); ++row) {
+    for (const std::size_t i : made) {
+      columns_[i].made.clear();
+      append_value_text(columns_[i].made, page.column(i), row);
+    }
     std::size_t room = room_typed;
     for (const std::size_t i : strings) room += room_for(columns_[i], row);
     out = write_row(make_room(out, room), row);
@@ -173,13 +180,9 @@ char* CsvWriter::write_row(char* out, std::size_t row) const {
 }
 
 char* CsvWriter::write_other(char* out, const PageColumn& column, std::size_t row) const {
+  if (column.kind == PageColumn::Kind::made) return write_text(out, column.made, false);
   const char* const value = column.values + row * column.stride;
   if (column.kind == PageColumn::Kind::typed) return write_value_text(out, column.type, value);
-  if (column.kind == PageColumn::Kind::blob) {
-    std::string text;
-    append_value_text(text, column.type, value);
-    return write_text(out, text, false);
-  }
   char text[value_text_bytes_max];
   const char* const end = write_value_text(text, column.type, value);
   return write_text(out, {text, static_cast<std::size_t>(end - text)}, true);

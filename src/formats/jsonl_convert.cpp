@@ -11,7 +11,7 @@ namespace tranche {
 namespace {
 
 // What a column of a type takes.
-enum class Takes { boolean, number, float_, decimal, text, string };
+enum class Takes { boolean, number, float_, decimal, any, string, array, object };
 
 Takes takes(Type type) {
   switch (type.id) {
@@ -19,7 +19,10 @@ Takes takes(Type type) {
     case TypeId::real:
     case TypeId::double_: return Takes::float_;
     case TypeId::decimal: return Takes::decimal;
-    case TypeId::varchar: return Takes::text;
+    case TypeId::varchar:
+    case TypeId::json: return Takes::any;
+    case TypeId::list: return Takes::array;
+    case TypeId::struct_: return Takes::object;
     case TypeId::blob:
     case TypeId::date:
     case TypeId::time:
@@ -71,7 +74,7 @@ std::string without_exponent(std::string_view text) {
 }
 
 JsonlStatus convert_decimal(Type type, const JsonlToken& token, void* out, Arena& arena) {
-  if (token.kind == JsonlKind::number && token.text.find_first_of("eE") != std::string_view::npos) {
+  if (token.kind == JsonKind::number && token.text.find_first_of("eE") != std::string_view::npos) {
     return of(parse_value(type, without_exponent(token.text), out, arena));
   }
   return of(parse_value(type, token.text, out, arena));
@@ -95,14 +98,14 @@ JsonlStatus convert_blob(std::string_view text, StringRef& out, Arena& arena) {
   return JsonlStatus::ok;
 }
 
-std::string_view name_of(JsonlKind kind) {
+std::string_view name_of(JsonKind kind) {
   switch (kind) {
-    case JsonlKind::null: return "null";
-    case JsonlKind::boolean: return "a boolean";
-    case JsonlKind::number: return "a number";
-    case JsonlKind::string: return "a string";
-    case JsonlKind::object: return "an object";
-    case JsonlKind::array: return "an array";
+    case JsonKind::null: return "null";
+    case JsonKind::boolean: return "a boolean";
+    case JsonKind::number: return "a number";
+    case JsonKind::string: return "a string";
+    case JsonKind::object: return "an object";
+    case JsonKind::array: return "an array";
   }
   return "";
 }
@@ -113,6 +116,8 @@ std::string_view what_is_taken(Type type) {
     case Takes::number:
     case Takes::float_: return "a number";
     case Takes::decimal: return "a number or a string";
+    case Takes::array: return "an array";
+    case Takes::object: return "an object";
     default: return "a string";
   }
 }
@@ -120,11 +125,11 @@ std::string_view what_is_taken(Type type) {
 }  // namespace
 
 JsonlStatus convert_json(Type type, const JsonlToken& token, void* out, Arena& arena) {
-  const bool is_number = token.kind == JsonlKind::number;
-  const bool is_string = token.kind == JsonlKind::string;
+  const bool is_number = token.kind == JsonKind::number;
+  const bool is_string = token.kind == JsonKind::string;
   switch (takes(type)) {
     case Takes::boolean:
-      if (token.kind != JsonlKind::boolean) return JsonlStatus::wrong_kind;
+      if (token.kind != JsonKind::boolean) return JsonlStatus::wrong_kind;
       *static_cast<std::uint8_t*>(out) = token.text == "true" ? 1 : 0;
       return JsonlStatus::ok;
     case Takes::number:
@@ -142,11 +147,13 @@ JsonlStatus convert_json(Type type, const JsonlToken& token, void* out, Arena& a
         return convert_blob(token.text, *static_cast<StringRef*>(out), arena);
       }
       return of(parse_value(type, token.text, out, arena));
-    case Takes::text: break;
+    case Takes::any:
+      *static_cast<StringRef*>(out) = StringRef::make(token.text);
+      return JsonlStatus::ok;
+    case Takes::array:
+    case Takes::object: break;
   }
-  const bool moves = token.escaped && token.text.size() > 12;  // shorter ones lie in the value
-  *static_cast<StringRef*>(out) = StringRef::make(moves ? arena.copy(token.text) : token.text);
-  return JsonlStatus::ok;
+  return JsonlStatus::wrong_kind;
 }
 
 std::string describe_json(JsonlStatus status, Type type, const JsonlToken& token) {

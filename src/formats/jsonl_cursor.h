@@ -34,7 +34,9 @@ class JsonlCursor final : public RecordCursor {
  public:
   JsonlCursor(const File& file, std::string name, std::uint64_t max_record_bytes, const Use& use)
       : RecordCursor(file, std::move(name), use, false), scanner_(max_record_bytes) {}
-  Result<std::span<const TextRecord>> next() override { return walk(scanner_, use().block_records); }
+  Result<std::span<const TextRecord>> next() override {
+    return walk(scanner_, use().block_records);
+  }
 
  private:
   JsonlScanner scanner_;

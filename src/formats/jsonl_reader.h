@@ -1,7 +1,7 @@
-// Parses a slice of a file of JSON Lines into Pages of typed columns.
+// Parses a slice of a file of JSON Lines, or of one JSON array, into Pages of typed columns.
 //
-// A record is one object on one line; its keys are columns, in any order. A column without a key is
-// null. A key twice, or one that is no column, is a reject, unless unknown keys are ignored.
+// A record is one object, on a line of its own or as an element of the array; how its keys become
+// columns, jsonl_row.h says.
 //
 // Threads, lifetime and errors: those of record_reader.h.
 #pragma once
@@ -13,19 +13,45 @@
 #include <tranche/core/source.h>
 
 #include "base/file.h"
+#include "formats/jsonl_row.h"
+#include "formats/record_cursor.h"
 
 namespace tranche {
 
-struct JsonlDialect {
-  bool unknown_keys_ignored = false;  // a record may have keys that are no columns
-  std::uint64_t max_record_bytes = std::uint64_t{1} << 20;  // a longer line is a reject
+enum class JsonLayout : std::uint8_t {
+  automatic,  // array where the first byte that is no blank is a bracket, and records are objects
+  lines,
+  array,
 };
+
+// What is known of a file once its beginning was looked at.
+struct JsonPlace {
+  std::uint64_t begin = 0;  // of the records; of an array its bracket
+  std::uint64_t line = 1;   // there
+  std::uint64_t end = 0;    // of the file
+  bool is_array = false;
+};
+
+struct JsonlDialect {
+  JsonRules rules;
+  JsonLayout layout = JsonLayout::automatic;
+  std::uint64_t max_record_bytes = std::uint64_t{1} << 20;  // a longer record is a reject
+};
+
+// Looks at the beginning of a file of `bytes` bytes. Errors: config, when it is UTF-16, or to be an
+// array and none.
+Result<JsonPlace> find_json_place(const File& file, const std::string& name, std::uint64_t bytes,
+                                  const JsonlDialect& dialect);
+// A cursor over records of the file, lines or elements.
+std::unique_ptr<RecordCursor> make_json_cursor(const File& file, const std::string& name,
+                                               const JsonlDialect& dialect, const JsonPlace& place,
+                                               const RecordCursor::Use& use);
 
 class JsonlReader final : public Reader {
  public:
   // `slice` is one that was cut with the same dialect. A digest of 0 is not compared.
   JsonlReader(File file, std::shared_ptr<const std::string> name, const JsonlDialect& dialect,
-              SchemaPtr schema, const Slice& slice);
+              const JsonPlace& place, SchemaPtr schema, const Slice& slice);
   ~JsonlReader() override;
   Result<std::unique_ptr<Page>> next(std::vector<Reject>& rejects) override;
   std::uint64_t bytes_read() const override;

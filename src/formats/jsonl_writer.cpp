@@ -12,8 +12,9 @@
 
 #include "base/fault.h"
 #include "base/json.h"
+#include "base/json_syntax.h"
 #include "base/text.h"
-#include "formats/byte_search.h"
+#include "formats/json_text.h"
 
 namespace tranche {
 namespace {
@@ -41,31 +42,41 @@ bool is_number(const Column& column, std::size_t row) {
   }
 }
 
-Error not_utf8(const Page& page, std::size_t row, const std::string& column,
-               std::string_view text) {
+Error not_writable(const Page& page, std::size_t row, const std::string& column,
+                   std::string_view text, bool is_json) {
   std::string place;
   if (row < page.origins.size() && page.base.source != nullptr) {
     place = fmt::format(" (from {}:{})", *page.base.source,
                         page.base.line + page.origins[row].line);
   }
-  return make_error(ErrorKind::failed,
-                    fmt::format("Column \"{}\" holds text that is not UTF-8, which JSON can't "
-                                "hold: \"{}\"{}. Make it a blob, or filter it.",
-                                column, excerpt(text), place));
+  return make_error(
+      ErrorKind::failed,
+      is_json ? fmt::format("Column \"{}\" holds a json that is none: \"{}\"{}. Make it a varchar, "
+                            "or filter it.", column, excerpt(text), place)
+              : fmt::format("Column \"{}\" holds text that is not UTF-8, which JSON can't "
+                            "hold: \"{}\"{}. Make it a blob, or filter it.",
+                            column, excerpt(text), place));
 }
 
 }  // namespace
 
-JsonlWriter::JsonlWriter(const SchemaPtr& schema) {
-  for (const auto& field : schema->fields) {
-    std::string key = keys_.empty() ? "{" : ",";
-    append_json_string(key, field.name);
-    keys_.push_back(key + ":");
-  }
+JsonlWriter::JsonlWriter(const SchemaPtr& schema, const JsonlOutput& output) : output_(output) {
+  for (const auto& field : schema->fields) slots_.push_back(make_slot(field.name, field.type));
+}
+
+JsonlWriter::Slot JsonlWriter::make_slot(std::string_view name, Type type) {
+  Slot slot;
+  slot.type = type;
+  append_json_string(slot.key, name);
+  slot.key += ':';
+  if (!is_nested(type)) return slot;
+  for (const TypeMember& member : *type.members)
+    slot.parts.push_back(make_slot(member.name, member.type));
+  return slot;
 }
 
 void JsonlWriter::grow(std::size_t room) {
-  if (buffer_.size() - length_ >= room) return;
+  if (buffer_.size() - length_ >= room) [[likely]] return;
   constexpr std::size_t first_bytes = std::size_t{64} << 10;
   buffer_.resize(std::max({buffer_.size() * 2, buffer_.size() + room, first_bytes}));
 }
@@ -86,33 +97,99 @@ Result<void> JsonlWriter::add(const Page& page) {
 
 Result<void> JsonlWriter::add_row(const Page& page, std::size_t row) {
   const std::size_t begin = length_;
-  for (std::size_t i = 0; i < page.column_count(); ++i) {
-    const Column& column = page.column(i);
-    put(keys_[i]);
-    if (!column.is_valid(row)) {
-      put("null");
-      continue;
-    }
-    if (column.type().id != TypeId::varchar) {
-      add_value(column, row);
-      continue;
-    }
-    const std::string_view text = column.values<StringRef>()[row].view();
-    if (!is_ascii(text.data(), text.data() + text.size()) && !is_utf8(text)) [[unlikely]] {
-      length_ = begin;
-      return not_utf8(page, row, page.schema().fields[i].name, text);
-    }
-    add_string(text);
+  std::size_t column = 0;
+  const auto at = [&](std::size_t i) -> const Column& { return page.column(column = i); };
+  if (!add_object(slots_, row, at)) [[unlikely]] {
+    length_ = begin;
+    return not_writable(page, row, page.schema().fields[column].name, bad_, bad_is_json_);
   }
-  put(keys_.empty() ? "{}\n" : "}\n");
+  put("\n");
   ++rows_;
   return {};
 }
 
-void JsonlWriter::add_value(const Column& column, std::size_t row) {
-  if (column.type().id == TypeId::blob) {
-    return add_string(hex(column.values<StringRef>()[row].view()));
+template <class ColumnAt>
+bool JsonlWriter::add_object(const std::vector<Slot>& slots, std::size_t row, ColumnAt at) {
+  char before = '{';
+  for (std::size_t i = 0; i < slots.size(); ++i) {
+    const Column& column = at(i);
+    const bool valid = column.is_valid(row);
+    if (!valid && output_.omit_nulls) continue;
+    const std::string& key = slots[i].key;
+    grow(key.size() + 1);
+    buffer_[length_++] = before;
+    before = ',';
+    std::memcpy(buffer_.data() + length_, key.data(), key.size());
+    length_ += key.size();
+    if (!valid) put("null");
+    else if (!add_value(slots[i], column, row)) return false;
   }
+  put(before == '{' ? "{}" : "}");
+  return true;
+}
+
+bool JsonlWriter::add_value(const Slot& slot, const Column& column, std::size_t row) {
+  switch (slot.type.id) {
+    case TypeId::varchar: return add_text(column.values<StringRef>()[row].view());
+    case TypeId::json: return add_json(column.values<StringRef>()[row].view());
+    case TypeId::blob: return add_text(hex(column.values<StringRef>()[row].view()));
+    case TypeId::list: return add_list(slot, column, row);
+    case TypeId::struct_:
+      return add_object(slot.parts, row,
+                        [&](std::size_t i) -> const Column& { return column.child(i); });
+    default: add_scalar(column, row); return true;
+  }
+}
+
+bool JsonlWriter::add_list(const Slot& slot, const Column& column, std::size_t row) {
+  const ListEntry entry = column.values<ListEntry>()[row];
+  put("[");
+  for (std::uint64_t i = 0; i < entry.length; ++i) {
+    if (i > 0) put(",");
+    const std::size_t element = entry.offset + i;
+    if (!column.child(0).is_valid(element)) put("null");
+    else if (!add_value(slot.parts[0], column.child(0), element)) return false;
+  }
+  put("]");
+  return true;
+}
+
+// It is copied first and looked at in place, where the bytes behind it may be read.
+bool JsonlWriter::add_text(std::string_view text) {
+  grow(text.size() + 2 + search_padding_bytes);
+  char* const out = buffer_.data() + length_;
+  out[0] = '"';
+  if (!text.empty()) std::memcpy(out + 1, text.data(), text.size());
+  char* const end = out + 1 + text.size();
+  if (!is_ascii(out + 1, end) && !is_utf8(text)) [[unlikely]] {
+    bad_ = text;
+    bad_is_json_ = false;
+    return false;
+  }
+  if (JsonText::string_stop(out + 1, end) != end) [[unlikely]] {
+    add_escaped(text);
+    return true;
+  }
+  *end = '"';
+  length_ += text.size() + 2;
+  return true;
+}
+
+bool JsonlWriter::add_json(std::string_view text) {
+  if (!is_utf8(text) || find_json_fault(text).what != nullptr) [[unlikely]] {
+    bad_ = text;
+    bad_is_json_ = true;
+    return false;
+  }
+  const std::size_t begin = length_;
+  put(text);
+  for (std::size_t i = begin; i < length_; ++i) {
+    if (buffer_[i] == '\n' || buffer_[i] == '\r') buffer_[i] = ' ';  // no string of JSON has them
+  }
+  return true;
+}
+
+void JsonlWriter::add_scalar(const Column& column, std::size_t row) {
   const bool quoted = !is_number(column, row);
   grow(value_text_bytes_max + 2);
   char* out = buffer_.data() + length_;
@@ -122,7 +199,7 @@ void JsonlWriter::add_value(const Column& column, std::size_t row) {
   length_ = static_cast<std::size_t>(out - buffer_.data());
 }
 
-void JsonlWriter::add_string(std::string_view text) {
+void JsonlWriter::add_escaped(std::string_view text) {
   grow(6 * text.size() + 2);  // as if all of it were \u00XX
   char* out = buffer_.data() + length_;
   *out++ = '"';

@@ -115,6 +115,32 @@ template <class Rows> void append_strings(std::string& out, const Column& column
   }
 }
 
+template <class Rows> void append_column(std::string& out, const Column& column, Rows rows);
+
+// The elements of the rows, one row behind the other.
+template <class Rows> void append_lists(std::string& out, const Column& column, Rows rows) {
+  const ListEntry* const values = column.values<ListEntry>();
+  std::vector<std::uint32_t> elements;
+  const std::size_t total_at = out.size();
+  append_number(out, std::uint64_t{0});
+  char* place = extend(out, aligned(rows.size() * sizeof(std::uint32_t)));
+  bool is_all = true;  // the elements lie in the order of the rows, without a gap
+  for (std::size_t i = 0; i < rows.size(); ++i, place += sizeof(std::uint32_t)) {
+    const ListEntry entry = column.is_valid(rows[i]) ? values[rows[i]] : ListEntry{0, 0};
+    const auto length = static_cast<std::uint32_t>(entry.length);
+    std::memcpy(place, &length, sizeof length);
+    is_all = is_all && (length == 0 || entry.offset == elements.size());
+    for (std::uint64_t at = 0; at < entry.length; ++at)
+      elements.push_back(static_cast<std::uint32_t>(entry.offset + at));
+  }
+  const std::uint64_t total = elements.size();
+  std::memcpy(out.data() + total_at, &total, sizeof total);
+  if (is_all)
+    append_column(out, column.child(0), AllRows{elements.size()});
+  else
+    append_column(out, column.child(0), ChosenRows{elements});
+}
+
 template <class Rows> void append_column(std::string& out, const Column& column, Rows rows) {
   const std::size_t flag = out.size();
   append_number(out, std::uint64_t{0});
@@ -122,6 +148,11 @@ template <class Rows> void append_column(std::string& out, const Column& column,
   std::memcpy(out.data() + flag, &has_nulls, sizeof has_nulls);
   if (is_string(column.type())) {
     append_strings(out, column, rows);
+  } else if (column.type().id == TypeId::list) {
+    append_lists(out, column, rows);
+  } else if (column.type().id == TypeId::struct_) {
+    for (std::size_t i = 0; i < column.child_count(); ++i)
+      append_column(out, column.child(i), rows);
   } else {
     switch (column.stride()) {
       case 1:
@@ -204,11 +235,13 @@ struct FrameHeader {
 static_assert(sizeof(FrameHeader) == frame_header_bytes);
 
 // The least that `rows` rows of `schema` take: nothing is allocated for rows that can't be there.
-std::uint64_t least_bytes(const Schema& schema, std::uint64_t rows) {
-  std::uint64_t bytes = 0;
-  for (const Field& field : schema.fields)
-    bytes += 8 + rows * (is_string(field.type) ? sizeof(std::uint32_t)
-                                               : physical_bytes(physical_type(field.type)));
+std::uint64_t least_bytes(Type type, std::uint64_t rows) {
+  if (is_string(type)) return 8 + rows * sizeof(std::uint32_t);
+  if (type.id == TypeId::list) return 16 + rows * sizeof(std::uint32_t);
+  std::uint64_t bytes = 8 + rows * physical_bytes(physical_type(type));
+  if (is_nested(type)) {
+    for (const TypeMember& member : *type.members) bytes += least_bytes(member.type, rows);
+  }
   return bytes;
 }
 
@@ -256,6 +289,29 @@ bool take_strings(Cursor& cursor, Column& column, std::size_t rows) {
   return true;
 }
 
+bool take_column(Cursor& cursor, Column& column, std::size_t rows);
+
+bool take_lists(Cursor& cursor, Column& column, std::size_t rows) {
+  std::uint64_t elements = 0;
+  if (!cursor.take_number(elements)) return false;
+  const char* const lengths = cursor.take(rows * sizeof(std::uint32_t));
+  const Type element = column.child(0).type();
+  if (lengths == nullptr || elements > cursor.left() ||  // each takes a byte at least
+      least_bytes(element, elements) > cursor.left())
+    return false;
+  std::uint64_t offset = 0;
+  for (std::size_t row = 0; row < rows; ++row) {
+    std::uint32_t length = 0;
+    std::memcpy(&length, lengths + row * sizeof length, sizeof length);
+    column.values<ListEntry>()[row] = {column.is_valid(row) ? offset : 0, length};
+    if (length != 0 && !column.is_valid(row)) return false;
+    offset += length;
+  }
+  if (offset != elements) return false;
+  column.set_elements(elements);
+  return take_column(cursor, column.child(0), elements);
+}
+
 bool take_column(Cursor& cursor, Column& column, std::size_t rows) {
   std::uint64_t has_nulls = 0;
   if (!cursor.take_number(has_nulls) || has_nulls > 1) return false;
@@ -271,6 +327,12 @@ bool take_column(Cursor& cursor, Column& column, std::size_t rows) {
     }
   }
   if (is_string(column.type())) return take_strings(cursor, column, rows);
+  if (column.type().id == TypeId::list) return take_lists(cursor, column, rows);
+  if (column.type().id == TypeId::struct_) {
+    for (std::size_t i = 0; i < column.child_count(); ++i)
+      if (!take_column(cursor, column.child(i), rows)) return false;
+    return true;
+  }
   const char* const values = cursor.take(rows * column.stride());
   if (values == nullptr) return false;
   if (rows != 0) std::memcpy(column.bytes(), values, rows * column.stride());
@@ -308,7 +370,9 @@ Result<std::unique_ptr<Page>> PageFrames::take_frame(std::size_t frame_begin) {
     return damaged(frame_begin);
   Cursor cursor(rest.substr(0, frame_bytes));
   cursor.take(frame_header_bytes);
-  if (least_bytes(*schema_, header.rows) > cursor.left()) return damaged(frame_begin);
+  std::uint64_t least = 0;
+  for (const Field& field : schema_->fields) least += least_bytes(field.type, header.rows);
+  if (least > cursor.left()) return damaged(frame_begin);
   auto page = std::make_unique<Page>(schema_, header.rows);
   page->set_rows(header.rows);
   if (header.has_origins != 0 && !take_origins(cursor, *page))

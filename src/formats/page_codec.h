@@ -18,6 +18,8 @@
 //            validity: a bit a row in words of 8 bytes, lowest first, set: there is a value
 //            fixed width: the values
 //            strings: u32 length a row, then the bytes of all of them
+//            lists: u64 elements in all; u32 length a row; then the elements as a column
+//            structs: each member as a column
 //
 // The raw bytes of records are not carried over: Page::raw is empty in what comes out.
 //

@@ -71,6 +71,7 @@ Result<void> RecordCursor::fill(std::uint64_t begin, std::size_t window_bytes_mi
 
 // Goes behind the end of a line that is longer than the window; a new window is to be put there.
 Result<void> RecordCursor::read_long_line(const RecordSpan& span, bool is_record) {
+  if (const auto end = is_record ? long_end() : nullptr) return read_long_record(span, *end);
   constexpr std::size_t piece_bytes = std::size_t{256} << 10;
   std::string piece(piece_bytes + search_padding_bytes, '\0');
   const ByteSearch<2> line_ends('\n', return_ends_lines_ ? '\r' : '\n');
@@ -117,6 +118,51 @@ Result<void> RecordCursor::read_long_line(const RecordSpan& span, bool is_record
     block_is_long_ = true;
   }
   return {};
+}
+
+// The same with an end of the format's own.
+Result<void> RecordCursor::read_long_record(const RecordSpan& span, LongEnd& end) {
+  constexpr std::size_t piece_bytes = std::size_t{256} << 10;
+  std::string piece(piece_bytes + search_padding_bytes, '\0');
+  TextRecord record;
+  record.offset = position_;
+  record.line = line_;
+  record.fault = span.fault;
+  long_raw_.clear();
+  std::optional<std::uint64_t> found;
+  std::uint64_t at = position_;
+  while (!found && at < use_.end) {
+    const auto bytes =
+        static_cast<std::size_t>(std::min<std::uint64_t>(piece_bytes, use_.end - at));
+    TRANCHE_TRY(read(piece.data(), bytes, at));
+    found = end.feed(piece.data(), piece.data() + bytes);
+    if (use_.keep_long_raw && long_raw_.size() < long_raw_bytes_max)
+      long_raw_.append(piece.data(), std::min(bytes, long_raw_bytes_max - long_raw_.size()));
+    record.lines += static_cast<std::uint32_t>(
+        std::count(piece.begin(), piece.begin() + static_cast<std::ptrdiff_t>(bytes), '\n'));
+    if (use_.digest != nullptr && at + bytes > digested_) {
+      const auto known = static_cast<std::size_t>(digested_ > at ? digested_ - at : 0);
+      use_.digest->update({piece.data() + known, bytes - known});
+      digested_ = at + bytes;
+    }
+    at += bytes;
+  }
+  record.next = found ? record.offset + *found : use_.end;
+  record.bytes = record.next - record.offset;
+  TRANCHE_ASSIGN(const std::uint32_t beyond, count_line_ends(record.next, at));
+  record.lines -= beyond;
+  if (long_raw_.size() > record.bytes) long_raw_.resize(static_cast<std::size_t>(record.bytes));
+  position_ = record.next;
+  line_ += record.lines;
+  block_.push_back(record);
+  block_is_long_ = true;
+  return {};
+}
+
+Result<std::uint32_t> RecordCursor::count_line_ends(std::uint64_t begin, std::uint64_t end) const {
+  std::string bytes(static_cast<std::size_t>(end - begin), '\0');
+  TRANCHE_TRY(read(bytes.data(), bytes.size(), begin));
+  return static_cast<std::uint32_t>(std::count(bytes.begin(), bytes.end(), '\n'));
 }
 
 // Sets record.next behind the line end that was found at `at`.

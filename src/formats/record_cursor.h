@@ -10,6 +10,7 @@
 
 #include <algorithm>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -29,6 +30,15 @@ struct TextRecord {
   std::uint32_t fault_at = 0;   // of the quote in question, from `offset`
   RecordFault fault = RecordFault::none;
   bool quoted = false;
+};
+
+// Finds the end of a record that no window holds, from pieces of it. The byte at `end` of a piece and
+// search_padding_bytes behind it are readable.
+class LongEnd {
+ public:
+  virtual ~LongEnd() = default;
+  // The end, in bytes from the record's beginning on, once it can be told.
+  virtual std::optional<std::uint64_t> feed(const char* begin, const char* end) = 0;
 };
 
 class RecordCursor {
@@ -67,7 +77,9 @@ class RecordCursor {
   RecordCursor(const File& file, std::string name, const Use& use, bool return_ends_lines);
   // next() by means of the format's scanner, with at most `records_max` records.
   template <class Scanner>
-  Result<std::span<const TextRecord>> walk(const Scanner& scanner, std::size_t records_max);
+  Result<std::span<const TextRecord>> walk(Scanner& scanner, std::size_t records_max);
+  // Where the endless record ends that the scanner has just found. nullptr: with its line.
+  virtual std::unique_ptr<LongEnd> long_end() const { return nullptr; }
 
   // For formats that find many records at once: the block in work, and where the next record is
   // looked for, with the lines before that place.
@@ -87,6 +99,9 @@ class RecordCursor {
  private:
   Result<void> fill(std::uint64_t begin, std::size_t window_bytes_min);
   Result<void> read_long_line(const RecordSpan& span, bool is_record);
+  Result<void> read_long_record(const RecordSpan& span, LongEnd& end);
+  // REQUIRES few bytes: they are read at once.
+  Result<std::uint32_t> count_line_ends(std::uint64_t begin, std::uint64_t end) const;
   Result<void> pass_line_end(char found, std::uint64_t at, TextRecord& record);
   Result<std::size_t> read(char* buffer, std::size_t bytes, std::uint64_t offset) const;
   void add(const RecordSpan& span);
@@ -112,8 +127,7 @@ class RecordCursor {
 Result<std::uint64_t> find_text_begin(const File& file, const std::string& name);
 
 template <class Scanner>
-Result<std::span<const TextRecord>> RecordCursor::walk(const Scanner& scanner,
-                                                       std::size_t records_max) {
+Result<std::span<const TextRecord>> RecordCursor::walk(Scanner& scanner, std::size_t records_max) {
   begin_block();
   RecordSpan span;
   while (true) {

@@ -16,7 +16,7 @@ constexpr std::size_t window_bytes_max = std::size_t{4} << 20;
 
 std::size_t page_rows_for(const Schema& schema, std::uint64_t records) {
   std::size_t row_bytes = sizeof(Origin);
-  for (const auto& field : schema.fields) row_bytes += physical_bytes(physical_type(field.type));
+  for (const auto& field : schema.fields) row_bytes += estimated_bytes(field.type);
   const std::size_t fitting = std::clamp(page_bytes_max / row_bytes, vector_rows, page_rows_max);
   const std::size_t needed = (static_cast<std::size_t>(std::min<std::uint64_t>(
                                   records, page_rows_max)) + vector_rows - 1) / vector_rows;

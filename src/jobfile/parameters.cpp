@@ -40,6 +40,8 @@ std::string sample_text(Type type) {
       return "2000-01-01 00:00:00+00";
     case TypeId::uuid:
       return "00000000-0000-0000-0000-000000000000";
+    case TypeId::json:
+      return "null";
     case TypeId::varchar:
     case TypeId::blob:
       return "sample";

@@ -7,12 +7,12 @@
 
 #include <tranche/core/value.h>
 
+#include "base/json_syntax.h"
 #include "base/temporary_folder.h"
 #include "base/text.h"
 #include "formats/jsonl_cursor.h"
 #include "formats/jsonl_guess.h"
 #include "formats/jsonl_reader.h"
-#include "formats/jsonl_syntax.h"
 #include "formats/jsonl_writer.h"
 
 namespace tranche {
@@ -37,7 +37,7 @@ class JsonlFile : public TemporaryFolder {
     slice.first_line = 1;
     slice.records = 1;
     JsonlReader reader(File::open_read(at("data.jsonl")).value(),
-                       std::make_shared<const std::string>("data.jsonl"), dialect_,
+                       std::make_shared<const std::string>("data.jsonl"), dialect_, place(text),
                        std::make_shared<const Schema>(schema), slice);
     rows_.clear();
     rejects_.clear();
@@ -56,6 +56,11 @@ class JsonlFile : public TemporaryFolder {
     }
   }
 
+  JsonPlace place(const std::string& text) {
+    const File file = File::open_read(at("data.jsonl")).value();
+    return find_json_place(file, "data.jsonl", text.size(), dialect_).value();
+  }
+
   Rows errors() const {
     Rows errors;
     for (const auto& reject : rejects_) errors.push_back(reject.error);
@@ -63,7 +68,7 @@ class JsonlFile : public TemporaryFolder {
   }
 
   std::string written() {
-    JsonlWriter writer(pages_.at(0)->schema_ptr());
+    JsonlWriter writer(pages_.at(0)->schema_ptr(), {});
     for (const auto& page : pages_) EXPECT_TRUE(writer.add(*page));
     return writer.take();
   }
@@ -121,7 +126,7 @@ TEST_F(JsonlFile, NamesColumnValueAndTypeOfWhatDoesNotFit) {
 }
 
 TEST_F(JsonlFile, SkipsUnknownKeysWhenToldAndStillJudgesTheirValues) {
-  dialect_.unknown_keys_ignored = true;
+  dialect_.rules.unknown_keys_ignored = true;
   read("{\"x\":{\"a\":[1,{\"a\":2}]},\"a\":1,\"y\":\"\\n\"}\n{\"x\":[1}],\"a\":2}\n"
        "{\"x\":01,\"a\":3}\n{\"x\":[tru],\"a\":3}\n{\"x\\ud800\":1,\"a\":4}\n"
        "{\"a\":5,\"z\":null}\n",
@@ -208,7 +213,7 @@ TEST_F(JsonlFile, TakesEveryValidLineAsOneRecord) {
 
 TEST_F(JsonlFile, RejectsEveryInvalidLineAndTakesTheNextOne) {
   for (const char* key : {"k", "other"}) {  // of a column, and one that is skipped
-    dialect_.unknown_keys_ignored = true;
+    dialect_.rules.unknown_keys_ignored = true;
     for (const auto& value : invalid_values) {
       const std::string line = fmt::format("{{\"{}\":{}}}", key, value);
       read(line + "\n{\"k\":\"next\"}\n" + line + "\n{\"k\":\"last\"}",
@@ -219,6 +224,7 @@ TEST_F(JsonlFile, RejectsEveryInvalidLineAndTakesTheNextOne) {
       EXPECT_TRUE(rejects_[0].error.starts_with("The line is no JSON object: ")) << line;
     }
   }
+  dialect_.layout = JsonLayout::lines;  // else a file that begins with a bracket is an array
   const Rows lines{"[]", "1", "\"a\"", "null", "x", "{", "}", "{\"k\":1", "{\"k\":1}}",
                    "{\"k\":1}{}",
                    "{\"k\":1} x", "{\"k\":1},", "{\"k\":1,}", "{,\"k\":1}", "{\"k\",1}", "\"k\":1",
@@ -245,7 +251,7 @@ TEST_F(JsonlFile, NeverTakesWhatASlowCheckOfTheGrammarRefuses) {
   std::mt19937 random(20240229);
   const std::string_view letters = "{}[]\",:\\ud8Dc01e.-+tnl x\t\r\xE2\x82\xAC";
   const std::string good = R"({"k":[1,{"a":"\u00e9\\"},-1.5e3,null],"b":"x\ud834\udd1e"})";
-  dialect_.unknown_keys_ignored = true;
+  dialect_.rules.unknown_keys_ignored = true;
   std::vector<std::string> lines;
   std::string text;
   for (int i = 0; i < 20000; ++i) {
@@ -386,7 +392,7 @@ TEST_F(JsonlFile, WritesFloatsThatReadBackToTheBit) {
     values.push_back(value);
   }
   page.set_rows(values.size());
-  JsonlWriter writer(schema);
+  JsonlWriter writer(schema, {});
   ASSERT_TRUE(writer.add(page));
   read(writer.take(), *schema);
   ASSERT_EQ(rows_.size(), values.size());
@@ -400,7 +406,7 @@ TEST_F(JsonlFile, RefusesToWriteTextThatIsNotUtf8) {
   page.column(0).values<StringRef>()[0] = StringRef::make("good");
   page.column(0).values<StringRef>()[1] = StringRef::make("b\xE9");
   page.set_rows(2);
-  JsonlWriter writer(schema);
+  JsonlWriter writer(schema, {});
   const auto added = writer.add(page);
   ASSERT_FALSE(added);
   EXPECT_NE(added.error().message.find("Column \"v\" holds text that is not UTF-8"),
@@ -415,7 +421,7 @@ std::string guess_of(const Rows& lines) {
   JsonlGuess guess;
   for (const auto& line : lines) {
     std::string padded = line + std::string(64, '\0');
-    guess.add(padded.data(), line.size());
+    guess.add({padded.data(), line.size()});
   }
   return to_string(guess.schema());
 }
@@ -423,10 +429,10 @@ std::string guess_of(const Rows& lines) {
 TEST(JsonlTypes, AreGuessedSoThatNothingIsLost) {
   EXPECT_EQ(guess_of({R"({"a":1,"b":1.5,"c":true,"d":"2024-01-31","e":"x","f":null})",
                       R"({"a":-2,"b":2,"c":false,"d":"2024-02-29","e":"1","g":{"x":1}})"}),
-            "a bigint, b double, c boolean, d date, e varchar, f varchar, g varchar");
+            "a bigint, b double, c boolean, d date, e varchar, f varchar, g struct(x bigint)");
   EXPECT_EQ(guess_of({R"({"a":1,"b":"1","c":"true","d":"2024-01-31 01:02:03","e":1})",
                       R"({"a":"x","b":"2","c":"false","d":"2024-01-31T01:02:03.5","e":[]})"}),
-            "a varchar, b varchar, c varchar, d timestamp, e varchar");
+            "a varchar, b varchar, c varchar, d timestamp, e json");
   EXPECT_EQ(guess_of({R"({"a":99999999999999999999,"b":"00501","c":"2024-01-31","d":true})",
                       R"({"a":1,"c":"soon","d":1})"}),
             "a varchar, b varchar, c varchar, d varchar");

@@ -65,6 +65,13 @@ struct StringRef {
 };
 static_assert(sizeof(StringRef) == 16);
 
+// A list in DuckDB's layout (duckdb_list_entry): where its elements lie in the column of elements.
+struct ListEntry {
+  std::uint64_t offset;
+  std::uint64_t length;
+};
+static_assert(sizeof(ListEntry) == 16);
+
 // Grows in blocks; what was handed out never moves. For the bytes of long strings.
 class Arena {
  public:
@@ -82,9 +89,13 @@ class Arena {
 
 // One column: values of one physical type and a bit a row that says whether the row is not null
 // (bit set = there is a value; no bits at all = no nulls), in Arrow's and DuckDB's bit order.
+//
+// A struct has a child column for each member, with the same rows; where it is null, they are too. A
+// list has one child, the elements of all its rows, in any order, maybe with gaps, maybe shared; each
+// row is a ListEntry, that of a null is {0, 0}.
 class Column {
  public:
-  explicit Column(Type type) : type_(type), stride_(physical_bytes(physical_type(type))) {}
+  explicit Column(Type type);
 
   Type type() const { return type_; }
   std::size_t stride() const { return stride_; }
@@ -102,20 +113,38 @@ class Column {
     return validity_.empty() || ((validity_[row >> 6] >> (row & 63)) & 1) != 0;
   }
   void set_null(std::size_t row);  // and its value 0; REQUIRES row < capacity()
+  void set_valid(std::size_t row) {  // takes back a null; REQUIRES row < capacity()
+    if (!validity_.empty()) validity_[row >> 6] |= std::uint64_t{1} << (row & 63);
+  }
   const std::uint64_t* validity() const { return validity_.empty() ? nullptr : validity_.data(); }
   std::uint64_t* ensure_validity();  // all valid when there was none
-  void clear() { validity_.clear(); }
-  std::size_t bytes_reserved() const { return capacity_ * stride_ + validity_.capacity() * 8; }
+  void clear();
+  std::size_t bytes_reserved() const;
+
+  std::size_t child_count() const { return children_.size(); }
+  Column& child(std::size_t index) { return children_[index]; }
+  const Column& child(std::size_t index) const { return children_[index]; }
+  // How many elements a list column has in all.
+  std::size_t elements() const { return elements_; }
+  // Makes room for them in the child. REQUIRES a list; elements above the new number are forgotten.
+  void set_elements(std::size_t elements) {
+    if (elements > children_[0].capacity()) grow_elements(elements);
+    elements_ = elements;
+  }
 
  private:
   struct Release {
     void operator()(char* p) const { ::operator delete[](p, std::align_val_t{64}); }
   };
+  void grow_elements(std::size_t elements);
+
   Type type_;
   std::size_t stride_;
   std::size_t capacity_ = 0;
   std::unique_ptr<char[], Release> bytes_;
   std::vector<std::uint64_t> validity_;
+  std::vector<Column> children_;
+  std::size_t elements_ = 0;
 };
 
 // Where a record came from, relative to the page's `base`.
@@ -167,6 +196,10 @@ class Page {
 // Copies row `from_row` of `from` behind the last row of `to` (strings into its arena, its origin
 // too when `from` has one and both pages have equal bases). REQUIRES equal schemas and room.
 void append_row(Page& to, const Page& from, std::size_t from_row);
+
+// Copies a value, null or not, with what it holds; long strings into the arena. REQUIRES equal types
+// and row < to.capacity(); elements of lists come behind those that are there.
+void copy_value(Column& to, std::size_t row, const Column& from, std::size_t from_row, Arena& arena);
 
 // A row as one JSON object in UTF-8 (blobs as hexadecimal): for rejects of rows that have no bytes
 // of their own.

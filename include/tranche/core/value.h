@@ -26,8 +26,8 @@ enum class ParseStatus : std::uint8_t {
 };
 
 // Parses `text` into `out`, which has room for physical_bytes(physical_type(type)). Nothing is null
-// here: an empty text is malformed, or the empty string. A varchar refers to `text` itself (UTF-8
-// is the caller's business); a blob with escapes is made in `arena`.
+// here: an empty text is malformed, or the empty string. A varchar or json refers to `text` itself
+// (UTF-8 is the caller's business); a blob with escapes is made in `arena`. REQUIRES no nested type.
 ParseStatus parse_value(Type type, std::string_view text, void* out, Arena& arena);
 
 // true false t f yes no y n 1 0, in any case.
@@ -58,9 +58,12 @@ ParseStatus parse_blob(std::string_view text, Arena& arena, StringRef& out);
 // What is wrong, for a person: `"12,x" is not a decimal(12,2)`. No full stop. REQUIRES not ok.
 std::string describe_parse(ParseStatus status, Type type, std::string_view text);
 
-// The longest text of a value that is no string.
+// One value of JSON, with blanks around it or not; UTF-8 is the caller's business.
+ParseStatus parse_json(std::string_view text, StringRef& out);
+
+// The longest text of a value that is neither string nor nested.
 inline constexpr std::size_t value_text_bytes_max = 64;
-// Writes a value of any type but varchar and blob; returns the end. REQUIRES value_text_bytes_max
+// Writes a value that is neither string nor nested; returns the end. REQUIRES value_text_bytes_max
 // bytes of room. ISO 8601 (2026-01-31T12:34:56.789, 0, 3 or 6 digits behind the point, a Z behind a
 // timestamptz), decimals with their full scale, shortest floats that parse back, true and false.
 char* write_value_text(char* out, Type type, const void* value);
@@ -69,10 +72,13 @@ char* write_value_text(char* out, Type type, const void* value);
 char* write_integer(char* out, std::int64_t value);
 char* write_decimal(char* out, std::int64_t scaled, unsigned scale);
 char* write_timestamp(char* out, std::int64_t microseconds);
-// The value as CSV output writes it; blobs with \xHH escapes. Nulls: nothing.
+// The value as CSV output writes it; blobs with \xHH escapes, nested ones as JSON. Nulls: nothing.
 void append_value_text(std::string& out, const Column& column, std::size_t row);
-// The same for a single value, of any type.
+// The same for a single value. REQUIRES no nested type.
 void append_value_text(std::string& out, Type type, const void* value);
+// The value as JSON in UTF-8, without blanks: numbers and booleans as such, lists as arrays, structs
+// as objects, json as it is, everything else as strings, blobs in hexadecimal; nulls as null.
+void append_json_value(std::string& out, const Column& column, std::size_t row);
 
 // Days since 1970-01-01 of a day in the proleptic Gregorian calendar, and back. Howard Hinnant,
 // "chrono-Compatible Low-Level Date Algorithms":

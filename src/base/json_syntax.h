@@ -1,21 +1,12 @@
-// The grammar of JSON (RFC 8259) for what simdjson passes over: numbers, literals, nested values.
+// The grammar of JSON (RFC 8259), judged strictly, and its strings.
 //
 // Threads: pure functions. Lifetime: results point into the text.
 #pragma once
 
 #include <cstddef>
-#include <cstdint>
 #include <string_view>
 
 namespace tranche {
-
-enum class JsonlKind : std::uint8_t { null, boolean, number, string, object, array };
-
-struct JsonlToken {
-  JsonlKind kind = JsonlKind::null;
-  std::string_view text;  // of a string: what it stands for; else as it is written
-  bool escaped = false;   // a string whose text lies in the parser's buffer, not in the line
-};
 
 bool is_json_number(std::string_view text);
 
@@ -31,5 +22,8 @@ struct JsonFault {
 JsonFault find_json_fault(std::string_view text);
 // The same of the string at the beginning of `text`; what stands behind it is not looked at.
 JsonFault find_json_string_fault(std::string_view text);
+// Writes what the inside of a string stands for, and returns the end. REQUIRES a string without a
+// fault, and room for as many bytes as it has.
+char* unescape_json(std::string_view inside, char* out);
 
 }  // namespace tranche

@@ -1,4 +1,4 @@
-#include "formats/jsonl_syntax.h"
+#include "base/json_syntax.h"
 
 namespace tranche {
 namespace {
@@ -18,6 +18,19 @@ unsigned unit_at(const char* p) {
     unit = unit * 16 + (c <= '9' ? c - '0' : (c | 0x20) - 'a' + 10);
   }
   return unit;
+}
+
+char* put_utf8(char* out, unsigned code) {
+  const auto put = [&out](unsigned byte) { *out++ = static_cast<char>(byte); };
+  if (code < 0x80) return put(code), out;
+  if (code < 0x800) return put(0xC0 | code >> 6), put(0x80 | (code & 63)), out;
+  if (code < 0x10000) {
+    put(0xE0 | code >> 12);
+  } else {
+    put(0xF0 | code >> 18);
+    put(0x80 | (code >> 12 & 63));
+  }
+  return put(0x80 | (code >> 6 & 63)), put(0x80 | (code & 63)), out;
 }
 
 class Walk {
@@ -146,5 +159,36 @@ bool is_json_number(std::string_view text) {
 
 JsonFault find_json_fault(std::string_view text) { return Walk(text).run(); }
 JsonFault find_json_string_fault(std::string_view text) { return Walk(text).run_string(); }
+
+char* unescape_json(std::string_view inside, char* out) {
+  const char* p = inside.data();
+  const char* const end = p + inside.size();
+  while (p != end) {
+    if (*p != '\\') {
+      *out++ = *p++;
+      continue;
+    }
+    switch (p[1]) {
+      case 'b': *out++ = '\b'; break;
+      case 'f': *out++ = '\f'; break;
+      case 'n': *out++ = '\n'; break;
+      case 'r': *out++ = '\r'; break;
+      case 't': *out++ = '\t'; break;
+      case 'u': {
+        unsigned code = unit_at(p + 2);
+        p += 4;
+        if (code >= 0xD800 && code <= 0xDBFF) {
+          code = 0x10000 + ((code - 0xD800) << 10) + (unit_at(p + 4) - 0xDC00);
+          p += 6;
+        }
+        out = put_utf8(out, code);
+        break;
+      }
+      default: *out++ = p[1]; break;
+    }
+    p += 2;
+  }
+  return out;
+}
 
 }  // namespace tranche

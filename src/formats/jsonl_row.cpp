@@ -1,0 +1,414 @@
+#include "formats/jsonl_row.h"
+
+#include <algorithm>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+#include <fmt/format.h>
+
+#include "base/text.h"
+#include "formats/json_text.h"
+#include "formats/jsonl_convert.h"
+
+namespace tranche {
+namespace {
+
+struct Slot;
+
+// What the keys of an object are for: the columns of a record, or the members of a struct.
+struct Members {
+  std::vector<Slot> slots;
+  std::vector<JsonKey> keys;
+  std::vector<bool> is_plain;     // the key can be compared so
+  std::unordered_map<std::string, std::size_t> places;
+  std::vector<std::uint64_t> seen;  // the object that last had the key
+};
+
+// A column, or a part of it: an element of a list, a member of a struct.
+struct Slot {
+  Type type;
+  std::string path;  // for messages: tags, address.zip, tags[]
+  bool required = false;
+  Members members;             // of a struct
+  std::vector<Slot> elements;  // of a list: one
+};
+
+void add_member(Members& members, const std::string& name, Slot slot) {
+  members.places.emplace(name, members.slots.size());
+  members.slots.push_back(std::move(slot));
+  members.keys.emplace_back(name);
+  members.is_plain.push_back(std::none_of(name.begin(), name.end(), [](char c) {
+    return c == '"' || c == '\\' || static_cast<unsigned char>(c) < 0x20;
+  }));
+  members.seen.push_back(0);
+}
+
+Slot make_slot(Type type, std::string path) {
+  Slot slot;
+  slot.type = type;
+  slot.path = std::move(path);
+  if (type.id == TypeId::list) {
+    slot.elements.push_back(make_slot(type.members->front().type, slot.path + "[]"));
+  } else if (type.id == TypeId::struct_) {
+    for (const TypeMember& member : *type.members) {
+      add_member(slot.members, member.name,
+                 make_slot(member.type, fmt::format("{}.{}", slot.path, member.name)));
+    }
+  }
+  return slot;
+}
+
+constexpr double exact_powers[] = {1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,
+                                   1e8,  1e9,  1e10, 1e11, 1e12, 1e13, 1e14, 1e15,
+                                   1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22};
+
+}  // namespace
+
+class JsonlRow::Walk {
+ public:
+  Walk(const SchemaPtr& schema, JsonRules rules) : rules_(rules) {
+    for (const Field& field : schema->fields) {
+      Slot slot = make_slot(field.type, field.name);
+      slot.required = field.required;
+      add_member(record_, field.name, std::move(slot));
+    }
+  }
+
+  bool read(std::string_view record, Page& page, std::size_t row);
+
+  const std::string& error() const { return error_; }
+  bool is_malformed() const { return malformed_; }
+  std::size_t error_at() const { return error_at_; }
+
+ private:
+  // `at(i)` is the column of member i, at row `row`.
+  template <class ColumnAt>
+  bool object(Members& members, std::size_t row, ColumnAt at);
+  bool find_key(const Members& members, std::size_t& place);
+  bool value(Slot& slot, Column& column, std::size_t row);
+  bool null(const Slot& slot, Column& column, std::size_t row);
+  bool list(Slot& slot, Column& column, std::size_t row);
+  template <class T>
+  bool integer(const Slot& slot, Column& column, std::size_t row);
+  template <class T>
+  bool decimal(const Slot& slot, Column& column, std::size_t row);
+  bool float64(const Slot& slot, Column& column, std::size_t row);
+  bool boolean(const Slot& slot, Column& column, std::size_t row);
+  bool varchar(Column& column, std::size_t row);
+  bool json(Column& column, std::size_t row);
+  template <class T, class Parse>
+  bool from_string(const Slot& slot, Column& column, std::size_t row, Parse parse);
+  bool convert(const Slot& slot, Column& column, std::size_t row);
+  bool convert(const Slot& slot, const JsonlToken& token, Column& column, std::size_t row);
+
+  bool no_json();
+  bool refuse(std::string why);
+  bool refuse_null(const Slot& slot, std::string_view what);
+  bool refuse_key(const Members& members, std::string_view name);
+
+  const JsonRules rules_;
+  Members record_;
+  JsonText text_{nullptr, nullptr};
+  std::string_view whole_;
+  Arena* arena_ = nullptr;
+  std::uint64_t objects_ = 0;  // read so far: the number of each tells keys that come twice
+  std::string unescaped_;
+  std::string error_;
+  std::size_t error_at_ = 0;
+  bool malformed_ = false;
+};
+
+bool JsonlRow::Walk::read(std::string_view record, Page& page, std::size_t row) {
+  whole_ = record;
+  text_ = JsonText(record.data(), record.data() + record.size());
+  arena_ = &page.arena;
+  malformed_ = false;
+  text_.skip_blanks();
+  if (rules_.is_any_value) {
+    if (!value(record_.slots[0], page.column(0), row)) return false;
+  } else if (text_.peek() != '{') {
+    return no_json();
+  } else if (!object(record_, row, [&page](std::size_t i) -> Column& { return page.column(i); })) {
+    return false;
+  }
+  text_.skip_blanks();
+  return text_.at() == text_.end() || no_json();
+}
+
+template <class ColumnAt>
+bool JsonlRow::Walk::object(Members& members, std::size_t row, ColumnAt at) {
+  const std::uint64_t number = ++objects_;
+  const std::size_t count = members.slots.size();
+  std::size_t taken = 0;
+  std::size_t expected = 0;
+  text_.take('{');
+  text_.skip_blanks();
+  bool more = !text_.take('}');
+  while (more) {
+    std::size_t place = expected;
+    if (place == count || !members.is_plain[place] || !text_.take(members.keys[place])) {
+      if (!find_key(members, place)) return false;
+    }
+    text_.skip_blanks();
+    if (place == count) {  // a key that is no column
+      if (!text_.skip_value()) return no_json();
+    } else {
+      Slot& slot = members.slots[place];
+      if (members.seen[place] == number) [[unlikely]]
+        return refuse(fmt::format("The key \"{}\" comes twice.", excerpt(slot.path)));
+      members.seen[place] = number;
+      ++taken;
+      if (!value(slot, at(place), row)) return false;
+      expected = place + 1;
+    }
+    text_.skip_blanks();
+    if (!text_.take(',')) break;
+    text_.skip_blanks();
+    if (text_.peek() != '"') return no_json();
+  }
+  if (more && !text_.take('}')) return no_json();
+  for (std::size_t i = 0; taken < count && i < count; ++i) {
+    if (members.seen[i] == number) continue;
+    if (members.slots[i].required) return refuse_null(members.slots[i], "is missing");
+    at(i).set_null(row);
+  }
+  return true;
+}
+
+// From a key to behind its colon. `place` is that of the key, or the number of members.
+bool JsonlRow::Walk::find_key(const Members& members, std::size_t& place) {
+  JsonString key;
+  if (text_.peek() != '"' || !text_.take_string(key)) return no_json();
+  text_.skip_blanks();
+  if (!text_.take(':')) return no_json();
+  unescaped_ = key.inside;
+  if (key.escaped) {
+    unescaped_.resize(static_cast<std::size_t>(unescape_json(key.inside, unescaped_.data()) -
+                                               unescaped_.data()));
+  }
+  const auto found = members.places.find(unescaped_);
+  place = found == members.places.end() ? members.slots.size() : found->second;
+  return found != members.places.end() || rules_.unknown_keys_ignored ||
+         refuse_key(members, unescaped_);
+}
+
+bool JsonlRow::Walk::value(Slot& slot, Column& column, std::size_t row) {
+  if (text_.peek() == 'n') return null(slot, column, row);
+  column.set_valid(row);
+  switch (slot.type.id) {
+    case TypeId::boolean: return boolean(slot, column, row);
+    case TypeId::tinyint: return integer<std::int8_t>(slot, column, row);
+    case TypeId::smallint: return integer<std::int16_t>(slot, column, row);
+    case TypeId::integer: return integer<std::int32_t>(slot, column, row);
+    case TypeId::bigint: return integer<std::int64_t>(slot, column, row);
+    case TypeId::utinyint: return integer<std::uint8_t>(slot, column, row);
+    case TypeId::usmallint: return integer<std::uint16_t>(slot, column, row);
+    case TypeId::uinteger: return integer<std::uint32_t>(slot, column, row);
+    case TypeId::ubigint: return integer<std::uint64_t>(slot, column, row);
+    case TypeId::double_: return float64(slot, column, row);
+    case TypeId::decimal:
+      switch (column.stride()) {
+        case 2: return decimal<std::int16_t>(slot, column, row);
+        case 4: return decimal<std::int32_t>(slot, column, row);
+        case 8: return decimal<std::int64_t>(slot, column, row);
+        default: return convert(slot, column, row);
+      }
+    case TypeId::date: return from_string<std::int32_t>(slot, column, row, parse_date);
+    case TypeId::timestamp: return from_string<std::int64_t>(slot, column, row, parse_timestamp);
+    case TypeId::varchar: return varchar(column, row);
+    case TypeId::json: return json(column, row);
+    case TypeId::list:
+      return text_.peek() == '[' ? list(slot, column, row) : convert(slot, column, row);
+    case TypeId::struct_:
+      if (text_.peek() != '{') return convert(slot, column, row);
+      return object(slot.members, row,
+                    [&column](std::size_t i) -> Column& { return column.child(i); });
+    default: return convert(slot, column, row);
+  }
+}
+
+bool JsonlRow::Walk::null(const Slot& slot, Column& column, std::size_t row) {
+  if (!text_.take("null")) return no_json();
+  if (slot.required) return refuse_null(slot, "is null");
+  column.set_null(row);
+  return true;
+}
+
+bool JsonlRow::Walk::list(Slot& slot, Column& column, std::size_t row) {
+  const std::size_t first = column.elements();
+  std::size_t count = 0;
+  text_.take('[');
+  text_.skip_blanks();
+  if (!text_.take(']')) {
+    do {
+      text_.skip_blanks();
+      column.set_elements(first + ++count);
+      if (!value(slot.elements[0], column.child(0), first + count - 1)) return false;
+      text_.skip_blanks();
+    } while (text_.take(','));
+    if (!text_.take(']')) return no_json();
+  }
+  column.values<ListEntry>()[row] = {first, count};
+  return true;
+}
+
+template <class T>
+bool JsonlRow::Walk::integer(const Slot& slot, Column& column, std::size_t row) {
+  const char first = text_.peek();
+  if (first != '-' && (first < '0' || first > '9')) [[unlikely]] return convert(slot, column, row);
+  JsonNumber number;
+  if (!text_.take_number(number)) return no_json();
+  if (number.digit_count <= 18 && !number.has_point && !number.has_exponent) [[likely]] {
+    const auto magnitude = static_cast<std::int64_t>(number.digits);
+    const std::int64_t value = number.negative ? -magnitude : magnitude;
+    if (std::in_range<T>(value)) [[likely]] {
+      column.values<T>()[row] = static_cast<T>(value);
+      return true;
+    }
+  }
+  return convert(slot, {JsonKind::number, number.text}, column, row);
+}
+
+template <class T>
+bool JsonlRow::Walk::decimal(const Slot& slot, Column& column, std::size_t row) {
+  const char first = text_.peek();
+  if (first != '-' && (first < '0' || first > '9')) [[unlikely]] return convert(slot, column, row);
+  JsonNumber number;
+  if (!text_.take_number(number)) return no_json();
+  const unsigned scale = slot.type.scale;
+  if (!number.has_exponent && number.fraction_count <= scale &&
+      number.digit_count + (scale - number.fraction_count) <= 18) [[likely]] {
+    const std::uint64_t value =
+        number.digits * value_detail::powers_of_10[scale - number.fraction_count];
+    if (value < value_detail::powers_of_10[slot.type.width]) [[likely]] {
+      const auto magnitude = static_cast<std::int64_t>(value);
+      column.values<T>()[row] = static_cast<T>(number.negative ? -magnitude : magnitude);
+      return true;
+    }
+  }
+  return convert(slot, {JsonKind::number, number.text}, column, row);
+}
+
+bool JsonlRow::Walk::float64(const Slot& slot, Column& column, std::size_t row) {
+  const char first = text_.peek();
+  if (first != '-' && (first < '0' || first > '9')) [[unlikely]] return convert(slot, column, row);
+  JsonNumber number;
+  if (!text_.take_number(number)) return no_json();
+  // Both the digits and the power are exact doubles: one division rounds once, and so rightly.
+  constexpr std::uint64_t exact_max = std::uint64_t{1} << 53;
+  if (!number.has_exponent && number.digit_count <= 19 && number.digits <= exact_max &&
+      number.fraction_count <= 22) [[likely]] {
+    const double magnitude =
+        static_cast<double>(number.digits) / exact_powers[number.fraction_count];
+    column.values<double>()[row] = number.negative ? -magnitude : magnitude;
+    return true;
+  }
+  return convert(slot, {JsonKind::number, number.text}, column, row);
+}
+
+bool JsonlRow::Walk::boolean(const Slot& slot, Column& column, std::size_t row) {
+  const bool is_true = text_.take("true");
+  if (!is_true && !text_.take("false")) [[unlikely]] return convert(slot, column, row);
+  column.values<std::uint8_t>()[row] = is_true ? 1 : 0;
+  return true;
+}
+
+bool JsonlRow::Walk::varchar(Column& column, std::size_t row) {
+  StringRef& out = column.values<StringRef>()[row];
+  if (text_.peek() != '"') [[unlikely]] return json(column, row);
+  JsonString string;
+  if (!text_.take_string(string)) return no_json();
+  if (!string.escaped) [[likely]] {
+    out = StringRef::make(string.inside);
+    return true;
+  }
+  char* const plain = arena_->allocate(string.inside.size());
+  out = StringRef::make(
+      {plain, static_cast<std::size_t>(unescape_json(string.inside, plain) - plain)});
+  return true;
+}
+
+bool JsonlRow::Walk::json(Column& column, std::size_t row) {
+  const char* const begin = text_.at();
+  if (!text_.skip_value()) return no_json();
+  column.values<StringRef>()[row] =
+      StringRef::make({begin, static_cast<std::size_t>(text_.at() - begin)});
+  return true;
+}
+
+template <class T, class Parse>
+bool JsonlRow::Walk::from_string(const Slot& slot, Column& column, std::size_t row, Parse parse) {
+  if (text_.peek() != '"') [[unlikely]] return convert(slot, column, row);
+  JsonString string;
+  const char* const begin = text_.at();
+  if (!text_.take_string(string)) return no_json();
+  if (!string.escaped &&
+      parse(string.inside, column.values<T>()[row]) == ParseStatus::ok) [[likely]] {
+    return true;
+  }
+  text_ = JsonText(begin, text_.end());
+  return convert(slot, column, row);
+}
+
+// Any value for any type, the slow way; what does not fit is refused here.
+bool JsonlRow::Walk::convert(const Slot& slot, Column& column, std::size_t row) {
+  JsonlToken token;
+  bool escaped = false;
+  if (!text_.take_any(token.kind, token.text, escaped)) return no_json();
+  if (escaped) {
+    char* const plain = arena_->allocate(token.text.size());
+    token.text = {plain, static_cast<std::size_t>(unescape_json(token.text, plain) - plain)};
+  }
+  return convert(slot, token, column, row);
+}
+
+bool JsonlRow::Walk::convert(const Slot& slot, const JsonlToken& token, Column& column,
+                             std::size_t row) {
+  const JsonlStatus status =
+      convert_json(slot.type, token, column.bytes() + row * column.stride(), *arena_);
+  if (status == JsonlStatus::ok) [[likely]] return true;
+  return refuse(fmt::format("Column \"{}\": {}.", excerpt(slot.path),
+                            describe_json(status, slot.type, token)));
+}
+
+// Something is wrong with the text; what and where, a second look tells.
+bool JsonlRow::Walk::no_json() {
+  malformed_ = true;
+  const JsonFault fault = find_json_fault(whole_);
+  error_ = fault.what != nullptr ? fault.what : "it is no object, as in {\"key\": 1}";
+  error_at_ = fault.what != nullptr ? static_cast<std::size_t>(fault.at - whole_.data()) : 0;
+  return false;
+}
+
+bool JsonlRow::Walk::refuse(std::string why) {
+  error_ = std::move(why);
+  return false;
+}
+
+bool JsonlRow::Walk::refuse_null(const Slot& slot, std::string_view what) {
+  return refuse(
+      fmt::format("Column \"{}\" {}, but a value is required.", excerpt(slot.path), what));
+}
+
+bool JsonlRow::Walk::refuse_key(const Members& members, std::string_view name) {
+  std::vector<std::string> names;
+  for (const auto& [known, place] : members.places) names.push_back(known);
+  std::sort(names.begin(), names.end());
+  std::string text = fmt::format("The key \"{}\" is no column", excerpt(name));
+  if (const auto near = nearest(name, names)) text += fmt::format(" (\"{}\"?)", *near);
+  return refuse(text + "; to skip such keys, say `unknown_keys: ignore`.");
+}
+
+JsonlRow::JsonlRow(SchemaPtr schema, JsonRules rules)
+    : walk_(std::make_unique<Walk>(schema, rules)) {}
+JsonlRow::~JsonlRow() = default;
+
+bool JsonlRow::read(std::string_view record, Page& page, std::size_t row) {
+  return walk_->read(record, page, row);
+}
+const std::string& JsonlRow::error() const { return walk_->error(); }
+bool JsonlRow::is_malformed() const { return walk_->is_malformed(); }
+std::size_t JsonlRow::error_at() const { return walk_->error_at(); }
+
+}  // namespace tranche

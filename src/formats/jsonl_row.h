@@ -1,0 +1,46 @@
+// One record of JSON -> one row of a page, in one pass over its bytes: values go from their digits
+// and letters straight into the memory of their columns, those of lists and structs into the columns
+// of their elements and members.
+//
+// Keys mostly come in the order of the columns, so the next one is compared first. A column without
+// a key is null. A key twice is an error, and one that is no column too, unless told otherwise; both
+// hold for members of structs.
+//
+// Threads: belongs to one thread. Lifetime: strings of the page point into the record or into the
+// page's arena.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include <tranche/core/page.h>
+
+namespace tranche {
+
+struct JsonRules {
+  bool unknown_keys_ignored = false;  // a record may have keys that are no columns
+  bool is_any_value = false;          // a record is not an object but a value of the only column
+};
+
+class JsonlRow {
+ public:
+  // REQUIRES one column where a record is any value.
+  JsonlRow(SchemaPtr schema, JsonRules rules);
+  ~JsonlRow();
+
+  // Fills row `row` of `page`. False: error() says why, and the row holds rubbish. REQUIRES UTF-8,
+  // search_padding_bytes readable behind it, and room for the row.
+  bool read(std::string_view record, Page& page, std::size_t row);
+  // REQUIRES that read() has just failed.
+  const std::string& error() const;
+  // Whether the record is no JSON, or no object: then `error_at` is where, from its beginning, and
+  // the error is a part of a sentence. Else it is a sentence about a column.
+  bool is_malformed() const;
+  std::size_t error_at() const;
+
+ private:
+  class Walk;
+  std::unique_ptr<Walk> walk_;
+};
+
+}  // namespace tranche
