@@ -241,6 +241,10 @@ def ten_times(programs, data, tenth):
                      Target(pairs[2].name, pairs[3].name, 1.05, 1.0, True)], [tenth.clean(), data.clean()])
 
 
+class TooSmall(ValueError):
+    """The data is too small for this workload: that is nobody's failure."""
+
+
 class Half:
     """Stops a run in the middle, so that a resume can be measured."""
 
@@ -252,7 +256,7 @@ class Half:
     def prepare(self, folder):
         self.batches = self.batches or self.planned(folder)
         if self.batches < 4:
-            raise ValueError(f"{self.batches} batches are too few for a stop half-way")
+            raise TooSmall(f"too few batches ({self.batches}) for a stop half-way")
         process = subprocess.Popen([str(word) for word in self.command], cwd=folder, stdin=subprocess.DEVNULL,
                                    stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
         while process.poll() is None and commits(folder / ".tranche" / "ledger.db") < self.batches // 2:
@@ -261,7 +265,7 @@ class Half:
             process.send_signal(signal.SIGINT)
         out, _ = process.communicate()
         if process.returncode != 3:
-            raise ValueError(f"it did not stop half-way (exit code {process.returncode}): too few records")
+            raise ValueError(f"it did not stop half-way: exit code {process.returncode}")
         return 1 - json.loads(out)["steps"][0]["read"] / self.records
 
     def planned(self, folder):
