@@ -105,8 +105,6 @@ def attempt(row, folder, sample):
 
 def judge(row, folder, outcome):
     """A result that can't even be looked at is a wrong one."""
-    if row.contender.judge is None:
-        return None
     try:
         return row.contender.judge(folder, outcome)
     except (ValueError, KeyError, OSError, csv.Error, subprocess.CalledProcessError) as why:
@@ -131,7 +129,7 @@ def run_workload(workload, records, repeat, folder):
             row.output_bytes = bytes_below(place / "out")
             row.finding = judge(row, place, outcome)
             print(f"bench: {workload.key} {records:,} {row.contender.name}: {row.peak_bytes / measure.MIB:.0f} MiB, "
-                  f"{row.finding.text if row.finding else 'not judged'}", file=sys.stderr, flush=True)
+                  f"{row.finding.text}", file=sys.stderr, flush=True)
         elif row.failure:
             print(f"bench: {workload.key} {records:,} {row.contender.name}: {row.failure}", file=sys.stderr, flush=True)
         row.contender.clean(place)
