@@ -43,8 +43,9 @@ torture: build  ## kill runs over 3 million flights, a hundred a sink, into benc
 	TRANCHE_BIN=$(BUILD)/tranche tests/crash/torture.py --kills $(or $(KILLS),100) --minutes $(or $(MINUTES),120) \
 	  --report bench/results/kill-$$(date +%F).md
 
-bench: build  ## measure against the peers, into bench/results
-	@if [ -x tools/bench ]; then tools/bench; else echo "there is no tools/bench yet"; fi
+bench: build  ## measure against the peers, into bench/results (an hour; RECORDS, REPEAT, ONLY)
+	tools/bench --build $(BUILD) $(if $(RECORDS),--records $(RECORDS)) $(if $(REPEAT),--repeat $(REPEAT)) \
+	  $(if $(ONLY),--only $(ONLY))
 
 format:  ## format every C++ file in place
 	@test -n "$(CLANG_FORMAT)" || { echo "format: install clang-format (14 or later)"; exit 1; }

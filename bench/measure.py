@@ -62,11 +62,13 @@ class Sampler(threading.Thread):
         super().__init__(daemon=True)
         self.process = process
         self.peak = 0
+        self.samples = 0
         self.ended = threading.Event()
 
     def run(self):
         while not self.ended.is_set():
             self.peak = max(self.peak, sum(proportional_set_bytes(each) for each in process_tree(self.process)))
+            self.samples += 1
             self.ended.wait(SAMPLE_SECONDS)
 
     def stop(self):

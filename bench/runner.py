@@ -1,10 +1,14 @@
 """Runs a workload: all contenders in turns, so that the machine's moods meet them alike."""
+import csv
 import os
 import statistics
+import subprocess
 import sys
 
+import check
 import measure
 import report
+import workloads
 
 
 class Row:
@@ -28,7 +32,8 @@ class Row:
 
     def is_wrong(self):
         """Only ours has to pass: that a peer is wrong, or is not here, is a result."""
-        return self.contender.ours and bool(self.failure or (self.finding and not self.finding.right))
+        failed = self.failure.startswith("failed")
+        return self.contender.ours and (failed or (self.finding is not None and not self.finding.right))
 
 
 class Result:
@@ -94,8 +99,16 @@ def attempt(row, folder, sample):
     try:
         return run_once(row, folder, sample)
     except (ValueError, OSError) as why:
-        row.failure = f"failed: {why}"
+        row.failure = f"{'not measured' if isinstance(why, workloads.TooSmall) else 'failed'}: {why}"
         return None
+
+
+def judge(row, folder, outcome):
+    """A result that can't even be looked at is a wrong one."""
+    try:
+        return row.contender.judge(folder, outcome)
+    except (ValueError, KeyError, OSError, csv.Error, subprocess.CalledProcessError) as why:
+        return check.Finding(False, f"it can't be judged: {why}")
 
 
 def run_workload(workload, records, repeat, folder):
@@ -114,9 +127,9 @@ def run_workload(workload, records, repeat, folder):
         outcome = attempt(row, place, sample=True)
         if outcome:
             row.output_bytes = bytes_below(place / "out")
-            row.finding = row.contender.judge(place, outcome) if row.contender.judge else None
+            row.finding = judge(row, place, outcome)
             print(f"bench: {workload.key} {records:,} {row.contender.name}: {row.peak_bytes / measure.MIB:.0f} MiB, "
-                  f"{row.finding.text if row.finding else 'not judged'}", file=sys.stderr, flush=True)
+                  f"{row.finding.text}", file=sys.stderr, flush=True)
         elif row.failure:
             print(f"bench: {workload.key} {records:,} {row.contender.name}: {row.failure}", file=sys.stderr, flush=True)
         row.contender.clean(place)

@@ -27,12 +27,12 @@ class Contender:
     share of the whole work that is left to do."""
     name: str
     command: list
+    judge: typing.Callable                                   # (folder, outcome) -> check.Finding
     ours: bool = False
     links: dict = dataclasses.field(default_factory=dict)    # name in its folder -> file
     files: dict = dataclasses.field(default_factory=dict)    # name in its folder -> text
     environment: dict = dataclasses.field(default_factory=dict)
     prepare: typing.Callable = None                          # (folder) -> share
-    judge: typing.Callable = None                            # (folder, outcome) -> check.Finding
     share: float = 1.0
     budget_bytes: int = 0
     absent: str = ""                                         # why it is not measured
@@ -84,30 +84,31 @@ class Programs:
         self.judge = check.Judge(self.bench)
 
     def job(self, name, yaml, links, judge, **more):
-        return Contender(name, [self.tranche, "run", "job.yaml", "--json"], True, links, {"job.yaml": yaml},
-                         judge=judge, **more)
+        return Contender(name, [self.tranche, "run", "job.yaml", "--json"], judge, True, links, {"job.yaml": yaml},
+                         **more)
 
     def totals(self, name, source, judge, memory="", **more):
         command = [self.bench / "sales_totals", "run", "--workers", THREADS, "--json"]
-        return Contender(name, command + (["--memory", memory] if memory else []), True, {"sales.csv": source},
-                         judge=judge, **more)
+        return Contender(name, command + (["--memory", memory] if memory else []), judge, True, {"sales.csv": source},
+                         **more)
 
     def duckdb(self, name, sql, links, judge, **more):
-        return Contender(name, [self.bench / "duckdb_peer", THREADS, sql], False, links, judge=judge,
+        return Contender(name, [self.bench / "duckdb_peer", THREADS, sql], judge, False, links,
                          absent=self.peers.absent.get("DuckDB", ""), **more)
 
     def polars(self, workload, price, time_as, links, output, judge):
         source = next(iter(links))
         return Contender(f"Polars, price as {price}, time as {time_as}",
-                         ["node", HERE / "polars_peer.js", workload, price, time_as, source, output], False, links,
+                         ["node", HERE / "polars_peer.js", workload, price, time_as, source, output], judge, False,
+                         links,
                          environment={"NODE_PATH": str(peer_setup.POLARS), "POLARS_MAX_THREADS": str(THREADS)},
-                         judge=judge, absent=self.peers.absent.get("Polars", ""))
+                         absent=self.peers.absent.get("Polars", ""))
 
     def plain(self, peer, name, command, data, judge, records_max=None, remark=""):
         absent = self.peers.absent.get(peer, "")
         if not absent and records_max and data.records > records_max:
             absent = f"not run with more than {records_max:,} records"
-        return Contender(name, command, False, {"sales.csv": data.clean()}, judge=judge, absent=absent, remark=remark)
+        return Contender(name, command, judge, False, {"sales.csv": data.clean()}, absent=absent, remark=remark)
 
 
 def yaml_job(name, read, write, process="", memory=""):
@@ -125,7 +126,7 @@ def parse(programs, data):
     links = {"sales.csv": data.clean()}
     return Workload(
         "parse", "Parse and type CSV, all columns",
-        [Contender("Tranche", [programs.bench / "parse_sales", "sales.csv", THREADS], True, links, judge=judge),
+        [Contender("Tranche", [programs.bench / "parse_sales", "sales.csv", THREADS], judge, True, links),
          programs.duckdb("DuckDB read_csv", f"SELECT {check.SUMS} FROM {check.read_csv_sql('sales.csv')}", links,
                          judge)],
         [Target("Tranche", "DuckDB read_csv", 2.5, 4)], [data.clean()],
@@ -241,6 +242,10 @@ def ten_times(programs, data, tenth):
                      Target(pairs[2].name, pairs[3].name, 1.05, 1.0, True)], [tenth.clean(), data.clean()])
 
 
+class TooSmall(ValueError):
+    """The data is too small for this workload: that is nobody's failure."""
+
+
 class Half:
     """Stops a run in the middle, so that a resume can be measured."""
 
@@ -252,7 +257,7 @@ class Half:
     def prepare(self, folder):
         self.batches = self.batches or self.planned(folder)
         if self.batches < 4:
-            raise ValueError(f"{self.batches} batches are too few for a stop half-way")
+            raise TooSmall(f"too few batches ({self.batches}) for a stop half-way")
         process = subprocess.Popen([str(word) for word in self.command], cwd=folder, stdin=subprocess.DEVNULL,
                                    stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
         while process.poll() is None and commits(folder / ".tranche" / "ledger.db") < self.batches // 2:
@@ -261,7 +266,7 @@ class Half:
             process.send_signal(signal.SIGINT)
         out, _ = process.communicate()
         if process.returncode != 3:
-            raise ValueError(f"it did not stop half-way (exit code {process.returncode}): too few records")
+            raise ValueError(f"it did not stop half-way: exit code {process.returncode}")
         return 1 - json.loads(out)["steps"][0]["read"] / self.records
 
     def planned(self, folder):
@@ -310,10 +315,10 @@ def cpu(programs, data):
     links = {"sales.csv": data.clean()}
     return Workload(
         "cpu", "A CPU-bound function, about 20 microseconds a record",
-        [Contender("Tranche", [programs.bench / "score_sales", "run", "--workers", THREADS, "--json"], True, links,
-                   judge=ours),
-         Contender("static split over the cores", [programs.bench / "static_split", "sales.csv", THREADS], False, links,
-                   judge=limit, remark="a limit, not a peer: it writes nothing")],
+        [Contender("Tranche", [programs.bench / "score_sales", "run", "--workers", THREADS, "--json"], ours, True,
+                   links),
+         Contender("static split over the cores", [programs.bench / "static_split", "sales.csv", THREADS], limit, False,
+                   links, remark="a limit, not a peer: it writes nothing")],
         [Target("Tranche", "static split over the cores", 1.03, 1.01, True)], [data.clean()])
 
 
@@ -323,11 +328,15 @@ def memory(programs, data):
     csv_job = yaml_job("plain", "csv: sales.csv", "csv: out/sales.csv", memory="128MiB")
     parquet_job = yaml_job("parquet", "csv: sales.csv", PARQUET, memory="256MiB")
     links = {"sales.csv": data.clean()}
+
+    def plain(folder, _):
+        table = check.read_csv_sql(folder / "out" / "sales.csv")
+        return programs.judge.sums_line(data, programs.judge.ask(f"SELECT {check.SUMS} FROM {table}"))
     return Workload(
         "memory", "Peak memory of the process tree, against the budget",
         [programs.totals("CSV to CSV, C++ function, `memory: 128MiB`", data.clean(), function.judge, "128MiB",
                          budget_bytes=128 * mib),
-         programs.job("CSV to CSV, no transform, `memory: 128MiB`", csv_job, links, None, budget_bytes=128 * mib),
+         programs.job("CSV to CSV, no transform, `memory: 128MiB`", csv_job, links, plain, budget_bytes=128 * mib),
          programs.job("CSV to Parquet, `memory: 256MiB`", parquet_job, links,
                       parquet(programs, data).contenders[0].judge, budget_bytes=256 * mib)],
         [], [data.clean()], timed=False)

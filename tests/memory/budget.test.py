@@ -20,15 +20,17 @@ import shutil
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 import unittest
 
 ROOT = pathlib.Path(os.environ.get("TRANCHE_SOURCE_DIR", pathlib.Path(__file__).resolve().parents[2]))
+sys.path.insert(0, str(ROOT / "bench"))
+
+import measure                              # noqa: E402
+from measure import MIB                     # noqa: E402
+
 TRANCHE = os.environ.get("TRANCHE_BIN", str(ROOT / "build" / "tranche"))
 BUILD = pathlib.Path(os.environ.get("TRANCHE_BUILD_DIR", pathlib.Path(TRANCHE).resolve().parent))
-MIB = 1 << 20
-SAMPLE_SECONDS = 0.02
 
 COLUMNS = """      columns:
         id: bigint
@@ -97,52 +99,6 @@ TOO_LARGE = Load("csv-to-csv-with-a-lookup-in-batches-of-64MiB", "csv", sql=True
                  batch="{ bytes: 64MiB }")
 
 
-def proportional_set_bytes(process):
-    """Of one process; 0 when it is gone."""
-    try:
-        with open(f"/proc/{process}/smaps_rollup", encoding="ascii") as rollup:
-            for line in rollup:
-                if line.startswith("Pss:"):
-                    return int(line.split()[1]) * 1024
-    except (OSError, ValueError):
-        pass
-    return 0
-
-
-def process_tree(process):
-    found = [process]
-    for parent in found:
-        try:
-            for thread in os.listdir(f"/proc/{parent}/task"):
-                with open(f"/proc/{parent}/task/{thread}/children", encoding="ascii") as children:
-                    found += [int(child) for child in children.read().split()]
-        except OSError:
-            continue
-    return found
-
-
-class Sampler(threading.Thread):
-    """Keeps the highest sum over the process tree."""
-
-    def __init__(self, process):
-        super().__init__(daemon=True)
-        self.process = process
-        self.peak = 0
-        self.samples = 0
-        self.ended = threading.Event()
-
-    def run(self):
-        while not self.ended.is_set():
-            now = sum(proportional_set_bytes(each) for each in process_tree(self.process))
-            self.peak = max(self.peak, now)
-            self.samples += 1
-            self.ended.wait(SAMPLE_SECONDS)
-
-    def stop(self):
-        self.ended.set()
-        self.join()
-
-
 @dataclasses.dataclass
 class Outcome:
     load: Load
@@ -165,7 +121,7 @@ def run_load(load, data):
         began = time.monotonic()
         process = subprocess.Popen([TRANCHE, "run", "job.yaml", "--json"], cwd=folder, text=True,
                                    stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-        sampler = Sampler(process.pid)
+        sampler = measure.Sampler(process.pid)
         sampler.start()
         output, errors = process.communicate()
         seconds = time.monotonic() - began
@@ -228,18 +184,11 @@ class Budget(unittest.TestCase):
     def test_the_sampler_sees_a_child_that_takes_memory(self):
         child = "x = bytearray(96 << 20); import time; time.sleep(0.6)"
         process = subprocess.Popen(["sh", "-c", f"{sys.executable} -c '{child}'; true"])
-        sampler = Sampler(process.pid)
+        sampler = measure.Sampler(process.pid)
         sampler.start()
         process.wait()
         sampler.stop()
         self.assertGreater(sampler.peak, 96 * MIB)
-
-
-def processor():
-    for line in pathlib.Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
-        if line.startswith("model name"):
-            return line.split(":", 1)[1].strip()
-    return platform.machine()
 
 
 def report(path, records, bytes_read):
@@ -247,10 +196,10 @@ def report(path, records, bytes_read):
                             stdout=subprocess.PIPE, check=False).stdout.strip()
     lines = [f"# Memory of a run, {datetime.date.today()}", "",
              f"{records:,} sales records, {bytes_read / 1e6:,.0f} MB of CSV. Peak of the proportional set size",
-             f"of the whole process tree, sampled every {SAMPLE_SECONDS * 1000:.0f} ms. `make memory` writes this page.",
+             f"of the whole process tree, sampled every {measure.SAMPLE_SECONDS * 1000:.0f} ms. `make memory` writes this page.",
              "Workers are those that the budget carried; seconds are with the sampler and whatever else ran"
              " (load average " + f"{os.getloadavg()[0]:.1f}).", "",
-             f"Commit {commit}, {os.cpu_count()} cores, {processor()}, Linux {platform.release()}.", "",
+             f"Commit {commit}, {os.cpu_count()} cores, {measure.processor()}, Linux {platform.release()}.", "",
              "| load | workers | budget MiB | peak MiB | samples | seconds | rows written |",
              "|---|---|---|---|---|---|---|"]
     for outcome in Budget.outcomes:
