@@ -4,6 +4,7 @@
 
 #include "connectors/jsonl_source.h"
 #include "connectors/single_file_sink.h"
+#include "connectors/time_options.h"
 #include "formats/jsonl_writer.h"
 
 namespace tranche {
@@ -32,6 +33,8 @@ OptionTable write_table() {
       {.name = "mode", .kind = OptionKind::text,
        .doc = "replace: the file appears under its name when all of it is written.",
        .default_text = "replace", .choices = {"replace"}},
+      date_format_to_write(),
+      timestamp_format_to_write(),
   };
 }
 
@@ -70,8 +73,10 @@ Result<std::unique_ptr<Sink>> make_sink(const Node& node, const std::filesystem:
   SingleFileFormat format;
   format.key = "jsonl";
   format.header = [](const SchemaPtr&) { return std::string(); };
-  format.encoder = [](const SchemaPtr& schema) -> std::unique_ptr<Encoder> {
-    return std::make_unique<WriterEncoder<JsonlWriter>>(JsonlWriter(schema));
+  TRANCHE_ASSIGN(const TimeFormats formats, written_time_formats(options));
+  format.check = [formats](const Schema& schema) { return check_written_times(schema, formats); };
+  format.encoder = [formats](const SchemaPtr& schema) -> std::unique_ptr<Encoder> {
+    return std::make_unique<WriterEncoder<JsonlWriter>>(JsonlWriter(schema, formats));
   };
   return make_single_file_sink(options.text("jsonl"), base, std::move(format));
 }

@@ -42,11 +42,9 @@ Result<void> look(const File& file, const Input& input, const JsonlDialect& dial
 Result<SchemaPtr> guess_schema(const TextInputs& files, const std::vector<TextBegin>& begins,
                                const JsonlDialect& dialect) {
   JsonlGuess guess;
-  std::size_t sampled = 0;
-  for (std::size_t i = 0; i < files.inputs.size() && sampled < sampled_files_max; ++i) {
+  for (const std::size_t i : sampled_inputs(files)) {
     const Input& input = files.inputs[i];
     if (begins[i].offset == input.bytes) continue;
-    ++sampled;
     TRANCHE_TRY(sample_text(files, i, begins[i].offset, false,
                             [&](const File& file, std::uint64_t begin, std::size_t records_max) {
                               return look(file, input, dialect, begin, records_max, guess);
@@ -77,6 +75,11 @@ class JsonlSource final : public TextSource {
   Result<SchemaPtr> schema() override {
     TRANCHE_ASSIGN(const Shapes* shapes, this->shapes());
     return shapes->schema;
+  }
+
+  std::vector<std::string> notes() const override {
+    return declared_.fields.empty() ? std::vector<std::string>{guessed_note}
+                                    : std::vector<std::string>();
   }
 
   Result<TextBegin> begin_of(std::size_t input) const override {

@@ -3,6 +3,8 @@
 #include <array>
 #include <cstring>
 
+#include <fmt/format.h>
+
 namespace tranche {
 
 using value_detail::digit;
@@ -319,6 +321,23 @@ char* TimeFormat::write_timestamp(char* out, std::int64_t microseconds) const {
   moment.second = seconds % 60;
   moment.microsecond = static_cast<std::uint32_t>(of_day % microseconds_per_second);
   return write(out, moment);
+}
+
+const TimeFormat* TimeFormats::of(Type type) const {
+  switch (type.id) {
+    case TypeId::date: return date ? &*date : nullptr;
+    case TypeId::timestamp:
+    case TypeId::timestamptz: return timestamp ? &*timestamp : nullptr;
+    default: return nullptr;
+  }
+}
+
+Result<void> check_zone(const TimeFormat& format, const Field& field, std::string_view key) {
+  if (field.type.id != TypeId::timestamp || !format.has_zone()) return {};
+  return make_error(ErrorKind::config,
+                    fmt::format("{} \"{}\" has a zone (%z), but column \"{}\" is a timestamp, "
+                                "which has none; make it a timestamptz.", key, format.text(),
+                                field.name));
 }
 
 char* write_time_by(const TimeFormat& format, char* out, Type type, const void* value) {

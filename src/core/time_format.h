@@ -13,6 +13,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -85,6 +86,17 @@ ParseStatus parse_time_by(std::span<const TimeFormat> formats, std::string_view 
   if (text == "-infinity") return out = -std::numeric_limits<T>::max(), ParseStatus::ok;
   return worst;
 }
+
+// What a writer writes dates and timestamps by; where there is no format, as ISO 8601.
+struct TimeFormats {
+  std::optional<TimeFormat> date;
+  std::optional<TimeFormat> timestamp;  // of timestamptz too
+  bool empty() const { return !date && !timestamp; }
+  const TimeFormat* of(Type type) const;  // nullptr: none
+};
+
+// Errors: config, when a format has a zone and a column of `type` has none. `key`: of the format.
+Result<void> check_zone(const TimeFormat& format, const Field& field, std::string_view key);
 
 // Writes the value of a date, timestamp or timestamptz column by the format; infinities as words.
 char* write_time_by(const TimeFormat& format, char* out, Type type, const void* value);

@@ -19,11 +19,20 @@ CsvConverter::CsvConverter(const CsvDialect& dialect, const CsvFields& splitter)
     : splitter_(splitter),
       nulls_(dialect.nulls),
       only_empty_is_null_(dialect.nulls.size() == 1 && dialect.nulls[0].empty()),
-      decimal_comma_(dialect.decimal_comma) {}
+      quoted_nulls_(dialect.quoted_nulls),
+      decimal_comma_(dialect.decimal_comma),
+      date_formats_(dialect.date_formats),
+      timestamp_formats_(dialect.timestamp_formats) {}
 
 bool CsvConverter::is_null(const char* base, const CsvField& field) const {
-  if ((field.marks & (CsvField::quoted_mark | CsvField::absent_mark)) != 0) return field.absent();
+  if ((field.marks & (CsvField::quoted_mark | CsvField::absent_mark)) != 0) {
+    return field.absent() || (quoted_nulls_ && is_null_spelling(base, field));
+  }
   if (only_empty_is_null_) return field.marks == 0;
+  return is_null_spelling(base, field);
+}
+
+bool CsvConverter::is_null_spelling(const char* base, const CsvField& field) const {
   const std::string_view text(base + field.begin, field.length());
   return std::find(nulls_.begin(), nulls_.end(), text) != nulls_.end();
 }
@@ -84,6 +93,22 @@ void CsvConverter::convert_decimal(const Target& target, Type type) {
   }
 }
 
+void CsvConverter::convert_times(const Target& target, TypeId type) {
+  if (type == TypeId::date) {
+    if (date_formats_.empty()) return run<std::int32_t>(target, parse_date);
+    return run<std::int32_t>(target, [this](std::string_view text, std::int32_t& out) {
+      return parse_time_by(std::span<const TimeFormat>(date_formats_), text, out);
+    });
+  }
+  if (!timestamp_formats_.empty()) {
+    return run<std::int64_t>(target, [this](std::string_view text, std::int64_t& out) {
+      return parse_time_by(std::span<const TimeFormat>(timestamp_formats_), text, out);
+    });
+  }
+  return run<std::int64_t>(target,
+                           type == TypeId::timestamp ? parse_timestamp : parse_timestamptz);
+}
+
 void CsvConverter::convert(const Block& block, std::size_t field, const Field& type,
                            std::uint32_t column_number, Column& column, std::size_t first_row,
                            Arena& arena, std::vector<CsvBadValue>& bad) {
@@ -104,10 +129,10 @@ void CsvConverter::convert(const Block& block, std::size_t field, const Field& t
     case TypeId::real:
     case TypeId::double_:
     case TypeId::decimal: return convert_decimal(target, type.type);
-    case TypeId::date: return run<std::int32_t>(target, parse_date);
+    case TypeId::date:
+    case TypeId::timestamp:
+    case TypeId::timestamptz: return convert_times(target, type.type.id);
     case TypeId::time: return run<std::int64_t>(target, parse_time);
-    case TypeId::timestamp: return run<std::int64_t>(target, parse_timestamp);
-    case TypeId::timestamptz: return run<std::int64_t>(target, parse_timestamptz);
     case TypeId::uuid: return run<Int128>(target, parse_uuid);
     case TypeId::varchar:
       return run<StringRef>(target, [](std::string_view text, StringRef& out) {

@@ -48,12 +48,17 @@ class CsvConverter {
   template <class T, class Parse>
   void run(const Target& target, Parse parse);
   void convert_decimal(const Target& target, Type type);
+  void convert_times(const Target& target, TypeId type);
   bool is_null(const char* base, const CsvField& field) const;
+  bool is_null_spelling(const char* base, const CsvField& field) const;
 
   const CsvFields& splitter_;
   std::vector<std::string> nulls_;
   bool only_empty_is_null_;
+  bool quoted_nulls_;
   bool decimal_comma_;
+  std::vector<TimeFormat> date_formats_;
+  std::vector<TimeFormat> timestamp_formats_;
   std::string number_;  // a number with a comma, rewritten with a point
 };
 

@@ -29,6 +29,7 @@ CsvWriter::CsvWriter(SchemaPtr schema, const CsvOutput& output)
       output_(output),
       check_typed_(occurs_in_values(output.delimiter) || occurs_in_values(output.null) ||
                    occurs_in_values({&output.quote, 1})),
+      formats_times_(!output.time_formats.empty()),
       special_('\n', '\r', output.quote, output.delimiter[0]) {}
 
 std::string CsvWriter::header() const {
@@ -78,7 +79,10 @@ void CsvWriter::add_row(const Page& page, std::size_t row) {
       continue;
     }
     const Type type = column.type();
-    if (type.id == TypeId::varchar) {
+    const TimeFormat* const format = formats_times_ ? output_.time_formats.of(type) : nullptr;
+    if (format != nullptr) {
+      add_time(*format, column, row);
+    } else if (type.id == TypeId::varchar) {
       add_text(column.values<StringRef>()[row].view(), false);
     } else if (type.id == TypeId::blob) {
       std::string text;
@@ -97,6 +101,13 @@ void CsvWriter::add_row(const Page& page, std::size_t row) {
   }
   put_byte('\n');
   ++rows_;
+}
+
+void CsvWriter::add_time(const TimeFormat& format, const Column& column, std::size_t row) {
+  char text[TimeFormat::written_bytes_max];
+  const char* const value = column.bytes() + row * column.stride();
+  const char* const end = write_time_by(format, text, column.type(), value);
+  add_text({text, static_cast<std::size_t>(end - text)}, false);
 }
 
 void CsvWriter::add_text(std::string_view text, bool is_typed) {

@@ -12,6 +12,7 @@
 
 #include <tranche/core/page.h>
 
+#include "core/time_format.h"
 #include "formats/byte_search.h"
 
 namespace tranche {
@@ -21,6 +22,7 @@ struct CsvOutput {
   char quote = '"';
   std::string null;  // how a null is written
   bool header = true;
+  TimeFormats time_formats;
 };
 
 class CsvWriter {
@@ -37,6 +39,7 @@ class CsvWriter {
 
  private:
   void add_row(const Page& page, std::size_t row);
+  void add_time(const TimeFormat& format, const Column& column, std::size_t row);
   void add_text(std::string_view text, bool is_typed);
   void add_quoted(std::string_view text);
   bool needs_quotes(const char* begin, const char* end) const;
@@ -54,6 +57,7 @@ class CsvWriter {
   SchemaPtr schema_;
   CsvOutput output_;
   bool check_typed_;                // values of other types than text may need quotes too
+  bool formats_times_;
   ByteSearch<4> special_;           // what makes quotes necessary
   std::unique_ptr<char[]> buffer_;  // kept from chunk to chunk
   std::size_t capacity_ = 0;

@@ -56,7 +56,8 @@ Error not_utf8(const Page& page, std::size_t row, const std::string& column,
 
 }  // namespace
 
-JsonlWriter::JsonlWriter(const SchemaPtr& schema) {
+JsonlWriter::JsonlWriter(const SchemaPtr& schema, TimeFormats time_formats)
+    : time_formats_(std::move(time_formats)) {
   for (const auto& field : schema->fields) {
     std::string key = keys_.empty() ? "{" : ",";
     append_json_string(key, field.name);
@@ -112,6 +113,12 @@ Result<void> JsonlWriter::add_row(const Page& page, std::size_t row) {
 void JsonlWriter::add_value(const Column& column, std::size_t row) {
   if (column.type().id == TypeId::blob) {
     return add_string(hex(column.values<StringRef>()[row].view()));
+  }
+  if (const TimeFormat* const format = time_formats_.of(column.type())) {
+    char text[TimeFormat::written_bytes_max];
+    const char* const value = column.bytes() + row * column.stride();
+    const char* const end = write_time_by(*format, text, column.type(), value);
+    return add_string({text, static_cast<std::size_t>(end - text)});
   }
   const bool quoted = !is_number(column, row);
   grow(value_text_bytes_max + 2);

@@ -2,7 +2,7 @@
 //
 // Integers and decimals are numbers with all their digits, floats the shortest numbers that read
 // back; what JSON has no number for are the strings "nan", "inf" and "-inf", since a null would
-// lose it. Dates and times are strings in ISO 8601, blobs strings of hexadecimal digits, nulls
+// lose it. Dates and times are strings in ISO 8601 or by the formats, blobs strings of hexadecimal digits, nulls
 // null. Strings escape what RFC 8259 asks for and nothing else.
 // Threads: a JsonlWriter belongs to one thread. Lifetime: owns the bytes until they are taken.
 #pragma once
@@ -14,11 +14,13 @@
 
 #include <tranche/core/page.h>
 
+#include "core/time_format.h"
+
 namespace tranche {
 
 class JsonlWriter {
  public:
-  explicit JsonlWriter(const SchemaPtr& schema);
+  explicit JsonlWriter(const SchemaPtr& schema, TimeFormats time_formats = {});
 
   // Errors: failed, when a varchar is not UTF-8, which JSON can't hold. What was written of the
   // page stays.
@@ -36,6 +38,7 @@ class JsonlWriter {
   void grow(std::size_t room);
 
   std::vector<std::string> keys_;  // with what stands before them and their colon
+  TimeFormats time_formats_;
   std::string buffer_;             // its size is the room there is
   std::size_t length_ = 0;
   std::uint64_t rows_ = 0;
