@@ -16,7 +16,7 @@ constexpr std::size_t digest_piece_bytes = std::size_t{1} << 20;
 constexpr std::size_t sampled_records_head = 4096;
 constexpr std::size_t sampled_records_place = 512;
 constexpr std::uint64_t sampled_places = 8;  // behind the head; the last one is the tail
-constexpr std::uint64_t sampled_tail_bytes = std::uint64_t{64} << 10;
+constexpr std::size_t sampled_tail_bytes = std::size_t{16} << 10;
 
 // Adds the bytes [begin, end) of a file to a digest. False: the file is shorter.
 Result<bool> add_to_digest(const File& file, std::uint64_t begin, std::uint64_t end,
@@ -303,7 +303,8 @@ Result<void> sample_text(const TextInputs& files, std::size_t input, std::uint64
                                      : data_begin + data_bytes * place / sampled_places;
     TRANCHE_ASSIGN(const std::uint64_t begin,
                    next_line(file, files.inputs[input], offset, return_ends_lines));
-    TRANCHE_TRY(look(file, begin, sampled_records_place));
+    const bool is_tail = place == sampled_places;
+    TRANCHE_TRY(look(file, begin, is_tail ? sampled_tail_bytes : sampled_records_place));
   }
   return {};
 }

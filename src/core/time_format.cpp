@@ -74,13 +74,13 @@ bool take_number(std::string_view& text, unsigned least, unsigned digits, unsign
   return true;
 }
 
-// Four digits, or a sign and four to seven.
-bool take_year(std::string_view& text, std::int64_t& year) {
-  const bool is_signed = !text.empty() && (text[0] == '-' || text[0] == '+');
+// Four digits, or, where more than four may come, a sign and four to `digits`.
+bool take_year(std::string_view& text, unsigned digits, std::int64_t& year) {
+  const bool is_signed = digits > 4 && !text.empty() && (text[0] == '-' || text[0] == '+');
   const bool is_negative = is_signed && text[0] == '-';
   if (is_signed) text.remove_prefix(1);
   unsigned value = 0;
-  if (!take_number(text, 4, is_signed ? 7 : 4, value)) return false;
+  if (!take_number(text, 4, is_signed ? digits : 4, value)) return false;
   year = is_negative ? -std::int64_t{value} : std::int64_t{value};
   return true;
 }
@@ -155,7 +155,7 @@ ParseStatus TimeFormat::read(std::string_view text, Moment& moment) const {
         if (good) text.remove_prefix(literal.size());
         break;
       }
-      case Part::year: good = take_year(text, moment.civil.year); break;
+      case Part::year: good = take_year(text, item.digits, moment.civil.year); break;
       case Part::year_of_century:
         good = take_number(text, least, item.digits, number);
         moment.civil.year = number < 69 ? 2000 + number : 1900 + number;

@@ -26,6 +26,7 @@ class TimeFormat::Compiler {
       TRANCHE_TRY(text_[at_] == '%' ? add_letter() : add_literal(text_.substr(at_++, 1)));
     }
     if (is_read()) TRANCHE_TRY(check_whole());
+    allow_long_years();
     made_.text_ = text_;
     made_.has_zone_ = seen(Part::zone) > 0;
     return std::move(made_);
@@ -125,6 +126,19 @@ class TimeFormat::Compiler {
     made_.literals_ += bytes;
     ++made_.items_.back().length;
     return {};
+  }
+
+  // A year of more than four digits has a sign, as in ISO 8601, where it is clear how it ends.
+  void allow_long_years() {
+    for (std::size_t i = 0; i < made_.items_.size(); ++i) {
+      if (made_.items_[i].part != Part::year) continue;
+      const Item* const next = i + 1 < made_.items_.size() ? &made_.items_[i + 1] : nullptr;
+      const bool is_followed =
+          next != nullptr && (next->part == Part::literal
+                                  ? value_detail::digit(made_.literals_[next->begin]) <= 9
+                                  : next->digits > 0);
+      if (!is_followed) made_.items_[i].digits = 7;
+    }
   }
 
   // The parts that say what `part` says.

@@ -56,6 +56,7 @@ TEST(TimeFormat, ReadsDatesInTheFormsOfPeople) {
   EXPECT_EQ(read_date("100%: 2026-01-31", "100%%: %F"), "2026-01-31");
   EXPECT_EQ(read_date("-0044-03-15", "%Y-%m-%d"), "-0044-03-15");
   EXPECT_EQ(read_date("+12026-01-31", "%Y-%m-%d"), "+12026-01-31");
+  EXPECT_EQ(read_date("+20260131", "%Y%m%d"), "malformed");  // where would the year end?
 }
 
 TEST(TimeFormat, ReadsTimestampsWithHalvesFractionsAndZones) {
