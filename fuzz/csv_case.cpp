@@ -16,7 +16,8 @@ CsvCase make_csv_case(std::string_view input) {
   const auto byte = [input](std::size_t i) -> unsigned {
     return i < input.size() ? static_cast<unsigned char>(input[i]) : 0U;
   };
-  static const std::string delimiters[] = {",", ";", "\t", "|", "||", "::=", ",,", " ", "ab", "\x01"};
+  static const std::string delimiters[] = {",",  ";", "\t", "|", "||",
+                                           "::=", ",,", " ", "ab", "\x01"};
   static const char quotes[] = {'"', '\'', '\0'};
   static const std::vector<std::string> nulls[] = {
       {""}, {"NA", ""}, {"\\N"}, {"null", "-", "0"}};

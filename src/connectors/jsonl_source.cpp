@@ -97,8 +97,10 @@ class JsonlSource final : public TextSource {
   Result<std::unique_ptr<Reader>> reader(File file, std::shared_ptr<const std::string> name,
                                          const Slice& slice) const override {
     TRANCHE_ASSIGN(const Shapes* shapes, this->shapes());
+    JsonlDialect dialect = dialect_;
+    dialect.guessed = declared_.fields.empty();
     return std::unique_ptr<Reader>(std::make_unique<JsonlReader>(
-        std::move(file), std::move(name), dialect_, shapes->schema, slice));
+        std::move(file), std::move(name), dialect, shapes->schema, slice));
   }
 
  private:

@@ -296,7 +296,7 @@ Result<void> sample_text(const TextInputs& files, std::size_t input, std::uint64
   TRANCHE_ASSIGN(const File file, File::open_read(files.paths[input]));
   TRANCHE_TRY(look(file, data_begin, sampled_records_head));
   const std::uint64_t data_bytes = files.inputs[input].bytes - data_begin;
-  if (data_bytes < (std::uint64_t{1} << 20)) return {};  // all of it, or nearly, was seen
+  if (data_bytes <= sampled_tail_bytes) return {};  // all of it was seen
   for (std::uint64_t place = 1; place <= sampled_places; ++place) {
     const std::uint64_t offset = place == sampled_places
                                      ? files.inputs[input].bytes - sampled_tail_bytes

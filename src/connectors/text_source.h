@@ -76,7 +76,8 @@ using LookAtRecords =
     std::function<Result<void>(const File& file, std::uint64_t begin, std::size_t records_max)>;
 
 // Calls `look` with places all over the file, for a guess of its columns: its beginning, and some
-// lines further down and at its end when it is large. `return_ends_lines`: a CR that no LF follows ends a line.
+// lines further down and at its end when it is large. `return_ends_lines`: a CR that no LF follows
+// ends a line.
 Result<void> sample_text(const TextInputs& files, std::size_t input, std::uint64_t data_begin,
                          bool return_ends_lines, const LookAtRecords& look);
 

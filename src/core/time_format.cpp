@@ -161,8 +161,11 @@ ParseStatus TimeFormat::read(std::string_view text, Moment& moment) const {
         moment.civil.year = number < 69 ? 2000 + number : 1900 + number;
         break;
       case Part::month: good = take_number(text, least, item.digits, moment.civil.month); break;
-      case Part::month_name: good = (moment.civil.month = take_name(months, false, text)) > 0; break;
-      case Part::month_short: good = (moment.civil.month = take_name(months, true, text)) > 0; break;
+      case Part::month_name:
+      case Part::month_short:
+        moment.civil.month = take_name(months, item.part == Part::month_short, text);
+        good = moment.civil.month > 0;
+        break;
       case Part::day: good = take_number(text, least, item.digits, moment.civil.day); break;
       case Part::day_of_year:
         good = take_number(text, least, item.digits, moment.day_of_year) && moment.day_of_year > 0;
@@ -171,8 +174,11 @@ ParseStatus TimeFormat::read(std::string_view text, Moment& moment) const {
         good = take_number(text, least, item.digits, moment.weekday) && moment.weekday > 0 &&
                moment.weekday <= 7;
         break;
-      case Part::weekday_name: good = (moment.weekday = take_name(weekdays, false, text)) > 0; break;
-      case Part::weekday_short: good = (moment.weekday = take_name(weekdays, true, text)) > 0; break;
+      case Part::weekday_name:
+      case Part::weekday_short:
+        moment.weekday = take_name(weekdays, item.part == Part::weekday_short, text);
+        good = moment.weekday > 0;
+        break;
       case Part::hour:
         good = take_number(text, least, item.digits, moment.hour) && moment.hour < 24;
         break;

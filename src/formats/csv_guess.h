@@ -1,6 +1,6 @@
 // Guesses the type of a column from sampled texts: bigint, double, date, timestamp, timestamptz,
-// boolean, else varchar. Whole numbers with a zero in front (00501), or beyond bigint, stay text: as numbers they
-// would be damaged.
+// boolean, else varchar. Whole numbers with a zero in front (00501), or beyond bigint, stay text:
+// as numbers they would be damaged.
 //
 // Threads: a value type. Lifetime: the formats outlive it.
 #pragma once
@@ -19,7 +19,8 @@ class TypeGuess {
  public:
   TypeGuess() = default;
   // With formats, dates and timestamps are what they can read, and nothing else.
-  TypeGuess(std::span<const TimeFormat> date_formats, std::span<const TimeFormat> timestamp_formats);
+  TypeGuess(std::span<const TimeFormat> date_formats,
+            std::span<const TimeFormat> timestamp_formats);
   void add(std::string_view text, bool quoted);  // REQUIRES that it is not null
   Type type() const;
 

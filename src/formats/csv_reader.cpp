@@ -232,10 +232,7 @@ std::string CsvReader::State::describe_bad(const CsvBadValue& value, const CsvFi
                                  describe_parse(value.status, type, text));
   if (value.status == ParseStatus::malformed) what += describe_formats(type);
   what += '.';
-  if (columns->guessed) {
-    what += " The type was guessed from a sample; if it is wrong, declare the column in "
-            "`columns:`, for example as varchar.";
-  }
+  if (columns->guessed) what += guessed_hint;
   return what;
 }
 
@@ -243,13 +240,12 @@ std::string CsvReader::State::describe_formats(Type type) const {
   const bool is_date = type.id == TypeId::date;
   const bool is_timestamp = type.id == TypeId::timestamp || type.id == TypeId::timestamptz;
   if (!is_date && !is_timestamp) return {};
-  std::string what;
-  for (const TimeFormat& format : is_date ? dialect.date_formats : dialect.timestamp_formats) {
-    what += fmt::format("{}\"{}\"",
-                        !what.empty() ? " or " : is_date ? " by date_format " : " by timestamp_format ",
-                        format.text());
-  }
-  return what;
+  const auto& formats = is_date ? dialect.date_formats : dialect.timestamp_formats;
+  if (formats.empty()) return {};
+  std::vector<std::string> quoted;
+  for (const TimeFormat& format : formats) quoted.push_back(fmt::format("\"{}\"", format.text()));
+  return fmt::format(" by {} {}", is_date ? "date_format" : "timestamp_format",
+                     join(quoted, " or "));
 }
 
 }  // namespace tranche

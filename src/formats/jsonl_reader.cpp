@@ -27,8 +27,11 @@ bool is_plain(std::string_view name) {
 // Takes the members of one line into one row of a page.
 class RowFiller {
  public:
-  RowFiller(const SchemaPtr& schema, bool unknown_keys_ignored)
-      : schema_(schema), ignores_(unknown_keys_ignored), line_of_column_(schema->fields.size(), 0) {
+  RowFiller(const SchemaPtr& schema, const JsonlDialect& dialect)
+      : schema_(schema),
+        ignores_(dialect.unknown_keys_ignored),
+        guessed_(dialect.guessed),
+        line_of_column_(schema->fields.size(), 0) {
     for (std::size_t i = 0; i < schema->fields.size(); ++i) {
       const std::string& name = schema->fields[i].name;
       columns_.emplace(name, i);
@@ -81,8 +84,9 @@ class RowFiller {
     const JsonlStatus status = convert_json(
         field.type, token, column.bytes() + row_ * column.stride(), page_->arena);
     if (status == JsonlStatus::ok) return true;
-    return refuse(fmt::format("Column \"{}\": {}.", excerpt(field.name),
-                              describe_json(status, field.type, token)));
+    return refuse(fmt::format("Column \"{}\": {}.{}", excerpt(field.name),
+                              describe_json(status, field.type, token),
+                              guessed_ ? guessed_hint : ""));
   }
 
   // After the last member: columns that had no key are null.
@@ -111,11 +115,14 @@ class RowFiller {
     const auto names = schema_->names();
     std::string text = fmt::format("The key \"{}\" is no column", excerpt(name));
     if (const auto near = nearest(name, names)) text += fmt::format(" (\"{}\"?)", *near);
-    return text + "; to skip such keys, say `unknown_keys: ignore`.";
+    text += "; to skip such keys, say `unknown_keys: ignore`.";
+    if (guessed_) text += " The columns were guessed from a sample; `columns:` declares them.";
+    return text;
   }
 
   const SchemaPtr schema_;
   const bool ignores_;
+  const bool guessed_;
   std::unordered_map<std::string_view, std::size_t> columns_;  // names are the schema's
   std::vector<bool> plain_;
   std::vector<std::uint64_t> line_of_column_;  // the line that last had a value for it
@@ -136,7 +143,7 @@ struct JsonlReader::State final : RecordReader {
       : RecordReader(std::move(opened), std::move(source), std::move(into), which),
         dialect(how),
         records(file(), name(), dialect.max_record_bytes, use(block_records)),
-        filler(schema(), dialect.unknown_keys_ignored) {}
+        filler(schema(), dialect) {}
 
   RecordCursor& cursor() override { return records; }
   const RecordCursor& cursor() const override { return records; }

@@ -18,6 +18,7 @@ namespace tranche {
 
 struct JsonlDialect {
   bool unknown_keys_ignored = false;  // a record may have keys that are no columns
+  bool guessed = false;               // the schema, from a sample
   std::uint64_t max_record_bytes = std::uint64_t{1} << 20;  // a longer line is a reject
 };
 

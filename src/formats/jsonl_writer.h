@@ -2,8 +2,8 @@
 //
 // Integers and decimals are numbers with all their digits, floats the shortest numbers that read
 // back; what JSON has no number for are the strings "nan", "inf" and "-inf", since a null would
-// lose it. Dates and times are strings in ISO 8601 or by the formats, blobs strings of hexadecimal digits, nulls
-// null. Strings escape what RFC 8259 asks for and nothing else.
+// lose it. Dates and times are strings in ISO 8601 or by the formats, blobs strings of hexadecimal
+// digits, nulls null. Strings escape what RFC 8259 asks for and nothing else.
 // Threads: a JsonlWriter belongs to one thread. Lifetime: owns the bytes until they are taken.
 #pragma once
 

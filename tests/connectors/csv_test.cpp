@@ -231,7 +231,8 @@ TEST_F(CsvConnector, AFormatWithAZoneNeedsAColumnThatHasOne) {
 TEST_F(CsvConnector, SaysWhereAFormatIsWrong) {
   Node node = Node::map();
   node.set("csv", Node::scalar("a.csv"));
-  node.set("date_format", Node::list({Node::scalar("%F", {3, 20}), Node::scalar("%d.%q.%Y", {3, 26})}));
+  node.set("date_format",
+           Node::list({Node::scalar("%F", {3, 20}), Node::scalar("%d.%q.%Y", {3, 26})}));
   Problems problems;
   check_options(node, connector_.read_options, "csv", problems);
   ASSERT_EQ(problems.size(), 1U);

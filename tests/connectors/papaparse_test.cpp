@@ -13,13 +13,13 @@ namespace {
 using Rows = std::vector<std::string>;
 using Options = std::vector<std::pair<std::string, std::string>>;
 
-constexpr char strict_quotes[] = "a quote opens only at the start of a field, and closes only before "
-                                 "a delimiter or a line end: else the record is rejected";
+constexpr char strict_quotes[] = "a quote opens only at the start of a field, and closes only "
+                                 "before a delimiter or a line end: else the record is rejected";
 constexpr char last_line_end[] = "the line end at the end of a file begins no further record";
 constexpr char no_guess[] = "delimiters are named, never guessed: here it is named";
 constexpr char no_preview[] = "there is no such option: `tranche preview` shows the first records";
 constexpr char declared_types[] = "types are declared, a column at a time";
-constexpr char trimmed[] = "blanks behind a closing quote are no part of CSV, unless `trim` says so";
+constexpr char trimmed[] = "blanks behind a closing quote are an error, unless `trim` is set";
 constexpr char blank_records[] = "a record of blank fields is a record";
 constexpr char one_character[] = "lines of comment are known by one character";
 constexpr char doubled_names[] = "a header that names a column twice is refused";
@@ -53,7 +53,8 @@ const std::map<std::string, Difference>& differences() {
        {strict_quotes, {}, Rows{"reject", "reject"}}},
       {"core: Quoted field has invalid trailing quote after new line",
        {strict_quotes, {}, Rows{"reject", "reject"}}},
-      {"parse: Quoted fields with spaces between closing quote and next delimiter", {trimmed, trim}},
+      {"parse: Quoted fields with spaces between closing quote and next delimiter",
+       {trimmed, trim}},
       {"parse: Quoted fields with spaces between closing quote and next new line", {trimmed, trim}},
       {"parse: Quoted fields with spaces after closing quote", {trimmed, trim}},
       {"parse: Quoted fields with spaces between closing quote and next delimiter and contains "
@@ -75,7 +76,8 @@ const std::map<std::string, Difference>& differences() {
       // Options.
       {"core: Multi-character comment string",
        {one_character, {}, {}, "`comment` of csv is one character"}},
-      {"core: Fast mode with comments", {one_character, {}, {}, "`comment` of csv is one character"}},
+      {"core: Fast mode with comments",
+       {one_character, {}, {}, "`comment` of csv is one character"}},
       {"core: Bad comments value specified",
        {"a comment is a character, 5 too", {{"comment", "5"}}, Rows{"a|b|c", "d|e|f"}}},
       {"parse: Bad delimiter (\\n)",
@@ -95,7 +97,8 @@ const std::map<std::string, Difference>& differences() {
       {"parse: Preview with header row", {no_preview, {}, Rows{"d|e|f", "g|h|i", "j|k|l"}}},
 
       // Headers.
-      {"core: Simple duplicated header names", {doubled_names, {}, {}, "The header of data.csv names"}},
+      {"core: Simple duplicated header names",
+       {doubled_names, {}, {}, "The header of data.csv names"}},
       {"core: Duplicated header names with headerTransform",
        {doubled_names, {}, {}, "The header of data.csv names"}},
       {"core: Duplicated header names existing column",
@@ -256,7 +259,7 @@ TEST_F(PapaParse, EveryCaseIsReadAsItSaysOrAsTheTableSays) {
     EXPECT_EQ(records, expected);
   }
   EXPECT_EQ(cases, 161U);
-  EXPECT_EQ(different.size(), differences().size());  // nothing in the table that is not in the suite
+  EXPECT_EQ(different.size(), differences().size());  // all of the table is in the suite
 }
 
 }  // namespace

@@ -32,8 +32,8 @@ class Differential : public testing::Test {
       random_.seed(seed + i);
       const std::string input = make();
       const std::string wrong = target(input);
-      ASSERT_EQ(wrong, "") << "TRANCHE_FUZZ_SEED=" << seed + i << ", input \"" << excerpt(input, 400)
-                           << "\", base64 " << base64(input);
+      ASSERT_EQ(wrong, "") << "TRANCHE_FUZZ_SEED=" << seed + i << ", input \""
+                           << excerpt(input, 400) << "\", base64 " << base64(input);
     }
   }
 
@@ -160,7 +160,8 @@ class Differential : public testing::Test {
 
   std::string json_line() {
     std::string text = one_of(
-        {"{\"a\":\"x\"}", "{\"a\":1e5,\"b\":[1,{\"c\":null}]}", "{}", "[1]", "{\"a\":\"\\u00e9\\n\"}",
+        {"{\"a\":\"x\"}", "{\"a\":1e5,\"b\":[1,{\"c\":null}]}", "{}", "[1]",
+         "{\"a\":\"\\u00e9\\n\"}",
          "{\"a\":\"\xC3\xA9\"}", "{\"a\":true,\"a\":2}", "null", "{\"b\":\"\\ud83d\\ude00\"}",
          "  {\"a\" : -0.5 }  ", "{\"a\":{\"b\":{\"c\":[[[]]]}}}", "", "{\"a\":"});
     for (std::size_t times = below(3); times > 0; --times) {
