@@ -8,7 +8,7 @@ CLANG_TIDY ?= $(firstword $(foreach tool,clang-tidy clang-tidy-14,$(shell comman
 CTEST := ctest --test-dir $(BUILD) --output-on-failure --no-tests=error -j $(JOBS)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup configure build tests demo check test memory torture bench format tidy asan tsan test-fresh clean
+.PHONY: help setup configure build tests demo check test memory torture fuzz bench format tidy asan tsan test-fresh clean
 
 help:  ## what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -42,6 +42,9 @@ memory: tests  ## the memory of runs over 10 million records, into bench/results
 torture: build  ## kill runs over 3 million flights, a hundred a sink, into bench/results (an hour; KILLS, MINUTES)
 	TRANCHE_BIN=$(BUILD)/tranche tests/crash/torture.py --kills $(or $(KILLS),100) --minutes $(or $(MINUTES),120) \
 	  --report bench/results/kill-$$(date +%F).md
+
+fuzz:  ## fuzz every parser with libFuzzer, into bench/results (two and a half hours; MINUTES a target, TARGETS)
+	tools/fuzz
 
 bench: build  ## measure against the peers, into bench/results (an hour; RECORDS, REPEAT, ONLY)
 	tools/bench --build $(BUILD) $(if $(RECORDS),--records $(RECORDS)) $(if $(REPEAT),--repeat $(REPEAT)) \

@@ -76,19 +76,6 @@ class Data:
                     for row in csv.DictReader(file)]
 
 
-def write_jsonl(source, target):
-    """Numbers keep their digits; an empty note is null."""
-    text = json.dumps
-    with open(source, newline="", encoding="utf-8") as records, open(target, "w", encoding="utf-8") as out:
-        reader = csv.reader(records)
-        next(reader)
-        for number, sold_at, store, sku, qty, unit_price, currency, customer, note in reader:
-            out.write(f'{{"id":{number},"sold_at":"{sold_at.replace(" ", "T")}","store":{store},"sku":"{sku}",'
-                      f'"qty":{qty},"unit_price":{unit_price},"currency":"{currency}",'
-                      f'"customer":{text(customer, ensure_ascii=False)},'
-                      f'"note":{text(note, ensure_ascii=False) if note else "null"}}}\n')
-
-
 def sums_of(path):
     rows = number = store = sku = qty = currency = customer = notes = note = 0
     latest, price = "", decimal.Decimal(0)

@@ -75,6 +75,7 @@ Result<std::vector<CheckedStep>> check_job(const JobSpec& job) {
       } else if (auto ready = check_step(*step, *inputs, looking(job, scratch)); !ready) {
         entry.error = std::move(ready).error();
       }
+      if (!entry.error && inputs) entry.notes = step->source->notes();
       entry.stages = step->schemas;
       entry.inputs = step->inputs;
     }

@@ -4,6 +4,7 @@
 
 #include "connectors/csv_sink.h"
 #include "connectors/csv_source.h"
+#include "connectors/time_options.h"
 
 namespace tranche {
 namespace {
@@ -38,6 +39,11 @@ OptionTable read_table() {
       {.name = "null", .kind = OptionKind::texts,
        .doc = "Spellings of null in fields that are not quoted; by default the empty field.",
        .example = "[\"\", NA]"},
+      {.name = "quoted_nulls", .kind = OptionKind::boolean,
+       .doc = "Spellings of null count in quoted fields too; else a quoted empty field is an "
+              "empty text.", .default_text = "false"},
+      date_format_to_read(),
+      timestamp_format_to_read(),
       {.name = "decimal_comma", .kind = OptionKind::boolean,
        .doc = "Decimals and floats have a comma instead of a point.", .default_text = "false"},
       {.name = "max_record", .kind = OptionKind::size,
@@ -50,6 +56,9 @@ OptionTable read_table() {
       {.name = "missing_columns", .kind = OptionKind::choice,
        .doc = "Columns that a header or a record lacks.", .default_text = "error",
        .choices = {"error", "null"}},
+      {.name = "empty", .kind = OptionKind::choice,
+       .doc = "fail: a file without a record is an error before the start.",
+       .default_text = "ok", .choices = {"ok", "fail"}},
   };
   return table;
 }
@@ -70,6 +79,8 @@ OptionTable write_table() {
        .doc = "The character around fields that need it.", .default_text = "\""},
       {.name = "null", .kind = OptionKind::text,
        .doc = "How a null is written; an empty string is \"\" in quotes.", .default_text = ""},
+      date_format_to_write(),
+      timestamp_format_to_write(),
   };
   return table;
 }
@@ -108,6 +119,10 @@ Result<CsvDialect> read_dialect(const OptionReader& options) {
   dialect.skip_lines = options.count("skip_lines");
   dialect.trim = options.boolean("trim");
   if (options.has("null")) dialect.nulls = options.texts("null");
+  dialect.quoted_nulls = options.boolean("quoted_nulls");
+  TRANCHE_ASSIGN(dialect.date_formats, read_date_formats(options));
+  TRANCHE_ASSIGN(dialect.timestamp_formats, read_timestamp_formats(options));
+  dialect.empty_refused = options.text("empty") == "fail";
   dialect.decimal_comma = options.boolean("decimal_comma");
   dialect.max_record_bytes = options.size("max_record");
   dialect.extra_columns_ignored = options.text("extra_columns") == "ignore";
@@ -154,6 +169,7 @@ Result<std::unique_ptr<Sink>> make_sink(const Node& node, const std::filesystem:
   }
   output.null = options.text("null");
   output.header = options.boolean("header");
+  TRANCHE_ASSIGN(output.time_formats, written_time_formats(options));
   CsvDialect dialect;
   dialect.delimiter = output.delimiter;
   dialect.quote = dialect.escape = output.quote;

@@ -19,7 +19,10 @@ struct Sample {
 class Sampler {
  public:
   Sampler(const Input& input, const CsvDialect& dialect)
-      : input_(input), dialect_(dialect), splitter_(dialect) {}
+      : input_(input),
+        dialect_(dialect),
+        guess_(dialect.date_formats, dialect.timestamp_formats),
+        splitter_(dialect) {}
 
   // Looks at up to `records_max` records from `begin` on.
   Result<void> look(const File& file, std::uint64_t begin, std::size_t records_max,
@@ -45,7 +48,7 @@ class Sampler {
     const std::size_t count = splitter_.split(begin, begin, end, record.quoted, {});
     if (sample.names.empty()) {
       for (std::size_t i = 0; i < count; ++i) sample.names.push_back(fmt::format("column{}", i));
-      sample.guesses.resize(count);
+      sample.guesses.resize(count, guess_);
     }
     if (count != sample.names.size()) return;  // rejected later; it tells nothing about types
     fields_.resize(count);
@@ -53,8 +56,8 @@ class Sampler {
     for (std::size_t i = 0; i < count; ++i) {
       std::string text = splitter_.text(begin, fields_[i]);
       const bool is_null =
-          !fields_[i].quoted() &&
-          (text.empty() ||
+          (!fields_[i].quoted() || dialect_.quoted_nulls) &&
+          ((text.empty() && !fields_[i].quoted()) ||
            std::find(dialect_.nulls.begin(), dialect_.nulls.end(), text) != dialect_.nulls.end());
       if (is_null) continue;
       if (dialect_.decimal_comma && text.find('.') == std::string::npos) {
@@ -66,6 +69,7 @@ class Sampler {
 
   const Input& input_;
   const CsvDialect& dialect_;
+  const TypeGuess guess_;
   CsvFields splitter_;
   std::vector<CsvField> fields_;
 };
@@ -109,18 +113,17 @@ Result<std::vector<CsvHead>> read_csv_heads(const TextInputs& files, const CsvDi
 Result<SchemaPtr> guess_csv_schema(const TextInputs& files, const std::vector<CsvHead>& heads,
                                    const CsvDialect& dialect) {
   Sample sample;
-  std::size_t sampled = 0;
-  for (std::size_t i = 0; i < files.inputs.size() && sampled < sampled_files_max; ++i) {
+  for (const std::size_t i : sampled_inputs(files)) {
     const Input& input = files.inputs[i];
     const CsvHead& head = heads[i];
     if (head.data_begin == input.bytes && head.empty()) continue;
     if (sample.names.empty()) {
       sample.names = head.names;
-      sample.guesses.resize(head.names.size());
+      sample.guesses.resize(head.names.size(),
+                            TypeGuess(dialect.date_formats, dialect.timestamp_formats));
     } else if (dialect.header && head.names != sample.names) {
       continue;  // said when the columns are matched
     }
-    ++sampled;
     Sampler sampler(input, dialect);
     TRANCHE_TRY(sample_text(files, i, head.data_begin, true,
                             [&](const File& file, std::uint64_t begin, std::size_t records_max) {
@@ -143,9 +146,11 @@ Result<SchemaPtr> guess_csv_schema(const TextInputs& files, const std::vector<Cs
 Result<std::shared_ptr<const CsvColumns>> match_csv_columns(const SchemaPtr& schema,
                                                             const CsvHead& head,
                                                             const std::string& name,
-                                                            const CsvDialect& dialect) {
+                                                            const CsvDialect& dialect,
+                                                            bool guessed) {
   auto columns = std::make_shared<CsvColumns>();
   columns->schema = schema;
+  columns->guessed = guessed;
   const std::size_t count = schema->fields.size();
   if (head.empty()) {  // by position; a file that is empty has none anyway
     columns->fields = static_cast<std::uint32_t>(count);

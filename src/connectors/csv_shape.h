@@ -29,6 +29,7 @@ Result<SchemaPtr> guess_csv_schema(const TextInputs& files, const std::vector<Cs
 Result<std::shared_ptr<const CsvColumns>> match_csv_columns(const SchemaPtr& schema,
                                                             const CsvHead& head,
                                                             const std::string& name,
-                                                            const CsvDialect& dialect);
+                                                            const CsvDialect& dialect,
+                                                            bool guessed);
 
 }  // namespace tranche

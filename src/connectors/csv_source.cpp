@@ -2,8 +2,11 @@
 
 #include <mutex>
 
+#include <fmt/format.h>
+
 #include "connectors/csv_shape.h"
 #include "connectors/text_source.h"
+#include "connectors/time_options.h"
 
 namespace tranche {
 namespace {
@@ -31,6 +34,11 @@ class CsvSource final : public TextSource {
   Result<SchemaPtr> schema() override {
     TRANCHE_ASSIGN(const Shapes* shapes, this->shapes());
     return shapes->schema;
+  }
+
+  std::vector<std::string> notes() const override {
+    return declared_.fields.empty() ? std::vector<std::string>{guessed_note}
+                                    : std::vector<std::string>();
   }
 
   Result<TextBegin> begin_of(std::size_t input) const override {
@@ -67,15 +75,34 @@ class CsvSource final : public TextSource {
     } else {
       made->schema = std::make_shared<const Schema>(declared_);
     }
+    TRANCHE_TRY(check_read_times(*made->schema, dialect_.timestamp_formats));
     for (std::size_t i = 0; i < heads.size(); ++i) {
       CsvShape shape;
       TRANCHE_ASSIGN(shape.columns, match_csv_columns(made->schema, heads[i],
-                                                      files().inputs[i].name, dialect_));
+                                                      files().inputs[i].name, dialect_,
+                                                      declared_.fields.empty()));
+      if (dialect_.empty_refused) TRANCHE_TRY(refuse_empty(i, heads[i], *shape.columns));
       shape.head = std::move(heads[i]);
       made->files.push_back(std::move(shape));
     }
     shapes_ = std::move(made);
     return shapes_.get();
+  }
+
+  // Errors: config, when the file has no record.
+  Result<void> refuse_empty(std::size_t input, const CsvHead& head,
+                            const CsvColumns& columns) const {
+    const std::string& name = files().inputs[input].name;
+    TRANCHE_ASSIGN(const File file, File::open_read(files().paths[input]));
+    RecordCursor::Use use;
+    use.begin = head.data_begin;
+    use.end = files().inputs[input].bytes;
+    use.block_records = 1;
+    CsvCursor cursor(file, name, dialect_, columns.empty_line_is_record, use);
+    TRANCHE_ASSIGN(const auto block, cursor.next());
+    if (!block.empty()) return {};
+    return make_error(ErrorKind::config,
+                      fmt::format("{} has no records, and `empty: fail` is set.", name), name);
   }
 
   const CsvDialect dialect_;

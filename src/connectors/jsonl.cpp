@@ -4,6 +4,7 @@
 
 #include "connectors/jsonl_source.h"
 #include "connectors/single_file_sink.h"
+#include "connectors/time_options.h"
 #include "formats/jsonl_writer.h"
 
 namespace tranche {
@@ -43,6 +44,8 @@ OptionTable write_table() {
       {.name = "nulls", .kind = OptionKind::choice,
        .doc = "write: a null is written as null; omit: it has no key.",
        .default_text = "write", .choices = {"write", "omit"}},
+      date_format_to_write(),
+      timestamp_format_to_write(),
   };
 }
 
@@ -92,6 +95,10 @@ Result<std::unique_ptr<Sink>> make_sink(const Node& node, const std::filesystem:
   format.header = [](const SchemaPtr&) { return std::string(); };
   JsonlOutput output;
   output.omit_nulls = options.text("nulls") == "omit";
+  TRANCHE_ASSIGN(output.time_formats, written_time_formats(options));
+  format.check = [formats = output.time_formats](const Schema& schema) {
+    return check_written_times(schema, formats);
+  };
   format.encoder = [output](const SchemaPtr& schema) -> std::unique_ptr<Encoder> {
     return std::make_unique<WriterEncoder<JsonlWriter>>(JsonlWriter(schema, output));
   };

@@ -70,12 +70,10 @@ Result<SchemaPtr> guess_schema(const TextInputs& files, const std::vector<JsonPl
                       "become, as in columns: { value: json }.");
   }
   JsonlGuess guess;
-  std::size_t sampled = 0;
-  for (std::size_t i = 0; i < files.inputs.size() && sampled < sampled_files_max; ++i) {
+  for (const std::size_t i : sampled_inputs(files)) {
     const Input& input = files.inputs[i];
     const JsonPlace& place = places[i];
     if (place.begin == input.bytes) continue;
-    ++sampled;
     TRANCHE_TRY(sample_text(files, i, place.begin, false,
                             [&](const File& file, std::uint64_t begin, std::size_t records_max) {
                               return look(file, input, dialect, place, begin, records_max, guess);
@@ -108,6 +106,11 @@ class JsonlSource final : public TextSource {
     return shapes->schema;
   }
 
+  std::vector<std::string> notes() const override {
+    return declared_.fields.empty() ? std::vector<std::string>{guessed_note}
+                                    : std::vector<std::string>();
+  }
+
   Result<TextBegin> begin_of(std::size_t input) const override {
     TRANCHE_ASSIGN(const Shapes* shapes, this->shapes());
     return TextBegin{shapes->places[input].begin, shapes->places[input].line};
@@ -128,8 +131,10 @@ class JsonlSource final : public TextSource {
   Result<std::unique_ptr<Reader>> reader(File file, std::shared_ptr<const std::string> name,
                                          const Slice& slice) const override {
     TRANCHE_ASSIGN(const Shapes* shapes, this->shapes());
+    JsonlDialect dialect = dialect_;
+    dialect.rules.guessed = declared_.fields.empty();
     return std::unique_ptr<Reader>(std::make_unique<JsonlReader>(
-        std::move(file), std::move(name), dialect_, shapes->places[slice.input], shapes->schema,
+        std::move(file), std::move(name), dialect, shapes->places[slice.input], shapes->schema,
         slice));
   }
 

@@ -154,7 +154,8 @@ class SingleFileSink final : public Sink {
   std::uint64_t position_ = 0;  // the length of what is committed, the header with it
 };
 
-Result<void> SingleFileSink::examine(const SchemaPtr&) {
+Result<void> SingleFileSink::examine(const SchemaPtr& schema) {
+  if (format_.check) TRANCHE_TRY(format_.check(*schema));
   const auto refuse = [this](std::string why) {
     return make_error(ErrorKind::config, fmt::format("Can't write {}: {}", name_, why));
   };

@@ -24,6 +24,8 @@ struct SingleFileFormat {
   std::string key;  // of the system in `write:`
   // The bytes before the first record; may be none.
   std::function<std::string(const SchemaPtr&)> header;
+  // Whether it can hold such records, before anything is written; may be none.
+  std::function<Result<void>(const Schema&)> check = nullptr;
   // Makes an encoder whose segments hold whole lines.
   std::function<std::unique_ptr<Encoder>(const SchemaPtr&)> encoder;
 };

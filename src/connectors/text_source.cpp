@@ -15,7 +15,8 @@ namespace fs = std::filesystem;
 constexpr std::size_t digest_piece_bytes = std::size_t{1} << 20;
 constexpr std::size_t sampled_records_head = 4096;
 constexpr std::size_t sampled_records_place = 512;
-constexpr std::uint64_t sampled_places = 4;
+constexpr std::uint64_t sampled_places = 8;  // behind the head; the last one is the tail
+constexpr std::size_t sampled_tail_bytes = std::size_t{16} << 10;
 
 // Adds the bytes [begin, end) of a file to a digest. False: the file is shorter.
 Result<bool> add_to_digest(const File& file, std::uint64_t begin, std::uint64_t end,
@@ -276,17 +277,34 @@ Division TextSource::default_division() const {
   return division;
 }
 
+std::vector<std::size_t> sampled_inputs(const TextInputs& files) {
+  constexpr std::size_t sampled_files_max = 8;
+  std::vector<std::size_t> filled;
+  for (std::size_t i = 0; i < files.inputs.size(); ++i) {
+    if (files.inputs[i].bytes > 0) filled.push_back(i);
+  }
+  if (filled.size() <= sampled_files_max) return filled;
+  std::vector<std::size_t> sampled;
+  for (std::size_t k = 0; k < sampled_files_max; ++k) {
+    sampled.push_back(filled[k * (filled.size() - 1) / (sampled_files_max - 1)]);
+  }
+  return sampled;
+}
+
 Result<void> sample_text(const TextInputs& files, std::size_t input, std::uint64_t data_begin,
                          bool return_ends_lines, const LookAtRecords& look) {
   TRANCHE_ASSIGN(const File file, File::open_read(files.paths[input]));
   TRANCHE_TRY(look(file, data_begin, sampled_records_head));
   const std::uint64_t data_bytes = files.inputs[input].bytes - data_begin;
-  if (data_bytes < (std::uint64_t{1} << 20)) return {};  // all of it, or nearly, was seen
+  if (data_bytes <= sampled_tail_bytes) return {};  // all of it was seen
   for (std::uint64_t place = 1; place <= sampled_places; ++place) {
-    const std::uint64_t offset = data_begin + data_bytes * place / (sampled_places + 1);
+    const std::uint64_t offset = place == sampled_places
+                                     ? files.inputs[input].bytes - sampled_tail_bytes
+                                     : data_begin + data_bytes * place / sampled_places;
     TRANCHE_ASSIGN(const std::uint64_t begin,
                    next_line(file, files.inputs[input], offset, return_ends_lines));
-    TRANCHE_TRY(look(file, begin, sampled_records_place));
+    const bool is_tail = place == sampled_places;
+    TRANCHE_TRY(look(file, begin, is_tail ? sampled_tail_bytes : sampled_records_place));
   }
   return {};
 }

@@ -65,15 +65,21 @@ class TextSource : public Source {
   std::vector<std::shared_ptr<const std::string>> names_;
 };
 
-// How many files are looked at to guess a schema.
-inline constexpr std::size_t sampled_files_max = 8;
+// Which files are looked at to guess a schema: up to eight that are not empty, from the first to
+// the last.
+std::vector<std::size_t> sampled_inputs(const TextInputs& files);
+// For `check`.
+inline constexpr char guessed_note[] =
+    "The columns were guessed from a sample of the input. A later value that does not fit is "
+    "rejected; declare `columns:` where the guess is wrong.";
 
 // Looks at up to `records_max` records from `begin` on.
 using LookAtRecords =
     std::function<Result<void>(const File& file, std::uint64_t begin, std::size_t records_max)>;
 
 // Calls `look` with places all over the file, for a guess of its columns: its beginning, and some
-// lines further down when it is large. `return_ends_lines`: a CR that no LF follows ends a line.
+// lines further down and at its end when it is large. `return_ends_lines`: a CR that no LF follows
+// ends a line.
 Result<void> sample_text(const TextInputs& files, std::size_t input, std::uint64_t data_begin,
                          bool return_ends_lines, const LookAtRecords& look);
 

@@ -153,13 +153,24 @@ class Checker {
           return mismatch(option, value, mark);
         return check_columns(value);
       case OptionKind::texts:
-        if (!is_texts(value)) mismatch(option, value, mark);
+        if (!is_texts(value)) return mismatch(option, value, mark);
+        if (value.kind == Node::Kind::scalar) return check_text(option, value, mark);
+        for (const Node& item : value.items) check_text(option, item, mark);
         return;
       default:
         if (value.is_null() && option_value::takes_null(option)) return;
         if (value.kind != Node::Kind::scalar || !is_of_kind(option, value.text))
-          mismatch(option, value, mark);
+          return mismatch(option, value, mark);
+        check_text(option, value, mark);
     }
+  }
+
+  void check_text(const Option& option, const Node& value, Mark mark) {
+    if (option.fault_of == nullptr) return;
+    std::string fault = option.fault_of(value.text);
+    if (fault.empty()) return;
+    report(value.mark.line != 0 ? value.mark : mark,
+           fmt::format("Key \"{}\" in {}: {}", option.name, what_, fault));
   }
 
   static bool is_texts(const Node& value) {

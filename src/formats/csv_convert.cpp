@@ -51,8 +51,12 @@ struct CsvConverter::Target {
 CsvConverter::CsvConverter(const CsvDialect& dialect, const CsvFields& splitter)
     : splitter_(splitter),
       nulls_(dialect.nulls),
-      only_empty_is_null_(dialect.nulls.size() == 1 && dialect.nulls[0].empty()),
-      decimal_comma_(dialect.decimal_comma) {}
+      only_empty_is_null_(dialect.nulls.size() == 1 && dialect.nulls[0].empty() &&
+                          !dialect.quoted_nulls),
+      quoted_nulls_(dialect.quoted_nulls),
+      decimal_comma_(dialect.decimal_comma),
+      date_formats_(dialect.date_formats),
+      timestamp_formats_(dialect.timestamp_formats) {}
 
 std::string_view CsvConverter::text(const char* base, const CsvField& field, Arena& arena) const {
   const std::string_view bytes(base + field.begin, field.length());
@@ -147,6 +151,22 @@ std::string_view CsvConverter::with_point(std::string_view text) {
   return number_;
 }
 
+void CsvConverter::convert_times(const Target& target, TypeId type) {
+  if (type == TypeId::date) {
+    if (date_formats_.empty()) return run<std::int32_t>(target, parse_date);
+    return run<std::int32_t>(target, [this](std::string_view text, std::int32_t& out) {
+      return parse_time_by(std::span<const TimeFormat>(date_formats_), text, out);
+    });
+  }
+  if (!timestamp_formats_.empty()) {
+    return run<std::int64_t>(target, [this](std::string_view text, std::int64_t& out) {
+      return parse_time_by(std::span<const TimeFormat>(timestamp_formats_), text, out);
+    });
+  }
+  return run<std::int64_t>(target,
+                           type == TypeId::timestamp ? parse_timestamp : parse_timestamptz);
+}
+
 void CsvConverter::convert(const Block& block, std::size_t field, const Field& type,
                            std::uint32_t column_number, Column& column, std::size_t first_row,
                            Arena& arena, std::vector<CsvBadValue>& bad) {
@@ -172,10 +192,10 @@ void CsvConverter::convert(const Block& block, std::size_t field, const Field& t
         case PhysicalType::int64: return convert_decimal<std::int64_t>(target, type.type);
         default: return convert_decimal<Int128>(target, type.type);
       }
-    case TypeId::date: return run<std::int32_t>(target, parse_date);
+    case TypeId::date:
+    case TypeId::timestamp:
+    case TypeId::timestamptz: return convert_times(target, type.type.id);
     case TypeId::time: return run<std::int64_t>(target, parse_time);
-    case TypeId::timestamp: return run<std::int64_t>(target, parse_timestamp);
-    case TypeId::timestamptz: return run<std::int64_t>(target, parse_timestamptz);
     case TypeId::uuid: return run<Int128>(target, parse_uuid);
     case TypeId::varchar: return convert_varchar(target);
     case TypeId::json: return run<StringRef>(target, parse_json);

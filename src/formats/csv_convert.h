@@ -57,11 +57,13 @@ class CsvConverter {
   void convert_decimal(const Target& target, Type type);
   template <class T>
   void convert_float(const Target& target);
+  void convert_times(const Target& target, TypeId type);
   void convert_varchar(const Target& target);
   std::string_view with_point(std::string_view text);
   bool is_null(const char* base, const CsvField& field) const {
     if (only_empty_is_null_) return field.marks == 0 || field.absent();
-    if (field.quoted() || field.absent()) return field.absent();
+    if (field.absent()) return true;
+    if (field.quoted() && !quoted_nulls_) return false;
     const std::string_view text(base + field.begin, field.length());
     return std::find(nulls_.begin(), nulls_.end(), text) != nulls_.end();
   }
@@ -69,7 +71,10 @@ class CsvConverter {
   const CsvFields& splitter_;
   std::vector<std::string> nulls_;
   bool only_empty_is_null_;
+  bool quoted_nulls_;
   bool decimal_comma_;
+  std::vector<TimeFormat> date_formats_;
+  std::vector<TimeFormat> timestamp_formats_;
   std::string number_;  // a number with a comma, rewritten with a point
 };
 

@@ -9,6 +9,8 @@
 
 #include <tranche/base/result.h>
 
+#include "core/time_format.h"
+
 namespace tranche {
 
 struct CsvDialect {
@@ -20,10 +22,14 @@ struct CsvDialect {
   std::uint64_t skip_lines = 0;        // at the beginning of a file, before the header
   bool trim = false;                   // blanks and tabs around fields and quotes don't count
   std::vector<std::string> nulls{""};  // spellings of null, when not quoted
+  bool quoted_nulls = false;           // also when quoted
   bool decimal_comma = false;          // decimals and floats are written 12,5
+  std::vector<TimeFormat> date_formats;       // tried in this order; none: ISO 8601
+  std::vector<TimeFormat> timestamp_formats;  // of timestamptz too
   bool undeclared_ignored = false;     // the header may have columns that nobody declared
   bool extra_columns_ignored = false;  // a record may have more columns than the header
   bool missing_columns_null = false;   // fewer columns than expected are null
+  bool empty_refused = false;          // a file without a record is an error
   std::uint64_t max_record_bytes = std::uint64_t{1} << 20;  // a longer record is a reject
 };
 

@@ -41,6 +41,7 @@ struct CsvReader::State final : RecordReader {
   std::string describe_fault(const CsvRecord& record) const;
   std::string describe_count(std::size_t found) const;
   std::string describe_bad(const CsvBadValue& bad, const CsvField& field) const;
+  std::string describe_formats(Type type) const;
   std::string column_name(std::uint32_t column) const;
 
   CsvDialect dialect;
@@ -235,9 +236,25 @@ std::string CsvReader::State::describe_bad(const CsvBadValue& value, const CsvFi
                        excerpt(shown));
   }
   const std::string text = splitter.text(records.window().get(), field);
-  return fmt::format(
-      "{}: {}.", column_name(value.column),
-      describe_parse(value.status, columns->schema->fields[value.column].type, text));
+  const Type type = columns->schema->fields[value.column].type;
+  std::string what = fmt::format("{}: {}", column_name(value.column),
+                                 describe_parse(value.status, type, text));
+  if (value.status == ParseStatus::malformed) what += describe_formats(type);
+  what += '.';
+  if (columns->guessed) what += guessed_hint;
+  return what;
+}
+
+std::string CsvReader::State::describe_formats(Type type) const {
+  const bool is_date = type.id == TypeId::date;
+  const bool is_timestamp = type.id == TypeId::timestamp || type.id == TypeId::timestamptz;
+  if (!is_date && !is_timestamp) return {};
+  const auto& formats = is_date ? dialect.date_formats : dialect.timestamp_formats;
+  if (formats.empty()) return {};
+  std::vector<std::string> quoted;
+  for (const TimeFormat& format : formats) quoted.push_back(fmt::format("\"{}\"", format.text()));
+  return fmt::format(" by {} {}", is_date ? "date_format" : "timestamp_format",
+                     join(quoted, " or "));
 }
 
 }  // namespace tranche

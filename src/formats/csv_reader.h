@@ -25,6 +25,7 @@ struct CsvColumns {
   std::vector<std::uint32_t> field_of_column;  // absent: the file has no such column, it is null
   std::uint32_t fields = 0;                    // that a record of the file has
   bool empty_line_is_record = false;           // the only column of the file may be empty
+  bool guessed = false;                        // the schema, from a sample
 };
 
 class CsvReader final : public Reader {

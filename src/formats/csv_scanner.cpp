@@ -158,6 +158,7 @@ CsvScanner::Step CsvScanner::skip_quoted(Cursor& cursor) const {
       if (behind >= cursor.limit) return at_limit(cursor, true);
       cursor.at = *behind == quote_ || *behind == escape_ ? behind + 1 : behind;
     } else if (c == quote_) {
+      if (behind == cursor.end && !cursor.final) return Step::more;  // the next may double it
       if (behind == cursor.end || escape_ != quote_ || *behind != quote_) {
         return close_quote(cursor);
       }

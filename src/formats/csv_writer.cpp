@@ -31,13 +31,14 @@ char* copy(char* out, std::string_view bytes) {
 
 // What a row needs of each column, looked up once a page.
 struct CsvWriter::PageColumn {
-  enum class Kind : std::uint8_t { int32, int64, decimal64, timestamp, typed, checked, text, made };
+  enum class Kind : std::uint8_t { int32, int64, decimal64, timestamp, typed, checked, text, made, formatted };
   const char* values;
   const std::uint64_t* validity;
   std::size_t stride;
   Type type;
   Kind kind;
-  std::string made = {};  // the text of Kind::made, of the row in work
+  const TimeFormat* format = nullptr;  // of Kind::formatted
+  std::string made = {};               // the text of Kind::made, of the row in work
 
   bool is_valid(std::size_t row) const {
     return validity == nullptr || ((validity[row >> 6] >> (row & 63)) & 1) != 0;
@@ -78,6 +79,8 @@ CsvWriter::PageColumn CsvWriter::look_up(const Column& column) const {
     kind = Kind::text;
   } else if (type.id == TypeId::blob || is_nested(type)) {
     kind = Kind::made;
+  } else if (output_.time_formats.of(type) != nullptr) {
+    kind = Kind::formatted;
   } else if (check_typed_) {
     kind = Kind::checked;
   } else if (type.id == TypeId::integer) {
@@ -89,7 +92,8 @@ CsvWriter::PageColumn CsvWriter::look_up(const Column& column) const {
   } else if (type.id == TypeId::decimal && physical_type(type) == PhysicalType::int64) {
     kind = Kind::decimal64;
   }
-  return {column.bytes(), column.validity(), column.stride(), type, kind};
+  return {column.bytes(), column.validity(), column.stride(),
+          type,           kind,              output_.time_formats.of(type)};
 }
 
 // Room for `bytes` behind `out`; returns where `out` is by then.
@@ -113,6 +117,8 @@ std::size_t CsvWriter::room_for(const PageColumn& column, std::size_t row) const
     case PageColumn::Kind::text:
       return around + 2 * column.value<StringRef>(row).length + search_padding_bytes;
     case PageColumn::Kind::made: return around + 2 * column.made.size() + search_padding_bytes;
+    case PageColumn::Kind::formatted:
+      return around + 2 * TimeFormat::written_bytes_max + search_padding_bytes;
     default: return around + 2 * value_text_bytes_max + search_padding_bytes;
   }
 }
@@ -183,6 +189,11 @@ char* CsvWriter::write_other(char* out, const PageColumn& column, std::size_t ro
   if (column.kind == PageColumn::Kind::made) return write_text(out, column.made, false);
   const char* const value = column.values + row * column.stride;
   if (column.kind == PageColumn::Kind::typed) return write_value_text(out, column.type, value);
+  if (column.kind == PageColumn::Kind::formatted) {
+    char text[TimeFormat::written_bytes_max];
+    const char* const end = write_time_by(*column.format, text, column.type, value);
+    return write_text(out, {text, static_cast<std::size_t>(end - text)}, false);
+  }
   char text[value_text_bytes_max];
   const char* const end = write_value_text(text, column.type, value);
   return write_text(out, {text, static_cast<std::size_t>(end - text)}, true);

@@ -13,6 +13,7 @@
 
 #include <tranche/core/page.h>
 
+#include "core/time_format.h"
 #include "formats/byte_search.h"
 
 namespace tranche {
@@ -22,6 +23,7 @@ struct CsvOutput {
   char quote = '"';
   std::string null;  // how a null is written
   bool header = true;
+  TimeFormats time_formats;
 };
 
 class CsvWriter {

@@ -10,6 +10,7 @@
 #include "base/text.h"
 #include "formats/json_text.h"
 #include "formats/jsonl_convert.h"
+#include "formats/record_reader.h"
 
 namespace tranche {
 namespace {
@@ -368,8 +369,9 @@ bool JsonlRow::Walk::convert(const Slot& slot, const JsonlToken& token, Column& 
   const JsonlStatus status =
       convert_json(slot.type, token, column.bytes() + row * column.stride(), *arena_);
   if (status == JsonlStatus::ok) [[likely]] return true;
-  return refuse(fmt::format("Column \"{}\": {}.", excerpt(slot.path),
-                            describe_json(status, slot.type, token)));
+  return refuse(fmt::format("Column \"{}\": {}.{}", excerpt(slot.path),
+                            describe_json(status, slot.type, token),
+                            rules_.guessed ? guessed_hint : ""));
 }
 
 // Something is wrong with the text; what and where, a second look tells.
@@ -397,7 +399,9 @@ bool JsonlRow::Walk::refuse_key(const Members& members, std::string_view name) {
   std::sort(names.begin(), names.end());
   std::string text = fmt::format("The key \"{}\" is no column", excerpt(name));
   if (const auto near = nearest(name, names)) text += fmt::format(" (\"{}\"?)", *near);
-  return refuse(text + "; to skip such keys, say `unknown_keys: ignore`.");
+  text += "; to skip such keys, say `unknown_keys: ignore`.";
+  if (rules_.guessed) text += " The columns were guessed from a sample; `columns:` declares them.";
+  return refuse(std::move(text));
 }
 
 JsonlRow::JsonlRow(SchemaPtr schema, JsonRules rules)

@@ -19,6 +19,7 @@ namespace tranche {
 
 struct JsonRules {
   bool unknown_keys_ignored = false;  // a record may have keys that are no columns
+  bool guessed = false;               // the schema, from a sample
   bool is_any_value = false;          // a record is not an object but a value of the only column
 };
 

@@ -190,6 +190,12 @@ bool JsonlWriter::add_json(std::string_view text) {
 }
 
 void JsonlWriter::add_scalar(const Column& column, std::size_t row) {
+  if (const TimeFormat* const format = output_.time_formats.of(column.type())) {
+    char text[TimeFormat::written_bytes_max];
+    const char* const value = column.bytes() + row * column.stride();
+    const char* const end = write_time_by(*format, text, column.type(), value);
+    return add_escaped({text, static_cast<std::size_t>(end - text)});
+  }
   const bool quoted = !is_number(column, row);
   grow(value_text_bytes_max + 2);
   char* out = buffer_.data() + length_;

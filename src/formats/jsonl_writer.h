@@ -2,9 +2,9 @@
 //
 // Integers and decimals are numbers with all their digits, floats the shortest numbers that read
 // back; what JSON has no number for are the strings "nan", "inf" and "-inf", since a null would
-// lose it. Dates and times are strings in ISO 8601, blobs strings of hexadecimal digits. Lists are
-// arrays, structs objects, json is written as it is, with a blank for each line end in it. Strings
-// escape what RFC 8259 asks for and nothing else.
+// lose it. Dates and times are strings in ISO 8601 or by the formats, blobs strings of hexadecimal
+// digits. Lists are arrays, structs objects, json is written as it is, with a blank for each line
+// end in it. Strings escape what RFC 8259 asks for and nothing else.
 // Threads: a JsonlWriter belongs to one thread. Lifetime: owns the bytes until they are taken.
 #pragma once
 
@@ -15,10 +15,13 @@
 
 #include <tranche/core/page.h>
 
+#include "core/time_format.h"
+
 namespace tranche {
 
 struct JsonlOutput {
   bool omit_nulls = false;  // no key for a null, of columns and of members; else it is null
+  TimeFormats time_formats;
 };
 
 class JsonlWriter {

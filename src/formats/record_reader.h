@@ -18,6 +18,11 @@
 
 namespace tranche {
 
+// Said with a value that does not fit a column whose type nobody declared.
+inline constexpr char guessed_hint[] =
+    " The type was guessed from a sample; if it is wrong, declare the column in `columns:`, for "
+    "example as varchar.";
+
 class RecordReader : public Reader {
  public:
   Result<std::unique_ptr<Page>> next(std::vector<Reject>& rejects) final;

@@ -214,6 +214,21 @@ TEST_F(CsvSink, ExaminesItsTargetWithoutWriting) {
   EXPECT_FALSE(make_csv_sink("data.csv.gz", folder_, CsvOutput()));
 }
 
+TEST_F(CsvSink, AFormatWithAZoneIsForColumnsThatHaveOne) {
+  CsvOutput output;
+  output.time_formats.timestamp =
+      TimeFormat::compile("%F %T%z", TimeFormat::Use::write_timestamp).value();
+  const auto sink = make_csv_sink("out/data.csv", folder_, output).value();
+  Schema schema;
+  schema.fields.push_back({"at", Type{TypeId::timestamptz}, false});
+  EXPECT_TRUE(sink->examine(std::make_shared<const Schema>(schema)));
+  schema.fields.push_back({"local", Type{TypeId::timestamp}, false});
+  const auto examined = sink->examine(std::make_shared<const Schema>(schema));
+  ASSERT_FALSE(examined);
+  EXPECT_NE(examined.error().message.find("column \"local\" is a timestamp, which has none"),
+            std::string::npos);
+}
+
 // The variable is read once a process, so the test runs in a fresh one.
 TEST_F(CsvSink, ALineLostOnTheWayIsNotAcknowledged) {
   testing::FLAGS_gtest_death_test_style = "threadsafe";

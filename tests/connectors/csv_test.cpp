@@ -173,6 +173,94 @@ TEST_F(CsvConnector, GuessesWhatIsNotDeclared) {
   EXPECT_EQ(cut(*bare, {}).at(0).records, 2U);
 }
 
+TEST_F(CsvConnector, GuessesFromTheWholeFileAndSaysThatItIsAGuess) {
+  // A text of its own stands in the tail of the first file, and in the last of many files.
+  std::string text = "a,b\n";
+  for (int i = 0; i < 200000; ++i) text += fmt::format("{},{}\n", i, i);
+  put("0.csv", text + "x,1\n");
+  for (int i = 1; i < 40; ++i) put(fmt::format("{:02}.csv", i), "a,b\n1,2\n");
+  put("99.csv", "a,b\n1,y\n");
+  const auto source = open({{"csv", Node::scalar("*.csv")}});
+  EXPECT_EQ(to_string(*source->schema().value()), "a varchar, b varchar");
+  ASSERT_EQ(source->notes().size(), 1U);
+  EXPECT_NE(source->notes()[0].find("guessed from a sample"), std::string::npos);
+  const auto declared = open({{"csv", Node::scalar("0.csv")},
+                              {"columns", columns_of({{"a", "varchar"}, {"b", "bigint"}})}});
+  EXPECT_TRUE(declared->notes().empty());
+}
+
+TEST_F(CsvConnector, RejectsWhatDoesNotFitAGuess) {
+  std::string text = "n\n";
+  for (int i = 0; i < 20000; ++i) text += fmt::format("{}\n", i);
+  const std::size_t hidden = text.size();
+  text += "hidden\n";
+  for (int i = 0; i < 200000; ++i) text += "7\n";
+  put("a.csv", text);
+  const auto source = open({{"csv", Node::scalar("a.csv")}});
+  ASSERT_EQ(to_string(*source->schema().value()), "n bigint");
+  const auto lines = read(*source, cut(*source, {}));
+  EXPECT_EQ(lines.at(20000), fmt::format("a.csv:20002@{} reject hidden", hidden));
+}
+
+TEST_F(CsvConnector, ReadsDatesByTheFormatsOfTheJob) {
+  put("a.csv", "day;at\n31.01.2026;31.01.2026 12:30\n01.02.2026;\n");
+  const Options options{{"csv", Node::scalar("a.csv")}, {"delimiter", Node::scalar(";")},
+                        {"date_format", Node::scalar("%d.%m.%Y")},
+                        {"timestamp_format", Node::list({Node::scalar("%F %T"),
+                                                         Node::scalar("%d.%m.%Y %H:%M")})}};
+  const auto source = open(options);
+  EXPECT_EQ(to_string(*source->schema().value()), "day date, at timestamp");
+  EXPECT_EQ(read(*source, cut(*source, {})),
+            (std::vector<std::string>{"a.csv:2@7 2026-01-31|2026-01-31T12:30:00|",
+                                      "a.csv:3@35 2026-02-01||"}));
+}
+
+TEST_F(CsvConnector, AFormatWithAZoneNeedsAColumnThatHasOne) {
+  put("a.csv", "at\n2026-01-31 12:30 +02\n");
+  Options options{{"csv", Node::scalar("a.csv")},
+                  {"timestamp_format", Node::scalar("%F %H:%M %z")},
+                  {"columns", columns_of({{"at", "timestamp"}})}};
+  EXPECT_EQ(error_of(options), "timestamp_format \"%F %H:%M %z\" has a zone (%z), but column "
+                               "\"at\" is a timestamp, which has none; make it a timestamptz.");
+  options[2].second = columns_of({{"at", "timestamptz"}});
+  const auto source = open(options);
+  EXPECT_EQ(read(*source, cut(*source, {})),
+            (std::vector<std::string>{"a.csv:2@3 2026-01-31T10:30:00Z|"}));
+}
+
+TEST_F(CsvConnector, SaysWhereAFormatIsWrong) {
+  Node node = Node::map();
+  node.set("csv", Node::scalar("a.csv"));
+  node.set("date_format",
+           Node::list({Node::scalar("%F", {3, 20}), Node::scalar("%d.%q.%Y", {3, 26})}));
+  Problems problems;
+  check_options(node, connector_.read_options, "csv", problems);
+  ASSERT_EQ(problems.size(), 1U);
+  EXPECT_EQ(problems[0].mark.column, 26);
+  EXPECT_TRUE(problems[0].message.starts_with(
+      "Key \"date_format\" in csv: The format \"%d.%q.%Y\" has \"%q\" at character 4"))
+      << problems[0].message;
+}
+
+TEST_F(CsvConnector, RefusesAFileWithoutRecordsWhenTold) {
+  put("full.csv", "n\n1\n");
+  put("header.csv", "n\n\n\n");
+  const auto columns = columns_of({{"n", "integer"}, {"m", "integer"}});
+  const auto error = [&](const char* pattern, const char* empty) {
+    return error_of({{"csv", Node::scalar(pattern)}, {"columns", columns},
+                     {"missing_columns", Node::scalar("null")}, {"comment", Node::scalar("#")},
+                     {"empty", Node::scalar(empty)}});
+  };
+  EXPECT_EQ(error("*.csv", "ok"), "no error");
+  EXPECT_EQ(error("full.csv", "fail"), "no error");
+  put("comment.csv", "n\n#1\n");
+  EXPECT_EQ(error("comment.csv", "fail"),
+            "comment.csv has no records, and `empty: fail` is set.");
+  put("nothing.csv", "");
+  EXPECT_EQ(error("nothing.csv", "fail"),
+            "nothing.csv has no records, and `empty: fail` is set.");
+}
+
 TEST_F(CsvConnector, SaysWhatIsWrongWithAHeader) {
   put("a.csv", "id,name\n1,x\n");
   put("b.csv", "id,nam\n1,x\n");

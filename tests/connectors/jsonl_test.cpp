@@ -249,5 +249,26 @@ TEST_F(JsonlConnector, WritesAFileThatGetsItsNameAtTheSeal) {
                                             {"mode", Node::scalar("append")}}), folder_));
 }
 
+TEST_F(JsonlConnector, SaysThatColumnsWereGuessed) {
+  std::string text;
+  for (int i = 0; i < 20000; ++i) text += "{\"n\":1}\n";
+  put("a.jsonl", text + "{\"n\":\"x\"}\n{\"m\":1}\n" + text + text);
+  const auto source = open({{"jsonl", Node::scalar("a.jsonl")}});
+  ASSERT_EQ(to_string(*source->schema().value()), "n bigint");
+  ASSERT_EQ(source->notes().size(), 1U);
+  EXPECT_NE(source->notes()[0].find("guessed from a sample"), std::string::npos);
+  std::vector<Reject> rejects;
+  for (const Slice& slice : cut(*source, {})) {
+    auto reader = source->open(slice, worker_).value();
+    while (reader->next(rejects).value() != nullptr) continue;
+  }
+  ASSERT_EQ(rejects.size(), 2U);
+  EXPECT_TRUE(rejects[0].error.ends_with("The type was guessed from a sample; if it is wrong, "
+                                         "declare the column in `columns:`, for example as "
+                                         "varchar.")) << rejects[0].error;
+  EXPECT_TRUE(rejects[1].error.ends_with("The columns were guessed from a sample; `columns:` "
+                                         "declares them.")) << rejects[1].error;
+}
+
 }  // namespace
 }  // namespace tranche

@@ -29,6 +29,7 @@ class CsvFile : public TemporaryFolder {
     auto columns = std::make_shared<CsvColumns>();
     columns->schema = std::make_shared<const Schema>(schema);
     columns->fields = static_cast<std::uint32_t>(schema.fields.size());
+    columns->guessed = guessed_;
     for (std::uint32_t i = 0; i < columns->fields; ++i) columns->field_of_column.push_back(i);
     Slice slice;
     slice.end = text.size();
@@ -68,6 +69,7 @@ class CsvFile : public TemporaryFolder {
   }
 
   CsvDialect dialect_;
+  bool guessed_ = false;
   std::vector<std::string> rows_;
   std::vector<Reject> rejects_;
   std::vector<std::unique_ptr<Page>> pages_;
@@ -178,6 +180,62 @@ TEST_F(CsvFile, AnEmptyStringIsNotNullAndOtherSpellingsMayBe) {
   EXPECT_EQ(rows_, (Rows{"<null>|NA", "<null>|"}));
 }
 
+TEST_F(CsvFile, QuotedSpellingsOfNullCountWhenTold) {
+  const Schema schema = schema_of({{"a", "varchar"}, {"b", "integer"}});
+  dialect_.quoted_nulls = true;
+  read("\"\",\"\"\nx,\"7\"\n", schema);
+  EXPECT_EQ(rows_, (Rows{"<null>|<null>", "x|7"}));
+  dialect_.nulls = {"NA"};
+  read("\"NA\",NA\n\"\",1\n", schema);
+  EXPECT_EQ(rows_, (Rows{"<null>|<null>", "|1"}));
+}
+
+std::vector<TimeFormat> formats_of(std::initializer_list<const char*> texts, TimeFormat::Use use) {
+  std::vector<TimeFormat> formats;
+  for (const char* text : texts) formats.push_back(TimeFormat::compile(text, use).value());
+  return formats;
+}
+
+TEST_F(CsvFile, ReadsDatesAndTimestampsByFormats) {
+  dialect_.date_formats = formats_of({"%d.%m.%Y", "%-m/%-d/%y"}, TimeFormat::Use::read_date);
+  dialect_.timestamp_formats =
+      formats_of({"%d.%m.%Y %H:%M%z", "%d.%m.%Y %H:%M"}, TimeFormat::Use::read_timestamp);
+  const Schema schema = schema_of({{"d", "date"}, {"t", "timestamptz"}});
+  read("31.01.2026,31.01.2026 12:30\n1/2/26,01.02.2026 12:30+02\n2026-01-31,\n30.02.2026,\n"
+       ",2026-01-31 12:30:00\n",
+       schema);
+  EXPECT_EQ(rows_, (Rows{"2026-01-31|2026-01-31T12:30:00Z", "2026-01-02|2026-02-01T10:30:00Z"}));
+  ASSERT_EQ(rejects_.size(), 3U);
+  EXPECT_EQ(rejects_[0].error, "Column 1 \"d\": \"2026-01-31\" is not a date by date_format "
+                               "\"%d.%m.%Y\" or \"%-m/%-d/%y\".");
+  EXPECT_EQ(rejects_[2].error,
+            "Column 2 \"t\": \"2026-01-31 12:30:00\" is not a timestamptz by timestamp_format "
+            "\"%d.%m.%Y %H:%M%z\" or \"%d.%m.%Y %H:%M\".");
+}
+
+TEST_F(CsvFile, WritesDatesAndTimestampsByFormatsAndQuotesThemWhereNeeded) {
+  read("2026-01-31,2026-01-31 12:30:05,2026-01-31 12:30:05Z\n,,\n",
+       schema_of({{"d", "date"}, {"t", "timestamp"}, {"z", "timestamptz"}}));
+  CsvOutput output;
+  output.header = false;
+  output.time_formats.date = TimeFormat::compile("%d.%m.%Y", TimeFormat::Use::write_date).value();
+  EXPECT_EQ(written(output), "31.01.2026,2026-01-31T12:30:05,2026-01-31T12:30:05Z\n,,\n");
+  output.time_formats.date =
+      TimeFormat::compile("%b %-d, %Y", TimeFormat::Use::write_date).value();
+  output.time_formats.timestamp =
+      TimeFormat::compile("\"%T\"", TimeFormat::Use::write_timestamp).value();
+  EXPECT_EQ(written(output), "\"Jan 31, 2026\",\"\"\"12:30:05\"\"\",\"\"\"12:30:05\"\"\"\n,,\n");
+}
+
+TEST_F(CsvFile, SaysThatATypeWasGuessed) {
+  guessed_ = true;
+  read("1\nx\n", schema_of({{"n", "bigint"}}));
+  ASSERT_EQ(rejects_.size(), 1U);
+  EXPECT_EQ(rejects_[0].error,
+            "Column 1 \"n\": \"x\" is not a bigint. The type was guessed from a sample; if it is "
+            "wrong, declare the column in `columns:`, for example as varchar.");
+}
+
 TEST_F(CsvFile, DecimalCommasArePointsElsewhere) {
   dialect_.delimiter = ";";
   dialect_.decimal_comma = true;
@@ -245,6 +303,25 @@ TEST(CsvGuess, KeepsWhatANumberWouldDamageAsText) {
   EXPECT_EQ(guess({"nan"}), "varchar");
   EXPECT_EQ(guess({}), "varchar");
   EXPECT_EQ(guess({"12345678901234567890123", "1.5"}), "varchar");
+}
+
+TEST(CsvGuess, KnowsZonesAndTheFormatsThatAreGiven) {
+  const auto dates = formats_of({"%d.%m.%Y", "%Y%m%d"}, TimeFormat::Use::read_date);
+  const auto timestamps = formats_of({"%d.%m.%Y %H:%M"}, TimeFormat::Use::read_timestamp);
+  const auto zoned = formats_of({"%F %H:%M %z"}, TimeFormat::Use::read_timestamp);
+  const auto guess = [](TypeGuess column, std::initializer_list<const char*> texts) {
+    for (const char* text : texts) column.add(text, false);
+    return to_string(column.type());
+  };
+  EXPECT_EQ(guess({}, {"2024-01-01 10:00:00Z", "2024-01-01T10:00:00+02:00"}), "timestamptz");
+  EXPECT_EQ(guess({}, {"2024-01-01 10:00:00Z", "2024-01-01T10:00:00"}), "varchar");
+  EXPECT_EQ(guess({dates, {}}, {"31.01.2024", "20240131"}), "date");
+  EXPECT_EQ(guess({dates, {}}, {"20240131"}), "date");  // a number else
+  EXPECT_EQ(guess({dates, {}}, {"20240131", "20241331"}), "bigint");
+  EXPECT_EQ(guess({dates, {}}, {"2024-01-31"}), "varchar");
+  EXPECT_EQ(guess({dates, timestamps}, {"31.01.2024 10:00"}), "timestamp");
+  EXPECT_EQ(guess({{}, zoned}, {"2024-01-31 10:00 +01"}), "timestamptz");
+  EXPECT_EQ(guess({{}, zoned}, {"2024-01-31 10:00:00"}), "varchar");
 }
 
 TEST(CsvDialect, RefusesCharactersThatContradictEachOther) {

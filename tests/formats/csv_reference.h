@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "formats/csv_dialect.h"
+#include "formats/record_scan.h"
 
 namespace tranche {
 
@@ -19,7 +20,9 @@ struct ReferenceRecord {
   std::size_t end = 0;   // without the line end
   std::size_t next = 0;
   std::size_t line = 1;
-  bool broken = false;
+  std::size_t line_behind = 1;  // the line in which the next record may begin
+  RecordFault fault = RecordFault::none;
+  std::size_t fault_at = 0;  // of the quote in question; of too_long: the record's offset
   std::vector<ReferenceField> fields;
 };
 
@@ -28,6 +31,21 @@ class ReferenceCsv {
   ReferenceCsv(std::string text, CsvDialect dialect, bool empty_line_is_record)
       : text_(std::move(text)), dialect_(std::move(dialect)), empty_(empty_line_is_record) {}
 
+  // The records of the slice [begin, end), as if nothing followed it. Its reader can't see more: of
+  // a record that is broken further down than its first line, it says that a quote is not closed.
+  std::vector<ReferenceRecord> records_of(std::size_t begin, std::size_t end,
+                                          std::size_t first_line) const {
+    auto all = ReferenceCsv(text_.substr(begin, end - begin), dialect_, empty_).records();
+    for (auto& record : all) {
+      for (std::size_t* at : {&record.offset, &record.end, &record.next, &record.fault_at}) {
+        *at += begin;
+      }
+      record.line += first_line - 1;
+      record.line_behind += first_line - 1;
+    }
+    return all;
+  }
+
   std::vector<ReferenceRecord> records() const {
     std::vector<ReferenceRecord> all;
     std::size_t at = 0;
@@ -35,21 +53,23 @@ class ReferenceCsv {
     while (at < text_.size()) {
       const bool skipped = (line_end_at(at) > 0 && !empty_) ||
                            (dialect_.comment != 0 && text_[at] == dialect_.comment);
-      ReferenceRecord record;
-      record.offset = at;
-      record.line = line;
       if (skipped) {
         at = behind_line(at);
         ++line;
         continue;
       }
-      if (!parse(record)) {
-        record.broken = true;
+      ReferenceRecord record;
+      record.offset = record.fault_at = at;
+      record.line = line;
+      record.fault = parse(record);
+      if (record.fault != RecordFault::none) {
+        if (record.fault == RecordFault::too_long) record.fault_at = record.offset;
         record.fields.clear();
         record.end = end_of_line(at);
         record.next = behind_line(at);
       }
       line += count_lines(record.offset, record.next);
+      record.line_behind = line;
       at = record.next;
       all.push_back(std::move(record));
     }
@@ -83,38 +103,50 @@ class ReferenceCsv {
   bool delimiter_at(std::size_t at) const {
     return text_.compare(at, dialect_.delimiter.size(), dialect_.delimiter) == 0;
   }
-  bool blank_at(std::size_t at) const {
-    return at < text_.size() && (text_[at] == ' ' || text_[at] == '\t') &&
-           text_[at] != dialect_.delimiter[0];
+  bool is_blank(char c) const { return (c == ' ' || c == '\t') && c != dialect_.delimiter[0]; }
+  bool blank_at(std::size_t at) const { return at < text_.size() && is_blank(text_[at]); }
+  bool ends_at(std::size_t at) const { return at >= text_.size() || line_end_at(at) > 0; }
+  // Whether a record that is still going on at `at` is longer than any may be.
+  bool is_beyond(const ReferenceRecord& record, std::size_t at) const {
+    return at - record.offset > dialect_.max_record_bytes;
   }
 
-  bool parse(ReferenceRecord& record) const {
+  RecordFault parse(ReferenceRecord& record) const {
     std::size_t at = record.offset;
     while (true) {
-      if (!parse_field(record, at)) return false;
-      const bool end = at == text_.size() || line_end_at(at) > 0;
-      if (end) break;
+      const RecordFault fault = parse_field(record, at);
+      if (fault != RecordFault::none) return fault;
+      if (ends_at(at)) break;
       at += dialect_.delimiter.size();
     }
+    record.fault_at = record.offset;
     record.end = at;
     record.next = at + line_end_at(at);
-    return record.end - record.offset <= dialect_.max_record_bytes;
+    return RecordFault::none;
   }
 
   // Leaves `at` on the delimiter, the line end or the end of the text.
-  bool parse_field(ReferenceRecord& record, std::size_t& at) const {
+  RecordFault parse_field(ReferenceRecord& record, std::size_t& at) const {
     ReferenceField field;
     std::size_t start = at;
     while (dialect_.trim && blank_at(start)) ++start;
-    if (dialect_.quote != 0 && start < text_.size() && text_[start] == dialect_.quote) {
+    if (dialect_.quote != 0 && start < text_.size() && text_[start] == dialect_.quote &&
+        !is_beyond(record, start)) {
+      record.fault_at = start;
       field.quoted = true;
       at = start + 1;
-      if (!parse_quoted(field, at)) return false;
+      if (!parse_quoted(record, field, at)) return RecordFault::open_quote;
       while (dialect_.trim && blank_at(at)) ++at;
-      if (at < text_.size() && line_end_at(at) == 0 && !delimiter_at(at)) return false;
+      if (is_beyond(record, at)) return RecordFault::too_long;
+      if (!ends_at(at) && !delimiter_at(at)) return RecordFault::open_quote;
     } else {
-      while (at < text_.size() && line_end_at(at) == 0 && !delimiter_at(at)) {
-        if (dialect_.quote != 0 && text_[at] == dialect_.quote) return false;
+      while (true) {
+        if (is_beyond(record, at)) return RecordFault::too_long;
+        if (ends_at(at) || delimiter_at(at)) break;
+        if (dialect_.quote != 0 && text_[at] == dialect_.quote) {
+          record.fault_at = at;
+          return RecordFault::stray_quote;
+        }
         field.text += text_[at++];
       }
       while (dialect_.trim && !field.text.empty() && is_blank(field.text.front())) {
@@ -125,13 +157,11 @@ class ReferenceCsv {
       }
     }
     record.fields.push_back(std::move(field));
-    return true;
+    return RecordFault::none;
   }
 
-  bool is_blank(char c) const { return (c == ' ' || c == '\t') && c != dialect_.delimiter[0]; }
-
-  bool parse_quoted(ReferenceField& field, std::size_t& at) const {
-    while (at < text_.size()) {
+  bool parse_quoted(const ReferenceRecord& record, ReferenceField& field, std::size_t& at) const {
+    while (at < text_.size() && !is_beyond(record, at)) {
       const char c = text_[at];
       const char following = at + 1 < text_.size() ? text_[at + 1] : '\0';
       const bool escapes = c == dialect_.escape && at + 1 < text_.size() &&

@@ -441,5 +441,25 @@ TEST(JsonlTypes, AreGuessedSoThatNothingIsLost) {
   EXPECT_EQ(guess_of({"[1]", "x"}), "");
 }
 
+TEST(JsonlTimes, AreWrittenByFormatsWhereThereAreSome) {
+  auto schema = std::make_shared<Schema>();
+  schema->fields = {{"day", Type{TypeId::date}, false}, {"at", Type{TypeId::timestamptz}, false}};
+  Page page(schema);
+  page.column(0).values<std::int32_t>()[0] = 20484;
+  page.column(1).values<std::int64_t>()[0] = 20484LL * 86'400'000'000 + 1'500'000;
+  page.set_rows(1);
+  TimeFormats formats;
+  formats.date = TimeFormat::compile("\"%-d\"\t%B", TimeFormat::Use::write_date).value();
+  JsonlWriter some(schema, formats);
+  ASSERT_TRUE(some.add(page));
+  EXPECT_EQ(some.take(),
+            "{\"day\":\"\\\"31\\\"\\tJanuary\",\"at\":\"2026-01-31T00:00:01.500Z\"}\n");
+  formats.timestamp = TimeFormat::compile("%T.%g %z", TimeFormat::Use::write_timestamp).value();
+  JsonlWriter both(schema, formats);
+  ASSERT_TRUE(both.add(page));
+  EXPECT_EQ(both.take(),
+            "{\"day\":\"\\\"31\\\"\\tJanuary\",\"at\":\"00:00:01.500 +00:00\"}\n");
+}
+
 }  // namespace
 }  // namespace tranche

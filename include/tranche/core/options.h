@@ -74,6 +74,8 @@ struct Option {
   std::vector<Option> children = {};     // of map
   bool required = false;
   std::string example = {};
+  // Of text and texts: a sentence on what is wrong with a value; empty: nothing.
+  std::string (*fault_of)(std::string_view value) = nullptr;
 };
 using OptionTable = std::vector<Option>;
 

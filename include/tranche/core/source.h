@@ -50,6 +50,8 @@ class Source {
   virtual Result<std::optional<std::uint64_t>> digest(const Slice& slice) const = 0;
   // The division that suits this source when the job names none: chunk_bytes, and rows or bytes.
   virtual Division default_division() const = 0;
+  // What a person should know of how it will be read, in sentences; after schema().
+  virtual std::vector<std::string> notes() const { return {}; }
   // True when workers need their embedded database to read.
   virtual bool uses_database() const { return false; }
 };

@@ -1,0 +1,36 @@
+// A CSV file with a dialect, columns and windows, all of it from the bytes of a fuzzer: the first
+// bytes choose, the rest is the text.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <tranche/core/schema.h>
+
+#include "formats/csv_dialect.h"
+
+namespace tranche {
+
+struct CsvCase {
+  static constexpr std::size_t head_bytes = 16;
+
+  CsvDialect dialect;
+  Schema schema;
+  bool empty_line_is_record = false;
+  std::size_t window_bytes = 1;
+  std::size_t block_records = 1;
+  std::string text;
+};
+
+// Any bytes make a case; what is missing is 0.
+CsvCase make_csv_case(std::string_view input);
+
+// The instruction sets that the fast path is tried with.
+struct FastPath {
+  const char* name;
+  void (*choose)();
+};
+inline constexpr FastPath fast_paths[] = {{"default", [] {}}};
+
+}  // namespace tranche
