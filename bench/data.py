@@ -4,7 +4,6 @@ import csv
 import datetime
 import decimal
 import hashlib
-import json
 import pathlib
 import subprocess
 import sys
@@ -37,7 +36,7 @@ class Data:
             for older in self.folder.glob(f"{self.records}-*-{name}"):
                 older.unlink()
             print(f"bench: making {path.name}", file=sys.stderr, flush=True)
-            unfinished = path.with_name(path.name + ".tmp")
+            unfinished = path.with_name("unfinished-" + path.name)  # its suffix says the format
             make(unfinished)
             unfinished.rename(path)
         return path
@@ -56,7 +55,7 @@ class Data:
         return self._make("truth.csv", lambda path: self._generate("/dev/null", "--broken", path))
 
     def jsonl(self):
-        return self._make("sales.jsonl", lambda path: write_jsonl(self.clean(), path))
+        return self._make("sales.jsonl", self._generate)
 
     def totals(self):
         """What the workload "CSV to CSV" must give, by Python's decimals."""

@@ -136,6 +136,8 @@ ScanStep JsonArrayScanner::next(const char* p, const char* end, bool final, Reco
   is_rest_ = false;
   const char* q = skip_blanks(p, end);
   if (q == end) return final ? ScanStep::end : rest(p, p, end, final, span);
+  // A record too near to the limit of the window could not see that only this follows.
+  if (!is_first_ && *q == ']' && final && skip_blanks(q + 1, end) == end) return ScanStep::end;
   if (*q != (is_first_ ? '[' : ',')) return rest(p, q, end, final, span);
   q = skip_blanks(q + 1, end);
   if (q == end && !final) return rest(p, p, end, final, span);
@@ -158,13 +160,15 @@ ScanStep JsonArrayScanner::element(const char* p, const char* begin, const char*
   const bool can_grow = !final && static_cast<std::size_t>(end - p) < window_bytes_min();
   JsonElementEnd brackets;
   const char* found = brackets.feed(begin, end);
+  if (found == nullptr && final && brackets.is_complete()) found = end;
   if (found == nullptr && !brackets.is_lost() && left <= limit_bytes_ && can_grow)
     return ScanStep::more;
   if (found == nullptr || static_cast<std::size_t>(found - begin) > limit_bytes_) {
     const auto by_line = JsonLineSearch(indent_, opening_).feed(begin, end);
     if (by_line && (found == nullptr || begin + *by_line < found)) found = begin + *by_line;
   }
-  const bool closes = found != nullptr && *found == ']' && skip_blanks(found + 1, end) == end;
+  const bool closes =
+      found != nullptr && found != end && *found == ']' && skip_blanks(found + 1, end) == end;
   if ((found == nullptr || closes) && can_grow) return ScanStep::more;
   is_first_ = false;
   span.begin = begin;

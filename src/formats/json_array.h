@@ -7,8 +7,8 @@
 // the next comma behind which a line begins as its own did: with the same blanks (none, if it does
 // not begin its line) and the same byte; if there is none, the rest of the file. One that is only
 // too long ends where its brackets do, if that comes first. What follows the closing bracket of the
-// array is one broken record. The record before the closing bracket ends with the file, so that
-// whoever reads it sees whether the bracket is there.
+// array is one broken record. The range of the record before the closing bracket goes to the end of
+// the file, unless it is too long, so that whoever reads it sees whether the bracket is there.
 //
 // Threads: a scanner and a cursor belong to one thread. Lifetime and errors: those of
 // record_cursor.h.
@@ -31,6 +31,8 @@ class JsonElementEnd {
   // The end, once it is in the piece: the byte behind the element. nullptr: it is not.
   const char* feed(const char* begin, const char* end);
   bool is_lost() const { return lost_; }  // it can't be told
+  // Whether the element may end where the last piece does.
+  bool is_complete() const { return !lost_ && !in_string_ && depth_ == 0; }
 
  private:
   const char* walk_string(const char* p, const char* end);

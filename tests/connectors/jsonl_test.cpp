@@ -171,7 +171,7 @@ TEST_F(JsonlConnector, GuessesWhatIsNotDeclaredFromAllOverTheFile) {
   put("b.jsonl", "{\"extra\":true,\"id\":1}\n");
   const auto source = open({{"jsonl", Node::scalar("*.jsonl")}});
   EXPECT_EQ(to_string(*source->schema().value()),
-            "id bigint, price double, day date, tags varchar, extra boolean");
+            "id bigint, price double, day date, tags bigint[], extra boolean");
 }
 
 TEST_F(JsonlConnector, RejectsOrSkipsUnknownKeysAsTold) {

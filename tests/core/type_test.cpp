@@ -16,7 +16,7 @@ std::string problem_of(std::string_view text) {
 }
 
 TEST(Type, ReadsEveryNameThatItWrites) {
-  for (int id = 0; id <= static_cast<int>(TypeId::uuid); ++id) {
+  for (int id = 0; id <= static_cast<int>(TypeId::json); ++id) {
     Type type{static_cast<TypeId>(id), 0, 0};
     if (type.id == TypeId::decimal) type = decimal_type(12, 2);
     const Result<Type> again = parse_type(to_string(type));
@@ -73,6 +73,36 @@ TEST(Type, RefusesDecimalsThatCanNotBe) {
 TEST(Type, RefusesALengthThatItWouldNotKeepTo) {
   EXPECT_EQ(problem_of("varchar(20)"),
             "\"varchar(20)\" is not a type; varchar has no length, write varchar alone.");
+}
+
+TEST(Type, ReadsListsAndStructsInEachOther) {
+  const std::vector<std::pair<std::string, std::string>> types{
+      {"varchar[]", "varchar[]"},
+      {" Decimal(12, 2) [ ] []", "decimal(12,2)[][]"},
+      {"struct(street text, zip int)", "struct(street varchar, zip integer)"},
+      {"ROW(a decimal(4,1), B struct(\"zip code\" varchar[], \"a\"\"b,(\" json))[]",
+       "struct(a decimal(4,1), B struct(\"zip code\" varchar[], \"a\"\"b,(\" json))[]"},
+  };
+  for (const auto& [text, name] : types) {
+    const Result<Type> type = parse_type(text);
+    ASSERT_TRUE(type) << type.error().message;
+    EXPECT_EQ(to_string(*type), name);
+    EXPECT_EQ(parse_type(name).value(), *type);
+  }
+  EXPECT_NE(parse_type("integer[]").value(), parse_type("bigint[]").value());
+  EXPECT_NE(parse_type("struct(a int)").value(), parse_type("struct(b int)").value());
+}
+
+TEST(Type, RefusesNestedTypesThatCanNotBe) {
+  EXPECT_NE(problem_of("intger[]").find("did you mean \"integer\""), std::string::npos);
+  for (const char* text : {"struct", "struct()", "struct(a)", "struct(a int, )", "struct(\"a int)",
+                           "struct(a int, A int)", "struct(a int"})
+    EXPECT_NE(problem_of(text).find("as in struct("), std::string::npos) << problem_of(text);
+  for (const char* text : {"varchar]", "varchar[3]", "[]"})
+    EXPECT_NE(problem_of(text).find("is not a type"), std::string::npos) << problem_of(text);
+  std::string deep = "integer";
+  for (int i = 0; i < 100; ++i) deep += "[]";
+  EXPECT_NE(problem_of(deep).find("deep"), std::string::npos);
 }
 
 TEST(Type, LiesInMemoryAsInDuckDb) {

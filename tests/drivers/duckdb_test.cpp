@@ -80,6 +80,56 @@ TEST_F(DuckTest, GivesPagesThatItReadsBackUnchangedForEveryType) {
   }
 }
 
+// Constants, filtered rows, rows of several pages, lists that share their elements.
+TEST_F(DuckTest, TakesAndGivesNestedValuesUnchanged) {
+  const std::string select =
+      "SELECT i, CASE WHEN i % 7 <> 0 THEN [i, NULL, i + 1][: i % 4] END AS list, "
+      "CASE WHEN i % 5 <> 0 THEN {'a': i, 'b': 'a constant of some length', 'c': [[i], [], NULL]} "
+      "END AS struct, [{'x': 1, 'y': NULL::VARCHAR}] AS same, "
+      "[{'s': 'text ' || i || ' that is long', 'n': [i, 2]}, NULL] AS structs, "
+      "('{\"k\": [' || i || ']}')::JSON AS json, [1, i]::INTEGER[2] AS array_of_two "
+      "FROM range(9000) t(i) WHERE i % 3 <> 0";
+  auto result = duck->query(select);
+  ASSERT_TRUE(result) << result.error().message;
+  const SchemaPtr schema = (*result)->schema().value();
+  EXPECT_EQ(to_string(*schema),
+            "i bigint, list bigint[], struct struct(a bigint, b varchar, c bigint[][]), same "
+            "struct(x integer, y varchar)[], structs struct(s varchar, n bigint[])[], json json, "
+            "array_of_two integer[]");
+  auto page = std::make_shared<Page>(schema);
+  while ((*result)->fetch().value() > 0) ASSERT_TRUE((*result)->append_to(*page));
+  ASSERT_EQ(page->rows(), 6000U);
+  PageFeed feed;
+  feed.schema = schema;
+  feed.open = [page]() -> Result<PageCursor> {
+    return PageCursor([page, row = std::size_t{0}]() mutable -> Result<PageRun> {
+      const std::size_t begin = row;
+      row = std::min(page->rows(), row + 1 + row % 700);
+      return begin == row ? PageRun{} : PageRun{page, begin, row};
+    });
+  };
+  const std::string name = duck->add_feed(std::move(feed)).value();
+  const std::string ours = fmt::format("SELECT * FROM {}()", name);
+  const std::string theirs =
+      fmt::format("SELECT * REPLACE (array_of_two::INTEGER[] AS array_of_two) FROM ({})", select);
+  for (const auto& [left, right] : {std::pair(ours, theirs), std::pair(theirs, ours)}) {
+    const auto rows =
+        duck->query_texts(fmt::format("SELECT count(*) FROM ({} EXCEPT ALL {})", left, right));
+    ASSERT_TRUE(rows) << rows.error().message;
+    EXPECT_EQ((*rows)[0][0], "0");
+  }
+  EXPECT_EQ(duck->query_texts(fmt::format("SELECT count(*), count(struct.a), sum(len(list)) "
+                                          "FROM {}()", name)).value(),
+            duck->query_texts(fmt::format("SELECT count(*), count(struct.a), sum(len(list)) "
+                                          "FROM ({})", select)).value());
+  auto back = duck->query(ours);
+  ASSERT_TRUE(back) << back.error().message;
+  Page again(schema);
+  while ((*back)->fetch().value() > 0) ASSERT_TRUE((*back)->append_to(again));
+  for (std::size_t row = 0; row < again.rows(); ++row)
+    ASSERT_EQ(row_as_json(again, row), row_as_json(*page, row));
+}
+
 TEST_F(DuckTest, SaysWhatKindOfErrorItIs) {
   EXPECT_EQ(error_of("SELEC 1").kind, ErrorKind::config);
   EXPECT_EQ(error_of("SELECT nothing").kind, ErrorKind::config);
@@ -113,7 +163,7 @@ TEST_F(DuckTest, GivesBackTheErrorOfAFeedAsItWas) {
 }
 
 TEST_F(DuckTest, RefusesATypeThatWeDoNotHaveByColumn) {
-  for (const char* value : {"[1]", "{'a': 1}", "INTERVAL 1 DAY", "'101'::bit", "1::uhugeint"}) {
+  for (const char* value : {"[INTERVAL 1 DAY]", "{'a': 1::uhugeint}", "row(1, 2)", "INTERVAL 1 DAY", "'101'::bit", "1::uhugeint"}) {
     const auto result = duck->query(fmt::format("SELECT 1 AS ok, {} AS odd", value));
     ASSERT_TRUE(result) << result.error().message;
     const auto schema = (*result)->schema();

@@ -20,6 +20,9 @@ SchemaPtr all_types() {
   for (const int width : {4, 9, 18, 38})
     schema.fields.push_back(
         {"decimal" + std::to_string(width), decimal_type(static_cast<std::uint8_t>(width), 2)});
+  for (const char* text : {"varchar[]", "struct(a integer, b varchar, c double[])",
+                           "struct(x smallint[][], y json)[]"})
+    schema.fields.push_back({text, parse_type(text).value()});
   return std::make_shared<const Schema>(schema);
 }
 
@@ -27,43 +30,64 @@ SchemaPtr text_column() {
   return std::make_shared<const Schema>(Schema{{{"text", {TypeId::varchar}}}});
 }
 
+void fill_random(Column& column, std::size_t rows, std::mt19937_64& random, unsigned null_in,
+                 Arena& arena) {
+  for (std::size_t row = 0; row < rows; ++row) {
+    if (is_string(column.type())) {
+      std::string text(random() % 20, ' ');
+      for (char& c : text) c = static_cast<char>('a' + random() % 26);
+      column.values<StringRef>()[row] = StringRef::make(arena.copy(text));
+    } else if (column.type().id == TypeId::list) {
+      const std::size_t first = column.elements() + random() % 2;  // gaps are allowed
+      const std::size_t length = random() % 4;
+      column.set_elements(first + length);
+      column.values<ListEntry>()[row] = {first, length};
+    } else {
+      for (std::size_t b = 0; b < column.stride(); ++b)
+        column.bytes()[row * column.stride() + b] = static_cast<char>(random());
+    }
+  }
+  const bool is_list = column.type().id == TypeId::list;
+  for (std::size_t i = 0; i < column.child_count(); ++i)
+    fill_random(column.child(i), is_list ? column.elements() : rows, random, null_in, arena);
+  for (std::size_t row = 0; null_in != 0 && row < rows; ++row)
+    if (random() % null_in == 0) column.set_null(row);
+}
+
 // Random values, strings of every length around the inline limit, about one null in `null_in`.
 std::unique_ptr<Page> random_page(SchemaPtr schema, std::size_t rows, std::mt19937_64& random,
                                   unsigned null_in) {
   auto page = std::make_unique<Page>(std::move(schema), rows);
-  for (std::size_t i = 0; i < page->column_count(); ++i) {
-    Column& column = page->column(i);
-    for (std::size_t row = 0; row < rows; ++row) {
-      if (is_string(column.type())) {
-        std::string text(random() % 20, ' ');
-        for (char& c : text) c = static_cast<char>('a' + random() % 26);
-        column.values<StringRef>()[row] = StringRef::make(page->arena.copy(text));
-      } else {
-        for (std::size_t b = 0; b < column.stride(); ++b)
-          column.bytes()[row * column.stride() + b] = static_cast<char>(random());
-      }
-    }
-    for (std::size_t row = 0; null_in != 0 && row < rows; ++row)
-      if (random() % null_in == 0) column.set_null(row);
-  }
+  for (std::size_t i = 0; i < page->column_count(); ++i)
+    fill_random(page->column(i), rows, random, null_in, page->arena);
   page->set_rows(rows);
   return page;
 }
 
-void expect_equal_row(const Page& a, std::size_t row_a, const Page& b, std::size_t row_b) {
-  for (std::size_t i = 0; i < a.column_count(); ++i) {
-    const Column& left = a.column(i);
-    const Column& right = b.column(i);
-    ASSERT_EQ(left.is_valid(row_a), right.is_valid(row_b)) << "column " << i << " row " << row_a;
-    if (!left.is_valid(row_a)) continue;
-    if (is_string(left.type())) {
-      ASSERT_EQ(left.values<StringRef>()[row_a].view(), right.values<StringRef>()[row_b].view());
-    } else {
-      const std::size_t stride = left.stride();
-      ASSERT_EQ(std::string_view(left.bytes() + row_a * stride, stride),
-                std::string_view(right.bytes() + row_b * stride, stride));
-    }
+void expect_equal(const Column& left, std::size_t row_a, const Column& right, std::size_t row_b) {
+  ASSERT_EQ(left.is_valid(row_a), right.is_valid(row_b))
+      << to_string(left.type()) << " row " << row_a;
+  if (!left.is_valid(row_a)) return;
+  if (is_string(left.type())) {
+    ASSERT_EQ(left.values<StringRef>()[row_a].view(), right.values<StringRef>()[row_b].view());
+  } else if (left.type().id == TypeId::list) {
+    const ListEntry a = left.values<ListEntry>()[row_a];
+    const ListEntry b = right.values<ListEntry>()[row_b];
+    ASSERT_EQ(a.length, b.length);
+    for (std::size_t i = 0; i < a.length; ++i)
+      expect_equal(left.child(0), a.offset + i, right.child(0), b.offset + i);
+  } else {
+    const std::size_t stride = left.stride();
+    ASSERT_EQ(std::string_view(left.bytes() + row_a * stride, stride),
+              std::string_view(right.bytes() + row_b * stride, stride));
+    for (std::size_t i = 0; i < left.child_count(); ++i)
+      expect_equal(left.child(i), row_a, right.child(i), row_b);
   }
+}
+
+void expect_equal_row(const Page& a, std::size_t row_a, const Page& b, std::size_t row_b) {
+  for (std::size_t i = 0; i < a.column_count(); ++i)
+    expect_equal(a.column(i), row_a, b.column(i), row_b);
 }
 
 std::string encoded(const Page& page) {

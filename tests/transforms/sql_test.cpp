@@ -530,7 +530,7 @@ TEST_F(SqlTransformTest, SaysWhatIsWrongInOneSentence) {
   EXPECT_NE(refused("SELECT FROM batch WHERE").find("syntax error"), std::string::npos);
   EXPECT_NE(refused("SELECT id, id FROM batch").find("two columns named \"id\""),
             std::string::npos);
-  EXPECT_NE(refused("SELECT [id] AS ids FROM batch").find("\"ids\" is of type LIST"),
+  EXPECT_NE(refused("SELECT MAP {id: id} AS ids FROM batch").find("\"ids\" is of type MAP"),
             std::string::npos);
 }
 
