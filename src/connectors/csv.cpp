@@ -4,6 +4,7 @@
 
 #include "connectors/csv_sink.h"
 #include "connectors/csv_source.h"
+#include "connectors/single_file_sink.h"
 
 namespace tranche {
 namespace {
@@ -51,6 +52,9 @@ OptionTable read_table() {
        .doc = "Columns that a header or a record lacks.", .default_text = "error",
        .choices = {"error", "null"}},
   };
+  for (auto& option : coding_options({"utf-8", "latin-1", "utf-16", "utf-16le", "utf-16be"})) {
+    table.push_back(std::move(option));
+  }
   return table;
 }
 
@@ -71,6 +75,7 @@ OptionTable write_table() {
       {.name = "null", .kind = OptionKind::text,
        .doc = "How a null is written; an empty string is \"\" in quotes.", .default_text = ""},
   };
+  for (auto& option : packing_options()) table.push_back(std::move(option));
   return table;
 }
 
@@ -124,7 +129,8 @@ Result<std::unique_ptr<Source>> make_source(const Node& node, const std::filesys
   TRANCHE_ASSIGN(CsvDialect dialect, read_dialect(options));
   std::vector<std::string> patterns = options.texts("csv");
   if (patterns.empty()) return config_error("`csv:` names no file.");
-  return make_csv_source(std::move(patterns), base, dialect, options.columns("columns"));
+  return make_csv_source(std::move(patterns), base, dialect, read_coding(options),
+                         options.columns("columns"));
 }
 
 Result<std::unique_ptr<Sink>> make_sink(const Node& node, const std::filesystem::path& base) {
@@ -156,7 +162,8 @@ Result<std::unique_ptr<Sink>> make_sink(const Node& node, const std::filesystem:
       return config_error("The spelling of null must not hold a delimiter, a quote or a line end.");
     }
   }
-  return make_csv_sink(options.text("csv"), base, output);
+  TRANCHE_ASSIGN(const TextPacking packing, read_packing(options, options.text("csv")));
+  return make_csv_sink(options.text("csv"), base, output, packing);
 }
 
 }  // namespace

@@ -10,7 +10,7 @@ namespace tranche {
 namespace {
 
 OptionTable read_table() {
-  return {
+  OptionTable table{
       {.name = "jsonl", .kind = OptionKind::texts,
        .doc = "A path, a glob or a list of them; read in this order.", .required = true,
        .example = "data/events-*.jsonl"},
@@ -23,16 +23,22 @@ OptionTable read_table() {
       {.name = "max_record", .kind = OptionKind::size,
        .doc = "A line that is longer is rejected.", .default_text = "1MiB"},
   };
+  for (auto& option : coding_options({"utf-8", "utf-16", "utf-16le", "utf-16be"})) {
+    table.push_back(std::move(option));
+  }
+  return table;
 }
 
 OptionTable write_table() {
-  return {
+  OptionTable table{
       {.name = "jsonl", .kind = OptionKind::text, .doc = "The path of the file to write.",
        .required = true, .example = "out/totals.jsonl"},
       {.name = "mode", .kind = OptionKind::text,
        .doc = "replace: the file appears under its name when all of it is written.",
        .default_text = "replace", .choices = {"replace"}},
   };
+  for (auto& option : packing_options()) table.push_back(std::move(option));
+  return table;
 }
 
 Error config_error(std::string message) {
@@ -51,7 +57,8 @@ Result<std::unique_ptr<Source>> make_source(const Node& node, const std::filesys
   }
   std::vector<std::string> patterns = options.texts("jsonl");
   if (patterns.empty()) return config_error("`jsonl:` names no file.");
-  return make_jsonl_source(std::move(patterns), base, dialect, options.columns("columns"));
+  return make_jsonl_source(std::move(patterns), base, dialect, read_coding(options),
+                           options.columns("columns"));
 }
 
 Result<std::unique_ptr<Sink>> make_sink(const Node& node, const std::filesystem::path& base) {
@@ -70,9 +77,12 @@ Result<std::unique_ptr<Sink>> make_sink(const Node& node, const std::filesystem:
   SingleFileFormat format;
   format.key = "jsonl";
   format.header = [](const SchemaPtr&) { return std::string(); };
-  format.encoder = [](const SchemaPtr& schema) -> std::unique_ptr<Encoder> {
-    return std::make_unique<WriterEncoder<JsonlWriter>>(JsonlWriter(schema));
+  format.encoder = [](const SchemaPtr& schema, std::unique_ptr<TextCompressor> compressor)
+      -> std::unique_ptr<Encoder> {
+    return std::make_unique<WriterEncoder<JsonlWriter>>(JsonlWriter(schema),
+                                                        std::move(compressor));
   };
+  TRANCHE_ASSIGN(format.packing, read_packing(options, options.text("jsonl")));
   return make_single_file_sink(options.text("jsonl"), base, std::move(format));
 }
 

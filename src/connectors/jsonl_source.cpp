@@ -4,7 +4,6 @@
 
 #include <fmt/format.h>
 
-#include "connectors/text_source.h"
 #include "formats/jsonl_cursor.h"
 #include "formats/jsonl_guess.h"
 
@@ -20,12 +19,13 @@ struct Shapes {
 };
 
 // Adds up to `records_max` lines from `begin` on to the guess.
-Result<void> look(const File& file, const Input& input, const JsonlDialect& dialect,
-                  std::uint64_t begin, std::size_t records_max, JsonlGuess& guess) {
+Result<void> look(const TextFile& file, const std::string& name, std::uint64_t end,
+                  const JsonlDialect& dialect, std::uint64_t begin, std::size_t records_max,
+                  JsonlGuess& guess) {
   RecordCursor::Use use;
   use.begin = begin;
-  use.end = input.bytes;
-  JsonlCursor cursor(file, input.name, dialect.max_record_bytes, use);
+  use.end = end;
+  JsonlCursor cursor(file, name, dialect.max_record_bytes, use);
   for (std::size_t seen = 0; seen < records_max;) {
     TRANCHE_ASSIGN(const auto block, cursor.next());
     if (block.empty()) break;
@@ -44,12 +44,17 @@ Result<SchemaPtr> guess_schema(const TextInputs& files, const std::vector<TextBe
   JsonlGuess guess;
   std::size_t sampled = 0;
   for (std::size_t i = 0; i < files.inputs.size() && sampled < sampled_files_max; ++i) {
-    const Input& input = files.inputs[i];
-    if (begins[i].offset == input.bytes) continue;
+    {
+      TRANCHE_ASSIGN(const TextFile file, files.open(i));
+      TRANCHE_ASSIGN(const bool is_empty, ends_at(file, begins[i].offset));
+      if (is_empty) continue;
+    }
     ++sampled;
     TRANCHE_TRY(sample_text(files, i, begins[i].offset, false,
-                            [&](const File& file, std::uint64_t begin, std::size_t records_max) {
-                              return look(file, input, dialect, begin, records_max, guess);
+                            [&](const TextFile& file, std::uint64_t begin,
+                                std::size_t records_max) {
+                              return look(file, files.inputs[i].name, files.end_of(i), dialect,
+                                          begin, records_max, guess);
                             }));
   }
   auto schema = std::make_shared<const Schema>(guess.schema());
@@ -64,8 +69,8 @@ Result<SchemaPtr> guess_schema(const TextInputs& files, const std::vector<TextBe
 class JsonlSource final : public TextSource {
  public:
   JsonlSource(std::vector<std::string> patterns, fs::path base, const JsonlDialect& dialect,
-              Schema declared)
-      : TextSource("jsonl", std::move(patterns), std::move(base), false),
+              const AskedCoding& coding, Schema declared)
+      : TextSource("jsonl", std::move(patterns), std::move(base), coding, false),
         dialect_(dialect),
         declared_(std::move(declared)) {}
 
@@ -84,14 +89,14 @@ class JsonlSource final : public TextSource {
     return shapes->begins[input];
   }
 
-  std::unique_ptr<RecordCursor> cursor(const File& file, std::size_t input,
+  std::unique_ptr<RecordCursor> cursor(const TextFile& file, std::size_t input,
                                        const RecordCursor::Use& use) const override {
     return std::make_unique<JsonlCursor>(file, files().inputs[input].name,
                                          dialect_.max_record_bytes, use);
   }
 
  protected:
-  Result<std::unique_ptr<Reader>> reader(File file, std::shared_ptr<const std::string> name,
+  Result<std::unique_ptr<Reader>> reader(TextFile file, std::shared_ptr<const std::string> name,
                                          const Slice& slice) const override {
     TRANCHE_ASSIGN(const Shapes* shapes, this->shapes());
     return std::unique_ptr<Reader>(std::make_unique<JsonlReader>(
@@ -105,7 +110,7 @@ class JsonlSource final : public TextSource {
     if (shapes_) return shapes_.get();
     auto made = std::make_unique<Shapes>();
     for (std::size_t i = 0; i < files().inputs.size(); ++i) {
-      TRANCHE_ASSIGN(const File file, File::open_read(files().paths[i]));
+      TRANCHE_ASSIGN(const TextFile file, files().open(i));
       TRANCHE_ASSIGN(const std::uint64_t offset, find_text_begin(file, files().inputs[i].name));
       made->begins.push_back({.offset = offset});
     }
@@ -128,9 +133,10 @@ class JsonlSource final : public TextSource {
 
 Result<std::unique_ptr<Source>> make_jsonl_source(std::vector<std::string> patterns,
                                                   const fs::path& base,
-                                                  const JsonlDialect& dialect, Schema declared) {
-  return std::unique_ptr<Source>(
-      std::make_unique<JsonlSource>(std::move(patterns), base, dialect, std::move(declared)));
+                                                  const JsonlDialect& dialect,
+                                                  const AskedCoding& coding, Schema declared) {
+  return std::unique_ptr<Source>(std::make_unique<JsonlSource>(
+      std::move(patterns), base, dialect, coding, std::move(declared)));
 }
 
 }  // namespace tranche

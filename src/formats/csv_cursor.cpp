@@ -2,7 +2,7 @@
 
 namespace tranche {
 
-CsvCursor::CsvCursor(const File& file, std::string name, const CsvDialect& dialect,
+CsvCursor::CsvCursor(const TextFile& file, std::string name, const CsvDialect& dialect,
                      bool empty_line_is_record, const Use& use)
     : RecordCursor(file, std::move(name), use, true), scanner_(dialect, empty_line_is_record) {}
 

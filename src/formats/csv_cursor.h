@@ -15,7 +15,7 @@ using CsvRecord = TextRecord;
 
 class CsvCursor final : public RecordCursor {
  public:
-  CsvCursor(const File& file, std::string name, const CsvDialect& dialect,
+  CsvCursor(const TextFile& file, std::string name, const CsvDialect& dialect,
             bool empty_line_is_record, const Use& use);
   Result<std::span<const CsvRecord>> next() override;
 

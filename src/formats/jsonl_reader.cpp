@@ -131,7 +131,7 @@ class RowFiller {
 }  // namespace
 
 struct JsonlReader::State final : RecordReader {
-  State(File opened, std::shared_ptr<const std::string> source, const JsonlDialect& how,
+  State(TextFile opened, std::shared_ptr<const std::string> source, const JsonlDialect& how,
         SchemaPtr into, const Slice& which)
       : RecordReader(std::move(opened), std::move(source), std::move(into), which),
         dialect(how),
@@ -175,7 +175,7 @@ std::string JsonlReader::State::fill(Page& page, const TextRecord& record) {
                      record.offset + line.error_at());
 }
 
-JsonlReader::JsonlReader(File file, std::shared_ptr<const std::string> name,
+JsonlReader::JsonlReader(TextFile file, std::shared_ptr<const std::string> name,
                          const JsonlDialect& dialect, SchemaPtr schema, const Slice& slice)
     : state_(std::make_unique<State>(std::move(file), std::move(name), dialect, std::move(schema),
                                      slice)) {}

@@ -12,7 +12,7 @@
 
 #include <tranche/core/source.h>
 
-#include "base/file.h"
+#include "formats/text_file.h"
 
 namespace tranche {
 
@@ -24,7 +24,7 @@ struct JsonlDialect {
 class JsonlReader final : public Reader {
  public:
   // `slice` is one that was cut with the same dialect. A digest of 0 is not compared.
-  JsonlReader(File file, std::shared_ptr<const std::string> name, const JsonlDialect& dialect,
+  JsonlReader(TextFile file, std::shared_ptr<const std::string> name, const JsonlDialect& dialect,
               SchemaPtr schema, const Slice& slice);
   ~JsonlReader() override;
   Result<std::unique_ptr<Page>> next(std::vector<Reject>& rejects) override;
