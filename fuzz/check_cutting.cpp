@@ -50,7 +50,7 @@ class CuttingCheck {
   std::string compare(const Range& range, std::size_t count) {
     const auto all = reference_.records_of(range.begin, range.end, range.first_line);
     if (all.size() != count) return "the reference contradicts itself";
-    const File file = file_.open();
+    const TextFile file = file_.open();
     Digest digest;
     CsvCursor::Use use;
     use.begin = range.begin;
@@ -59,7 +59,8 @@ class CuttingCheck {
     use.block_records = range.block_records;
     use.keep_long_raw = true;
     use.digest = &digest;
-    CsvCursor cursor(file, "input", case_.dialect, case_.empty_line_is_record, use);
+    CsvCursor cursor(file, "input", case_.dialect, case_.empty_line_is_record,
+                     CsvCursor::Find::records, use);
     std::size_t found = 0;
     while (true) {
       const auto block = cursor.next();

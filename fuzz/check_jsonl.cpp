@@ -55,7 +55,7 @@ std::string read(const std::string& text, std::size_t records, std::vector<Outco
   Schema schema;
   schema.fields.push_back({"a", Type{TypeId::varchar}, false});
   JsonlDialect dialect;
-  dialect.unknown_keys_ignored = true;
+  dialect.rules.unknown_keys_ignored = true;
   dialect.max_record_bytes = max_record_bytes;
   Slice slice;
   slice.end = text.size();
@@ -63,7 +63,7 @@ std::string read(const std::string& text, std::size_t records, std::vector<Outco
   slice.records = records;
   slice.digest = digest64(text);
   JsonlReader reader(file.open(), std::make_shared<const std::string>("input"), dialect,
-                     std::make_shared<const Schema>(schema), slice);
+                     JsonPlace{0, 1, text.size(), false}, std::make_shared<const Schema>(schema), slice);
   std::vector<Reject> rejects;
   while (true) {
     const auto page = reader.next(rejects);

@@ -332,6 +332,7 @@ Result<void> abandon(Ledger& ledger, const RunRecord& run, const std::filesystem
       continue;
     }
     TRANCHE_TRY(sink->discard(sink_run, receipts, keep_committed));
+    TRANCHE_TRY(step_ledger->forget_checkpoints());
   }
   TRANCHE_TRY(remove_tree(state / "runs" / run.run / "spill"));
   return ledger.set_run_state(run.run, "abandoned");

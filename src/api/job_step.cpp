@@ -180,6 +180,7 @@ Result<void> JobRun::accept_or_refuse(const StepSpec& spec, StepRecord& record, 
       {"job", options_.accept_job, record.job, job_fingerprint_text(job_, spec)},
       {"code", options_.accept_code, record.code, std::move(code)},
   };
+  const Fingerprint inputs_before = record.input;
   std::vector<std::string> accepted;
   for (auto& part : parts) {
     if (part.before.text == part.now) continue;
@@ -197,11 +198,14 @@ Result<void> JobRun::accept_or_refuse(const StepSpec& spec, StepRecord& record, 
     part.before = fingerprint(part.now);
   }
   if (accepted.empty()) return {};
+  const bool input_changed = inputs_before != record.input;
   TRANCHE_ASSIGN(auto step_ledger, ledger_->step_ledger(record_.run, spec.name));
   // What the target has is committed, also where a crash kept it from the ledger: planned anew, it
   // would be taken for done.
   TRANCHE_TRY(claim_targets(step));
   TRANCHE_ASSIGN(const auto state, recover_batch_step(step, *step_ledger, surroundings()));
+  // Those of another input are worth nothing; the comparison goes over all and notes new ones.
+  step.source->use_checkpoints({});
   TRANCHE_TRY(compare_committed(step, state, record.inputs));
   auto first =
       std::find_if(state.batches.begin(), state.batches.end(),
@@ -209,6 +213,7 @@ Result<void> JobRun::accept_or_refuse(const StepSpec& spec, StepRecord& record, 
   const std::uint64_t first_number =
       first == state.batches.end() ? state.batches.size() : first->number;
   TRANCHE_TRY(step_ledger->drop_plan_from(first_number));
+  if (input_changed) TRANCHE_TRY(step_ledger->forget_checkpoints());
   record.inputs = step.inputs;
   record.division = full_division(step);
   record.targets = step.sink->targets();

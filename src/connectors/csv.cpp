@@ -4,6 +4,7 @@
 
 #include "connectors/csv_sink.h"
 #include "connectors/csv_source.h"
+#include "connectors/single_file_sink.h"
 #include "connectors/time_options.h"
 
 namespace tranche {
@@ -60,6 +61,9 @@ OptionTable read_table() {
        .doc = "fail: a file without a record is an error before the start.",
        .default_text = "ok", .choices = {"ok", "fail"}},
   };
+  for (auto& option : coding_options({"utf-8", "latin-1", "utf-16", "utf-16le", "utf-16be"})) {
+    table.push_back(std::move(option));
+  }
   return table;
 }
 
@@ -82,6 +86,7 @@ OptionTable write_table() {
       date_format_to_write(),
       timestamp_format_to_write(),
   };
+  for (auto& option : packing_options()) table.push_back(std::move(option));
   return table;
 }
 
@@ -146,7 +151,8 @@ Result<std::unique_ptr<Source>> make_source(const Node& node, const std::filesys
                                     "it as json, and cast it in SQL.",
                                     field.name, to_string(field.type)));
   }
-  return make_csv_source(std::move(patterns), base, dialect, std::move(columns));
+  return make_csv_source(std::move(patterns), base, dialect, read_coding(options),
+                         std::move(columns));
 }
 
 Result<std::unique_ptr<Sink>> make_sink(const Node& node, const std::filesystem::path& base) {
@@ -179,7 +185,8 @@ Result<std::unique_ptr<Sink>> make_sink(const Node& node, const std::filesystem:
       return config_error("The spelling of null must not hold a delimiter, a quote or a line end.");
     }
   }
-  return make_csv_sink(options.text("csv"), base, output);
+  TRANCHE_ASSIGN(const TextPacking packing, read_packing(options, options.text("csv")));
+  return make_csv_sink(options.text("csv"), base, output, packing);
 }
 
 }  // namespace

@@ -18,19 +18,20 @@ struct Sample {
 
 class Sampler {
  public:
-  Sampler(const Input& input, const CsvDialect& dialect)
-      : input_(input),
+  Sampler(const std::string& name, std::uint64_t end, const CsvDialect& dialect)
+      : name_(name),
+        end_(end),
         dialect_(dialect),
         guess_(dialect.date_formats, dialect.timestamp_formats),
         splitter_(dialect) {}
 
   // Looks at up to `records_max` records from `begin` on.
-  Result<void> look(const File& file, std::uint64_t begin, std::size_t records_max,
+  Result<void> look(const TextFile& file, std::uint64_t begin, std::size_t records_max,
                     Sample& sample) {
     CsvCursor::Use use;
     use.begin = begin;
-    use.end = input_.bytes;
-    CsvCursor cursor(file, input_.name, dialect_, false, CsvCursor::Find::records, use);
+    use.end = end_;
+    CsvCursor cursor(file, name_, dialect_, false, CsvCursor::Find::records, use);
     for (std::size_t seen = 0; seen < records_max;) {
       TRANCHE_ASSIGN(const auto block, cursor.next());
       if (block.empty()) break;
@@ -67,7 +68,8 @@ class Sampler {
     }
   }
 
-  const Input& input_;
+  const std::string& name_;
+  const std::uint64_t end_;
   const CsvDialect& dialect_;
   const TypeGuess guess_;
   CsvFields splitter_;
@@ -102,9 +104,9 @@ Result<std::vector<CsvHead>> read_csv_heads(const TextInputs& files, const CsvDi
   std::vector<CsvHead> heads;
   heads.reserve(files.inputs.size());
   for (std::size_t i = 0; i < files.inputs.size(); ++i) {
-    TRANCHE_ASSIGN(const File file, File::open_read(files.paths[i]));
-    const Input& input = files.inputs[i];
-    TRANCHE_ASSIGN(auto head, read_csv_head(file, input.bytes, input.name, dialect));
+    TRANCHE_ASSIGN(const TextFile file, files.open(i));
+    TRANCHE_ASSIGN(auto head,
+                   read_csv_head(file, files.end_of(i), files.inputs[i].name, dialect));
     heads.push_back(std::move(head));
   }
   return heads;
@@ -114,9 +116,12 @@ Result<SchemaPtr> guess_csv_schema(const TextInputs& files, const std::vector<Cs
                                    const CsvDialect& dialect) {
   Sample sample;
   for (const std::size_t i : sampled_inputs(files)) {
-    const Input& input = files.inputs[i];
     const CsvHead& head = heads[i];
-    if (head.data_begin == input.bytes && head.empty()) continue;
+    if (head.empty()) {
+      TRANCHE_ASSIGN(const TextFile file, files.open(i));
+      TRANCHE_ASSIGN(const bool is_empty, ends_at(file, head.data_begin));
+      if (is_empty) continue;
+    }
     if (sample.names.empty()) {
       sample.names = head.names;
       sample.guesses.resize(head.names.size(),
@@ -124,9 +129,10 @@ Result<SchemaPtr> guess_csv_schema(const TextInputs& files, const std::vector<Cs
     } else if (dialect.header && head.names != sample.names) {
       continue;  // said when the columns are matched
     }
-    Sampler sampler(input, dialect);
+    Sampler sampler(files.inputs[i].name, files.end_of(i), dialect);
     TRANCHE_TRY(sample_text(files, i, head.data_begin, true,
-                            [&](const File& file, std::uint64_t begin, std::size_t records_max) {
+                            [&](const TextFile& file, std::uint64_t begin,
+                                std::size_t records_max) {
                               return sampler.look(file, begin, records_max, sample);
                             }));
   }

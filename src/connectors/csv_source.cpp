@@ -21,8 +21,9 @@ struct Shapes {
 
 class CsvSource final : public TextSource {
  public:
-  CsvSource(std::vector<std::string> patterns, fs::path base, CsvDialect dialect, Schema declared)
-      : TextSource("csv", std::move(patterns), std::move(base), true),
+  CsvSource(std::vector<std::string> patterns, fs::path base, CsvDialect dialect,
+            const AskedCoding& coding, Schema declared)
+      : TextSource("csv", std::move(patterns), std::move(base), coding, true),
         dialect_(std::move(dialect)),
         declared_(std::move(declared)) {}
 
@@ -47,7 +48,7 @@ class CsvSource final : public TextSource {
     return TextBegin{head.data_begin, head.data_line};
   }
 
-  std::unique_ptr<RecordCursor> cursor(const File& file, std::size_t input,
+  std::unique_ptr<RecordCursor> cursor(const TextFile& file, std::size_t input,
                                        const RecordCursor::Use& use) const override {
     return std::make_unique<CsvCursor>(file, files().inputs[input].name, dialect_,
                                        shapes_->files[input].columns->empty_line_is_record,
@@ -55,7 +56,7 @@ class CsvSource final : public TextSource {
   }
 
  protected:
-  Result<std::unique_ptr<Reader>> reader(File file, std::shared_ptr<const std::string> name,
+  Result<std::unique_ptr<Reader>> reader(TextFile file, std::shared_ptr<const std::string> name,
                                          const Slice& slice) const override {
     TRANCHE_ASSIGN(const Shapes* shapes, this->shapes());
     return std::unique_ptr<Reader>(
@@ -93,12 +94,13 @@ class CsvSource final : public TextSource {
   Result<void> refuse_empty(std::size_t input, const CsvHead& head,
                             const CsvColumns& columns) const {
     const std::string& name = files().inputs[input].name;
-    TRANCHE_ASSIGN(const File file, File::open_read(files().paths[input]));
+    TRANCHE_ASSIGN(const TextFile file, files().open(input));
     RecordCursor::Use use;
     use.begin = head.data_begin;
-    use.end = files().inputs[input].bytes;
+    use.end = files().end_of(input);
     use.block_records = 1;
-    CsvCursor cursor(file, name, dialect_, columns.empty_line_is_record, use);
+    CsvCursor cursor(file, name, dialect_, columns.empty_line_is_record, CsvCursor::Find::records,
+                     use);
     TRANCHE_ASSIGN(const auto block, cursor.next());
     if (!block.empty()) return {};
     return make_error(ErrorKind::config,
@@ -115,10 +117,10 @@ class CsvSource final : public TextSource {
 
 Result<std::unique_ptr<Source>> make_csv_source(std::vector<std::string> patterns,
                                                 const fs::path& base, const CsvDialect& dialect,
-                                                Schema declared) {
+                                                const AskedCoding& coding, Schema declared) {
   TRANCHE_TRY(check_dialect(dialect));
   return std::unique_ptr<Source>(std::make_unique<CsvSource>(std::move(patterns), base, dialect,
-                                                             std::move(declared)));
+                                                             coding, std::move(declared)));
 }
 
 }  // namespace tranche

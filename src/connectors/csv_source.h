@@ -10,6 +10,7 @@
 
 #include <tranche/core/source.h>
 
+#include "connectors/text_source.h"
 #include "formats/csv_dialect.h"
 
 namespace tranche {
@@ -17,6 +18,7 @@ namespace tranche {
 // `declared` has no fields: the types are guessed. Errors: config.
 Result<std::unique_ptr<Source>> make_csv_source(std::vector<std::string> patterns,
                                                 const std::filesystem::path& base,
-                                                const CsvDialect& dialect, Schema declared);
+                                                const CsvDialect& dialect,
+                                                const AskedCoding& coding, Schema declared);
 
 }  // namespace tranche

@@ -11,7 +11,7 @@ namespace tranche {
 namespace {
 
 OptionTable read_table() {
-  return {
+  OptionTable table{
       {.name = "jsonl", .kind = OptionKind::texts,
        .doc = "A path, a glob or a list of them; read in this order.", .required = true,
        .example = "data/events-*.jsonl"},
@@ -32,10 +32,14 @@ OptionTable read_table() {
       {.name = "max_record", .kind = OptionKind::size,
        .doc = "A record that is longer is rejected.", .default_text = "1MiB"},
   };
+  for (auto& option : coding_options({"utf-8", "utf-16", "utf-16le", "utf-16be"})) {
+    table.push_back(std::move(option));
+  }
+  return table;
 }
 
 OptionTable write_table() {
-  return {
+  OptionTable table{
       {.name = "jsonl", .kind = OptionKind::text, .doc = "The path of the file to write.",
        .required = true, .example = "out/totals.jsonl"},
       {.name = "mode", .kind = OptionKind::text,
@@ -47,6 +51,8 @@ OptionTable write_table() {
       date_format_to_write(),
       timestamp_format_to_write(),
   };
+  for (auto& option : packing_options()) table.push_back(std::move(option));
+  return table;
 }
 
 Error config_error(std::string message) {
@@ -74,7 +80,8 @@ Result<std::unique_ptr<Source>> make_source(const Node& node, const std::filesys
     return config_error("With `record: value`, `columns:` names one column, which the values "
                         "become.");
   }
-  return make_jsonl_source(std::move(patterns), base, dialect, std::move(columns));
+  return make_jsonl_source(std::move(patterns), base, dialect, read_coding(options),
+                           std::move(columns));
 }
 
 Result<std::unique_ptr<Sink>> make_sink(const Node& node, const std::filesystem::path& base) {
@@ -99,9 +106,12 @@ Result<std::unique_ptr<Sink>> make_sink(const Node& node, const std::filesystem:
   format.check = [formats = output.time_formats](const Schema& schema) {
     return check_written_times(schema, formats);
   };
-  format.encoder = [output](const SchemaPtr& schema) -> std::unique_ptr<Encoder> {
-    return std::make_unique<WriterEncoder<JsonlWriter>>(JsonlWriter(schema, output));
+  format.encoder = [output](const SchemaPtr& schema, std::unique_ptr<TextCompressor> compressor)
+      -> std::unique_ptr<Encoder> {
+    return std::make_unique<WriterEncoder<JsonlWriter>>(JsonlWriter(schema, output),
+                                                        std::move(compressor));
   };
+  TRANCHE_ASSIGN(format.packing, read_packing(options, options.text("jsonl")));
   return make_single_file_sink(options.text("jsonl"), base, std::move(format));
 }
 

@@ -4,7 +4,6 @@
 
 #include <fmt/format.h>
 
-#include "connectors/text_source.h"
 #include "formats/jsonl_guess.h"
 
 namespace tranche {
@@ -19,12 +18,12 @@ struct Shapes {
 };
 
 // The comma before an element of an array that begins a line near `offset`: one whose line begins
-// with a brace behind no more blanks than any other such line. The end when there is none.
-Result<std::uint64_t> find_element(const File& file, std::uint64_t offset, std::uint64_t end) {
+// with a brace behind no more blanks than any other such line. None: nullopt.
+Result<std::optional<std::uint64_t>> find_element(const TextFile& file, std::uint64_t offset) {
   std::string piece(std::size_t{256} << 10, '\0');
   TRANCHE_ASSIGN(const std::size_t count, file.read_at(piece.data(), piece.size(), offset));
   const std::string_view text(piece.data(), count);
-  std::size_t found = std::string_view::npos;
+  std::optional<std::uint64_t> found;
   std::size_t fewest = SIZE_MAX;
   for (std::size_t feed = text.find('\n'); feed < count; feed = text.find('\n', feed + 1)) {
     const std::size_t first = text.find_first_not_of(" \t\r", feed + 1);
@@ -32,23 +31,25 @@ Result<std::uint64_t> find_element(const File& file, std::uint64_t offset, std::
     if (first >= count || text[first] != '{' || comma >= count || text[comma] != ',') continue;
     if (first - feed >= fewest) continue;
     fewest = first - feed;
-    found = comma;
+    found = offset + comma;
   }
-  return found == std::string_view::npos ? end : offset + found;
+  return found;
 }
 
 // Adds up to `records_max` records from `begin` on to the guess. Somewhere in an array, `begin` is
 // the beginning of a line; it is looked for one that begins as elements do.
-Result<void> look(const File& file, const Input& input, const JsonlDialect& dialect,
+Result<void> look(const TextFile& file, const std::string& name, const JsonlDialect& dialect,
                   const JsonPlace& place, std::uint64_t begin, std::size_t records_max,
                   JsonlGuess& guess) {
   if (place.is_array && begin != place.begin) {
-    TRANCHE_ASSIGN(begin, find_element(file, begin, input.bytes));
+    TRANCHE_ASSIGN(const auto element, find_element(file, begin));
+    if (!element) return {};
+    begin = *element;
   }
   RecordCursor::Use use;
   use.begin = begin;
-  use.end = input.bytes;
-  const auto cursor = make_json_cursor(file, input.name, dialect, place, use);
+  use.end = place.end;
+  const auto cursor = make_json_cursor(file, name, dialect, place, use);
   for (std::size_t seen = 0; seen < records_max;) {
     TRANCHE_ASSIGN(const auto block, cursor->next());
     if (block.empty()) break;
@@ -71,12 +72,12 @@ Result<SchemaPtr> guess_schema(const TextInputs& files, const std::vector<JsonPl
   }
   JsonlGuess guess;
   for (const std::size_t i : sampled_inputs(files)) {
-    const Input& input = files.inputs[i];
     const JsonPlace& place = places[i];
-    if (place.begin == input.bytes) continue;
     TRANCHE_TRY(sample_text(files, i, place.begin, false,
-                            [&](const File& file, std::uint64_t begin, std::size_t records_max) {
-                              return look(file, input, dialect, place, begin, records_max, guess);
+                            [&](const TextFile& file, std::uint64_t begin,
+                                std::size_t records_max) {
+                              return look(file, files.inputs[i].name, dialect, place, begin,
+                                          records_max, guess);
                             }));
   }
   auto schema = std::make_shared<const Schema>(guess.schema());
@@ -91,8 +92,8 @@ Result<SchemaPtr> guess_schema(const TextInputs& files, const std::vector<JsonPl
 class JsonlSource final : public TextSource {
  public:
   JsonlSource(std::vector<std::string> patterns, fs::path base, const JsonlDialect& dialect,
-              Schema declared)
-      : TextSource("jsonl", std::move(patterns), std::move(base), false),
+              const AskedCoding& coding, Schema declared)
+      : TextSource("jsonl", std::move(patterns), std::move(base), coding, false),
         dialect_(dialect),
         declared_(std::move(declared)) {}
 
@@ -120,7 +121,7 @@ class JsonlSource final : public TextSource {
     return !shapes_->places[input].is_array;
   }
 
-  std::unique_ptr<RecordCursor> cursor(const File& file, std::size_t input,
+  std::unique_ptr<RecordCursor> cursor(const TextFile& file, std::size_t input,
                                        const RecordCursor::Use& use) const override {
     // begin_of() gave no error, so the shapes are there.
     return make_json_cursor(file, files().inputs[input].name, dialect_, shapes_->places[input],
@@ -128,7 +129,7 @@ class JsonlSource final : public TextSource {
   }
 
  protected:
-  Result<std::unique_ptr<Reader>> reader(File file, std::shared_ptr<const std::string> name,
+  Result<std::unique_ptr<Reader>> reader(TextFile file, std::shared_ptr<const std::string> name,
                                          const Slice& slice) const override {
     TRANCHE_ASSIGN(const Shapes* shapes, this->shapes());
     JsonlDialect dialect = dialect_;
@@ -145,10 +146,9 @@ class JsonlSource final : public TextSource {
     if (shapes_) return shapes_.get();
     auto made = std::make_unique<Shapes>();
     for (std::size_t i = 0; i < files().inputs.size(); ++i) {
-      TRANCHE_ASSIGN(const File file, File::open_read(files().paths[i]));
-      const Input& input = files().inputs[i];
-      TRANCHE_ASSIGN(const JsonPlace place,
-                     find_json_place(file, input.name, input.bytes, dialect_));
+      TRANCHE_ASSIGN(const TextFile file, files().open(i));
+      TRANCHE_ASSIGN(const JsonPlace place, find_json_place(file, files().inputs[i].name,
+                                                            files().end_of(i), dialect_));
       made->places.push_back(place);
     }
     if (declared_.fields.empty()) {
@@ -170,9 +170,10 @@ class JsonlSource final : public TextSource {
 
 Result<std::unique_ptr<Source>> make_jsonl_source(std::vector<std::string> patterns,
                                                   const fs::path& base,
-                                                  const JsonlDialect& dialect, Schema declared) {
-  return std::unique_ptr<Source>(
-      std::make_unique<JsonlSource>(std::move(patterns), base, dialect, std::move(declared)));
+                                                  const JsonlDialect& dialect,
+                                                  const AskedCoding& coding, Schema declared) {
+  return std::unique_ptr<Source>(std::make_unique<JsonlSource>(
+      std::move(patterns), base, dialect, coding, std::move(declared)));
 }
 
 }  // namespace tranche

@@ -10,6 +10,7 @@
 
 #include <tranche/core/source.h>
 
+#include "connectors/text_source.h"
 #include "formats/jsonl_reader.h"
 
 namespace tranche {
@@ -17,6 +18,7 @@ namespace tranche {
 // `declared` has no fields: keys and types are guessed. Errors: config.
 Result<std::unique_ptr<Source>> make_jsonl_source(std::vector<std::string> patterns,
                                                   const std::filesystem::path& base,
-                                                  const JsonlDialect& dialect, Schema declared);
+                                                  const JsonlDialect& dialect,
+                                                  const AskedCoding& coding, Schema declared);
 
 }  // namespace tranche

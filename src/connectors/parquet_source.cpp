@@ -73,6 +73,7 @@ class ParquetSlices : public SliceStream {
     slice.first_record = record_;
     slice.bytes =
         share(group.bytes, begin + rows, group.rows) - share(group.bytes, begin, group.rows);
+    slice.file_bytes = slice.bytes;
     slice.memory_bytes = share(group.memory_bytes, rows, group.rows) + 1;
     slice.digest = range_digest(group_digest_, slice.begin, slice.end);
     row_ += rows;

@@ -115,8 +115,13 @@ class SingleFileSink final : public Sink {
   Result<std::vector<Receipt>> recover(const SinkRun& run, const SchemaPtr& schema,
                                        std::span<const Receipt> committed) override;
   Result<std::unique_ptr<Encoder>> encoder(WorkerScope&) const override {
-    return format_.encoder(schema_);
+    std::unique_ptr<TextCompressor> compressor;
+    if (format_.packing.compression != Compression::none) {
+      TRANCHE_ASSIGN(compressor, make_text_compressor(format_.packing));
+    }
+    return format_.encoder(schema_, std::move(compressor));
   }
+  std::uint64_t encoder_bytes() const override { return compressor_bytes(format_.packing); }
   Result<std::unique_ptr<Committer>> committer() override {
     TRANCHE_ASSIGN(auto file, File::open_write(temporary_));
     return std::unique_ptr<Committer>(
@@ -179,7 +184,12 @@ Result<void> SingleFileSink::examine(const SchemaPtr& schema) {
 Result<void> SingleFileSink::create_file() {
   TRANCHE_TRY(create_folders(path_.parent_path()));
   TRANCHE_ASSIGN(auto file, File::create(temporary_));
-  const std::string header = format_.header(schema_);
+  std::string header = format_.header(schema_);
+  if (format_.packing.compression != Compression::none) {
+    TRANCHE_ASSIGN(const auto compressor, make_text_compressor(format_.packing));
+    TRANCHE_TRY(compressor->add(header));
+    TRANCHE_ASSIGN(header, compressor->finish());
+  }
   TRANCHE_TRY(file.write(header));
   TRANCHE_TRY(file.sync());
   TRANCHE_TRY(file.close());
@@ -296,6 +306,40 @@ Result<std::vector<std::string>> SingleFileSink::verify(const SinkRun&, const st
 
 }  // namespace
 
+std::vector<Option> packing_options() {
+  return {
+      {.name = "compression", .kind = OptionKind::choice,
+       .doc = "auto: gzip for a file named .gz, zstd for .zst.", .default_text = "auto",
+       .choices = {"auto", "none", "gzip", "zstd"}},
+      {.name = "compression_level", .kind = OptionKind::count,
+       .doc = "1 (quick) to 9 of gzip, by default 6, or to 19 of zstd, by default 3."},
+  };
+}
+
+Result<TextPacking> read_packing(const OptionReader& options, const std::string& target) {
+  TextPacking packing;
+  const std::string compression = options.text("compression");
+  if (compression == "auto") packing.compression = compression_of(target);
+  if (compression == "gzip") packing.compression = Compression::gzip;
+  if (compression == "zstd") packing.compression = Compression::zstd;
+  if (!options.has("compression_level")) return packing;
+  if (packing.compression == Compression::none) {
+    return make_error(ErrorKind::config,
+                      fmt::format("`compression_level` is given, but {} is not compressed: name it "
+                                  ".gz or .zst, or say `compression:`.", target));
+  }
+  const std::uint64_t level = options.count("compression_level");
+  const int level_max = compression_level_max(packing.compression);
+  if (level == 0 || level > static_cast<std::uint64_t>(level_max)) {
+    return make_error(ErrorKind::config,
+                      fmt::format("`compression_level` of {} is 1 to {}, not {}.",
+                                  packing.compression == Compression::gzip ? "gzip" : "zstd",
+                                  level_max, level));
+  }
+  packing.level = static_cast<int>(level);
+  return packing;
+}
+
 Result<std::unique_ptr<Sink>> make_single_file_sink(const std::string& target,
                                                     const fs::path& base,
                                                     SingleFileFormat format) {
@@ -304,11 +348,6 @@ Result<std::unique_ptr<Sink>> make_single_file_sink(const std::string& target,
   if (failure || target.empty() || !path.has_filename()) {
     return make_error(ErrorKind::config,
                       fmt::format("`{}: {}` is no name of a file to write.", format.key, target));
-  }
-  for (const std::string_view suffix : {".gz", ".zst"}) {
-    if (!target.ends_with(suffix)) continue;
-    return make_error(ErrorKind::config, fmt::format("This version can't write {} files; name {}.",
-                                                     suffix, target.substr(0, target.rfind('.'))));
   }
   return std::unique_ptr<Sink>(std::make_unique<SingleFileSink>(path, target, std::move(format)));
 }

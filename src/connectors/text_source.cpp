@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include "base/digest.h"
+#include "base/text.h"
 
 namespace tranche {
 namespace {
@@ -17,9 +18,11 @@ constexpr std::size_t sampled_records_head = 4096;
 constexpr std::size_t sampled_records_place = 512;
 constexpr std::uint64_t sampled_places = 8;  // behind the head; the last one is the tail
 constexpr std::size_t sampled_tail_bytes = std::size_t{16} << 10;
+constexpr std::uint64_t sampled_bytes_decoded = std::uint64_t{5} << 20;
+constexpr std::uint64_t seek_bytes_unsaid = 4 * DecodedTexts::checkpoint_bytes_default;
 
 // Adds the bytes [begin, end) of a file to a digest. False: the file is shorter.
-Result<bool> add_to_digest(const File& file, std::uint64_t begin, std::uint64_t end,
+Result<bool> add_to_digest(const TextFile& file, std::uint64_t begin, std::uint64_t end,
                            Digest& digest) {
   std::string piece;
   while (begin < end) {
@@ -78,6 +81,12 @@ class TextSliceStream final : public SliceStream {
     slice.bytes = slice.end - slice.begin;
     slice.memory_bytes = estimate_memory(*schema_, slice.bytes, slice.records);
     slice.digest = digest.value();
+    slice.file_bytes = slice.bytes;
+    if (inputs_.end_of(input_) == TextFile::unknown_end) {
+      const std::uint64_t reached = inputs_.decoded->file_offset(input_, slice.end);
+      slice.file_bytes = reached - std::min(reached, file_position_);
+      file_position_ = std::max(reached, file_position_);
+    }
     position_ = slice.end;
     line_ = slice.end_line;
     next_record_ += slice.records;
@@ -101,11 +110,13 @@ class TextSliceStream final : public SliceStream {
   }
 
   // A last record without a line end that was added to is another record by now.
-  Result<void> check_line_end(const Input& input, std::uint64_t bytes) const {
-    if (position_ == 0 || position_ == bytes || !source_.lines_end_records(input_)) return {};
-    char last = '\n';
-    TRANCHE_TRY(file_.read_at(&last, 1, position_ - 1));
-    if (last == '\n' || (last == '\r' && source_.return_ends_lines())) return {};
+  Result<void> check_line_end(const Input& input) const {
+    if (position_ == 0 || !source_.lines_end_records(input_)) return {};
+    char around[2] = {};  // the last byte that is committed, and the one behind it
+    TRANCHE_ASSIGN(const std::size_t count, file_.read_at(around, 2, position_ - 1));
+    const bool is_line_end =
+        around[0] == '\n' || (around[0] == '\r' && source_.return_ends_lines());
+    if (count < 2 || is_line_end) return {};
     return make_error(ErrorKind::config,
                       fmt::format("{} goes on at byte {} within the last record that is committed. "
                                   "Restore the input, or start again with --fresh.",
@@ -115,25 +126,23 @@ class TextSliceStream final : public SliceStream {
   Result<void> open() {
     const Input& input = inputs_.inputs[input_];
     TRANCHE_ASSIGN(const TextBegin begin, source_.begin_of(input_));
-    TRANCHE_ASSIGN(file_, File::open_read(inputs_.paths[input_]));
-    TRANCHE_ASSIGN(const std::uint64_t bytes, file_.size());
-    if (bytes != input.bytes) {
-      return make_error(ErrorKind::failed,
-                        fmt::format("{} had {} bytes when the run began and has {} now. Give back "
-                                    "the file as it was and run again, or accept the change with "
-                                    "--accept input.", input.name, input.bytes, bytes));
-    }
+    TRANCHE_ASSIGN(file_, inputs_.open(input_));
+    const std::uint64_t end = inputs_.end_of(input_);
     position_ = begin.offset;
     line_ = begin.line;
+    file_position_ = 0;
     if (resumed_) {
-      position_ = std::max(position_, std::min(resumed_->end, bytes));
-      TRANCHE_TRY(check_line_end(input, bytes));
+      position_ = std::max(position_, std::min(resumed_->end, end));
+      TRANCHE_TRY(check_line_end(input));
       line_ = resumed_->end_line;
+      if (end == TextFile::unknown_end) {
+        file_position_ = inputs_.decoded->file_offset(input_, position_);
+      }
       resumed_.reset();
     }
     RecordCursor::Use use;
     use.begin = position_;
-    use.end = bytes;
+    use.end = end;
     cursor_line_ = line_;
     cursor_ = source_.cursor(file_, input_, use);
     block_ = {};
@@ -165,46 +174,82 @@ class TextSliceStream final : public SliceStream {
   const SchemaPtr schema_;
   std::optional<Slice> resumed_;
   std::size_t input_ = 0;
-  File file_;
+  TextFile file_;
   std::unique_ptr<RecordCursor> cursor_;
   std::uint64_t cursor_line_ = 0;  // where the cursor began
   std::span<const TextRecord> block_;
   std::size_t block_at_ = 0;
   std::uint64_t position_ = 0;     // behind the last slice
+  std::uint64_t file_position_ = 0;  // the same in the file, where that is another
   std::uint64_t line_ = 0;
   std::uint64_t next_record_ = 0;
 };
 
-Result<void> check_name(const std::string& name) {
-  for (const std::string_view suffix : {".gz", ".zst"}) {
-    if (!name.ends_with(suffix)) continue;
-    return make_error(ErrorKind::config,
-                      fmt::format("{} is compressed, which this version can't read; unpack it "
-                                  "first, for example by {}.", name,
-                                  suffix == ".gz" ? "gunzip -k" : "unzstd"));
-  }
-  return {};
-}
-
-// The beginning of a line behind `offset`; the end of the file when there is none near.
-Result<std::uint64_t> next_line(const File& file, const Input& input, std::uint64_t offset,
-                                bool return_ends_lines) {
+// The beginning of a line behind `offset`; nullopt when there is none near.
+Result<std::optional<std::uint64_t>> next_line(const TextFile& file, std::uint64_t offset,
+                                               bool return_ends_lines) {
   std::string piece(std::size_t{64} << 10, '\0');
   TRANCHE_ASSIGN(const std::size_t count, file.read_at(piece.data(), piece.size(), offset));
   const std::size_t at =
       std::string_view(piece.data(), count).find_first_of(return_ends_lines ? "\r\n" : "\n");
-  if (at >= count) return input.bytes;
+  if (at >= count) return std::optional<std::uint64_t>();
   const bool pair = piece[at] == '\r' && at + 1 < count && piece[at + 1] == '\n';
-  return offset + at + (pair ? 2 : 1);
+  return std::optional<std::uint64_t>(offset + at + (pair ? 2 : 1));
 }
 
 }  // namespace
 
+std::vector<Option> coding_options(std::vector<std::string> encodings) {
+  return {
+      {.name = "compression", .kind = OptionKind::choice,
+       .doc = "auto: gzip for files named .gz, zstd for .zst.", .default_text = "auto",
+       .choices = {"auto", "none", "gzip", "zstd"}},
+      {.name = "encoding", .kind = OptionKind::choice,
+       .doc = "What is not UTF-8 is converted to it; utf-16 takes the order from the file's byte "
+              "order mark.", .default_text = "utf-8", .choices = std::move(encodings)},
+  };
+}
+
+AskedCoding read_coding(const OptionReader& options) {
+  AskedCoding coding;
+  const std::string compression = options.text("compression");
+  if (compression == "none") coding.compression = Compression::none;
+  if (compression == "gzip") coding.compression = Compression::gzip;
+  if (compression == "zstd") coding.compression = Compression::zstd;
+  const std::string encoding = options.text("encoding");
+  if (encoding == "latin-1") coding.encoding = Encoding::latin1;
+  if (encoding == "utf-16") coding.encoding = Encoding::utf16;
+  if (encoding == "utf-16le") coding.encoding = Encoding::utf16le;
+  if (encoding == "utf-16be") coding.encoding = Encoding::utf16be;
+  return coding;
+}
+
+Result<TextFile> TextInputs::open(std::size_t input) const {
+  if (!codings[input].is_plain()) return decoded->open(input, DecodedTexts::Reader::ahead);
+  TRANCHE_ASSIGN(File file, File::open_read(paths[input]));
+  TRANCHE_ASSIGN(const std::uint64_t bytes, file.size());
+  if (bytes != inputs[input].bytes) {
+    return make_error(ErrorKind::failed,
+                      fmt::format("{} had {} bytes when the run began and has {} now. Give back "
+                                  "the file as it was and run again, or accept the change with "
+                                  "--accept input.", inputs[input].name, inputs[input].bytes,
+                                  bytes));
+  }
+  return TextFile(std::move(file));
+}
+
+Result<bool> ends_at(const TextFile& file, std::uint64_t offset) {
+  char byte = 0;
+  TRANCHE_ASSIGN(const std::size_t count, file.read_at(&byte, 1, offset));
+  return count == 0;
+}
+
 TextSource::TextSource(std::string key, std::vector<std::string> patterns, fs::path base,
-                       bool return_ends_lines)
+                       const AskedCoding& coding, bool return_ends_lines)
     : key_(std::move(key)),
       patterns_(std::move(patterns)),
       base_(std::move(base)),
+      coding_(coding),
       return_ends_lines_(return_ends_lines) {}
 
 Result<std::vector<Input>> TextSource::inputs() {
@@ -216,7 +261,6 @@ Result<std::vector<Input>> TextSource::inputs() {
       const bool relative = fs::path(pattern).is_relative() && !base_.empty();
       Input input;
       input.name = relative ? path.lexically_relative(base_).string() : path.string();
-      TRANCHE_TRY(check_name(input.name));
       if (!seen.insert(path.lexically_normal().string()).second) {
         return make_error(ErrorKind::config,
                           fmt::format("{} is named twice in `{}:`, its records would be read "
@@ -234,12 +278,32 @@ Result<std::vector<Input>> TextSource::inputs() {
 Result<void> TextSource::use_inputs(std::vector<Input> inputs) {
   files_.inputs = std::move(inputs);
   files_.paths.clear();
+  files_.codings.clear();
+  files_.decoded.reset();
   names_.clear();
+  std::vector<CodedFile> coded;
+  bool all_plain = true;
   for (const auto& input : files_.inputs) {
+    const TextCoding coding{coding_.compression.value_or(compression_of(input.name)),
+                            coding_.encoding};
+    all_plain = all_plain && coding.is_plain();
     files_.paths.push_back(base_ / input.name);
+    files_.codings.push_back(coding);
     names_.push_back(std::make_shared<const std::string>(input.name));
+    coded.push_back({files_.paths.back(), input.name, input.bytes, coding});
   }
+  if (!all_plain) files_.decoded = std::make_shared<DecodedTexts>(std::move(coded));
   return {};
+}
+
+Result<TextFile> TextSource::open_behind(std::size_t input) const {
+  if (!files_.codings[input].is_plain()) {
+    return files_.decoded->open(input, DecodedTexts::Reader::behind);
+  }
+  auto file = File::open_read(files_.paths[input]);
+  if (file) return TextFile(std::move(*file));
+  file.error().kind = ErrorKind::failed;  // it was there at the start: this is no error of the job
+  return std::move(file).error();
 }
 
 Result<std::unique_ptr<SliceStream>> TextSource::divide(const Slice* after) {
@@ -253,18 +317,14 @@ Result<std::unique_ptr<Reader>> TextSource::open(const Slice& slice, WorkerScope
     return make_error(ErrorKind::bug,
                       fmt::format("A slice of `{}:` names an input that is not there.", key_));
   }
-  auto file = File::open_read(files_.paths[slice.input]);
-  if (!file) {  // it was there at the start: this is no error of the job
-    file.error().kind = ErrorKind::failed;
-    return std::move(file).error();
-  }
-  return reader(std::move(*file), names_[slice.input], slice);
+  TRANCHE_ASSIGN(TextFile file, open_behind(slice.input));
+  return reader(std::move(file), names_[slice.input], slice);
 }
 
 Result<std::optional<std::uint64_t>> TextSource::digest(const Slice& slice) const {
   std::optional<std::uint64_t> none;
   if (slice.input >= files_.paths.size() || !file_exists(files_.paths[slice.input])) return none;
-  TRANCHE_ASSIGN(const File file, File::open_read(files_.paths[slice.input]));
+  TRANCHE_ASSIGN(const TextFile file, open_behind(slice.input));
   Digest digest;
   TRANCHE_ASSIGN(const bool whole, add_to_digest(file, slice.begin, slice.end, digest));
   return whole ? std::optional<std::uint64_t>(digest.value()) : none;
@@ -291,20 +351,52 @@ std::vector<std::size_t> sampled_inputs(const TextInputs& files) {
   return sampled;
 }
 
+Result<std::optional<std::uint64_t>> TextSource::decoder_bytes() const {
+  if (files_.decoded == nullptr) return std::optional<std::uint64_t>();
+  TRANCHE_ASSIGN(const std::uint64_t bytes, files_.decoded->decoder_bytes());
+  return std::optional<std::uint64_t>(bytes);
+}
+
+void TextSource::keep_decoded(std::uint64_t bytes) {
+  if (files_.decoded != nullptr) files_.decoded->keep(bytes / 2);
+}
+
+void TextSource::use_checkpoints(std::vector<Checkpoint> checkpoints) {
+  if (files_.decoded != nullptr) files_.decoded->use_checkpoints(std::move(checkpoints));
+}
+
+std::vector<Checkpoint> TextSource::take_checkpoints() {
+  return files_.decoded == nullptr ? std::vector<Checkpoint>()
+                                   : files_.decoded->take_checkpoints();
+}
+
+std::optional<std::string> TextSource::seek_notice(const Slice& slice) const {
+  if (slice.input >= files_.inputs.size() || files_.codings[slice.input].is_plain()) {
+    return std::nullopt;
+  }
+  const std::uint64_t bytes = files_.decoded->bytes_before(slice.input, slice.begin);
+  if (bytes < seek_bytes_unsaid) return std::nullopt;
+  return fmt::format("{} has no place near byte {} of its text at which reading could begin, so {} "
+                     "are unpacked again to get there. A resume is quicker with gzip, or with many "
+                     "zstd frames (as pzstd writes them).",
+                     files_.inputs[slice.input].name, slice.begin, format_size(bytes));
+}
+
 Result<void> sample_text(const TextInputs& files, std::size_t input, std::uint64_t data_begin,
                          bool return_ends_lines, const LookAtRecords& look) {
-  TRANCHE_ASSIGN(const File file, File::open_read(files.paths[input]));
+  TRANCHE_ASSIGN(const TextFile file, files.open(input));
   TRANCHE_TRY(look(file, data_begin, sampled_records_head));
-  const std::uint64_t data_bytes = files.inputs[input].bytes - data_begin;
+  const std::uint64_t end = files.end_of(input);
+  const bool is_decoded = end == TextFile::unknown_end;
+  const std::uint64_t data_bytes = is_decoded ? sampled_bytes_decoded : end - data_begin;
   if (data_bytes <= sampled_tail_bytes) return {};  // all of it was seen
   for (std::uint64_t place = 1; place <= sampled_places; ++place) {
-    const std::uint64_t offset = place == sampled_places
-                                     ? files.inputs[input].bytes - sampled_tail_bytes
-                                     : data_begin + data_bytes * place / sampled_places;
-    TRANCHE_ASSIGN(const std::uint64_t begin,
-                   next_line(file, files.inputs[input], offset, return_ends_lines));
-    const bool is_tail = place == sampled_places;
-    TRANCHE_TRY(look(file, begin, is_tail ? sampled_tail_bytes : sampled_records_place));
+    const bool is_tail = place == sampled_places && !is_decoded;
+    const std::uint64_t offset =
+        is_tail ? end - sampled_tail_bytes : data_begin + data_bytes * place / sampled_places;
+    TRANCHE_ASSIGN(const auto begin, next_line(file, offset, return_ends_lines));
+    if (!begin) break;
+    TRANCHE_TRY(look(file, *begin, is_tail ? sampled_tail_bytes : sampled_records_place));
   }
   return {};
 }

@@ -8,21 +8,45 @@
 #include <filesystem>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
+#include <tranche/core/options.h>
 #include <tranche/core/source.h>
 
-#include "base/file.h"
+#include "formats/decoded_texts.h"
 #include "formats/record_cursor.h"
 
 namespace tranche {
+
+// How the files of a source are coded, as the job says it.
+struct AskedCoding {
+  std::optional<Compression> compression;  // nullopt: what the suffix of each file says
+  Encoding encoding = Encoding::utf8;
+};
+
+// The options that say so, for the option table of a format, and what they say.
+std::vector<Option> coding_options(std::vector<std::string> encodings);
+AskedCoding read_coding(const OptionReader& options);
 
 // The files of one source, with where they are.
 struct TextInputs {
   std::vector<Input> inputs;
   std::vector<std::filesystem::path> paths;  // one an input
+  std::vector<TextCoding> codings;           // one an input
+  std::shared_ptr<DecodedTexts> decoded;     // nullptr: all of them are plain
+
+  // For the one who reads ahead of all others.
+  Result<TextFile> open(std::size_t input) const;
+  // The end of its text, as far as it is known.
+  std::uint64_t end_of(std::size_t input) const {
+    return codings[input].is_plain() ? inputs[input].bytes : TextFile::unknown_end;
+  }
 };
+
+// Whether the text has nothing from `offset` on.
+Result<bool> ends_at(const TextFile& file, std::uint64_t offset);
 
 // Where the records of a file begin.
 struct TextBegin {
@@ -38,6 +62,11 @@ class TextSource : public Source {
   Result<std::unique_ptr<Reader>> open(const Slice& slice, WorkerScope& worker) const final;
   Result<std::optional<std::uint64_t>> digest(const Slice& slice) const final;
   Division default_division() const final;
+  Result<std::optional<std::uint64_t>> decoder_bytes() const final;
+  void keep_decoded(std::uint64_t bytes) final;
+  void use_checkpoints(std::vector<Checkpoint> checkpoints) final;
+  std::vector<Checkpoint> take_checkpoints() final;
+  std::optional<std::string> seek_notice(const Slice& slice) const final;
 
   const TextInputs& files() const { return files_; }
   bool return_ends_lines() const { return return_ends_lines_; }
@@ -45,21 +74,25 @@ class TextSource : public Source {
   // Whether a record of the input ends with its line. REQUIRES that begin_of(input) gave no error.
   virtual bool lines_end_records(std::size_t) const { return true; }
   // A cursor over records of the input. REQUIRES that begin_of(input) gave no error.
-  virtual std::unique_ptr<RecordCursor> cursor(const File& file, std::size_t input,
+  virtual std::unique_ptr<RecordCursor> cursor(const TextFile& file, std::size_t input,
                                                const RecordCursor::Use& use) const = 0;
 
  protected:
   // `key`: of the system in `read:`. `return_ends_lines`: a CR that no LF follows ends a line.
   TextSource(std::string key, std::vector<std::string> patterns, std::filesystem::path base,
-             bool return_ends_lines);
-  virtual Result<std::unique_ptr<Reader>> reader(File file,
+             const AskedCoding& coding, bool return_ends_lines);
+  virtual Result<std::unique_ptr<Reader>> reader(TextFile file,
                                                  std::shared_ptr<const std::string> name,
                                                  const Slice& slice) const = 0;
 
  private:
+  // For those who read what was divided. Errors: failed.
+  Result<TextFile> open_behind(std::size_t input) const;
+
   const std::string key_;
   const std::vector<std::string> patterns_;
   const std::filesystem::path base_;
+  const AskedCoding coding_;
   const bool return_ends_lines_;
   TextInputs files_;
   std::vector<std::shared_ptr<const std::string>> names_;
@@ -75,11 +108,11 @@ inline constexpr char guessed_note[] =
 
 // Looks at up to `records_max` records from `begin` on.
 using LookAtRecords =
-    std::function<Result<void>(const File& file, std::uint64_t begin, std::size_t records_max)>;
+    std::function<Result<void>(const TextFile& file, std::uint64_t begin, std::size_t records_max)>;
 
-// Calls `look` with places all over the file, for a guess of its columns: its beginning, and some
-// lines further down and at its end when it is large. `return_ends_lines`: a CR that no LF follows
-// ends a line.
+// Calls `look` with places of the file, for a guess of its columns: its beginning, and some lines
+// further down and at its end when it is large, all over a plain one and within the first megabytes
+// of one that must be decoded up to there. `return_ends_lines`: a CR that no LF follows ends a line.
 Result<void> sample_text(const TextInputs& files, std::size_t input, std::uint64_t data_begin,
                          bool return_ends_lines, const LookAtRecords& look);
 

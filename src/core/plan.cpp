@@ -18,6 +18,12 @@ std::uint64_t BatchPlan::bytes() const {
   return sum;
 }
 
+std::uint64_t BatchPlan::file_bytes() const {
+  std::uint64_t sum = 0;
+  for (const Slice& chunk : chunks) sum += chunk.file_bytes;
+  return sum;
+}
+
 std::uint64_t BatchPlan::memory_bytes() const {
   std::uint64_t sum = 0;
   for (const Slice& chunk : chunks) sum += chunk.memory_bytes;

@@ -192,7 +192,7 @@ void StepRun::finish_commit(Group& group, CommittedGroup committed) {
   records_working_ -= std::min(records_working_, processed);
   end_.counts.add(committed.counts);
   end_.batches_committed += group.batches().size();
-  bytes_committed_ += group.bytes();
+  bytes_committed_ += group.file_bytes();
   budget_.release(group.held_bytes());
   const std::uint64_t number = group.number();
   state_.committed.push_back(std::move(committed));

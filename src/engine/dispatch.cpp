@@ -41,6 +41,17 @@ std::size_t StepRun::tasks_waiting() const {
   return waiting;
 }
 
+std::uint64_t StepRun::bytes_unread() const {
+  std::uint64_t bytes = 0;
+  for (const auto& group : groups_) {
+    for (const auto& state : group.tasks()) {
+      if (state.phase == TaskState::Phase::done) continue;
+      for (const auto& chunk : state.task.chunks) bytes += chunk.bytes;
+    }
+  }
+  return bytes;
+}
+
 // Plans a bounded way ahead of the workers, so that planning overlaps with work and a batch is
 // durable in the ledger before it is dispatched.
 Result<void> StepRun::plan_ahead() {
@@ -48,6 +59,11 @@ Result<void> StepRun::plan_ahead() {
   const bool lead_open = groups_.empty() || !groups_.front().closed();
   if (state_.plan_complete || (stopping_ && !lead_open)) return {};
   if (tasks_waiting() >= wanted && !lead_open) return {};
+  std::uint64_t unread = bytes_unread();
+  const auto reads_enough = [&] {
+    return unread > 0 && unread + last_batch_bytes_ > work_.unread_bytes_max;
+  };
+  if (reads_enough()) return {};  // the workers come first
   std::vector<BatchPlan> planned;
   std::size_t tasks = tasks_waiting();
   bool complete = false;
@@ -59,19 +75,24 @@ Result<void> StepRun::plan_ahead() {
       break;
     }
     tasks += work_.whole_batches ? 1 : batch->chunks.size();
+    last_batch_bytes_ = batch->bytes();
+    unread += last_batch_bytes_;
     planned.push_back(*std::move(batch));
-    if (work_.clock->monotonic() > deadline) break;
+    if (work_.clock->monotonic() > deadline || reads_enough()) break;
   }
   if (planned.empty() && !complete) {
     // Every worker has enough, but the oldest group is still open: its end must be known.
     TRANCHE_ASSIGN(auto batch, work_.next_batch());
     if (batch) {
+      last_batch_bytes_ = batch->bytes();
       planned.push_back(*std::move(batch));
     } else {
       complete = true;
     }
   }
-  TRANCHE_TRY(work_.ledger->append_plan(planned, complete));
+  const auto checkpoints =
+      work_.take_checkpoints ? work_.take_checkpoints() : std::vector<Checkpoint>();
+  TRANCHE_TRY(work_.ledger->append_plan(planned, complete, checkpoints));
   batches_planned_ += planned.size();
   for (auto& batch : planned) push_batch(std::move(batch));
   state_.plan_complete = complete;

@@ -99,9 +99,9 @@ std::uint64_t Group::records() const {
   return records;
 }
 
-std::uint64_t Group::bytes() const {
+std::uint64_t Group::file_bytes() const {
   std::uint64_t bytes = 0;
-  for (const auto& batch : batches_) bytes += batch.bytes();
+  for (const auto& batch : batches_) bytes += batch.file_bytes();
   return bytes;
 }
 

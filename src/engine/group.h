@@ -50,7 +50,7 @@ class Group {
   bool rejects_incomplete(std::uint64_t batch) const;
   std::uint64_t held_bytes() const;
   std::uint64_t records() const;
-  std::uint64_t bytes() const;
+  std::uint64_t file_bytes() const;  // of input, for progress
   std::uint64_t end_record() const;  // ordinal behind its last record
 
   std::uint32_t attempt = 1;

@@ -27,7 +27,7 @@ StepRun::StepRun(const StepWork& work, StepState state)
   for (const auto& batch : state_.batches) {
     if (batch.group >= groups_committed) continue;
     ++end_.batches_committed;
-    bytes_committed_ += batch.bytes();
+    bytes_committed_ += batch.file_bytes();
     records += batch.records();
   }
   end_.batches_resumed = end_.batches_committed;

@@ -27,6 +27,8 @@ struct StepWork {
   SchemaPtr schema;  // of the records that reach the sink
   // The next batch behind the last one of the plan; nullopt at the end of the source.
   std::function<Result<std::optional<BatchPlan>>()> next_batch;
+  // What the source noted while it was divided; may be empty.
+  std::function<std::vector<Checkpoint>()> take_checkpoints;
   Sink* sink = nullptr;
   StepLedger* ledger = nullptr;
   Executor* executor = nullptr;
@@ -38,7 +40,10 @@ struct StepWork {
   std::uint64_t memory_bytes_max = 0;   // for work and results
   std::uint64_t task_memory_bytes = 0;  // of a task besides its records: embedded database, buffers
   double memory_per_record_byte = 1.0;  // bytes a task holds for each byte of its records as Pages
-  std::uint64_t input_bytes_total = 0;  // for progress
+  // How much may be planned that no worker has read: what is beyond, the source would have to
+  // decode twice.
+  std::uint64_t unread_bytes_max = UINT64_MAX;
+  std::uint64_t input_bytes_total = 0;  // of the files, for progress
   const std::atomic<bool>* stop = nullptr;
   std::function<std::uint64_t()> sample_memory;  // bytes of the process tree now; may be empty
 };

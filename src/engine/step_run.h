@@ -36,6 +36,7 @@ class StepRun {
   Result<bool> wait_for_outcome();  // true when one came
   std::uint64_t task_memory(const Task& task) const;
   std::size_t tasks_waiting() const;
+  std::uint64_t bytes_unread() const;  // of tasks that are not done
 
   // commit.cpp
   Result<bool> commit_ready();  // true when a group was committed
@@ -64,6 +65,7 @@ class StepRun {
   std::uint64_t next_task_ = 1;
   std::uint64_t submitted_ = 0;
   std::uint64_t batches_planned_ = 0;
+  std::uint64_t last_batch_bytes_ = 0;  // of the one that was planned last
   bool stopping_ = false;
   std::optional<std::uint64_t> last_group_;  // when stopping: the last one to finish
   std::chrono::nanoseconds next_memory_sample_{0};

@@ -11,7 +11,7 @@ constexpr std::size_t search_bytes_records = std::size_t{256} << 10;
 
 }  // namespace
 
-CsvCursor::CsvCursor(const File& file, std::string name, const CsvDialect& dialect,
+CsvCursor::CsvCursor(const TextFile& file, std::string name, const CsvDialect& dialect,
                      bool empty_line_is_record, Find find, const Use& use)
     : RecordCursor(file, std::move(name), use, true),
       scanner_(dialect, empty_line_is_record),

@@ -21,7 +21,7 @@ class CsvCursor final : public RecordCursor {
  public:
   enum class Find { records, fields };  // fields: field_ends() is filled where it can be
 
-  CsvCursor(const File& file, std::string name, const CsvDialect& dialect,
+  CsvCursor(const TextFile& file, std::string name, const CsvDialect& dialect,
             bool empty_line_is_record, Find find, const Use& use);
   Result<std::span<const CsvRecord>> next() override;
 

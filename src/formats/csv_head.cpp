@@ -12,12 +12,12 @@ namespace tranche {
 namespace {
 
 // Goes behind the first `lines` lines; head.data_begin is where they begin.
-Result<void> skip_lines(const File& file, std::uint64_t bytes, std::uint64_t lines, CsvHead& head) {
+Result<void> skip_lines(const TextFile& file, std::uint64_t lines, CsvHead& head) {
   constexpr std::size_t piece_bytes = std::size_t{64} << 10;
   std::string piece(piece_bytes, '\0');
   bool after_return = false;  // a line feed that comes next belongs to it
   std::uint64_t at = head.data_begin;
-  while (at < bytes && (lines > 0 || after_return)) {
+  while (lines > 0 || after_return) {
     TRANCHE_ASSIGN(const std::size_t count, file.read_at(piece.data(), piece_bytes, at));
     if (count == 0) break;
     for (std::size_t i = 0; i < count; ++i) {
@@ -34,7 +34,7 @@ Result<void> skip_lines(const File& file, std::uint64_t bytes, std::uint64_t lin
     }
     at += count;
   }
-  head.data_begin = std::min(at, bytes);
+  head.data_begin = at;
   return {};
 }
 
@@ -55,7 +55,7 @@ Result<void> read_names(const CsvCursor& cursor, const CsvRecord& record, const 
   const char* const begin = cursor.at(record.offset);
   const char* const end = begin + record.bytes;
   if (!is_utf8({begin, record.bytes})) {
-    return header_error(name, line, "is not UTF-8; convert the file first.");
+    return header_error(name, line, "is not UTF-8; say what it is by `encoding:`.");
   }
   const CsvFields splitter(dialect);
   std::vector<CsvField> fields(
@@ -74,21 +74,21 @@ Result<void> read_names(const CsvCursor& cursor, const CsvRecord& record, const 
 
 }  // namespace
 
-Result<CsvHead> read_csv_head(const File& file, std::uint64_t bytes, const std::string& name,
+Result<CsvHead> read_csv_head(const TextFile& file, std::uint64_t end, const std::string& name,
                               const CsvDialect& dialect) {
   CsvHead head;
   TRANCHE_ASSIGN(head.data_begin, find_text_begin(file, name));
-  TRANCHE_TRY(skip_lines(file, bytes, dialect.skip_lines, head));
+  TRANCHE_TRY(skip_lines(file, dialect.skip_lines, head));
   if (!dialect.header) return head;
   CsvCursor::Use use;
   use.begin = head.data_begin;
-  use.end = bytes;
+  use.end = end;
   use.block_records = 1;
   use.window_bytes = std::size_t{64} << 10;
   CsvCursor cursor(file, name, dialect, false, CsvCursor::Find::records, use);
   TRANCHE_ASSIGN(const auto block, cursor.next());
   if (block.empty()) {
-    head.data_begin = bytes;
+    head.data_begin = cursor.window_end();
     return head;
   }
   if (cursor.block_is_long()) {

@@ -6,8 +6,8 @@
 #include <string>
 #include <vector>
 
-#include "base/file.h"
 #include "formats/csv_dialect.h"
+#include "formats/text_file.h"
 
 namespace tranche {
 
@@ -18,9 +18,9 @@ struct CsvHead {
   bool empty() const { return names.empty(); }
 };
 
-// Reads the head of `file`, which has `bytes` bytes. An empty file has no names.
+// Reads the head of `file`, whose text ends at `end`, if that is known. An empty file has no names.
 // Errors: config, when the header is broken, names a column twice, or the file is UTF-16.
-Result<CsvHead> read_csv_head(const File& file, std::uint64_t bytes, const std::string& name,
+Result<CsvHead> read_csv_head(const TextFile& file, std::uint64_t end, const std::string& name,
                               const CsvDialect& dialect);
 
 }  // namespace tranche

@@ -22,7 +22,7 @@ std::size_t block_records_for(const CsvColumns& columns) {
 }  // namespace
 
 struct CsvReader::State final : RecordReader {
-  State(File opened, std::shared_ptr<const std::string> source, const CsvDialect& how,
+  State(TextFile opened, std::shared_ptr<const std::string> source, const CsvDialect& how,
         std::shared_ptr<const CsvColumns> into, const Slice& which)
       : RecordReader(std::move(opened), std::move(source), into->schema, which),
         dialect(how),
@@ -57,8 +57,9 @@ struct CsvReader::State final : RecordReader {
   std::vector<CsvBadValue> bad;
 };
 
-CsvReader::CsvReader(File file, std::shared_ptr<const std::string> name, const CsvDialect& dialect,
-                     std::shared_ptr<const CsvColumns> columns, const Slice& slice)
+CsvReader::CsvReader(TextFile file, std::shared_ptr<const std::string> name,
+                     const CsvDialect& dialect, std::shared_ptr<const CsvColumns> columns,
+                     const Slice& slice)
     : state_(std::make_unique<State>(std::move(file), std::move(name), dialect,
                                      std::move(columns), slice)) {}
 

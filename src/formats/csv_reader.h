@@ -31,7 +31,7 @@ struct CsvColumns {
 class CsvReader final : public Reader {
  public:
   // `slice` is one that was cut with the same dialect and columns. A digest of 0 is not compared.
-  CsvReader(File file, std::shared_ptr<const std::string> name, const CsvDialect& dialect,
+  CsvReader(TextFile file, std::shared_ptr<const std::string> name, const CsvDialect& dialect,
             std::shared_ptr<const CsvColumns> columns, const Slice& slice);
   ~CsvReader() override;
   Result<std::unique_ptr<Page>> next(std::vector<Reject>& rejects) override;

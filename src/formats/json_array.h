@@ -89,7 +89,7 @@ class JsonArrayScanner {
 
 class JsonArrayCursor final : public RecordCursor {
  public:
-  JsonArrayCursor(const File& file, std::string name, const JsonArrayScanner& scanner,
+  JsonArrayCursor(const TextFile& file, std::string name, const JsonArrayScanner& scanner,
                   const Use& use)
       : RecordCursor(file, std::move(name), use, false), scanner_(scanner) {}
   Result<std::span<const TextRecord>> next() override {

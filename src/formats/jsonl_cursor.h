@@ -32,7 +32,8 @@ class JsonlScanner {
 
 class JsonlCursor final : public RecordCursor {
  public:
-  JsonlCursor(const File& file, std::string name, std::uint64_t max_record_bytes, const Use& use)
+  JsonlCursor(const TextFile& file, std::string name, std::uint64_t max_record_bytes,
+              const Use& use)
       : RecordCursor(file, std::move(name), use, false), scanner_(max_record_bytes) {}
   Result<std::span<const TextRecord>> next() override {
     return walk(scanner_, use().block_records);

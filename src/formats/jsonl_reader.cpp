@@ -18,16 +18,16 @@ constexpr std::size_t block_records = 1024;
 
 }  // namespace
 
-Result<JsonPlace> find_json_place(const File& file, const std::string& name, std::uint64_t bytes,
+Result<JsonPlace> find_json_place(const TextFile& file, const std::string& name, std::uint64_t end,
                                   const JsonlDialect& dialect) {
   JsonPlace place;
-  place.end = bytes;
+  place.end = end;
   TRANCHE_ASSIGN(place.begin, find_text_begin(file, name));
   if (dialect.layout == JsonLayout::lines) return place;
   if (dialect.layout == JsonLayout::automatic && dialect.rules.is_any_value) return place;
   std::string piece(std::size_t{64} << 10, '\0');
   std::uint64_t line = 1;
-  for (std::uint64_t at = place.begin; at < bytes;) {
+  for (std::uint64_t at = place.begin; at < end;) {
     TRANCHE_ASSIGN(const std::size_t count, file.read_at(piece.data(), piece.size(), at));
     if (count == 0) break;
     const std::string_view read(piece.data(), count);
@@ -36,7 +36,7 @@ Result<JsonPlace> find_json_place(const File& file, const std::string& name, std
         std::count(read.begin(), read.begin() + static_cast<std::ptrdiff_t>(first), '\n'));
     at += first;
     if (first == count) continue;
-    if (read[first] == '[') return JsonPlace{at, line, bytes, true};
+    if (read[first] == '[') return JsonPlace{at, line, end, true};
     if (dialect.layout == JsonLayout::automatic) return place;
     return make_error(ErrorKind::config,
                       fmt::format("{} is no JSON array: it begins with \"{}\", not with \"[\". For "
@@ -46,7 +46,7 @@ Result<JsonPlace> find_json_place(const File& file, const std::string& name, std
   return place;  // it has no records
 }
 
-std::unique_ptr<RecordCursor> make_json_cursor(const File& file, const std::string& name,
+std::unique_ptr<RecordCursor> make_json_cursor(const TextFile& file, const std::string& name,
                                                const JsonlDialect& dialect, const JsonPlace& place,
                                                const RecordCursor::Use& use) {
   if (!place.is_array)
@@ -57,7 +57,7 @@ std::unique_ptr<RecordCursor> make_json_cursor(const File& file, const std::stri
 }
 
 struct JsonlReader::State final : RecordReader {
-  State(File opened, std::shared_ptr<const std::string> source, const JsonlDialect& how,
+  State(TextFile opened, std::shared_ptr<const std::string> source, const JsonlDialect& how,
         const JsonPlace& where, SchemaPtr into, const Slice& which)
       : RecordReader(std::move(opened), std::move(source), std::move(into), which),
         dialect(how),
@@ -122,7 +122,12 @@ std::string JsonlReader::State::malformed(const TextRecord& record, std::string_
 
 // The last element of an array goes to the end of the file, and the closing bracket with it.
 std::string JsonlReader::State::check_closed(const TextRecord& record) const {
-  if (!place.is_array || record.next != place.end) return {};
+  if (!place.is_array || record.next != slice().end) return {};
+  if (record.next != place.end) {
+    char behind_slice = 0;  // decoded text ends where nothing more can be read
+    const auto more = file().read_at(&behind_slice, 1, record.next);
+    if (place.end != TextFile::unknown_end || !more || *more > 0) return {};
+  }
   const std::uint64_t behind = record.offset + record.bytes;
   const auto bytes = static_cast<std::size_t>(record.next - behind);
   if (std::string_view(records->at(behind), bytes).find(']') != std::string_view::npos) return {};
@@ -130,7 +135,7 @@ std::string JsonlReader::State::check_closed(const TextRecord& record) const {
                      record.next);
 }
 
-JsonlReader::JsonlReader(File file, std::shared_ptr<const std::string> name,
+JsonlReader::JsonlReader(TextFile file, std::shared_ptr<const std::string> name,
                          const JsonlDialect& dialect, const JsonPlace& place, SchemaPtr schema,
                          const Slice& slice)
     : state_(std::make_unique<State>(std::move(file), std::move(name), dialect, place,

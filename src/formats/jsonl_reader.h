@@ -12,9 +12,9 @@
 
 #include <tranche/core/source.h>
 
-#include "base/file.h"
 #include "formats/jsonl_row.h"
 #include "formats/record_cursor.h"
+#include "formats/text_file.h"
 
 namespace tranche {
 
@@ -28,7 +28,7 @@ enum class JsonLayout : std::uint8_t {
 struct JsonPlace {
   std::uint64_t begin = 0;  // of the records; of an array its bracket
   std::uint64_t line = 1;   // there
-  std::uint64_t end = 0;    // of the file
+  std::uint64_t end = 0;    // of the file; TextFile::unknown_end where it is decoded
   bool is_array = false;
 };
 
@@ -38,19 +38,19 @@ struct JsonlDialect {
   std::uint64_t max_record_bytes = std::uint64_t{1} << 20;  // a longer record is a reject
 };
 
-// Looks at the beginning of a file of `bytes` bytes. Errors: config, when it is UTF-16, or to be an
+// Looks at the beginning of a file that ends at `end`. Errors: config, when it is UTF-16, or to be an
 // array and none.
-Result<JsonPlace> find_json_place(const File& file, const std::string& name, std::uint64_t bytes,
+Result<JsonPlace> find_json_place(const TextFile& file, const std::string& name, std::uint64_t end,
                                   const JsonlDialect& dialect);
 // A cursor over records of the file, lines or elements.
-std::unique_ptr<RecordCursor> make_json_cursor(const File& file, const std::string& name,
+std::unique_ptr<RecordCursor> make_json_cursor(const TextFile& file, const std::string& name,
                                                const JsonlDialect& dialect, const JsonPlace& place,
                                                const RecordCursor::Use& use);
 
 class JsonlReader final : public Reader {
  public:
   // `slice` is one that was cut with the same dialect. A digest of 0 is not compared.
-  JsonlReader(File file, std::shared_ptr<const std::string> name, const JsonlDialect& dialect,
+  JsonlReader(TextFile file, std::shared_ptr<const std::string> name, const JsonlDialect& dialect,
               const JsonPlace& place, SchemaPtr schema, const Slice& slice);
   ~JsonlReader() override;
   Result<std::unique_ptr<Page>> next(std::vector<Reject>& rejects) override;

@@ -8,19 +8,23 @@
 
 namespace tranche {
 
-Result<std::uint64_t> find_text_begin(const File& file, const std::string& name) {
-  char mark[3] = {};
-  TRANCHE_ASSIGN(const std::size_t count, file.read_at(mark, 3, 0));
+Result<std::uint64_t> find_text_begin(const TextFile& file, const std::string& name) {
+  char mark[4] = {};
+  TRANCHE_ASSIGN(const std::size_t count, file.read_at(mark, sizeof mark, 0));
   const std::string_view start(mark, count);
+  const auto refuse = [&name](std::string_view what, std::string_view option) {
+    return make_error(ErrorKind::config, fmt::format("{} is {}: say `{}`.", name, what, option),
+                      name);
+  };
   if (start.starts_with("\xFF\xFE") || start.starts_with("\xFE\xFF")) {
-    return make_error(ErrorKind::config,
-                      fmt::format("{} is UTF-16; convert it to UTF-8 first, for example by "
-                                  "iconv -f UTF-16 -t UTF-8.", name), name);
+    return refuse("UTF-16", "encoding: utf-16");
   }
-  return std::uint64_t{start == "\xEF\xBB\xBF" ? 3U : 0U};
+  if (start.starts_with("\x1F\x8B")) return refuse("compressed by gzip", "compression: gzip");
+  if (start == "\x28\xB5\x2F\xFD") return refuse("compressed by zstd", "compression: zstd");
+  return std::uint64_t{start.starts_with("\xEF\xBB\xBF") ? 3U : 0U};
 }
 
-RecordCursor::RecordCursor(const File& file, std::string name, const Use& use,
+RecordCursor::RecordCursor(const TextFile& file, std::string name, const Use& use,
                            bool return_ends_lines)
     : file_(file),
       name_(std::move(name)),
@@ -32,10 +36,11 @@ RecordCursor::RecordCursor(const File& file, std::string name, const Use& use,
   block_.reserve(use_.block_records);
 }
 
-Result<std::size_t> RecordCursor::read(char* buffer, std::size_t bytes,
-                                       std::uint64_t offset) const {
+// Finds the end of the range where it is not known.
+Result<std::size_t> RecordCursor::read(char* buffer, std::size_t bytes, std::uint64_t offset) {
   TRANCHE_ASSIGN(const std::size_t count, file_.read_at(buffer, bytes, offset));
-  if (count < bytes) {
+  if (count < bytes && use_.end == TextFile::unknown_end) use_.end = offset + count;
+  if (count < bytes && use_.end != offset + count) {
     return make_error(ErrorKind::failed,
                       fmt::format("{} has become shorter while it was read: {} bytes are missing "
                                   "from byte {} on. Give back the file as it was, and run again.",
@@ -58,10 +63,9 @@ Result<void> RecordCursor::fill(std::uint64_t begin, std::size_t window_bytes_mi
     window_ = std::shared_ptr<char[]>(whole, whole.get() + search_padding_bytes);
     window_capacity_ = wanted;
   }
-  TRANCHE_TRY(read(window_.get(), wanted, begin));
-  std::memset(window_.get() + wanted, 0, search_padding_bytes);
+  TRANCHE_ASSIGN(window_length_, read(window_.get(), wanted, begin));
+  std::memset(window_.get() + window_length_, 0, search_padding_bytes);
   window_begin_ = begin;
-  window_length_ = wanted;
   if (use_.digest != nullptr && window_end() > digested_) {
     use_.digest->update({at(digested_), static_cast<std::size_t>(window_end() - digested_)});
     digested_ = window_end();
@@ -88,9 +92,9 @@ Result<void> RecordCursor::read_long_line(const RecordSpan& span, bool is_record
   bool ended = false;
   char last = 0;  // before the line end
   while (!ended && at < use_.end) {
-    const auto bytes =
+    const auto wanted =
         static_cast<std::size_t>(std::min<std::uint64_t>(piece_bytes, use_.end - at));
-    TRANCHE_TRY(read(piece.data(), bytes, at));
+    TRANCHE_ASSIGN(const std::size_t bytes, read(piece.data(), wanted, at));
     const char* const end = piece.data() + bytes;
     const char* const line_end = line_ends.find(piece.data(), end);
     ended = line_end != end;
@@ -132,9 +136,9 @@ Result<void> RecordCursor::read_long_record(const RecordSpan& span, LongEnd& end
   std::optional<std::uint64_t> found;
   std::uint64_t at = position_;
   while (!found && at < use_.end) {
-    const auto bytes =
+    const auto wanted =
         static_cast<std::size_t>(std::min<std::uint64_t>(piece_bytes, use_.end - at));
-    TRANCHE_TRY(read(piece.data(), bytes, at));
+    TRANCHE_ASSIGN(const std::size_t bytes, read(piece.data(), wanted, at));
     found = end.feed(piece.data(), piece.data() + bytes);
     if (use_.keep_long_raw && long_raw_.size() < long_raw_bytes_max)
       long_raw_.append(piece.data(), std::min(bytes, long_raw_bytes_max - long_raw_.size()));
@@ -159,7 +163,7 @@ Result<void> RecordCursor::read_long_record(const RecordSpan& span, LongEnd& end
   return {};
 }
 
-Result<std::uint32_t> RecordCursor::count_line_ends(std::uint64_t begin, std::uint64_t end) const {
+Result<std::uint32_t> RecordCursor::count_line_ends(std::uint64_t begin, std::uint64_t end) {
   std::string bytes(static_cast<std::size_t>(end - begin), '\0');
   TRANCHE_TRY(read(bytes.data(), bytes.size(), begin));
   return static_cast<std::uint32_t>(std::count(bytes.begin(), bytes.end(), '\n'));
@@ -170,7 +174,8 @@ Result<void> RecordCursor::pass_line_end(char found, std::uint64_t at, TextRecor
   record.next = at + 1;
   if (found != '\r' || at + 1 == use_.end) return {};
   char following = 0;  // is it CRLF?
-  TRANCHE_TRY(read(&following, 1, at + 1));
+  TRANCHE_ASSIGN(const std::size_t count, read(&following, 1, at + 1));
+  if (count == 0) return {};
   if (following == '\n') ++record.next;
   if (use_.digest != nullptr && record.next > digested_) {
     use_.digest->update({&following, 1});

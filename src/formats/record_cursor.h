@@ -16,13 +16,13 @@
 #include <vector>
 
 #include "base/digest.h"
-#include "base/file.h"
 #include "formats/record_scan.h"
+#include "formats/text_file.h"
 
 namespace tranche {
 
 struct TextRecord {
-  std::uint64_t offset = 0;     // of its first byte in the file
+  std::uint64_t offset = 0;     // of its first byte in the text
   std::uint64_t bytes = 0;      // without the line end
   std::uint64_t next = 0;       // offset behind its line end
   std::uint64_t line = 0;       // lines of the range before it
@@ -45,7 +45,8 @@ class RecordCursor {
  public:
   struct Use {
     std::uint64_t begin = 0;           // REQUIRES a record's beginning
-    std::uint64_t end = 0;             // REQUIRES a record's beginning or the end of the file
+    std::uint64_t end = 0;             // REQUIRES a record's beginning or the end of the text,
+                                       // or TextFile::unknown_end: wherever the text ends
     std::size_t window_bytes = std::size_t{256} << 10;  // grows when a record needs it
     std::size_t block_records = 1024;
     bool keep_windows = false;         // a new window each time, since others hold the old ones
@@ -63,7 +64,7 @@ class RecordCursor {
   // line is longer than the window comes alone in its block, and its bytes are in long_raw().
   virtual Result<std::span<const TextRecord>> next() = 0;
 
-  // The byte at `offset` of the file. REQUIRES an offset inside the window; search_padding_bytes
+  // The byte at `offset` of the text. REQUIRES an offset inside the window; search_padding_bytes
   // before and behind the window may be read.
   const char* at(std::uint64_t offset) const { return window_.get() + (offset - window_begin_); }
   std::uint64_t window_begin() const { return window_begin_; }
@@ -74,7 +75,7 @@ class RecordCursor {
 
  protected:
   // `return_ends_lines`: a CR that no LF follows ends a line too.
-  RecordCursor(const File& file, std::string name, const Use& use, bool return_ends_lines);
+  RecordCursor(const TextFile& file, std::string name, const Use& use, bool return_ends_lines);
   // next() by means of the format's scanner, with at most `records_max` records.
   template <class Scanner>
   Result<std::span<const TextRecord>> walk(Scanner& scanner, std::size_t records_max);
@@ -101,12 +102,12 @@ class RecordCursor {
   Result<void> read_long_line(const RecordSpan& span, bool is_record);
   Result<void> read_long_record(const RecordSpan& span, LongEnd& end);
   // REQUIRES few bytes: they are read at once.
-  Result<std::uint32_t> count_line_ends(std::uint64_t begin, std::uint64_t end) const;
+  Result<std::uint32_t> count_line_ends(std::uint64_t begin, std::uint64_t end);
   Result<void> pass_line_end(char found, std::uint64_t at, TextRecord& record);
-  Result<std::size_t> read(char* buffer, std::size_t bytes, std::uint64_t offset) const;
+  Result<std::size_t> read(char* buffer, std::size_t bytes, std::uint64_t offset);
   void add(const RecordSpan& span);
 
-  const File& file_;
+  const TextFile& file_;
   std::string name_;
   Use use_;
   bool return_ends_lines_;
@@ -122,9 +123,9 @@ class RecordCursor {
   std::string long_raw_;
 };
 
-// The offset behind a byte order mark, where the text of a file begins. Errors: config, when the
-// file is UTF-16.
-Result<std::uint64_t> find_text_begin(const File& file, const std::string& name);
+// The offset behind a byte order mark, where the text of a file begins. Errors: config, when it is
+// no text but UTF-16 or compressed, naming the option that reads it.
+Result<std::uint64_t> find_text_begin(const TextFile& file, const std::string& name);
 
 template <class Scanner>
 Result<std::span<const TextRecord>> RecordCursor::walk(Scanner& scanner, std::size_t records_max) {

@@ -6,6 +6,7 @@
 
 #include "base/fault.h"
 #include "base/text.h"
+#include "formats/text_decoder.h"
 
 namespace tranche {
 namespace {
@@ -25,7 +26,7 @@ std::size_t page_rows_for(const Schema& schema, std::uint64_t records) {
 
 }  // namespace
 
-RecordReader::RecordReader(File file, std::shared_ptr<const std::string> name, SchemaPtr schema,
+RecordReader::RecordReader(TextFile file, std::shared_ptr<const std::string> name, SchemaPtr schema,
                            const Slice& slice)
     : file_(std::move(file)),
       name_(std::move(name)),
@@ -119,6 +120,9 @@ Reject RecordReader::reject(const TextRecord& record, std::uint64_t ordinal,
     }
   } else {
     reject.raw.assign(records.at(record.offset), static_cast<std::size_t>(record.bytes));
+  }
+  if (file_.was_utf16()) {
+    if (auto broken = describe_broken_utf16(reject.raw, record.offset)) reject.error = *broken;
   }
   return reject;
 }

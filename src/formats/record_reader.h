@@ -30,7 +30,7 @@ class RecordReader : public Reader {
 
  protected:
   // A slice digest of 0 is not compared.
-  RecordReader(File file, std::shared_ptr<const std::string> name, SchemaPtr schema,
+  RecordReader(TextFile file, std::shared_ptr<const std::string> name, SchemaPtr schema,
                const Slice& slice);
 
   // The format's own cursor over the slice, made with file() and use().
@@ -41,7 +41,7 @@ class RecordReader : public Reader {
   virtual void add_block(Page& page, std::span<const TextRecord> block, std::uint64_t first_record,
                          std::vector<Reject>& rejects) = 0;
 
-  const File& file() const { return file_; }
+  const TextFile& file() const { return file_; }
   const std::string& name() const { return *name_; }
   const Slice& slice() const { return slice_; }
   const SchemaPtr& schema() const { return schema_; }
@@ -57,7 +57,7 @@ class RecordReader : public Reader {
   void begin_page(Page& page);
   Result<void> check_end() const;
 
-  File file_;
+  TextFile file_;
   std::shared_ptr<const std::string> name_;
   SchemaPtr schema_;
   Slice slice_;

@@ -22,7 +22,8 @@ Error not_as_written(std::string_view what) {
                                                    what));
 }
 
-constexpr std::size_t slice_fields = 10;
+constexpr std::size_t slice_fields = 11;
+constexpr std::size_t slice_fields_once = 10;  // version 0.1 had no file_bytes
 
 }  // namespace
 
@@ -30,9 +31,9 @@ std::string encode_slices(std::span<const Slice> slices) {
   std::string out = "[";
   for (const Slice& s : slices) {
     if (out.size() > 1) out += ',';
-    fmt::format_to(std::back_inserter(out), "[{},{},{},{},{},{},{},{},{},{}]", s.input, s.begin,
+    fmt::format_to(std::back_inserter(out), "[{},{},{},{},{},{},{},{},{},{},{}]", s.input, s.begin,
                    s.end, s.records, s.first_record, s.first_line, s.end_line, s.bytes,
-                   s.memory_bytes, s.digest);
+                   s.memory_bytes, s.digest, s.file_bytes);
   }
   out += ']';
   return out;
@@ -44,7 +45,7 @@ Result<std::vector<Slice>> decode_slices(std::string_view text) {
   slices.reserve(json.items().size());
   for (const Json& item : json.items()) {
     const auto& f = item.items();
-    if (f.size() != slice_fields) return not_as_written("slices");
+    if (f.size() != slice_fields && f.size() != slice_fields_once) return not_as_written("slices");
     slices.push_back(Slice{.input = static_cast<std::uint32_t>(f[0].natural()),
                            .begin = f[1].natural(),
                            .end = f[2].natural(),
@@ -54,7 +55,8 @@ Result<std::vector<Slice>> decode_slices(std::string_view text) {
                            .end_line = f[6].natural(),
                            .bytes = f[7].natural(),
                            .memory_bytes = f[8].natural(),
-                           .digest = f[9].natural()});
+                           .digest = f[9].natural(),
+                           .file_bytes = f[f.size() == slice_fields ? 10 : 7].natural()});
   }
   return slices;
 }

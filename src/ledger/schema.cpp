@@ -126,6 +126,18 @@ CREATE TABLE progress (
 );
 )sql";
 
+// What version 2 has more than version 1.
+constexpr const char* tables_of_version_2 = R"sql(
+CREATE TABLE checkpoints (
+  step INTEGER NOT NULL REFERENCES steps (number) ON DELETE CASCADE,
+  input INTEGER NOT NULL,
+  offset INTEGER NOT NULL,
+  file_offset INTEGER NOT NULL,
+  state BLOB NOT NULL,
+  PRIMARY KEY (step, input, offset)
+);
+)sql";
+
 Result<std::int64_t> known_version(SqliteDatabase& database) {
   TRANCHE_ASSIGN(const std::int64_t version, database.query_integer("PRAGMA user_version"));
   TRANCHE_ASSIGN(const std::int64_t application, database.query_integer("PRAGMA application_id"));
@@ -157,7 +169,8 @@ Result<void> prepare_schema(SqliteDatabase& database) {
   TRANCHE_ASSIGN(auto transaction, SqliteTransaction::begin(database));
   TRANCHE_ASSIGN(const std::int64_t version, known_version(database));
   if (version == schema_version) return {};
-  TRANCHE_TRY(database.execute(tables));
+  if (version == 0) TRANCHE_TRY(database.execute(tables));
+  TRANCHE_TRY(database.execute(tables_of_version_2));
   TRANCHE_TRY(database.execute(fmt::format("PRAGMA application_id = {}; PRAGMA user_version = {}",
                                            application_id, schema_version)));
   return transaction.commit();
@@ -165,7 +178,7 @@ Result<void> prepare_schema(SqliteDatabase& database) {
 
 Result<void> check_schema(SqliteDatabase& database) {
   TRANCHE_ASSIGN(const std::int64_t version, known_version(database));
-  if (version == schema_version) return {};
+  if (version > 0) return {};  // an older one has all that is looked at
   return make_error(ErrorKind::usage,
                     fmt::format("{} is empty: no job has been run with this state folder yet.",
                                 database.path().string()));

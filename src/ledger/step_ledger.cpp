@@ -65,7 +65,8 @@ Result<void> SqliteStepLedger::load_commits(StepState& state) {
   }
 }
 
-Result<void> SqliteStepLedger::append_plan(std::span<const BatchPlan> batches, bool complete) {
+Result<void> SqliteStepLedger::append_plan(std::span<const BatchPlan> batches, bool complete,
+                                           std::span<const Checkpoint> checkpoints) {
   TRANCHE_ASSIGN(auto transaction, SqliteTransaction::begin(*database_));
   TRANCHE_ASSIGN(auto insert, database_->prepare("INSERT INTO batches (step, number, group_number, "
                                                  "first_record, records, bytes, chunks) "
@@ -81,9 +82,49 @@ Result<void> SqliteStepLedger::append_plan(std::span<const BatchPlan> batches, b
     insert.bind_text(7, chunks);
     TRANCHE_TRY(insert.run());
   }
+  TRANCHE_TRY(insert_checkpoints(checkpoints));
   TRANCHE_TRY(
       database_->run("UPDATE steps SET plan_complete = ? WHERE number = ?", complete, step_));
   return transaction.commit();
+}
+
+Result<void> SqliteStepLedger::insert_checkpoints(std::span<const Checkpoint> checkpoints) {
+  if (checkpoints.empty()) return {};
+  TRANCHE_ASSIGN(auto insert,
+                 database_->prepare("INSERT OR REPLACE INTO checkpoints (step, input, offset, "
+                                    "file_offset, state) VALUES (?, ?, ?, ?, ?)"));
+  for (const Checkpoint& checkpoint : checkpoints) {
+    insert.bind_integer(1, step_);
+    insert.bind_integer(2, checkpoint.input);
+    insert.bind_natural(3, checkpoint.offset);
+    insert.bind_natural(4, checkpoint.file_offset);
+    insert.bind_blob(5, checkpoint.state);
+    TRANCHE_TRY(insert.run());
+  }
+  return {};
+}
+
+Result<std::vector<Checkpoint>> SqliteStepLedger::load_checkpoints(std::uint32_t input,
+                                                                   std::uint64_t offset) {
+  TRANCHE_ASSIGN(auto rows,
+                 database_->query("SELECT input, offset, file_offset, state FROM checkpoints WHERE "
+                                  "step = ?1 AND (input > ?2 OR (input = ?2 AND offset >= "
+                                  "(SELECT coalesce(max(offset), 0) FROM checkpoints WHERE step = "
+                                  "?1 AND input = ?2 AND offset <= ?3))) ORDER BY input, offset",
+                                  step_, input, offset));
+  std::vector<Checkpoint> checkpoints;
+  for (;;) {
+    TRANCHE_ASSIGN(const bool more, rows.step());
+    if (!more) return checkpoints;
+    checkpoints.push_back(Checkpoint{.input = static_cast<std::uint32_t>(rows.integer(0)),
+                                     .offset = rows.natural(1),
+                                     .file_offset = rows.natural(2),
+                                     .state = rows.string(3)});
+  }
+}
+
+Result<void> SqliteStepLedger::forget_checkpoints() {
+  return database_->run("DELETE FROM checkpoints WHERE step = ?", step_);
 }
 
 Result<void> SqliteStepLedger::drop_plan_from(std::uint64_t first_batch) {
@@ -192,7 +233,10 @@ Result<void> SqliteStepLedger::record_seal_intent(const std::string& intent) {
 }
 
 Result<void> SqliteStepLedger::record_sealed() {
-  return database_->run("UPDATE steps SET seal = 'sealed' WHERE number = ?", step_);
+  TRANCHE_ASSIGN(auto transaction, SqliteTransaction::begin(*database_));
+  TRANCHE_TRY(database_->run("UPDATE steps SET seal = 'sealed' WHERE number = ?", step_));
+  TRANCHE_TRY(forget_checkpoints());  // nobody goes on from them any more
+  return transaction.commit();
 }
 
 Result<bool> SqliteStepLedger::stop_requested() {

@@ -22,7 +22,11 @@ class SqliteStepLedger final : public StepLedger {
       : database_(std::move(database)), run_(run), step_(step) {}
 
   Result<StepState> load() override;
-  Result<void> append_plan(std::span<const BatchPlan> batches, bool complete) override;
+  Result<void> append_plan(std::span<const BatchPlan> batches, bool complete,
+                           std::span<const Checkpoint> checkpoints) override;
+  Result<std::vector<Checkpoint>> load_checkpoints(std::uint32_t input,
+                                                   std::uint64_t offset) override;
+  Result<void> forget_checkpoints() override;
   Result<void> drop_plan_from(std::uint64_t first_batch) override;
   Result<void> record_failure(std::uint64_t group, std::uint32_t attempt,
                               const std::string& error) override;
@@ -38,6 +42,7 @@ class SqliteStepLedger final : public StepLedger {
  private:
   Result<void> load_batches(StepState& state);
   Result<void> load_commits(StepState& state);
+  Result<void> insert_checkpoints(std::span<const Checkpoint> checkpoints);
   Result<void> insert_rejects(std::int64_t staged, const RejectFeed& rejects);
 
   std::shared_ptr<SqliteDatabase> database_;

@@ -49,13 +49,48 @@ engine::StepEnd failed(Error error) {
   return end;
 }
 
-StepMemory memory_of(const BatchStep& step, const StepSurroundings& surroundings) {
+// Also tells the source how much of the memory is its own.
+Result<StepMemory> memory_of(const BatchStep& step, const StepSurroundings& surroundings) {
   const auto of_batches = std::count_if(
       step.transforms.begin(), step.transforms.end(),
       [](const auto& transform) { return transform->scope() == Transform::Scope::batch; });
+  TRANCHE_ASSIGN(const auto decoder_bytes, step.source->decoder_bytes());
+  std::uint64_t source_bytes = 0;
+  if (decoder_bytes) {
+    source_bytes = *decoder_bytes + decoded_text_for(surroundings.memory_bytes_max);
+    step.source->keep_decoded(decoded_text_for(surroundings.memory_bytes_max));
+  }
   return StepMemory(surroundings.memory_bytes_max,
                     uses_database(step) ? surroundings.database_memory_bytes : 0,
-                    static_cast<std::size_t>(of_batches));
+                    static_cast<std::size_t>(of_batches), source_bytes,
+                    step.sink->encoder_bytes());
+}
+
+// Lets the source go on from the checkpoints of earlier starts, and says so where it can't.
+Result<void> use_checkpoints(const BatchStep& step, const StepState& recovered, StepLedger& ledger,
+                             const StepSurroundings& surroundings) {
+  // The first that is read again; else the last one, behind which the plan goes on.
+  const Slice* slice = recovered.plan_complete ? nullptr : last_slice(recovered.batches);
+  for (const auto& batch : recovered.batches) {
+    if (batch.group < recovered.committed.size() || batch.chunks.empty()) continue;
+    slice = &batch.chunks.front();
+    break;
+  }
+  std::vector<Checkpoint> checkpoints;
+  if (slice != nullptr) {
+    TRANCHE_ASSIGN(checkpoints, ledger.load_checkpoints(slice->input, slice->begin));
+  }
+  step.source->use_checkpoints(std::move(checkpoints));
+  if (slice == nullptr) return {};
+  const auto notice = step.source->seek_notice(*slice);
+  if (!notice || surroundings.observer == nullptr) return {};
+  Event event;
+  event.kind = Event::Kind::warning;
+  event.run = surroundings.run.run_id;
+  event.step = step.name;
+  event.message = *notice;
+  surroundings.observer->on_event(event);
+  return {};
 }
 
 // The batches behind those that the ledger has. None is planned that can't be worked on.
@@ -133,7 +168,7 @@ Division full_division(const BatchStep& step) {
 }
 
 Result<void> check_memory(const BatchStep& step, const StepSurroundings& surroundings) {
-  const StepMemory memory = memory_of(step, surroundings);
+  TRANCHE_ASSIGN(const StepMemory memory, memory_of(step, surroundings));
   const auto fits = BatchFeed(step, full_division(step), memory).begin(StepState{});
   return fits ? Result<void>() : Result<void>(fits.error());
 }
@@ -163,13 +198,16 @@ Result<StepState> recover_batch_step(const BatchStep& step, StepLedger& ledger,
 engine::StepEnd run_batch_step(const BatchStep& step, const Division& division, StepLedger& ledger,
                                const StepSurroundings& surroundings) {
   const Pipeline pipeline = make_pipeline(step, surroundings, true);
-  const StepMemory memory = memory_of(step, surroundings);
   auto recovered = recover_batch_step(step, ledger, surroundings);
   if (!recovered) return failed(std::move(recovered).error());
-  BatchFeed feed(step, division, memory);
+  const auto memory = memory_of(step, surroundings);
+  if (!memory) return failed(memory.error());
+  const auto used = use_checkpoints(step, *recovered, ledger, surroundings);
+  if (!used) return failed(used.error());
+  BatchFeed feed(step, division, *memory);
   const auto task_bytes = feed.begin(*recovered);
   if (!task_bytes) return failed(task_bytes.error());
-  const unsigned workers = memory.workers(step.workers, *task_bytes);
+  const unsigned workers = memory->workers(step.workers, *task_bytes);
   ThreadExecutor executor(workers, [&](unsigned number) { return make_worker(pipeline, number); });
 
   engine::StepWork work;
@@ -177,6 +215,7 @@ engine::StepEnd run_batch_step(const BatchStep& step, const Division& division, 
   work.run.step = step.name;
   work.schema = step.output_schema();
   work.next_batch = [&] { return feed.next(); };
+  work.take_checkpoints = [&] { return step.source->take_checkpoints(); };
   work.sink = step.sink.get();
   work.ledger = &ledger;
   work.executor = &executor;
@@ -185,8 +224,11 @@ engine::StepEnd run_batch_step(const BatchStep& step, const Division& division, 
   work.reject_limit = step.reject_limit;
   work.retry = step.retry;
   work.whole_batches = pipeline.whole_batches();
-  work.memory_bytes_max = memory.bytes_left(workers);
-  work.memory_per_record_byte = memory.bytes_per_record_byte();
+  work.memory_bytes_max = memory->bytes_left(workers);
+  work.memory_per_record_byte = memory->bytes_per_record_byte();
+  if (memory->source_bytes() > 0) {
+    work.unread_bytes_max = unread_text_for(surroundings.memory_bytes_max);
+  }
   for (const auto& input : step.inputs) work.input_bytes_total += input.bytes;
   work.stop = surroundings.stop;
   if (surroundings.sample_memory) {

@@ -39,12 +39,25 @@ std::uint64_t database_memory_for(std::uint64_t memory_bytes_max) {
   return std::max({32 * mebibyte, std::min(work / 5, 128 * mebibyte), work / 16});
 }
 
+// A quarter of what the run may hold, for two readers; enough for a few batches of the usual size.
+std::uint64_t decoded_text_for(std::uint64_t memory_bytes_max) {
+  return std::min(work_bytes_of(memory_bytes_max) / 4, 160 * mebibyte);
+}
+
+std::uint64_t unread_text_for(std::uint64_t memory_bytes_max) {
+  return decoded_text_for(memory_bytes_max) / 2 - 2 * mebibyte;
+}
+
 StepMemory::StepMemory(std::uint64_t memory_bytes_max, std::uint64_t database_bytes,
-                       std::size_t transforms_of_batches)
+                       std::size_t transforms_of_batches, std::uint64_t source_bytes,
+                       std::uint64_t encoder_bytes)
     : memory_bytes_max_(memory_bytes_max),
-      work_bytes_(work_bytes_of(memory_bytes_max)),
+      source_bytes_(source_bytes),
+      work_bytes_(work_bytes_of(memory_bytes_max) -
+                  std::min(work_bytes_of(memory_bytes_max), source_bytes)),
       database_bytes_(database_bytes),
-      worker_bytes_(worker_buffer_bytes + database_bytes),
+      buffer_bytes_(worker_buffer_bytes + encoder_bytes),
+      worker_bytes_(buffer_bytes_ + database_bytes),
       whole_batches_(transforms_of_batches > 0),
       // What was read, half as much of each transform, and what is encoded, whose buffer doubles.
       bytes_per_record_byte_(transforms_of_batches == 0
@@ -77,7 +90,7 @@ std::uint64_t StepMemory::enough_for(std::uint64_t task_bytes) const {
   std::uint64_t needed = 0;
   do {
     enough += pace;
-    needed = worker_buffer_bytes + task_bytes;
+    needed = buffer_bytes_ + task_bytes + source_bytes_;
     if (database_bytes_ > 0) needed += std::max(database_bytes_, database_memory_for(enough));
   } while (work_bytes_of(enough) < needed);
   return enough;

@@ -1,6 +1,8 @@
 // How the memory budget of a run is divided: what the process needs, what each worker keeps, what
 // the tasks in work and the results that wait for their commit may hold together.
 //
+// A source that decodes keeps its decoders, and text for the workers that come behind the planner.
+//
 // A worker keeps what it has once used, its embedded database and what the allocator holds back, so
 // that is counted for each worker, whether it works or not, and a step gets no more workers than
 // the budget carries. What comes out is the same with any number of them.
@@ -24,13 +26,22 @@ inline constexpr std::uint64_t memory_bytes_min = 128ULL << 20;
 // since it may shape output: two workers fit into the least budgets, fifteen into large ones.
 std::uint64_t database_memory_for(std::uint64_t memory_bytes_max);
 
+// The decoded text that a source may keep within a run's budget.
+std::uint64_t decoded_text_for(std::uint64_t memory_bytes_max);
+// As much of it as may be planned before a worker reads it: what the planner reads ahead, and
+// the other reader, need the rest.
+std::uint64_t unread_text_for(std::uint64_t memory_bytes_max);
+
 class StepMemory {
  public:
   // `database_bytes`: of each worker's embedded database; 0: it has none. `transforms`: how many
-  // take whole batches; 0: a chunk is a task.
+  // take whole batches; 0: a chunk is a task. `source_bytes`: that the source keeps for all
+  // workers. `encoder_bytes`: that the encoder of each worker keeps.
   StepMemory(std::uint64_t memory_bytes_max, std::uint64_t database_bytes,
-             std::size_t transforms_of_batches);
+             std::size_t transforms_of_batches, std::uint64_t source_bytes = 0,
+             std::uint64_t encoder_bytes = 0);
 
+  std::uint64_t source_bytes() const { return source_bytes_; }
   // Bytes that a task holds for each byte of its records as Pages.
   double bytes_per_record_byte() const { return bytes_per_record_byte_; }
   // The largest task of the batch.
@@ -47,8 +58,10 @@ class StepMemory {
   std::uint64_t enough_for(std::uint64_t task_bytes) const;
 
   std::uint64_t memory_bytes_max_;
+  std::uint64_t source_bytes_;
   std::uint64_t work_bytes_;  // of all workers with all they do
   std::uint64_t database_bytes_;
+  std::uint64_t buffer_bytes_;  // that a worker keeps besides its database
   std::uint64_t worker_bytes_;  // that a worker keeps
   bool whole_batches_;
   double bytes_per_record_byte_;

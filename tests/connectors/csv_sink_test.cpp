@@ -211,7 +211,6 @@ TEST_F(CsvSink, ExaminesItsTargetWithoutWriting) {
   EXPECT_FALSE(sink_->examine(schema_));
   put("plain");
   EXPECT_FALSE(make_csv_sink("plain/data.csv", folder_, CsvOutput()).value()->examine(schema_));
-  EXPECT_FALSE(make_csv_sink("data.csv.gz", folder_, CsvOutput()));
 }
 
 TEST_F(CsvSink, AFormatWithAZoneIsForColumnsThatHaveOne) {

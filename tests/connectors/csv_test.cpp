@@ -290,11 +290,16 @@ TEST_F(CsvConnector, SkipsUndeclaredColumnsAndStillCountsTheFieldsOfARecord) {
 }
 
 TEST_F(CsvConnector, RefusesWhatItCannotRead) {
-  put("a.csv.gz", "x");
+  put("a.csv.gz", "x\n1\n");
+  put("packed.csv", "\x1F\x8B\x08");
   put("wide.csv", "\xFF\xFEi\0d\0");
   put("empty.csv", "");
-  EXPECT_NE(error_of({{"csv", Node::scalar("a.csv.gz")}}).find("is compressed"), std::string::npos);
-  EXPECT_NE(error_of({{"csv", Node::scalar("wide.csv")}}).find("UTF-16"), std::string::npos);
+  EXPECT_NE(error_of({{"csv", Node::scalar("a.csv.gz")}}).find("compression: none"),
+            std::string::npos);
+  EXPECT_NE(error_of({{"csv", Node::scalar("packed.csv")}}).find("compression: gzip"),
+            std::string::npos);
+  EXPECT_NE(error_of({{"csv", Node::scalar("wide.csv")}}).find("encoding: utf-16"),
+            std::string::npos);
   EXPECT_NE(error_of({{"csv", Node::scalar("none.csv")}}).find("No such file"), std::string::npos);
   EXPECT_NE(error_of({{"csv", Node::scalar("empty.csv")}}).find("is empty"), std::string::npos);
   EXPECT_NE(error_of({{"csv", Node::scalar("a.csv")}, {"delimiter", Node::scalar("\"")}})

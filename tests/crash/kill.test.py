@@ -33,6 +33,7 @@ def setUpModule():
     flights = pathlib.Path(folder.name) / "flights.csv"
     scenes.cut_flights(flights, RECORDS)
     kills.damage(flights, 60, seed=1)
+    kills.pack(flights)
 
 
 def tearDownModule():
@@ -77,6 +78,12 @@ class Kills(unittest.TestCase):
 
     def test_a_table_in_append_is_the_same_after_20_kills(self):
         self.twenty_kills("sqlite append")
+
+    def test_compressed_csv_is_the_same_after_20_kills(self):
+        self.twenty_kills("csv.gz")
+
+    def test_compressed_json_lines_are_the_same_after_a_kill(self):
+        self.disturb("jsonl.zst", 0)
 
     def test_json_lines_are_the_same_after_a_kill(self):
         self.disturb("jsonl", 0)

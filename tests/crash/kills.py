@@ -1,4 +1,5 @@
 """Jobs that are killed, and the killing: shared by the quick proof (kill.test.py) and the long one (torture.py)."""
+import gzip
 import os
 import pathlib
 import random
@@ -33,6 +34,8 @@ READ = """
 WRITES = {
     "csv": "write: { csv: out/flights.csv }",
     "jsonl": "write: { jsonl: out/flights.jsonl }",
+    "csv.gz": "write: { csv: out/flights.csv.gz }",
+    "jsonl.zst": "write: { jsonl: out/flights.jsonl.zst }",
     "parquet": "write: {{ parquet: out/flights, mode: append, partition_by: [month, is_late], part_size: {part} }}",
     "sqlite append": "write: { sqlite: out/flights.db, table: flights, mode: append }",
     "sqlite replace": "write: { sqlite: out/flights.db, table: flights, mode: replace }",
@@ -41,6 +44,9 @@ WRITES = {
 
 
 def job_text(sink, flights, rows_a_batch, part_bytes):
+    """What is written compressed is read compressed."""
+    if sink.endswith((".gz", ".zst")):
+        flights = f"{flights}.gz"
     write = WRITES[sink]
     if sink == "parquet":
         write = write.format(part=part_bytes)
@@ -78,6 +84,13 @@ def damage(path, count, seed):
             fields[2] = b"0"  # refused by the SQL
         lines[line] = b",".join(fields)
     path.write_bytes(b"\n".join(lines))
+
+
+def pack(path):
+    """Beside the file, as two gzip members that are cut within a record."""
+    data = path.read_bytes()
+    middle = len(data) // 2 + 7
+    path.with_name(path.name + ".gz").write_bytes(gzip.compress(data[:middle], 1) + gzip.compress(data[middle:], 1))
 
 
 class Undisturbed:

@@ -108,6 +108,7 @@ def main():
         flights = pathlib.Path(folder) / "flights.csv"
         scenes.cut_flights(flights, given.records)
         kills.damage(flights, 60, seed=1)
+        kills.pack(flights)
         started = time.monotonic()
         part_bytes = flights.stat().st_size // (BATCHES // 2)
         tallies = [Tally(sink, kills.job_text(sink, flights, given.records // BATCHES, part_bytes)) for sink in SINKS]

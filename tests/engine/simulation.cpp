@@ -24,7 +24,8 @@ class SimulatedLedger final : public StepLedger {
  public:
   SimulatedLedger(World& world, Fault& fault) : world_(world), fault_(fault) {}
   Result<StepState> load() override { return world_.ledger; }
-  Result<void> append_plan(std::span<const BatchPlan> batches, bool complete) override {
+  Result<void> append_plan(std::span<const BatchPlan> batches, bool complete,
+                           std::span<const Checkpoint>) override {
     return fault_.step([&] {
       world_.ledger.batches.insert(world_.ledger.batches.end(), batches.begin(), batches.end());
       world_.ledger.plan_complete = complete;
@@ -33,6 +34,10 @@ class SimulatedLedger final : public StepLedger {
   Result<void> drop_plan_from(std::uint64_t first) override {
     return fault_.step([&] { world_.ledger.batches.resize(first); });
   }
+  Result<std::vector<Checkpoint>> load_checkpoints(std::uint32_t, std::uint64_t) override {
+    return std::vector<Checkpoint>();
+  }
+  Result<void> forget_checkpoints() override { return {}; }
   Result<void> record_failure(std::uint64_t, std::uint32_t, const std::string&) override {
     return fault_.step([] {});
   }

@@ -272,16 +272,17 @@ TEST_F(CsvFile, TheHeadIsBehindMarkSkippedLinesAndComments) {
   CsvDialect dialect;
   dialect.skip_lines = 1;
   dialect.comment = '#';
-  const File file = File::open_read(at("h.csv")).value();
-  const CsvHead head = read_csv_head(file, file.size().value(), "h.csv", dialect).value();
+  const std::uint64_t bytes = file_status(at("h.csv")).value().bytes;
+  const TextFile file = File::open_read(at("h.csv")).value();
+  const CsvHead head = read_csv_head(file, bytes, "h.csv", dialect).value();
   EXPECT_EQ(head.names, (std::vector<std::string>{"a", "b\nc"}));
   EXPECT_EQ(head.data_line, 6U);
-  EXPECT_EQ(head.data_begin, file.size().value() - 5);
+  EXPECT_EQ(head.data_begin, bytes - 5);
 }
 
 TEST_F(CsvFile, AHeaderThatNamesAColumnTwiceIsRefused) {
   put("h.csv", "a,b,a\n1,2,3\n");
-  const File file = File::open_read(at("h.csv")).value();
+  const TextFile file = File::open_read(at("h.csv")).value();
   const auto head = read_csv_head(file, 12, "h.csv", CsvDialect());
   ASSERT_FALSE(head);
   EXPECT_EQ(head.error().message, "The header of h.csv names the column \"a\" twice.");

@@ -21,7 +21,7 @@ class CsvSplit : public TemporaryFolder {
   Found find(const CsvDialect& dialect, bool empty_line_is_record, std::uint64_t begin,
              std::uint64_t end, std::size_t window_bytes, std::size_t block_records) {
     Found found;
-    const File file = File::open_read(at("data.csv")).value();
+    const TextFile file = File::open_read(at("data.csv")).value();
     CsvCursor::Use use{.begin = begin, .end = end, .window_bytes = window_bytes,
                        .block_records = block_records, .keep_long_raw = true};
     Digest digest;

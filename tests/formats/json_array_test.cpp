@@ -117,7 +117,7 @@ class JsonArray : public TemporaryFolder {
   std::vector<Element> cut(const std::string& text, std::uint64_t limit, bool any_value,
                            std::size_t begin, std::size_t end, std::size_t window,
                            std::size_t block) {
-    const File file = File::open_read(at("a.json")).value();
+    const TextFile file = File::open_read(at("a.json")).value();
     Digest digest;
     const RecordCursor::Use use{.begin = begin, .end = end, .window_bytes = window,
                                 .block_records = block, .digest = &digest};

@@ -57,7 +57,7 @@ class JsonlFile : public TemporaryFolder {
   }
 
   JsonPlace place(const std::string& text) {
-    const File file = File::open_read(at("data.jsonl")).value();
+    const TextFile file = File::open_read(at("data.jsonl")).value();
     return find_json_place(file, "data.jsonl", text.size(), dialect_).value();
   }
 
@@ -323,7 +323,7 @@ TEST_F(JsonlFile, CutsAtLinesAloneInWindowsOfAnySizeAndFromAnyLineOn) {
     }
     const std::uint64_t limit = 1 + random() % 12;
     put("cut.jsonl", text);
-    const File file = File::open_read(at("cut.jsonl")).value();
+    const TextFile file = File::open_read(at("cut.jsonl")).value();
     const auto expected = lines_of(text, limit);
     for (const std::size_t window : {1U, 3U, 17U, 64U, 1000U}) {
       for (std::size_t begin = 0; begin <= text.size(); ++begin) {

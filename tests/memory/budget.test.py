@@ -11,6 +11,7 @@ of the whole process tree is sampled every 20 ms and must never be above the bud
 import argparse
 import dataclasses
 import datetime
+import gzip
 import json
 import os
 import pathlib
@@ -57,6 +58,7 @@ RATES = "currency,rate\nEUR,1.0000\nUSD,0.9213\nGBP,1.1702\nCHF,1.0311\nSEK,0.08
 
 SINKS = {
     "csv": "csv: out/sales.csv",
+    "csv.zst": "csv: out/sales.csv.zst",
     "parquet": "parquet: out/sales\n      mode: replace",
     "sqlite": "sqlite: out/sales.db\n      table: sales\n      mode: append",
 }
@@ -71,11 +73,12 @@ class Load:
     workers: int = 2
     batch: str = ""
     rejected: bool = False  # every record
+    source: str = "sales.csv"
 
     def job(self):
         columns = COLUMNS.replace("sku: varchar", "sku: integer") if self.rejected else COLUMNS
         return (f"job: {self.name}\nmemory: {self.memory_mib}MiB\nsteps:\n  - name: load\n"
-                f"    read:\n      csv: sales.csv\n{columns}"
+                f"    read:\n      csv: {self.source}\n{columns}"
                 + ("    on_error: { max_rejects: 100% }\n" if self.rejected else "")
                 + (f"    batch: {self.batch}\n" if self.batch else "")
                 + (SQL if self.sql else "")
@@ -90,6 +93,10 @@ LOADS = [
     Load("csv-to-csv-in-128MiB", "csv", memory_mib=128),
     Load("csv-to-csv-with-7-workers", "csv", workers=7),
     Load("csv-to-parquet-with-a-lookup-and-7-workers", "parquet", sql=True, workers=7),
+    Load("csv.gz-to-csv", "csv", source="sales.csv.gz"),
+    Load("csv.gz-to-csv.zst-in-128MiB", "csv.zst", source="sales.csv.gz", memory_mib=128),
+    Load("csv.gz-to-parquet-with-a-lookup", "parquet", source="sales.csv.gz", sql=True),
+    Load("csv.gz-to-csv.zst-with-7-workers", "csv.zst", source="sales.csv.gz", workers=7),
     Load("csv-to-parquet-all-rejected", "parquet", rejected=True),
     Load("csv-to-parquet-with-a-lookup-all-rejected", "parquet", sql=True, rejected=True),
 ]
@@ -114,7 +121,8 @@ def run_load(load, data):
     folder = data / load.name
     folder.mkdir()
     try:
-        (folder / "sales.csv").symlink_to(data / "sales.csv")
+        for name in ("sales.csv", "sales.csv.gz"):
+            (folder / name).symlink_to(data / name)
         (folder / "rates.csv").write_text(RATES, encoding="utf-8")
         (folder / "job.yaml").write_text(load.job(), encoding="utf-8")
         (folder / "out").mkdir()
@@ -136,6 +144,8 @@ def run_load(load, data):
 def generate(records, folder):
     subprocess.run([str(BUILD / "bench" / "generate_sales"), str(records), str(folder / "sales.csv")],
                    check=True)
+    with open(folder / "sales.csv", "rb") as plain, gzip.open(folder / "sales.csv.gz", "wb", 1) as packed:
+        shutil.copyfileobj(plain, packed, MIB)
 
 
 class Budget(unittest.TestCase):

@@ -55,6 +55,28 @@ TEST(StepMemory, CountsAWholeBatchAsATaskOnlyWhereATransformTakesBatches) {
   EXPECT_GT(batches.task_bytes(batch), 24 * mebibyte);
 }
 
+TEST(StepMemory, WhatSourceAndEncodersKeepIsNotForTasks) {
+  const std::uint64_t budget = 256 * mebibyte;
+  const StepMemory plain(budget, 0, 0);
+  const StepMemory packed(budget, 0, 0, 50 * mebibyte, 20 * mebibyte);
+  EXPECT_EQ(packed.source_bytes(), 50 * mebibyte);
+  EXPECT_EQ(plain.bytes_left(2) - packed.bytes_left(2), 50 * mebibyte + 2 * 20 * mebibyte);
+  EXPECT_LT(packed.workers(16, mebibyte), plain.workers(16, mebibyte));
+  const BatchPlan large = batch_of(1, 70 * mebibyte);
+  EXPECT_FALSE(packed.check(large, by_bytes()));
+  const auto enough = number_behind(packed.check(large, by_bytes()).error().message, "`memory: ");
+  EXPECT_TRUE(StepMemory(enough * mebibyte, 0, 0, 50 * mebibyte, 20 * mebibyte)
+                  .check(large, by_bytes()));
+}
+
+TEST(StepMemory, TextThatIsKeptIsPlannedBeforeItIsReadButForAReserve) {
+  for (const std::uint64_t budget : {memory_bytes_min, 512 * mebibyte, 64 * 1024 * mebibyte}) {
+    EXPECT_LT(decoded_text_for(budget), budget / 3) << budget;
+    EXPECT_GE(unread_text_for(budget), 8 * mebibyte) << budget;  // a batch of the usual size
+    EXPECT_LT(unread_text_for(budget), decoded_text_for(budget) / 2) << budget;
+  }
+}
+
 TEST(StepMemory, TakesNoMoreWorkersThanTheBudgetCarriesAndAlwaysOne) {
   const StepMemory memory = with_sql(256 * mebibyte);
   EXPECT_EQ(memory.workers(7, 30 * mebibyte), 2);

@@ -40,7 +40,14 @@ class StepLedger {
  public:
   virtual ~StepLedger() = default;
   virtual Result<StepState> load() = 0;
-  virtual Result<void> append_plan(std::span<const BatchPlan> batches, bool complete) = 0;
+  // `checkpoints`: noted while these were planned; one that is there already is replaced.
+  virtual Result<void> append_plan(std::span<const BatchPlan> batches, bool complete,
+                                   std::span<const Checkpoint> checkpoints) = 0;
+  // Those from which `offset` of an input is reached first, and all behind them.
+  virtual Result<std::vector<Checkpoint>> load_checkpoints(std::uint32_t input,
+                                                           std::uint64_t offset) = 0;
+  // The inputs are others by now.
+  virtual Result<void> forget_checkpoints() = 0;
   // Forgets the batches from number `first` on (none of them committed): they are planned anew.
   virtual Result<void> drop_plan_from(std::uint64_t first_batch) = 0;
   // Keeps why an attempt at a group failed (for people and for `tranche status`).

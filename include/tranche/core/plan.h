@@ -20,10 +20,20 @@ struct Input {
   bool operator==(const Input&) const = default;
 };
 
+// Where the reading of an input can begin that is else read from its beginning only: a compressed
+// file. Known from the first time that somebody came by; kept with the plan.
+struct Checkpoint {
+  std::uint32_t input = 0;        // index into the plan's inputs
+  std::uint64_t offset = 0;       // in the decoded text
+  std::uint64_t file_offset = 0;  // in the file
+  std::string state;              // what the source must know there; its own
+  bool operator==(const Checkpoint&) const = default;
+};
+
 // Where a chunk's records are: enough to read them again. Never crosses an input's end.
 struct Slice {
   std::uint32_t input = 0;          // index into the plan's inputs
-  std::uint64_t begin = 0;          // text: bytes; Parquet: rows of the file
+  std::uint64_t begin = 0;          // text: bytes of it, decoded; Parquet: rows of the file
   std::uint64_t end = 0;
   std::uint64_t records = 0;        // that the planner counted, broken ones included
   std::uint64_t first_record = 0;   // ordinal in the step, from 0
@@ -32,6 +42,7 @@ struct Slice {
   std::uint64_t bytes = 0;          // of input: text: end - begin; Parquet: its share of the file
   std::uint64_t memory_bytes = 0;   // estimate of what its records take as Pages
   std::uint64_t digest = 0;         // digest64 of its bytes in the input
+  std::uint64_t file_bytes = 0;     // of the file, for progress; compressed: fewer than `bytes`
   bool operator==(const Slice&) const = default;
 };
 
@@ -47,6 +58,7 @@ struct BatchPlan {
   std::vector<Slice> chunks;
   std::uint64_t records() const;
   std::uint64_t bytes() const;
+  std::uint64_t file_bytes() const;
   std::uint64_t memory_bytes() const;
   std::uint64_t digest() const;  // of the digests of its chunks
   bool operator==(const BatchPlan&) const = default;

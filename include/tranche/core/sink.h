@@ -83,6 +83,8 @@ class Sink {
   virtual bool records_commits() const { return false; }
   virtual bool merges() const { return false; }  // groups are merged by a worker before the commit
   virtual bool uses_database() const { return false; }
+  // What an encoder keeps in memory besides what it encodes.
+  virtual std::uint64_t encoder_bytes() const { return 0; }
   // Group size that suits the sink when the job says nothing; 0: each batch is a group.
   virtual std::uint64_t default_group_bytes() const { return 0; }
   // Checks mode, target and shape before anything is written; `check` calls it too. Read-only.

@@ -52,6 +52,22 @@ class Source {
   virtual Division default_division() const = 0;
   // What a person should know of how it will be read, in sentences; after schema().
   virtual std::vector<std::string> notes() const { return {}; }
+  // The bytes that decoders take; nullopt: it decodes nothing. A source that does (compressed text)
+  // keeps what divide() went over until it is read, so that it is decoded once.
+  virtual Result<std::optional<std::uint64_t>> decoder_bytes() const {
+    return std::optional<std::uint64_t>();
+  }
+  // How much text it may keep: half of it for what divide() went over and nobody has read, half for
+  // what is read again.
+  virtual void keep_decoded(std::uint64_t /*bytes*/) {}
+  // What is known of earlier readings; from here on it notes more, and take_checkpoints() gives
+  // what is new since the last call.
+  virtual void use_checkpoints(std::vector<Checkpoint> /*checkpoints*/) {}
+  virtual std::vector<Checkpoint> take_checkpoints() { return {}; }
+  // When much must be decoded again before `slice` can be read: that, as a sentence.
+  virtual std::optional<std::string> seek_notice(const Slice& /*slice*/) const {
+    return std::nullopt;
+  }
   // True when workers need their embedded database to read.
   virtual bool uses_database() const { return false; }
 };
