@@ -10,6 +10,7 @@ namespace tranche {
 namespace {
 
 constexpr std::size_t block_bytes = std::size_t{256} << 10;
+constexpr std::size_t block_bytes_least = std::size_t{4} << 10;  // that a short one counts
 constexpr std::uint64_t lane_bytes_default = std::uint64_t{12} << 20;
 constexpr std::uint64_t window_bytes_least = std::uint64_t{8} << 20;  // of zstd's usual levels
 // Checkpoints of a file in memory: beyond, those far behind are thinned out. The ledger has more.
@@ -49,6 +50,7 @@ struct DecodedTexts::Block {
   std::uint64_t file_end = 0;
   std::unique_ptr<char[]> text;
   std::uint64_t end() const { return offset + bytes; }
+  std::uint64_t memory_bytes() const { return std::max(bytes, block_bytes_least); }
 };
 
 // A decoder with its file.
@@ -70,7 +72,7 @@ struct DecodedTexts::Lane {
 
 struct DecodedTexts::Known {
   std::optional<std::uint64_t> text_bytes;  // once its end was reached
-  std::vector<Checkpoint> checkpoints;  // by offset
+  std::vector<Checkpoint> checkpoints;      // by offset
 };
 
 class DecodedTexts::View final : public DecodedText {
@@ -286,7 +288,13 @@ Result<DecodedTexts::BlockPtr> DecodedTexts::decode_block(Lane& lane) const {
     }
   }
   block->file_end = lane.way.decoder->file_offset();
-  return block->bytes == 0 ? BlockPtr() : BlockPtr(std::move(block));
+  if (block->bytes == 0) return BlockPtr();
+  if (block->bytes < block_bytes / 2) {  // of a small file, of which there may be thousands
+    auto fitting = std::make_unique_for_overwrite<char[]>(block->bytes);
+    std::memcpy(fitting.get(), block->text.get(), block->bytes);
+    block->text = std::move(fitting);
+  }
+  return BlockPtr(std::move(block));
 }
 
 // Blocks far before what is wanted are only passed.
@@ -295,9 +303,9 @@ void DecodedTexts::keep_block(Lane& lane, const BlockPtr& block,
   if (block->end() + lane_bytes_max_ / 2 < wanted_offset) return;
   const std::lock_guard lock(mutex_);
   lane.kept.push_back(block);
-  lane.kept_bytes += block_bytes;
+  lane.kept_bytes += block->memory_bytes();
   while (lane.kept_bytes > lane_bytes_max_ && lane.kept.size() > 1) {
-    lane.kept_bytes -= block_bytes;
+    lane.kept_bytes -= lane.kept.front()->memory_bytes();
     lane.kept.pop_front();
   }
 }
