@@ -26,7 +26,9 @@ void StepRun::push_batch(BatchPlan batch) {
 
 void StepRun::adopt_plan() {
   for (auto& batch : state_.batches) {
-    if (batch.group >= state_.committed.size()) push_batch(batch);
+    if (batch.group < state_.committed.size()) continue;
+    last_batch_bytes_ = batch.bytes();
+    push_batch(batch);
   }
   if (state_.plan_complete && !groups_.empty()) groups_.back().close();
 }

@@ -10,6 +10,7 @@ namespace tranche {
 namespace {
 
 constexpr std::size_t block_bytes = std::size_t{256} << 10;
+constexpr std::size_t block_bytes_least = std::size_t{4} << 10;  // that a short one counts
 constexpr std::uint64_t lane_bytes_default = std::uint64_t{12} << 20;
 constexpr std::uint64_t window_bytes_least = std::uint64_t{8} << 20;  // of zstd's usual levels
 // Checkpoints of a file in memory: beyond, those far behind are thinned out. The ledger has more.
@@ -49,20 +50,29 @@ struct DecodedTexts::Block {
   std::uint64_t file_end = 0;
   std::unique_ptr<char[]> text;
   std::uint64_t end() const { return offset + bytes; }
+  std::uint64_t memory_bytes() const { return std::max(bytes, block_bytes_least); }
+};
+
+// A decoder with its file.
+struct DecodedTexts::Way {
+  std::size_t number = 0;
+  std::unique_ptr<File> file;  // where it is stays the same when the way is handed over
+  std::unique_ptr<TextDecoder> decoder;
+
+  bool leads_to(std::size_t wanted, std::uint64_t offset) const {
+    return decoder != nullptr && number == wanted && decoder->offset() <= offset;
+  }
 };
 
 struct DecodedTexts::Lane {
-  std::mutex decoding;  // guards these three, and is held while text is decoded
-  std::size_t file_number = 0;
-  File file;
-  std::unique_ptr<TextDecoder> decoder;
-  std::deque<BlockPtr> kept;  // guarded by the mutex of all
+  Way way;                    // guarded by decoding_
+  std::deque<BlockPtr> kept;  // guarded by mutex_
   std::uint64_t kept_bytes = 0;
 };
 
 struct DecodedTexts::Known {
   std::optional<std::uint64_t> text_bytes;  // once its end was reached
-  std::vector<Checkpoint> checkpoints;  // by offset
+  std::vector<Checkpoint> checkpoints;      // by offset
 };
 
 class DecodedTexts::View final : public DecodedText {
@@ -188,7 +198,7 @@ DecodedTexts::BlockPtr DecodedTexts::find(std::size_t file, std::uint64_t offset
 // Decodes until the byte at `offset` is there; nullptr when the text ends before it.
 Result<DecodedTexts::BlockPtr> DecodedTexts::decode_to(Lane& lane, std::size_t file,
                                                        std::uint64_t offset) const {
-  const std::lock_guard lock(lane.decoding);
+  const std::lock_guard lock(decoding_);
   if (BlockPtr block = find(file, offset)) return block;  // somebody else was faster
   {
     const std::lock_guard known(mutex_);
@@ -196,13 +206,13 @@ Result<DecodedTexts::BlockPtr> DecodedTexts::decode_to(Lane& lane, std::size_t f
   }
   auto positioned = position(lane, file, offset);
   if (!positioned) {
-    lane.decoder.reset();
+    lane.way.decoder.reset();
     return std::move(positioned).error();
   }
   while (true) {
     auto block = decode_block(lane);
     if (!block) {
-      lane.decoder.reset();
+      lane.way.decoder.reset();
       return block;
     }
     if (*block == nullptr) return BlockPtr();
@@ -211,51 +221,64 @@ Result<DecodedTexts::BlockPtr> DecodedTexts::decode_to(Lane& lane, std::size_t f
   }
 }
 
-// Puts the decoder where the way to `offset` is shortest.
+// Puts the lane's decoder where the way to `offset` is shortest: a resume of one huge zstd frame
+// comes to its place by the decoder of those behind, and the planner goes on with it.
 Result<void> DecodedTexts::position(Lane& lane, std::size_t file, std::uint64_t offset) const {
   const auto checkpoint = checkpoint_before(file, offset);
-  const bool is_there = lane.decoder != nullptr && lane.file_number == file &&
-                        lane.decoder->offset() <= offset;
-  if (is_there && (!checkpoint || checkpoint->offset <= lane.decoder->offset())) return {};
-  if (lane.decoder == nullptr || lane.file_number != file || !checkpoint) {
-    const CodedFile& wanted = files_[file];
-    lane.decoder.reset();
-    TRANCHE_ASSIGN(lane.file, File::open_read(wanted.path));
-    TRANCHE_ASSIGN(const std::uint64_t bytes, lane.file.size());
-    if (bytes != wanted.bytes) {
-      return make_error(ErrorKind::failed,
-                        fmt::format("{} had {} bytes when the run began and has {} now. Give back "
-                                    "the file as it was and run again, or accept the change with "
-                                    "--accept input.", wanted.name, wanted.bytes, bytes));
-    }
-    lane.file_number = file;
-    std::uint64_t window = 0;
-    if (wanted.coding.compression == Compression::zstd) {
-      TRANCHE_ASSIGN(window, window_bytes_max(lane.file));
-    }
-    TRANCHE_ASSIGN(lane.decoder,
-                   make_text_decoder(lane.file, wanted.name, wanted.coding, window));
+  Way& other = (&lane == ahead_.get() ? *behind_ : *ahead_).way;
+  const std::uint64_t own_begin =
+      std::max(lane.way.leads_to(file, offset) ? lane.way.decoder->offset() : 0,
+               checkpoint ? checkpoint->offset : 0);
+  if (other.leads_to(file, offset) && other.decoder->offset() > own_begin + checkpoint_bytes_) {
+    std::swap(lane.way, other);
+    return {};
+  }
+  Way& way = lane.way;
+  if (way.leads_to(file, offset) && way.decoder->offset() == own_begin) return {};
+  if (way.decoder == nullptr || way.number != file || !checkpoint) {
+    TRANCHE_TRY(begin_way(way, file));
   }
   if (!checkpoint) return {};
-  return lane.decoder->restore(checkpoint->offset, checkpoint->file_offset, checkpoint->state);
+  return way.decoder->restore(checkpoint->offset, checkpoint->file_offset, checkpoint->state);
+}
+
+Result<void> DecodedTexts::begin_way(Way& way, std::size_t number) const {
+  const CodedFile& wanted = files_[number];
+  way.decoder.reset();
+  TRANCHE_ASSIGN(File file, File::open_read(wanted.path));
+  way.file = std::make_unique<File>(std::move(file));
+  way.number = number;
+  TRANCHE_ASSIGN(const std::uint64_t bytes, way.file->size());
+  if (bytes != wanted.bytes) {
+    return make_error(ErrorKind::failed,
+                      fmt::format("{} had {} bytes when the run began and has {} now. Give back "
+                                  "the file as it was and run again, or accept the change with "
+                                  "--accept input.", wanted.name, wanted.bytes, bytes));
+  }
+  std::uint64_t window = 0;
+  if (wanted.coding.compression == Compression::zstd) {
+    TRANCHE_ASSIGN(window, window_bytes_max(*way.file));
+  }
+  TRANCHE_ASSIGN(way.decoder, make_text_decoder(*way.file, wanted.name, wanted.coding, window));
+  return {};
 }
 
 // The next block of the lane; nullptr at the end of the text.
 Result<DecodedTexts::BlockPtr> DecodedTexts::decode_block(Lane& lane) const {
   auto block = std::make_shared<Block>();
-  block->file = lane.file_number;
-  block->offset = lane.decoder->offset();
-  block->file_begin = lane.decoder->file_offset();
+  block->file = lane.way.number;
+  block->offset = lane.way.decoder->offset();
+  block->file_begin = lane.way.decoder->file_offset();
   block->text = std::make_unique_for_overwrite<char[]>(block_bytes);
   std::uint64_t next = next_checkpoint(lane);
   while (block->bytes < block_bytes) {
-    const bool is_due = lane.decoder->offset() >= next;
+    const bool is_due = lane.way.decoder->offset() >= next;
     TRANCHE_ASSIGN(const std::size_t count,
-                   lane.decoder->read(block->text.get() + block->bytes,
+                   lane.way.decoder->read(block->text.get() + block->bytes,
                                       block_bytes - block->bytes, is_due));
     if (count == 0) {
       const std::lock_guard lock(mutex_);
-      known_[lane.file_number].text_bytes = lane.decoder->offset();
+      known_[lane.way.number].text_bytes = lane.way.decoder->offset();
       break;
     }
     block->bytes += count;
@@ -264,8 +287,14 @@ Result<DecodedTexts::BlockPtr> DecodedTexts::decode_block(Lane& lane) const {
       next = next_checkpoint(lane);
     }
   }
-  block->file_end = lane.decoder->file_offset();
-  return block->bytes == 0 ? BlockPtr() : BlockPtr(std::move(block));
+  block->file_end = lane.way.decoder->file_offset();
+  if (block->bytes == 0) return BlockPtr();
+  if (block->bytes < block_bytes / 2) {  // of a small file, of which there may be thousands
+    auto fitting = std::make_unique_for_overwrite<char[]>(block->bytes);
+    std::memcpy(fitting.get(), block->text.get(), block->bytes);
+    block->text = std::move(fitting);
+  }
+  return BlockPtr(std::move(block));
 }
 
 // Blocks far before what is wanted are only passed.
@@ -274,9 +303,9 @@ void DecodedTexts::keep_block(Lane& lane, const BlockPtr& block,
   if (block->end() + lane_bytes_max_ / 2 < wanted_offset) return;
   const std::lock_guard lock(mutex_);
   lane.kept.push_back(block);
-  lane.kept_bytes += block_bytes;
+  lane.kept_bytes += block->memory_bytes();
   while (lane.kept_bytes > lane_bytes_max_ && lane.kept.size() > 1) {
-    lane.kept_bytes -= block_bytes;
+    lane.kept_bytes -= lane.kept.front()->memory_bytes();
     lane.kept.pop_front();
   }
 }
@@ -292,18 +321,18 @@ std::optional<Checkpoint> DecodedTexts::checkpoint_before(std::size_t file,
 // From where on a checkpoint is wanted.
 std::uint64_t DecodedTexts::next_checkpoint(const Lane& lane) const {
   const std::lock_guard lock(mutex_);
-  const auto& all = known_[lane.file_number].checkpoints;
-  const auto behind = place_of(all, lane.decoder->offset() + 1);
+  const auto& all = known_[lane.way.number].checkpoints;
+  const auto behind = place_of(all, lane.way.decoder->offset() + 1);
   return (behind == all.begin() ? 0 : (behind - 1)->offset) + checkpoint_bytes_;
 }
 
 void DecodedTexts::note_checkpoint(Lane& lane) const {
-  auto state = lane.decoder->state();
+  auto state = lane.way.decoder->state();
   if (!state) return;
   Checkpoint checkpoint;
-  checkpoint.input = static_cast<std::uint32_t>(lane.file_number);
-  checkpoint.offset = lane.decoder->offset();
-  checkpoint.file_offset = lane.decoder->file_offset();
+  checkpoint.input = static_cast<std::uint32_t>(lane.way.number);
+  checkpoint.offset = lane.way.decoder->offset();
+  checkpoint.file_offset = lane.way.decoder->file_offset();
   checkpoint.state = *std::move(state);
   const std::lock_guard lock(mutex_);
   if (!insert_checkpoint(checkpoint) || !collects_) return;

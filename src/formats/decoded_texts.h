@@ -67,6 +67,7 @@ class DecodedTexts {
 
  private:
   struct Block;
+  struct Way;
   struct Lane;
   struct Known;  // of a file
   using BlockPtr = std::shared_ptr<const Block>;
@@ -77,6 +78,7 @@ class DecodedTexts {
   BlockPtr find(std::size_t file, std::uint64_t offset) const;
   Result<BlockPtr> decode_to(Lane& lane, std::size_t file, std::uint64_t offset) const;
   Result<void> position(Lane& lane, std::size_t file, std::uint64_t offset) const;
+  Result<void> begin_way(Way& way, std::size_t number) const;
   Result<BlockPtr> decode_block(Lane& lane) const;
   void keep_block(Lane& lane, const BlockPtr& block, std::uint64_t wanted_offset) const;
   std::optional<Checkpoint> checkpoint_before(std::size_t file, std::uint64_t offset) const;
@@ -86,7 +88,8 @@ class DecodedTexts {
 
   const std::vector<CodedFile> files_;
   const std::uint64_t checkpoint_bytes_;
-  mutable std::mutex mutex_;  // guards what the lanes keep, and what is known of the files
+  mutable std::mutex decoding_;  // held while text is decoded; taken before mutex_
+  mutable std::mutex mutex_;     // guards what the lanes keep, and what is known of the files
   mutable std::vector<Known> known_;
   mutable std::vector<Checkpoint> fresh_;
   bool collects_ = false;

@@ -108,10 +108,12 @@ class BatchFeed {
       task_bytes = std::max(task_bytes, memory_.task_bytes(batch));
     }
     if (recovered.plan_complete) return task_bytes;
+    const bool has_work = task_bytes > 0;
     TRANCHE_ASSIGN(stream_, step_.source->divide(last_slice(recovered.batches)));
     std::optional<std::uint64_t> committed;
     if (!recovered.committed.empty()) committed = recovered.committed.back().receipt.group;
     planner_.emplace(*stream_, division_, position_behind(recovered.batches, division_, committed));
+    if (has_work) return task_bytes;  // first things first: a source may have to decode them
     TRANCHE_ASSIGN(first_, next());
     if (first_) task_bytes = std::max(task_bytes, memory_.task_bytes(*first_));
     return task_bytes;

@@ -21,6 +21,7 @@ namespace {
 
 constexpr std::size_t page_rows = 8 * vector_rows;
 constexpr std::uint64_t lookup_slice_bytes = 8ULL << 20;
+constexpr std::uint64_t lookup_decoded_bytes = std::uint64_t{8} << 20;  // of a compressed one
 
 // A lookup table with its inputs fixed: every worker loads the same rows.
 struct Lookup {
@@ -33,6 +34,7 @@ struct Lookup {
 Result<void> fix_lookup(Lookup& lookup) {
   TRANCHE_ASSIGN(auto inputs, lookup.source->inputs());
   TRANCHE_TRY(lookup.source->use_inputs(std::move(inputs)));
+  lookup.source->keep_decoded(lookup_decoded_bytes);
   TRANCHE_ASSIGN(lookup.schema, lookup.source->schema());
   TRANCHE_ASSIGN(const auto stream, lookup.source->divide(nullptr));
   CutLimits limits;

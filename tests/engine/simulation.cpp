@@ -195,11 +195,13 @@ class ShuffledExecutor final : public Executor {
     const auto index = random_() % tasks_.size();
     const Task task = tasks_[index];
     tasks_.erase(tasks_.begin() + static_cast<std::ptrdiff_t>(index));
+    for (const auto& chunk : task.chunks) bytes_read_ += chunk.bytes;
     Outcome outcome{task.id, task.group, task.kind == Task::Kind::merge, work(task), {}, {}, 0};
     if (const auto alive = fault_.step([] {}); !alive) outcome.result = alive.error();
     return std::optional<Outcome>(std::move(outcome));
   }
   unsigned workers() const override { return job_.workers; }
+  std::uint64_t bytes_read() const { return bytes_read_; }
 
  private:
   ChunkResult work(const Task& task) const {
@@ -240,6 +242,7 @@ class ShuffledExecutor final : public Executor {
   Fault& fault_;
   std::mt19937_64 random_;
   std::vector<Task> tasks_;
+  std::uint64_t bytes_read_ = 0;
 };
 
 }  // namespace
@@ -294,8 +297,13 @@ engine::StepEnd run_engine(World& world, const Job& job, Fault& fault) {
   std::size_t next = world.ledger.batches.size();
   engine::StepWork work;
   work.run = SinkRun{"run", "step", "folder"};
+  std::uint64_t bytes_planned = 0;
   work.next_batch = [&]() -> Result<std::optional<BatchPlan>> {
     if (next == plan.size()) return std::optional<BatchPlan>();
+    bytes_planned += plan[next].bytes();
+    if (bytes_planned > executor.bytes_read()) {  // what was planned earlier is not counted
+      world.unread_peak = std::max(world.unread_peak, bytes_planned - executor.bytes_read());
+    }
     return std::optional<BatchPlan>(plan[next++]);
   };
   work.sink = &sink;
@@ -304,6 +312,7 @@ engine::StepEnd run_engine(World& world, const Job& job, Fault& fault) {
   work.clock = &clock;
   work.reject_limit = job.limit;
   work.whole_batches = job.whole_batches;
+  work.unread_bytes_max = job.unread_bytes_max;
   work.memory_bytes_max = 10'000;
   work.stop = &world.stop;
   auto state = engine::recover_commits(work);

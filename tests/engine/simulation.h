@@ -51,6 +51,8 @@ struct World {
   std::vector<std::pair<Receipt, std::vector<std::uint64_t>>> target;
   std::vector<std::uint64_t> sealed;
   int seals = 0;
+  // The most that was planned and not read.
+  std::uint64_t unread_peak = 0;
 };
 
 // Records are the numbers 0, 1, 2, ...; those divisible by `bad_every` are rejected by the workers.
@@ -64,6 +66,7 @@ struct Job {
   bool target_records_commits = true;
   bool merges = false;
   bool whole_batches = false;
+  std::uint64_t unread_bytes_max = UINT64_MAX;    // a record is a byte
   std::uint64_t rejects_enough = UINT64_MAX;  // of a task, which then gives nothing else
   RejectLimit limit{true, 0, 1'000'000};
   std::uint64_t seed = 1;

@@ -19,7 +19,7 @@ void expect_whole(const World& world, const Job& job, const std::string& what) {
 }
 
 std::vector<Job> kinds_of_jobs() {
-  std::vector<Job> jobs(7);
+  std::vector<Job> jobs(9);
   jobs[0].bad_every = 13;
   jobs[1].target_records_commits = false;
   jobs[1].bad_every = 13;
@@ -34,6 +34,10 @@ std::vector<Job> kinds_of_jobs() {
   jobs[5].target_records_commits = false;
   jobs[6].bad_every = 5;
   jobs[6].refused_every = 3;  // among what the workers rejected, and elsewhere
+  jobs[7].unread_bytes_max = 200;
+  jobs[8].unread_bytes_max = 10;  // less than a batch, and much less than a group
+  jobs[8].merges = true;
+  jobs[8].batches_a_group = 3;
   return jobs;
 }
 
@@ -48,6 +52,25 @@ TEST(StepEngine, CommitsEveryRecordOnceInOrderWhateverOrderTheWorkersFinishIn) {
       EXPECT_EQ(end.counts.written, expected_rows(job).size());
     }
   }
+}
+
+TEST(StepEngine, PlansNoFurtherThanWhatMayWaitToBeRead) {
+  for (const std::uint64_t most : {std::uint64_t{10}, std::uint64_t{150}, std::uint64_t{500}}) {
+    Job job;
+    job.unread_bytes_max = most;
+    for (job.seed = 1; job.seed <= 20; ++job.seed) {
+      World world;
+      Fault none;
+      ASSERT_EQ(run_engine(world, job, none).state, State::completed);
+      EXPECT_LE(world.unread_peak, std::max(most, job.batch_records));
+      EXPECT_GE(world.unread_peak, job.batch_records);
+    }
+  }
+  Job free;
+  World world;
+  Fault none;
+  ASSERT_EQ(run_engine(world, free, none).state, State::completed);
+  EXPECT_GT(world.unread_peak, 500U);
 }
 
 TEST(StepEngine, EndsWithTheSameOutputWhereverItDiesAndIsStartedAgain) {

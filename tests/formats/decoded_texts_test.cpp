@@ -137,7 +137,7 @@ TEST_F(CodedFiles, AFileThatIsCutAnywhereIsAnErrorThatSaysWhere) {
 }
 
 TEST_F(CodedFiles, ADamagedByteIsNeverTakenForText) {
-  const std::string text = numbers(5'000);
+  const std::string text = numbers(2'000);
   for (const TextCoding& coding : {gzip, zstd}) {
     const std::string whole = pack(text, coding.compression);
     const std::size_t first = coding.compression == Compression::gzip ? 10 : 4;
@@ -221,6 +221,20 @@ TEST_F(CodedFiles, AResumedMemberIsStillCheckedAtItsEnd) {
                          .read_at(buffer.data(), buffer.size(), checkpoints.back().offset);
   ASSERT_FALSE(found);
   EXPECT_NE(found.error().message.find("checksum"), std::string::npos);
+}
+
+TEST_F(CodedFiles, ThePlannerGoesOnWhereTheWorkersHaveCome) {
+  const std::string text = numbers(6 * mebibyte);
+  put("a.zst", pack(text, Compression::zstd, 1));  // one frame: no place to begin but its beginning
+  auto shared = texts("a.zst", zstd);
+  EXPECT_EQ(read_at(*shared, 4 * mebibyte, 1000), text.substr(4 * mebibyte, 1000));
+  File file = File::open_write(at("a.zst")).value();
+  ASSERT_TRUE(file.write_at(std::string(100'000, 'x'), 0));  // who begins anew finds this
+  std::string buffer(mebibyte, '\0');
+  const auto count = shared->open(0, DecodedTexts::Reader::ahead)
+                         .read_at(buffer.data(), buffer.size(), 5 * mebibyte - 100'000);
+  ASSERT_TRUE(count) << count.error().message;
+  EXPECT_EQ(buffer, text.substr(5 * mebibyte - 100'000, buffer.size()));
 }
 
 TEST_F(CodedFiles, ManyReadersInAnyOrderReadTheSame) {

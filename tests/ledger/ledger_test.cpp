@@ -69,7 +69,8 @@ BatchPlan batch(std::uint64_t number, std::uint64_t group) {
               .end_line = 12 + 10 * number,
               .bytes = 100,
               .memory_bytes = 400,
-              .digest = UINT64_MAX - number};
+              .digest = UINT64_MAX - number,
+              .file_bytes = 40};
   return BatchPlan{.number = number, .group = group, .chunks = {slice}};
 }
 
@@ -256,6 +257,33 @@ TEST_F(LedgerTest, GivesBackPlanCommitsAndSealAfterReopening) {
   EXPECT_EQ(state.committed[0].counts.written, 9U);
   EXPECT_EQ(state.seal, SealState::intended);
   EXPECT_EQ(state.seal_intent, "{\"names\":[]}");
+}
+
+TEST_F(LedgerTest, KeepsCheckpointsWithThePlanUntilTheStepIsSealed) {
+  const auto at = [](std::uint32_t input, std::uint64_t offset) {
+    return Checkpoint{input, offset, offset / 3,
+                      std::string("state\0of ", 9) + static_cast<char>(offset)};
+  };
+  const auto ledger = open_with_step();
+  auto port = ledger->step_ledger(run_a, "load").value();
+  const std::vector<BatchPlan> batches = {batch(0, 0), batch(1, 1)};
+  const std::vector<Checkpoint> first = {at(0, 5), at(0, 9), at(1, 4)};
+  ASSERT_TRUE(port->append_plan(std::span(batches).first(1), false, first));
+  const std::vector<Checkpoint> second = {at(1, 4), at(1, 8), at(2, 1)};
+  ASSERT_TRUE(port->append_plan(std::span(batches).last(1), true, second));
+  using Checkpoints = std::vector<Checkpoint>;
+  EXPECT_EQ(port->load_checkpoints(1, 8).value(), (Checkpoints{at(1, 8), at(2, 1)}));
+  EXPECT_EQ(port->load_checkpoints(1, 7).value(), (Checkpoints{at(1, 4), at(1, 8), at(2, 1)}));
+  EXPECT_EQ(port->load_checkpoints(1, 3).value(), (Checkpoints{at(1, 4), at(1, 8), at(2, 1)}));
+  EXPECT_EQ(port->load_checkpoints(0, 0).value().size(), 5U);
+  EXPECT_TRUE(port->load_checkpoints(3, 0).value().empty());
+  ASSERT_TRUE(port->drop_plan_from(0));
+  EXPECT_EQ(port->load_checkpoints(0, 0).value().size(), 5U);  // they are facts of the files
+  ASSERT_TRUE(port->record_sealed());
+  EXPECT_TRUE(port->load_checkpoints(0, 0).value().empty());
+  ASSERT_TRUE(port->append_plan({}, true, first));
+  ASSERT_TRUE(port->forget_checkpoints());
+  EXPECT_TRUE(port->load_checkpoints(0, 0).value().empty());
 }
 
 TEST_F(LedgerTest, ForgetsUncommittedPlansButNeverCommittedOnes) {
