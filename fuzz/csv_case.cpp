@@ -50,6 +50,7 @@ CsvCase make_csv_case(std::string_view input) {
   if (!check_dialect(dialect)) dialect = CsvDialect();
   made.window_bytes = choose(windows, byte(5));
   made.block_records = choose(blocks, byte(6));
+  made.first_cut = byte(15);
   const std::size_t columns = byte(7) % 6 + 1;
   for (std::size_t i = 0; i < columns; ++i) {
     const unsigned type = byte(8 + i);

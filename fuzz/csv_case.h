@@ -20,6 +20,7 @@ struct CsvCase {
   bool empty_line_is_record = false;
   std::size_t window_bytes = 1;
   std::size_t block_records = 1;
+  std::size_t first_cut = 0;  // where there are more places to cut than there is time for
   std::string text;
 };
 

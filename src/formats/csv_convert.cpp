@@ -33,6 +33,9 @@ bool CsvConverter::is_null(const char* base, const CsvField& field) const {
 }
 
 bool CsvConverter::is_null_spelling(const char* base, const CsvField& field) const {
+  if (field.escaped()) [[unlikely]] {  // quoted: what counts is what it stands for
+    return std::find(nulls_.begin(), nulls_.end(), splitter_.text(base, field)) != nulls_.end();
+  }
   const std::string_view text(base + field.begin, field.length());
   return std::find(nulls_.begin(), nulls_.end(), text) != nulls_.end();
 }
