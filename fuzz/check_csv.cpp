@@ -1,9 +1,9 @@
 #include <algorithm>
-#include <cstring>
 
 #include <fmt/format.h>
 
 #include "base/digest.h"
+#include "base/text.h"
 #include "checks.h"
 #include "csv_case.h"
 #include "formats/csv_reader.h"
@@ -16,25 +16,6 @@ namespace {
 
 using Lines = std::vector<std::string>;
 
-std::string hex_of(std::string_view bytes) {
-  std::string out;
-  for (const char c : bytes) out += fmt::format("{:02x}", static_cast<unsigned char>(c));
-  return out;
-}
-
-// A float that is no number has many faces.
-std::string shown_value(Type type, std::string_view bytes) {
-  if (type.id == TypeId::real || type.id == TypeId::double_) {
-    const bool is_real = type.id == TypeId::real;
-    float single = 0;
-    double wide = 0;
-    if (is_real) std::memcpy(&single, bytes.data(), sizeof(single));
-    else std::memcpy(&wide, bytes.data(), sizeof(wide));
-    if (is_real ? std::isnan(single) : std::isnan(wide)) return "nan";
-  }
-  return hex_of(bytes);
-}
-
 // What the reference makes of the records, one line each.
 class Expectation {
  public:
@@ -46,7 +27,7 @@ class Expectation {
       const auto raw = std::string_view(case_.text).substr(record.offset,
                                                            record.end - record.offset);
       lines.push_back(fmt::format("line {} offset {} raw {} {}", record.line, record.offset,
-                                  hex_of(raw), outcome(record, raw)));
+                                  hex(raw), outcome(record, raw)));
     }
     return lines;
   }
@@ -137,7 +118,7 @@ class Reading {
     for (const Reject& reject : rejects) {
       found.emplace_back(reject.record,
                          fmt::format("line {} offset {} raw {} {}", reject.line, reject.offset,
-                                     hex_of(reject.raw), outcome(reject.error)));
+                                     hex(reject.raw), outcome(reject.error)));
     }
     std::sort(found.begin(), found.end());
     for (std::size_t i = 0; i < found.size(); ++i) {
@@ -152,18 +133,14 @@ class Reading {
                       std::vector<std::pair<std::uint64_t, std::string>>& found) {
     const Origin& origin = page.origins[row];
     std::string line = fmt::format("line {} offset {} raw {} row", page.base.line + origin.line,
-                                   origin.offset, hex_of(page.raw(row)));
+                                   origin.offset, hex(page.raw(row)));
     for (std::size_t i = 0; i < page.column_count(); ++i) {
       const Column& column = page.column(i);
       if (!column.is_valid(row)) {
         line += " null";
         continue;
       }
-      const std::string_view value =
-          is_string(column.type())
-              ? column.values<StringRef>()[row].view()
-              : std::string_view(column.bytes() + row * column.stride(), column.stride());
-      line += ' ' + shown_value(column.type(), value);
+      line += ' ' + shown_value(column, row);
     }
     found.emplace_back(page.base.record + origin.record, std::move(line));
   }

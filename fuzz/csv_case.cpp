@@ -1,6 +1,11 @@
 #include "csv_case.h"
 
+#include <cmath>
+#include <cstring>
+
 #include <fmt/format.h>
+
+#include "base/text.h"
 
 namespace tranche {
 namespace {
@@ -60,6 +65,22 @@ CsvCase make_csv_case(std::string_view input) {
   if (columns > 1) made.empty_line_is_record = false;
   if (input.size() > CsvCase::head_bytes) made.text = input.substr(CsvCase::head_bytes);
   return made;
+}
+
+std::string shown_value(Type type, std::string_view bytes) {
+  float single = 0;
+  double wide = 0;
+  if (type.id == TypeId::real) std::memcpy(&single, bytes.data(), sizeof(single));
+  if (type.id == TypeId::double_) std::memcpy(&wide, bytes.data(), sizeof(wide));
+  return std::isnan(single) || std::isnan(wide) ? "nan" : hex(bytes);
+}
+
+std::string shown_value(const Column& column, std::size_t row) {
+  const std::string_view bytes =
+      is_string(column.type())
+          ? column.values<StringRef>()[row].view()
+          : std::string_view(column.bytes() + row * column.stride(), column.stride());
+  return shown_value(column.type(), bytes);
 }
 
 }  // namespace tranche

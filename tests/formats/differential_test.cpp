@@ -184,6 +184,10 @@ TEST_F(Differential, RowsAndRejectsAreThoseOfTheReference) {
   check(check_csv, 4000, [this] { return one_in(4) ? dense_input() : csv_input(); });
 }
 
+TEST_F(Differential, WhatIsWrittenIsReadAsTheSameRows) {
+  check(check_writing, 8000, [this] { return csv_input(); });
+}
+
 TEST_F(Differential, ALineOfJsonCostsNoOtherLine) {
   check(check_jsonl, 10000, [this] {
     std::string text;
