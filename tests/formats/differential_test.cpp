@@ -15,6 +15,12 @@
 namespace tranche {
 namespace {
 
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+constexpr std::uint64_t slowness = 10;  // of a program that is watched
+#else
+constexpr std::uint64_t slowness = 1;
+#endif
+
 std::uint64_t environment(const char* name, std::uint64_t fallback) {
   const char* const value = std::getenv(name);
   return value == nullptr ? fallback : std::strtoull(value, nullptr, 10);
@@ -26,7 +32,7 @@ class Differential : public testing::Test {
   template <class Make>
   void check(std::string (*target)(std::string_view), std::uint64_t inputs, Make make) {
     const std::uint64_t seed = environment("TRANCHE_FUZZ_SEED", std::random_device()());
-    inputs = environment("TRANCHE_FUZZ_INPUTS", inputs);
+    inputs = environment("TRANCHE_FUZZ_INPUTS", inputs / slowness);
     RecordProperty("seed", std::to_string(seed));
     for (std::uint64_t i = 0; i < inputs; ++i) {
       random_.seed(seed + i);
