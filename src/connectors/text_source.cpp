@@ -296,10 +296,11 @@ Result<void> sample_text(const TextInputs& files, std::size_t input, std::uint64
   TRANCHE_ASSIGN(const File file, File::open_read(files.paths[input]));
   TRANCHE_TRY(look(file, data_begin, sampled_records_head));
   const std::uint64_t data_bytes = files.inputs[input].bytes - data_begin;
-  if (data_bytes <= sampled_tail_bytes) return {};  // all of it was seen
+  if (data_bytes <= sampled_records_head) return {};  // all of it was seen
   for (std::uint64_t place = 1; place <= sampled_places; ++place) {
     const std::uint64_t offset = place == sampled_places
-                                     ? files.inputs[input].bytes - sampled_tail_bytes
+                                     ? data_begin + data_bytes -
+                                           std::min<std::uint64_t>(data_bytes, sampled_tail_bytes)
                                      : data_begin + data_bytes * place / sampled_places;
     TRANCHE_ASSIGN(const std::uint64_t begin,
                    next_line(file, files.inputs[input], offset, return_ends_lines));
