@@ -76,7 +76,7 @@ class Differential : public testing::Test {
       case 7: text = fmt::format("{:02}:{:02}:{:02}", below(25), below(61), below(61)); break;
       case 8:
         text = one_of({"true", "False", "t", "N", "yes", "1", "0", "truee", "nan", "-inf",
-                       "infinity", "NaN", "NA", "null", "\\N", "-"});
+                       "infinity", "NaN", "nan(1)", "NA", "null", "\\N", "-"});
         break;
       case 9:
         text = one_of({"123e4567-e89b-12d3-a456-426614174000", "\\x00\\xFFa", "\\x0", "127", "-128",
