@@ -43,7 +43,7 @@ torture: build  ## kill runs over 3 million flights, a hundred a sink, into benc
 	TRANCHE_BIN=$(BUILD)/tranche tests/crash/torture.py --kills $(or $(KILLS),100) --minutes $(or $(MINUTES),120) \
 	  --report bench/results/kill-$$(date +%F).md
 
-fuzz:  ## fuzz every parser with libFuzzer, into bench/results (two and a half hours; MINUTES a target, TARGETS)
+fuzz:  ## fuzz every parser with libFuzzer, into bench/results (an hour and a half on two cores; MINUTES a target, TARGETS)
 	tools/fuzz
 
 bench: build  ## measure against the peers, into bench/results (an hour; RECORDS, REPEAT, ONLY)

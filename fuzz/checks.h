@@ -14,6 +14,8 @@ namespace tranche {
 std::string check_cutting(std::string_view input);
 // The reader of CSV against the reference: every value, every reject, cut everywhere.
 std::string check_csv(std::string_view input);
+// What is written of the rows of a CSV file is the same rows to the reference.
+std::string check_writing(std::string_view input);
 // Whatever a line is, the lines around it are read, and every line is a row or a reject.
 std::string check_jsonl(std::string_view input);
 // Numbers: what is parsed, against parsers that are slow and obvious; what is written reads back.
@@ -27,8 +29,8 @@ struct FuzzTarget {
 };
 
 inline constexpr FuzzTarget fuzz_targets[] = {
-    {"cutting", check_cutting}, {"csv", check_csv},     {"jsonl", check_jsonl},
-    {"numbers", check_numbers}, {"dates", check_dates},
+    {"cutting", check_cutting}, {"csv", check_csv},         {"writing", check_writing},
+    {"jsonl", check_jsonl},     {"numbers", check_numbers}, {"dates", check_dates},
 };
 
 }  // namespace tranche

@@ -1,6 +1,11 @@
 #include "csv_case.h"
 
+#include <cmath>
+#include <cstring>
+
 #include <fmt/format.h>
+
+#include "base/text.h"
 
 namespace tranche {
 namespace {
@@ -50,6 +55,7 @@ CsvCase make_csv_case(std::string_view input) {
   if (!check_dialect(dialect)) dialect = CsvDialect();
   made.window_bytes = choose(windows, byte(5));
   made.block_records = choose(blocks, byte(6));
+  made.first_cut = byte(15);
   const std::size_t columns = byte(7) % 6 + 1;
   for (std::size_t i = 0; i < columns; ++i) {
     const unsigned type = byte(8 + i);
@@ -59,6 +65,22 @@ CsvCase make_csv_case(std::string_view input) {
   if (columns > 1) made.empty_line_is_record = false;
   if (input.size() > CsvCase::head_bytes) made.text = input.substr(CsvCase::head_bytes);
   return made;
+}
+
+std::string shown_value(Type type, std::string_view bytes) {
+  float single = 0;
+  double wide = 0;
+  if (type.id == TypeId::real) std::memcpy(&single, bytes.data(), sizeof(single));
+  if (type.id == TypeId::double_) std::memcpy(&wide, bytes.data(), sizeof(wide));
+  return std::isnan(single) || std::isnan(wide) ? "nan" : hex(bytes);
+}
+
+std::string shown_value(const Column& column, std::size_t row) {
+  const std::string_view bytes =
+      is_string(column.type())
+          ? column.values<StringRef>()[row].view()
+          : std::string_view(column.bytes() + row * column.stride(), column.stride());
+  return shown_value(column.type(), bytes);
 }
 
 }  // namespace tranche

@@ -6,7 +6,7 @@
 #include <string_view>
 #include <vector>
 
-#include <tranche/core/schema.h>
+#include <tranche/core/page.h>
 
 #include "formats/csv_dialect.h"
 
@@ -20,11 +20,16 @@ struct CsvCase {
   bool empty_line_is_record = false;
   std::size_t window_bytes = 1;
   std::size_t block_records = 1;
+  std::size_t first_cut = 0;  // where there are more places to cut than there is time for
   std::string text;
 };
 
 // Any bytes make a case; what is missing is 0.
 CsvCase make_csv_case(std::string_view input);
+
+// The bytes of a value in hexadecimal, for comparisons; a float that is no number has many faces.
+std::string shown_value(Type type, std::string_view bytes);
+std::string shown_value(const Column& column, std::size_t row);  // REQUIRES that it is valid
 
 // The instruction sets that the fast path is tried with.
 struct FastPath {

@@ -58,8 +58,7 @@ class Sampler {
       std::string text = splitter_.text(begin, fields_[i]);
       const bool is_null =
           (!fields_[i].quoted() || dialect_.quoted_nulls) &&
-          ((text.empty() && !fields_[i].quoted()) ||
-           std::find(dialect_.nulls.begin(), dialect_.nulls.end(), text) != dialect_.nulls.end());
+          std::find(dialect_.nulls.begin(), dialect_.nulls.end(), text) != dialect_.nulls.end();
       if (is_null) continue;
       if (dialect_.decimal_comma && text.find('.') == std::string::npos) {
         std::replace(text.begin(), text.end(), ',', '.');

@@ -389,11 +389,12 @@ Result<void> sample_text(const TextInputs& files, std::size_t input, std::uint64
   const std::uint64_t end = files.end_of(input);
   const bool is_decoded = end == TextFile::unknown_end;
   const std::uint64_t data_bytes = is_decoded ? sampled_bytes_decoded : end - data_begin;
-  if (data_bytes <= sampled_tail_bytes) return {};  // all of it was seen
+  if (data_bytes <= sampled_records_head) return {};  // all of it was seen
   for (std::uint64_t place = 1; place <= sampled_places; ++place) {
     const bool is_tail = place == sampled_places && !is_decoded;
     const std::uint64_t offset =
-        is_tail ? end - sampled_tail_bytes : data_begin + data_bytes * place / sampled_places;
+        is_tail ? data_begin + data_bytes - std::min<std::uint64_t>(data_bytes, sampled_tail_bytes)
+                : data_begin + data_bytes * place / sampled_places;
     TRANCHE_ASSIGN(const auto begin, next_line(file, offset, return_ends_lines));
     if (!begin) break;
     TRANCHE_TRY(look(file, *begin, is_tail ? sampled_tail_bytes : sampled_records_place));

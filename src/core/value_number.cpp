@@ -30,6 +30,7 @@ ParseStatus parse_float_of(std::string_view text, T& out) {
   T value = 0;
   const auto answer = fast_float::from_chars(p, end, value);
   if (answer.ec != std::errc() || answer.ptr != end) return ParseStatus::malformed;
+  if (end[-1] == ')') return ParseStatus::malformed;  // C's nan(1): its payload would be lost
   // An infinity that was written as digits is a number that the type can't hold.
   if (std::isinf(value) && (digit(end[-1]) <= 9 || end[-1] == '.')) {
     return ParseStatus::out_of_range;

@@ -58,6 +58,14 @@ CsvConverter::CsvConverter(const CsvDialect& dialect, const CsvFields& splitter)
       date_formats_(dialect.date_formats),
       timestamp_formats_(dialect.timestamp_formats) {}
 
+bool CsvConverter::is_null_spelling(const char* base, const CsvField& field) const {
+  if (field.escaped()) [[unlikely]] {  // quoted: what counts is what it stands for
+    return std::find(nulls_.begin(), nulls_.end(), splitter_.text(base, field)) != nulls_.end();
+  }
+  const std::string_view text(base + field.begin, field.length());
+  return std::find(nulls_.begin(), nulls_.end(), text) != nulls_.end();
+}
+
 std::string_view CsvConverter::text(const char* base, const CsvField& field, Arena& arena) const {
   const std::string_view bytes(base + field.begin, field.length());
   if (!field.escaped()) return bytes;

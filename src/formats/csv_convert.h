@@ -4,7 +4,6 @@
 // block's bytes or into the arena.
 #pragma once
 
-#include <algorithm>
 #include <cstdint>
 #include <span>
 #include <string>
@@ -64,9 +63,9 @@ class CsvConverter {
     if (only_empty_is_null_) return field.marks == 0 || field.absent();
     if (field.absent()) return true;
     if (field.quoted() && !quoted_nulls_) return false;
-    const std::string_view text(base + field.begin, field.length());
-    return std::find(nulls_.begin(), nulls_.end(), text) != nulls_.end();
+    return is_null_spelling(base, field);
   }
+  bool is_null_spelling(const char* base, const CsvField& field) const;
 
   const CsvFields& splitter_;
   std::vector<std::string> nulls_;

@@ -189,6 +189,20 @@ TEST_F(CsvConnector, GuessesFromTheWholeFileAndSaysThatItIsAGuess) {
   EXPECT_TRUE(declared->notes().empty());
 }
 
+TEST_F(CsvConnector, GuessesFromTheEndOfASmallFileToo) {
+  std::string text = "n\n";
+  for (int i = 0; i < 5000; ++i) text += "1\n";
+  put("a.csv", text + "x\n");
+  const auto source = open({{"csv", Node::scalar("a.csv")}});
+  EXPECT_EQ(to_string(*source->schema().value()), "n varchar");
+}
+
+TEST_F(CsvConnector, AnEmptyFieldThatIsNotNullIsNoNumber) {
+  put("a.csv", "n,m\n1,NA\n,2\n");
+  const auto source = open({{"csv", Node::scalar("a.csv")}, {"null", Node::scalar("NA")}});
+  EXPECT_EQ(to_string(*source->schema().value()), "n varchar, m bigint");
+}
+
 TEST_F(CsvConnector, RejectsWhatDoesNotFitAGuess) {
   std::string text = "n\n";
   for (int i = 0; i < 20000; ++i) text += fmt::format("{}\n", i);

@@ -35,120 +35,117 @@ struct Difference {
   std::string refusal = {};              // the beginning of the error
 };
 
-const std::map<std::string, Difference>& differences() {
-  static const std::map<std::string, Difference> table{
-      // Quotes.
-      {"core: Unquoted field with quotes at end of field", {strict_quotes, {}, Rows{"reject"}}},
-      {"core: Quoted field with whitespace around quotes", {strict_quotes, {}, Rows{"reject"}}},
-      {"core: Misplaced quotes in data, not as opening quotes",
-       {strict_quotes, {}, Rows{"reject"}}},
-      {"parse: Misplaced quotes in data twice, not as opening quotes",
-       {strict_quotes, {}, Rows{"reject", "reject"}}},
-      {"core: Quoted field has no closing quote", {strict_quotes, {}, Rows{"reject", "reject"}}},
-      {"core: Quoted field has invalid trailing quote after delimiter with a valid closer",
-       {strict_quotes, {}, Rows{"reject", "reject"}}},
-      {"core: Quoted field has invalid trailing quote after delimiter",
-       {strict_quotes, {}, Rows{"reject", "reject"}}},
-      {"core: Quoted field has invalid trailing quote before delimiter",
-       {strict_quotes, {}, Rows{"reject", "reject"}}},
-      {"core: Quoted field has invalid trailing quote after new line",
-       {strict_quotes, {}, Rows{"reject", "reject"}}},
-      {"parse: Quoted fields with spaces between closing quote and next delimiter",
-       {trimmed, trim}},
-      {"parse: Quoted fields with spaces between closing quote and next new line", {trimmed, trim}},
-      {"parse: Quoted fields with spaces after closing quote", {trimmed, trim}},
-      {"parse: Quoted fields with spaces between closing quote and next delimiter and contains "
-       "delimiter", {trimmed, trim}},
-      {"parse: Quoted fields with spaces between closing quote and newline and contains newline",
-       {trimmed, trim}},
+const std::map<std::string, Difference> differences{
+    // Quotes.
+    {"core: Unquoted field with quotes at end of field", {strict_quotes, {}, Rows{"reject"}}},
+    {"core: Quoted field with whitespace around quotes", {strict_quotes, {}, Rows{"reject"}}},
+    {"core: Misplaced quotes in data, not as opening quotes",
+     {strict_quotes, {}, Rows{"reject"}}},
+    {"parse: Misplaced quotes in data twice, not as opening quotes",
+     {strict_quotes, {}, Rows{"reject", "reject"}}},
+    {"core: Quoted field has no closing quote", {strict_quotes, {}, Rows{"reject", "reject"}}},
+    {"core: Quoted field has invalid trailing quote after delimiter with a valid closer",
+     {strict_quotes, {}, Rows{"reject", "reject"}}},
+    {"core: Quoted field has invalid trailing quote after delimiter",
+     {strict_quotes, {}, Rows{"reject", "reject"}}},
+    {"core: Quoted field has invalid trailing quote before delimiter",
+     {strict_quotes, {}, Rows{"reject", "reject"}}},
+    {"core: Quoted field has invalid trailing quote after new line",
+     {strict_quotes, {}, Rows{"reject", "reject"}}},
+    {"parse: Quoted fields with spaces between closing quote and next delimiter",
+     {trimmed, trim}},
+    {"parse: Quoted fields with spaces between closing quote and next new line", {trimmed, trim}},
+    {"parse: Quoted fields with spaces after closing quote", {trimmed, trim}},
+    {"parse: Quoted fields with spaces between closing quote and next delimiter and contains "
+     "delimiter", {trimmed, trim}},
+    {"parse: Quoted fields with spaces between closing quote and newline and contains newline",
+     {trimmed, trim}},
 
-      // Lines.
-      {"core: One column input with empty fields",
-       {last_line_end, {}, Rows{"a", "b", "", "", "c", "d", "e"}}},
-      {"core: Input with only a commented line and blank line after", {last_line_end, {}, Rows{}}},
-      {"parse: Mixed slash n and slash r should choose first as precident",
-       {"LF, CRLF and CR may come in one file", {}, Rows{"a|b|c", "d|e|f", "g|h|i"}}},
-      {"parse: Parsing with skipEmptyLines set to 'greedy'",
-       {blank_records, {}, Rows{"a|b", "|", "c|d", " | ", "| ", "\t|\t", "reject"}}},
-      {"parse: Parsing with skipEmptyLines set to 'greedy' with quotes and delimiters as content",
-       {blank_records, {}, Rows{"a|b", "|", "c|d", " , |,", "\" \"|\"\""}}},
+    // Lines.
+    {"core: One column input with empty fields",
+     {last_line_end, {}, Rows{"a", "b", "", "", "c", "d", "e"}}},
+    {"core: Input with only a commented line and blank line after", {last_line_end, {}, Rows{}}},
+    {"parse: Mixed slash n and slash r should choose first as precident",
+     {"LF, CRLF and CR may come in one file", {}, Rows{"a|b|c", "d|e|f", "g|h|i"}}},
+    {"parse: Parsing with skipEmptyLines set to 'greedy'",
+     {blank_records, {}, Rows{"a|b", "|", "c|d", " | ", "| ", "\t|\t", "reject"}}},
+    {"parse: Parsing with skipEmptyLines set to 'greedy' with quotes and delimiters as content",
+     {blank_records, {}, Rows{"a|b", "|", "c|d", " , |,", "\" \"|\"\""}}},
 
-      // Options.
-      {"core: Multi-character comment string",
-       {one_character, {}, {}, "`comment` of csv is one character"}},
-      {"core: Fast mode with comments",
-       {one_character, {}, {}, "`comment` of csv is one character"}},
-      {"core: Bad comments value specified",
-       {"a comment is a character, 5 too", {{"comment", "5"}}, Rows{"a|b|c", "d|e|f"}}},
-      {"parse: Bad delimiter (\\n)",
-       {"what can't be meant is refused", {}, {}, "The delimiter has a line end in it"}},
-      {"parse: Callback delimiter", {no_guess, {{"delimiter", "$ "}}}},
-      {"parse: Pipe delimiter is guessed correctly when mixed with comas",
-       {no_guess, {{"delimiter", "|"}}}},
-      {"parse: Pipe delimiter is guessed correctly when first field are enclosed in quotes and "
-       "contain delimiter characters", {no_guess, {{"delimiter", ";"}}}},
-      {"parse: Pipe delimiter is guessed correctly when some fields are enclosed in quotes and "
-       "contain delimiter characters and escaoped quotes", {no_guess, {{"delimiter", ";"}}}},
-      {"parse: Delimiter is guessed correctly when a quoted field holds newlines and other "
-       "delimiter characters", {no_guess, {{"delimiter", ";"}}}},
-      {"core: Fast mode with preview", {no_preview, {}, Rows{"a|b|c", "d|e|f", "h|j|i"}}},
-      {"parse: Preview 1 row", {no_preview, {}, Rows{"a|b|c", "d|e|f", "g|h|i"}}},
-      {"parse: Preview 2 rows", {no_preview, {}, Rows{"a|b|c", "d|e|f", "g|h|i"}}},
-      {"parse: Preview with header row", {no_preview, {}, Rows{"d|e|f", "g|h|i", "j|k|l"}}},
+    // Options.
+    {"core: Multi-character comment string",
+     {one_character, {}, {}, "`comment` of csv is one character"}},
+    {"core: Fast mode with comments",
+     {one_character, {}, {}, "`comment` of csv is one character"}},
+    {"core: Bad comments value specified",
+     {"a comment is a character, 5 too", {{"comment", "5"}}, Rows{"a|b|c", "d|e|f"}}},
+    {"parse: Bad delimiter (\\n)",
+     {"what can't be meant is refused", {}, {}, "The delimiter has a line end in it"}},
+    {"parse: Callback delimiter", {no_guess, {{"delimiter", "$ "}}}},
+    {"parse: Pipe delimiter is guessed correctly when mixed with comas",
+     {no_guess, {{"delimiter", "|"}}}},
+    {"parse: Pipe delimiter is guessed correctly when first field are enclosed in quotes and "
+     "contain delimiter characters", {no_guess, {{"delimiter", ";"}}}},
+    {"parse: Pipe delimiter is guessed correctly when some fields are enclosed in quotes and "
+     "contain delimiter characters and escaoped quotes", {no_guess, {{"delimiter", ";"}}}},
+    {"parse: Delimiter is guessed correctly when a quoted field holds newlines and other "
+     "delimiter characters", {no_guess, {{"delimiter", ";"}}}},
+    {"core: Fast mode with preview", {no_preview, {}, Rows{"a|b|c", "d|e|f", "h|j|i"}}},
+    {"parse: Preview 1 row", {no_preview, {}, Rows{"a|b|c", "d|e|f", "g|h|i"}}},
+    {"parse: Preview 2 rows", {no_preview, {}, Rows{"a|b|c", "d|e|f", "g|h|i"}}},
+    {"parse: Preview with header row", {no_preview, {}, Rows{"d|e|f", "g|h|i", "j|k|l"}}},
 
-      // Headers.
-      {"core: Simple duplicated header names",
-       {doubled_names, {}, {}, "The header of data.csv names"}},
-      {"core: Duplicated header names with headerTransform",
-       {doubled_names, {}, {}, "The header of data.csv names"}},
-      {"core: Duplicated header names existing column",
-       {doubled_names, {}, {}, "The header of data.csv names"}},
-      {"core: Duplicate header names with __proto__ field",
-       {doubled_names, {}, {}, "The header of data.csv names"}},
-      {"parse: Row with too few fields", {"a record lacks a column", guessed, Rows{"reject"}}},
-      {"parse: Header rows are transformed when transformHeader function is provided",
-       {"columns are found by name, in any case"}},
-      {"parse: transformHeader accepts and optional index attribute",
-       {"columns are found by name, in any case"}},
+    // Headers.
+    {"core: Simple duplicated header names",
+     {doubled_names, {}, {}, "The header of data.csv names"}},
+    {"core: Duplicated header names with headerTransform",
+     {doubled_names, {}, {}, "The header of data.csv names"}},
+    {"core: Duplicated header names existing column",
+     {doubled_names, {}, {}, "The header of data.csv names"}},
+    {"core: Duplicate header names with __proto__ field",
+     {doubled_names, {}, {}, "The header of data.csv names"}},
+    {"parse: Row with too few fields", {"a record lacks a column", guessed, Rows{"reject"}}},
+    {"parse: Header rows are transformed when transformHeader function is provided",
+     {"columns are found by name, in any case"}},
+    {"parse: transformHeader accepts and optional index attribute",
+     {"columns are found by name, in any case"}},
 
-      // Values.
-      {"parse: Dynamic typing converts numeric literals and maintains precision",
-       {declared_types, {},
-        Rows{"1|2.2|1e3", "-4|-4.5|-4e-5", "-|5a|5-2",
-             "16142028098527942586|9007199254740991|-9007199254740992"}}},
-      {"parse: Dynamic typing converts boolean literals",
-       {declared_types, {}, Rows{"true|false|T|F|TRUE|FALSE|True|False"}}},
-      {"parse: Dynamic typing applies to specific columns",
-       {declared_types, {}, Rows{"1|2.2|1e3", "-4|-4.5|-4e-5"}}},
-      {"parse: Dynamic typing applies to specific columns by index",
-       {declared_types, {}, Rows{"1|2.2|1e3", "-4|-4.5|-4e-5", "-|5a|5-2"}}},
-      {"parse: Dynamic typing can be applied to `__parsed_extra`",
-       {declared_types, {}, Rows{"reject", "-4|-4.5|-4e-5"}}},
-      {"parse: Dynamic typing by indices can be determined by function",
-       {declared_types, {}, Rows{"001|002|003"}}},
-      {"parse: Dynamic typing by headers can be determined by function",
-       {declared_types, {}, Rows{"001|002|003"}}},
-      {"parse: Dynamic typing converts empty values into NULL",
-       {declared_types, {}, Rows{"1|2.2|1e3", "|NULL|", "-|5a|null"}}},
-      {"parse: Dynamic typing converts ISO date strings to Dates",
-       {declared_types, {},
-        Rows{"ISO date|long date",
-             "2018-05-04T21:08:03.269Z|Fri May 04 2018 14:08:03 GMT-0700 (PDT)",
-             "2018-05-08T15:20:22.642Z|Tue May 08 2018 08:20:22 GMT-0700 (PDT)"}}},
-      {"parse: Dynamic typing skips ISO date strings ocurring in other strings",
-       {declared_types, {},
-        Rows{"ISO date|String with ISO date",
-             "2018-05-04T21:08:03.269Z|The date is 2018-05-04T21:08:03.269Z",
-             "2018-05-08T15:20:22.642Z|The date is 2018-05-08T15:20:22.642Z"}}},
-      {"parse: Custom transform function is applied to values",
-       {no_functions, {}, Rows{"A|B|C", "d|e|f"}}},
-      {"parse: Custom transform accepts column number also",
-       {no_functions, {}, Rows{"A|B|C", "d|e|f"}}},
-      {"parse: Custom transform accepts header name when using header",
-       {no_functions, {}, Rows{"d|e|f"}}},
-  };
-  return table;
-}
+    // Values.
+    {"parse: Dynamic typing converts numeric literals and maintains precision",
+     {declared_types, {},
+      Rows{"1|2.2|1e3", "-4|-4.5|-4e-5", "-|5a|5-2",
+           "16142028098527942586|9007199254740991|-9007199254740992"}}},
+    {"parse: Dynamic typing converts boolean literals",
+     {declared_types, {}, Rows{"true|false|T|F|TRUE|FALSE|True|False"}}},
+    {"parse: Dynamic typing applies to specific columns",
+     {declared_types, {}, Rows{"1|2.2|1e3", "-4|-4.5|-4e-5"}}},
+    {"parse: Dynamic typing applies to specific columns by index",
+     {declared_types, {}, Rows{"1|2.2|1e3", "-4|-4.5|-4e-5", "-|5a|5-2"}}},
+    {"parse: Dynamic typing can be applied to `__parsed_extra`",
+     {declared_types, {}, Rows{"reject", "-4|-4.5|-4e-5"}}},
+    {"parse: Dynamic typing by indices can be determined by function",
+     {declared_types, {}, Rows{"001|002|003"}}},
+    {"parse: Dynamic typing by headers can be determined by function",
+     {declared_types, {}, Rows{"001|002|003"}}},
+    {"parse: Dynamic typing converts empty values into NULL",
+     {declared_types, {}, Rows{"1|2.2|1e3", "|NULL|", "-|5a|null"}}},
+    {"parse: Dynamic typing converts ISO date strings to Dates",
+     {declared_types, {},
+      Rows{"ISO date|long date",
+           "2018-05-04T21:08:03.269Z|Fri May 04 2018 14:08:03 GMT-0700 (PDT)",
+           "2018-05-08T15:20:22.642Z|Tue May 08 2018 08:20:22 GMT-0700 (PDT)"}}},
+    {"parse: Dynamic typing skips ISO date strings ocurring in other strings",
+     {declared_types, {},
+      Rows{"ISO date|String with ISO date",
+           "2018-05-04T21:08:03.269Z|The date is 2018-05-04T21:08:03.269Z",
+           "2018-05-08T15:20:22.642Z|The date is 2018-05-08T15:20:22.642Z"}}},
+    {"parse: Custom transform function is applied to values",
+     {no_functions, {}, Rows{"A|B|C", "d|e|f"}}},
+    {"parse: Custom transform accepts column number also",
+     {no_functions, {}, Rows{"A|B|C", "d|e|f"}}},
+    {"parse: Custom transform accepts header name when using header",
+     {no_functions, {}, Rows{"d|e|f"}}},
+};
 
 class PapaParse : public CsvSuite {
  protected:
@@ -237,8 +234,8 @@ TEST_F(PapaParse, EveryCaseIsReadAsItSaysOrAsTheTableSays) {
   for (const Json& test : suite["cases"].items()) {
     ++cases;
     const std::string name = test["suite"].text() + ": " + test["description"].text();
-    const auto found = differences().find(name);
-    const Difference* const difference = found == differences().end() ? nullptr : &found->second;
+    const auto found = differences.find(name);
+    const Difference* const difference = found == differences.end() ? nullptr : &found->second;
     SCOPED_TRACE(name + (difference != nullptr ? std::string("; ") + difference->why : ""));
     const Answer answer = read(test["input"].text(), options_of(test, difference));
     if (difference == nullptr || difference->refusal.empty()) {
@@ -259,7 +256,7 @@ TEST_F(PapaParse, EveryCaseIsReadAsItSaysOrAsTheTableSays) {
     EXPECT_EQ(records, expected);
   }
   EXPECT_EQ(cases, 161U);
-  EXPECT_EQ(different.size(), differences().size());  // all of the table is in the suite
+  EXPECT_EQ(different.size(), differences.size());  // all of the table is in the suite
 }
 
 }  // namespace

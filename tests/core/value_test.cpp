@@ -99,7 +99,7 @@ TEST(Value, FloatsParseBackToWhatWasWritten) {
   EXPECT_EQ(round_trip("double", "NaN"), "nan");
   EXPECT_EQ(round_trip("double", "1e400"), "<range>");
   EXPECT_EQ(round_trip("real", "1e39"), "<range>");
-  for (const char* text : {"", "1,5", "1.5 ", "+-1", "e5", "1e", "0x1p3"}) {
+  for (const char* text : {"", "1,5", "1.5 ", "+-1", "e5", "1e", "0x1p3", "nan(1)"}) {
     EXPECT_EQ(round_trip("double", text), "<malformed>") << text;
   }
 }

@@ -188,6 +188,10 @@ TEST_F(CsvFile, QuotedSpellingsOfNullCountWhenTold) {
   dialect_.nulls = {"NA"};
   read("\"NA\",NA\n\"\",1\n", schema);
   EXPECT_EQ(rows_, (Rows{"<null>|<null>", "|1"}));
+  dialect_.nulls = {"\\N"};
+  dialect_.escape = '\\';
+  read("\"\\\\N\",\\N\n\"\\N\",1\n", schema);
+  EXPECT_EQ(rows_, (Rows{"<null>|<null>", "<null>|1"}));
 }
 
 std::vector<TimeFormat> formats_of(std::initializer_list<const char*> texts, TimeFormat::Use use) {
