@@ -179,7 +179,7 @@ class TextSliceStream final : public SliceStream {
   std::uint64_t cursor_line_ = 0;  // where the cursor began
   std::span<const TextRecord> block_;
   std::size_t block_at_ = 0;
-  std::uint64_t position_ = 0;     // behind the last slice
+  std::uint64_t position_ = 0;       // behind the last slice
   std::uint64_t file_position_ = 0;  // the same in the file, where that is another
   std::uint64_t line_ = 0;
   std::uint64_t next_record_ = 0;
