@@ -59,11 +59,30 @@ class Expectation {
         row += " null";
         continue;
       }
-      const auto value = reference::parse(field.type, as_written(*given, field.type));
+      const auto value = parse(field.type, as_written(*given, field.type));
       if (!value) return fmt::format("bad column {}", i + 1);
       row += ' ' + shown_value(field.type, *value);
     }
     return "row" + row;
+  }
+
+  // Formats of dates have tests of their own; here it counts that they are used.
+  std::optional<std::string> parse(Type type, const std::string& text) const {
+    const bool is_date = type.id == TypeId::date;
+    const bool is_timestamp = type.id == TypeId::timestamp || type.id == TypeId::timestamptz;
+    const auto& dates = case_.dialect.date_formats;
+    const auto& timestamps = case_.dialect.timestamp_formats;
+    if (is_date && !dates.empty()) return by_formats<std::int32_t>(dates, text);
+    if (is_timestamp && !timestamps.empty()) return by_formats<std::int64_t>(timestamps, text);
+    return reference::parse(type, text);
+  }
+
+  template <class T>
+  static std::optional<std::string> by_formats(std::span<const TimeFormat> formats,
+                                               std::string_view text) {
+    T value = 0;
+    if (parse_time_by(formats, text, value) != ParseStatus::ok) return std::nullopt;
+    return std::string(reinterpret_cast<const char*>(&value), sizeof(value));
   }
 
   bool is_null(const ReferenceField& field) const {

@@ -55,6 +55,16 @@ CsvCase make_csv_case(std::string_view input) {
   if (!check_dialect(dialect)) dialect = CsvDialect();
   made.window_bytes = choose(windows, byte(5));
   made.block_records = choose(blocks, byte(6));
+  if (byte(14) % 4 == 1) {
+    for (const char* text : {"%d.%m.%Y", "%-m/%-d/%y", "%F"}) {
+      dialect.date_formats.push_back(
+          TimeFormat::compile(text, TimeFormat::Use::read_date).value());
+    }
+    for (const char* text : {"%F %T", "%FT%T.%f%z", "%m/%d/%Y %I:%M %p"}) {
+      dialect.timestamp_formats.push_back(
+          TimeFormat::compile(text, TimeFormat::Use::read_timestamp).value());
+    }
+  }
   made.first_cut = byte(15);
   const std::size_t columns = byte(7) % 6 + 1;
   for (std::size_t i = 0; i < columns; ++i) {

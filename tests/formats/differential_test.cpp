@@ -58,7 +58,7 @@ class Differential : public testing::Test {
   // A text that is nearly a value of some type.
   std::string value() {
     std::string text;
-    switch (below(14)) {
+    switch (below(15)) {
       case 0: text = digits(20); break;
       case 1: text = "-" + digits(5); break;
       case 2: text = digits(12) + "." + digits(4); break;
@@ -87,6 +87,12 @@ class Differential : public testing::Test {
                        "170141183460469231731687303715884105728",
                        "-170141183460469231731687303715884105728", "99999999.99", "3.4028236e38",
                        "1.7976931348623159e308", "4.9e-324", "+12026-01-31", "-0044-03-15"});
+        break;
+      case 12:
+        text = one_in(2) ? fmt::format("{:02}.{:02}.{:04}", below(32), below(14), below(3000))
+                         : fmt::format("{:02}/{:02}/{} {:02}:{:02} {}", below(14), below(32),
+                                       1900 + below(200), below(14), below(61),
+                                       one_of({"AM", "PM", "pm", "M"}));
         break;
       case 10: text = std::string(below(70), 'x'); break;
       case 11: text = one_of({"\xC3\xA9", "\xE2\x82\xAC", "\xF0\x9F\x98\x80", "\xC3", "\xFF",
