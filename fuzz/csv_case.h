@@ -8,6 +8,7 @@
 
 #include <tranche/core/page.h>
 
+#include "base/simd.h"
 #include "formats/csv_dialect.h"
 
 namespace tranche {
@@ -36,6 +37,9 @@ struct FastPath {
   const char* name;
   void (*choose)();
 };
-inline constexpr FastPath fast_paths[] = {{"default", [] {}}};
+inline constexpr FastPath fast_paths[] = {
+    {"portable", [] { set_simd_level(SimdLevel::portable); }},
+    {"avx2, where the machine has it", [] { set_simd_level(SimdLevel::avx2); }},
+};
 
 }  // namespace tranche

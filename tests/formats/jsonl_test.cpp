@@ -448,14 +448,15 @@ TEST(JsonlTimes, AreWrittenByFormatsWhereThereAreSome) {
   page.column(0).values<std::int32_t>()[0] = 20484;
   page.column(1).values<std::int64_t>()[0] = 20484LL * 86'400'000'000 + 1'500'000;
   page.set_rows(1);
-  TimeFormats formats;
+  JsonlOutput output;
+  TimeFormats& formats = output.time_formats;
   formats.date = TimeFormat::compile("\"%-d\"\t%B", TimeFormat::Use::write_date).value();
-  JsonlWriter some(schema, formats);
+  JsonlWriter some(schema, output);
   ASSERT_TRUE(some.add(page));
   EXPECT_EQ(some.take(),
             "{\"day\":\"\\\"31\\\"\\tJanuary\",\"at\":\"2026-01-31T00:00:01.500Z\"}\n");
   formats.timestamp = TimeFormat::compile("%T.%g %z", TimeFormat::Use::write_timestamp).value();
-  JsonlWriter both(schema, formats);
+  JsonlWriter both(schema, output);
   ASSERT_TRUE(both.add(page));
   EXPECT_EQ(both.take(),
             "{\"day\":\"\\\"31\\\"\\tJanuary\",\"at\":\"00:00:01.500 +00:00\"}\n");
