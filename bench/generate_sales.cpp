@@ -1,11 +1,11 @@
-// Writes sales records as CSV, about 85 bytes each, or as JSON Lines, about 170 bytes each: what the
-// memory tests and the measurements read.
+// Writes sales records as CSV, about 85 bytes each, or as JSON Lines, about 170 bytes each: what
+// the memory tests and the measurements read.
 //
 //   generate_sales RECORDS FILE [SEED]      "-" is standard output, FILE.jsonl is JSON Lines
 //
 // The same arguments give the same bytes on every machine, and the same values in both formats. One
-// customer in ten is a name with a comma, in quotes in CSV; a few have quotes or a line end in them;
-// six notes of ten are empty, null in JSON.
+// customer in ten is a name with a comma, in quotes in CSV; a few have quotes or a line end in
+// them; six notes of ten are empty, null in JSON.
 #include <cinttypes>
 #include <cstdint>
 #include <cstdio>
