@@ -147,8 +147,8 @@ Result<std::unique_ptr<Source>> make_source(const Node& node, const std::filesys
   Schema columns = options.columns("columns");
   for (const Field& field : columns.fields) {
     if (!is_nested(field.type)) continue;
-    return config_error(fmt::format("Column \"{}\" is a {}, which a field of CSV can't hold; declare "
-                                    "it as json, and cast it in SQL.",
+    return config_error(fmt::format("Column \"{}\" is a {}, which a field of CSV can't hold; "
+                                    "declare it as json, and cast it in SQL.",
                                     field.name, to_string(field.type)));
   }
   return make_csv_source(std::move(patterns), base, dialect, read_coding(options),

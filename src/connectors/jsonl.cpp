@@ -22,8 +22,8 @@ OptionTable read_table() {
        .doc = "Keys of a record that are no columns: error rejects the record, ignore skips them.",
        .default_text = "error", .choices = {"error", "ignore"}},
       {.name = "layout", .kind = OptionKind::choice,
-       .doc = "lines: a record on each line; array: the file is one JSON array of them; auto: array "
-              "where the first byte of the file is a bracket.",
+       .doc = "lines: a record on each line; array: the file is one JSON array of them; auto: an "
+              "array where the file begins with a bracket.",
        .default_text = "auto", .choices = {"auto", "lines", "array"}},
       {.name = "record", .kind = OptionKind::choice,
        .doc = "object: its keys are the columns; value: any JSON value, for the only column; then "

@@ -39,9 +39,14 @@ Result<bool> add_to_digest(const TextFile& file, std::uint64_t begin, std::uint6
 // The memory that a slice's records take as Pages, with the window that they point into.
 std::uint64_t estimate_memory(const Schema& schema, std::uint64_t bytes, std::uint64_t records) {
   std::uint64_t row_bytes = sizeof(Origin);
-  for (const auto& field : schema.fields) row_bytes += estimated_bytes(field.type);
+  std::uint64_t nested_bytes = 0;
+  for (const auto& field : schema.fields) {
+    row_bytes += estimated_bytes(field.type);
+    // A list may be longer than was expected, and its elements are larger than their text.
+    if (is_nested(field.type)) nested_bytes = 2 * bytes;
+  }
   const std::uint64_t vectors = (records + vector_rows - 1) / vector_rows;
-  return bytes + vectors * vector_rows * row_bytes;
+  return bytes + nested_bytes + vectors * vector_rows * row_bytes;
 }
 
 class TextSliceStream final : public SliceStream {

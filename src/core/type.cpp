@@ -246,7 +246,8 @@ Result<Type> parse_struct_type(std::string_view text, std::string_view members, 
     std::string_view member = trim(members.substr(at, end - at));
     at = end + 1;
     std::string name = take_member_name(member);
-    if (name.empty() || member.empty()) return bad_struct(text, "each member has a name and a type");
+    if (name.empty() || member.empty())
+      return bad_struct(text, "each member has a name and a type");
     for (const TypeMember& other : made) {
       if (to_lower(other.name) == to_lower(name))
         return bad_struct(text, fmt::format("\"{}\" comes twice", excerpt(name)));
@@ -265,7 +266,8 @@ Result<Type> parse_type_within(std::string_view text, std::size_t depth) {
   const std::string_view whole = trim(text);
   if (whole.ends_with(']')) {
     const std::size_t open = whole.rfind('[');
-    if (open == std::string_view::npos || !trim(whole.substr(open + 1, whole.size() - open - 2)).empty())
+    if (open == std::string_view::npos ||
+        !trim(whole.substr(open + 1, whole.size() - open - 2)).empty())
       return make_error(ErrorKind::config,
                         fmt::format("\"{}\" is not a type; a list is its element's type and [], as "
                                     "in varchar[].", excerpt(text)));

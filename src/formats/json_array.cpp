@@ -19,6 +19,8 @@ std::uint32_t count_lines(const char* begin, const char* end) {
   return static_cast<std::uint32_t>(std::count(begin, end, '\n'));
 }
 
+constexpr std::ptrdiff_t block_bytes = 64;
+
 // The bytes that mean something to the search outside of strings.
 constexpr std::array<bool, 256> marks = [] {
   std::array<bool, 256> table{};
@@ -57,7 +59,12 @@ class NoEnd final : public LongEnd {
 }  // namespace
 
 const char* JsonElementEnd::feed(const char* p, const char* end) {
+  const char* blocks_from = p;
   while (p != end && !lost_) {
+    if (depth_ > 0 && !escaped_ && p >= blocks_from && end - p >= block_bytes) {
+      if (take_block(p)) continue;
+      blocks_from = p + block_bytes;
+    }
     if (in_string_) {
       p = walk_string(p, end);
       continue;
@@ -73,8 +80,7 @@ const char* JsonElementEnd::feed(const char* p, const char* end) {
         break;
       case '{':
       case '[':
-        lost_ = depth_ == is_object_.size();
-        if (!lost_) is_object_[depth_++] = *p == '{';
+        open(*p == '{');
         break;
       case ']':
         if (depth_ == 0) return p;
@@ -87,6 +93,54 @@ const char* JsonElementEnd::feed(const char* p, const char* end) {
     ++p;
   }
   return nullptr;
+}
+
+// The bytes of a block, or those up to the bracket that closes the element; `p` goes behind them.
+// False: there is an escape among them, which the slow way knows. REQUIRES open brackets.
+bool JsonElementEnd::take_block(const char*& p) {
+#if defined(__SSE2__)
+  const auto is = [](__m128i bytes, char c) {
+    return static_cast<unsigned>(_mm_movemask_epi8(_mm_cmpeq_epi8(bytes, _mm_set1_epi8(c))));
+  };
+  std::uint64_t quotes = 0;
+  std::uint64_t escapes = 0;
+  std::uint64_t line_ends = 0;
+  std::uint64_t brackets = 0;
+  for (unsigned i = 0; i < block_bytes; i += 16) {
+    const __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(p + i));
+    const __m128i folded = _mm_or_si128(bytes, _mm_set1_epi8(0x20));  // [ becomes {, ] becomes }
+    quotes |= std::uint64_t{is(bytes, '"')} << i;
+    escapes |= std::uint64_t{is(bytes, '\\')} << i;
+    line_ends |= std::uint64_t{is(bytes, '\n')} << i;
+    brackets |= std::uint64_t{is(folded, '{') | is(folded, '}')} << i;
+  }
+  if (escapes != 0) return false;
+  // Bit i: an odd number of quotes up to byte i, so that it is inside of a string.
+  std::uint64_t inside = quotes;
+  for (unsigned shift = 1; shift < 64; shift *= 2) inside ^= inside << shift;
+  if (in_string_) inside = ~inside;
+  if ((line_ends & inside) != 0) return false;  // where exactly, matters
+  for (brackets &= ~inside; brackets != 0; brackets &= brackets - 1) {
+    const char c = p[__builtin_ctzll(brackets)];
+    if (c == '{' || c == '[') open(c == '{');
+    else lost_ = !close(c == '}');
+    if (!lost_ && depth_ > 0) continue;
+    p += __builtin_ctzll(brackets) + 1;
+    in_string_ = false;
+    return true;
+  }
+  in_string_ = (inside >> 63) != 0;
+  p += block_bytes;
+  return true;
+#else
+  (void)p;
+  return false;
+#endif
+}
+
+void JsonElementEnd::open(bool is_object) {
+  lost_ = depth_ == is_object_.size();
+  if (!lost_) is_object_[depth_++] = is_object;
 }
 
 bool JsonElementEnd::close(bool is_object) {

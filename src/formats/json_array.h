@@ -35,7 +35,9 @@ class JsonElementEnd {
   bool is_complete() const { return !lost_ && !in_string_ && depth_ == 0; }
 
  private:
+  bool take_block(const char*& p);
   const char* walk_string(const char* p, const char* end);
+  void open(bool is_object);
   bool close(bool is_object);
 
   std::bitset<json_depth_max + 1> is_object_;  // of the brackets that are open

@@ -1,7 +1,8 @@
 // A walk over the text of one JSON value (RFC 8259), strict and in one pass: what comes out well is
 // JSON from its first byte to its last. Typed columns are filled by it without a document between.
 //
-// It says only that something is wrong; what, find_json_fault tells. UTF-8 is the caller's business.
+// It only says that something is wrong; what, find_json_fault tells. UTF-8 is the caller's
+// business.
 //
 // Threads: belongs to one thread. Lifetime: texts point into what is walked over.
 #pragma once

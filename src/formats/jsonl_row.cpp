@@ -24,6 +24,9 @@ struct Members {
   std::vector<bool> is_plain;     // the key can be compared so
   std::unordered_map<std::string, std::size_t> places;
   std::vector<std::uint64_t> seen;  // the object that last had the key
+  // The key that came behind each one the last time, and behind the opening brace: files keep to
+  // an order, though not always to that of the columns.
+  std::vector<std::size_t> followers{0};
 };
 
 // A column, or a part of it: an element of a list, a member of a struct.
@@ -43,6 +46,8 @@ void add_member(Members& members, const std::string& name, Slot slot) {
     return c == '"' || c == '\\' || static_cast<unsigned char>(c) < 0x20;
   }));
   members.seen.push_back(0);
+  members.followers.back() = members.slots.size();
+  members.followers.push_back(0);
 }
 
 Slot make_slot(Type type, std::string path) {
@@ -142,14 +147,15 @@ bool JsonlRow::Walk::object(Members& members, std::size_t row, ColumnAt at) {
   const std::uint64_t number = ++objects_;
   const std::size_t count = members.slots.size();
   std::size_t taken = 0;
-  std::size_t expected = 0;
+  std::size_t before = count;  // the brace
   text_.take('{');
   text_.skip_blanks();
   bool more = !text_.take('}');
   while (more) {
-    std::size_t place = expected;
+    std::size_t place = members.followers[before];
     if (place == count || !members.is_plain[place] || !text_.take(members.keys[place])) {
       if (!find_key(members, place)) return false;
+      if (place != count) members.followers[before] = place;
     }
     text_.skip_blanks();
     if (place == count) {  // a key that is no column
@@ -161,7 +167,7 @@ bool JsonlRow::Walk::object(Members& members, std::size_t row, ColumnAt at) {
       members.seen[place] = number;
       ++taken;
       if (!value(slot, at(place), row)) return false;
-      expected = place + 1;
+      before = place;
     }
     text_.skip_blanks();
     if (!text_.take(',')) break;

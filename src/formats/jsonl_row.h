@@ -1,10 +1,10 @@
 // One record of JSON -> one row of a page, in one pass over its bytes: values go from their digits
-// and letters straight into the memory of their columns, those of lists and structs into the columns
-// of their elements and members.
+// and letters straight into the memory of their columns, those of lists and structs into the
+// columns of their elements and members.
 //
-// Keys mostly come in the order of the columns, so the next one is compared first. A column without
-// a key is null. A key twice is an error, and one that is no column too, unless told otherwise; both
-// hold for members of structs.
+// Keys mostly come in the order of the record before, so the next one is compared first. A column
+// without a key is null. A key twice is an error, and one that is no column too, unless told otherwise;
+// both hold for members of structs.
 //
 // Threads: belongs to one thread. Lifetime: strings of the page point into the record or into the
 // page's arena.

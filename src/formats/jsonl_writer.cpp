@@ -132,7 +132,7 @@ bool JsonlWriter::add_value(const Slot& slot, const Column& column, std::size_t 
   switch (slot.type.id) {
     case TypeId::varchar: return add_text(column.values<StringRef>()[row].view());
     case TypeId::json: return add_json(column.values<StringRef>()[row].view());
-    case TypeId::blob: return add_text(hex(column.values<StringRef>()[row].view()));
+    case TypeId::blob: add_blob(column.values<StringRef>()[row].view()); return true;
     case TypeId::list: return add_list(slot, column, row);
     case TypeId::struct_:
       return add_object(slot.parts, row,
@@ -187,6 +187,19 @@ bool JsonlWriter::add_json(std::string_view text) {
     if (buffer_[i] == '\n' || buffer_[i] == '\r') buffer_[i] = ' ';  // no string of JSON has them
   }
   return true;
+}
+
+void JsonlWriter::add_blob(std::string_view bytes) {
+  grow(2 * bytes.size() + 2);
+  char* out = buffer_.data() + length_;
+  *out++ = '"';
+  for (const char c : bytes) {
+    const auto byte = static_cast<unsigned char>(c);
+    *out++ = "0123456789abcdef"[byte >> 4];
+    *out++ = "0123456789abcdef"[byte & 15];
+  }
+  *out++ = '"';
+  length_ = static_cast<std::size_t>(out - buffer_.data());
 }
 
 void JsonlWriter::add_scalar(const Column& column, std::size_t row) {

@@ -53,6 +53,7 @@ class JsonlWriter {
   bool add_list(const Slot& slot, const Column& column, std::size_t row);
   bool add_text(std::string_view text);
   bool add_json(std::string_view text);
+  void add_blob(std::string_view bytes);
   void add_scalar(const Column& column, std::size_t row);
   void add_escaped(std::string_view text);
   void put(std::string_view bytes);

@@ -32,8 +32,8 @@ struct TextRecord {
   bool quoted = false;
 };
 
-// Finds the end of a record that no window holds, from pieces of it. The byte at `end` of a piece and
-// search_padding_bytes behind it are readable.
+// Finds the end of a record that no window holds, from pieces of it, behind each of which
+// search_padding_bytes are readable.
 class LongEnd {
  public:
   virtual ~LongEnd() = default;

@@ -171,7 +171,8 @@ std::string render_checks(std::span<const CheckedStep> steps, const Look& look) 
       TextTable table({{"", Align::left}, {"", Align::left}, {"", Align::left}});
       for (const Field& field : schema->fields)
         table.add({{field.name}, {to_string(field.type)}, {field.required ? "not null" : ""}});
-      out += "  " + paint(look, Colour::dim, stage) + "\n" + table.render(look, 4, cell_columns);
+      // A type is shown whole: it is what people copy into their job.
+      out += "  " + paint(look, Colour::dim, stage) + "\n" + table.render(look, 4);
     }
   }
   return out;

@@ -23,7 +23,16 @@ Result<std::vector<std::size_t>> match_columns(const Schema& record, const Schem
                       field.name, to_string(columns)));
     }
     const auto& column = columns.fields[*index];
-    if (column.type != field.type) {
+    if (is_nested(column.type)) {
+      return make_error(
+          ErrorKind::config,
+          fmt::format("Field \"{}\" of the function's argument is for a column that is a {}, and "
+                      "functions take no lists and structs. Read it as json or varchar, or take "
+                      "what is needed out of it in SQL first.",
+                      field.name, to_string(column.type)));
+    }
+    const bool is_text = column.type.id == TypeId::json && field.type.id == TypeId::varchar;
+    if (column.type != field.type && !is_text) {
       return make_error(
           ErrorKind::config,
           fmt::format("Field \"{}\" of the function's argument is a {}, but the column is "

@@ -174,6 +174,68 @@ TEST_F(JsonlConnector, GuessesWhatIsNotDeclaredFromAllOverTheFile) {
             "id bigint, price double, day date, tags bigint[], extra boolean");
 }
 
+TEST_F(JsonlConnector, ReadsLinesAndArraysAlikeHoweverTheyAreCut) {
+  std::string array = "\xEF\xBB\xBF [";
+  for (int i = 0; i < 30; ++i) {
+    array += i == 0 ? "\n" : ",\n";
+    array += i % 10 == 4 ? fmt::format("  {{\"n\":\"{}}}", i)
+                         : fmt::format("  {{\"n\":{},\n   \"t\":\"],{{ {}\"}}", i,
+                                       std::string(i == 7 ? 400 : 50, 'x'));
+  }
+  put("a.json", array + "\n]\n");
+  put("b.json", "{\"n\":30}\n{\"n\":31}\n");
+  put("c.json", "[]");
+  put("d.json", "[{\"n\":32},{\"n\":33}]");
+  const auto source = open({{"jsonl", Node::scalar("*.json")},
+                            {"max_record", Node::scalar("200")},
+                            {"columns", columns_of({{"n", "integer"}, {"t", "varchar"}})}});
+  const auto whole = cut(*source, {});
+  ASSERT_EQ(whole.size(), 3U);  // one a file that has records
+  const auto expected = read(*source, whole);
+  ASSERT_EQ(expected.size(), 34U);
+  EXPECT_EQ(expected[1], "a.json:4@76 1|],{ " + std::string(50, 'x') + "|");
+  EXPECT_EQ(expected[4], "a.json:10@289 reject {\"n\":\"4}");
+  EXPECT_EQ(expected[30], "b.json:1@0 30||");
+  EXPECT_EQ(expected[33], "d.json:1@10 33||");
+  for (std::uint64_t records = 1; records < 12; ++records) {
+    const auto slices = cut(*source, {.records_max = records});
+    ASSERT_EQ(read(*source, slices), expected) << records;
+    for (const auto& slice : slices) EXPECT_EQ(source->digest(slice).value(), slice.digest);
+    for (std::size_t i = 0; i < slices.size(); ++i) {
+      EXPECT_EQ(cut(*source, {.records_max = records}, &slices[i]),
+                std::vector<Slice>(slices.begin() + static_cast<std::ptrdiff_t>(i) + 1,
+                                   slices.end()));
+    }
+  }
+  for (std::uint64_t bytes = 1; bytes < 300; bytes += 13) {
+    ASSERT_EQ(read(*source, cut(*source, {.bytes_max = bytes})), expected) << bytes;
+  }
+}
+
+TEST_F(JsonlConnector, GuessesFromAllOverAnArray) {
+  std::string text = "[";
+  for (int i = 0; i < 60000; ++i) {
+    text += fmt::format("{}\n  {{ \"n\": {}, \"tags\": [\n    {{ \"x\": 1 }},\n    {{ \"x\": 2 }}\n"
+                        "  ] }}", i == 0 ? "" : ",", i < 40000 ? "1" : "1.5");
+  }
+  put("a.json", text + "\n]\n");
+  const auto source = open({{"jsonl", Node::scalar("a.json")}});
+  EXPECT_EQ(to_string(*source->schema().value()), "n double, tags struct(x bigint)[]");
+}
+
+TEST_F(JsonlConnector, TellsWhatALayoutAndARecordNeed) {
+  put("a.json", "{\"n\":1}\n");
+  const Options options{{"jsonl", Node::scalar("a.json")}};
+  Options array = options;
+  array.emplace_back("layout", Node::scalar("array"));
+  EXPECT_NE(error_of(array).find("a.json is no JSON array"), std::string::npos);
+  Options value = options;
+  value.emplace_back("record", Node::scalar("value"));
+  EXPECT_NE(error_of(value).find("names the one column"), std::string::npos);
+  value.emplace_back("columns", columns_of({{"a", "json"}, {"b", "json"}}));
+  EXPECT_NE(error_of(value).find("names one column"), std::string::npos);
+}
+
 TEST_F(JsonlConnector, RejectsOrSkipsUnknownKeysAsTold) {
   put("a.jsonl", "{\"n\":1,\"m\":2}\n{\"n\":3}\n");
   const Options options{{"jsonl", Node::scalar("a.jsonl")},

@@ -69,7 +69,8 @@ class Generator {
   }
   std::string text() {
     static const std::string_view parts[] = {"a", "Zo\xC3\xAB", "\\n", "\\\"", "\\u00e9", " , ",
-                                             "\\ud834\\udd1e", "\\\\", "{[", "long and longer", "\\/"};
+                                             "\\ud834\\udd1e", "\\\\", "{[", "longer",
+                                             "\\/"};
     std::string all;
     for (auto count = random_() % 6; count > 0; --count) all += parts[random_() % std::size(parts)];
     return "\"" + all + "\"";
@@ -91,7 +92,7 @@ class Generator {
       case TypeId::real:
       case TypeId::double_:
         return sign() + whole(8) + (random_() % 2 == 0 ? "." + digits(1 + random_() % 9) : "") +
-               (random_() % 4 == 0 ? fmt::format("e{}", static_cast<int>(random_() % 40) - 20) : "");
+               (random_() % 4 == 0 ? fmt::format("e{}", int(random_() % 40) - 20) : "");
       case TypeId::decimal: {
         // DuckDB reads the digits of a JSON number through a double; of a string, exactly.
         const std::size_t width = type.width - type.scale;
@@ -101,11 +102,12 @@ class Generator {
       }
       case TypeId::date: return "\"" + day() + "\"";
       case TypeId::time: return "\"" + time() + "\"";
-      case TypeId::timestamp: return "\"" + day() + (random_() % 2 == 0 ? " " : "T") + time() + "\"";
+      case TypeId::timestamp:
+        return "\"" + day() + (random_() % 2 == 0 ? " " : "T") + time() + "\"";
       case TypeId::timestamptz: return "\"" + day() + " " + time() + "+00\"";
       case TypeId::uuid:
-        return fmt::format("\"{:08x}-{:04x}-4{:03x}-8{:03x}-{:012x}\"", random_(), random_() % 65536,
-                           random_() % 4096, random_() % 4096, random_());
+        return fmt::format("\"{:08x}-{:04x}-4{:03x}-8{:03x}-{:012x}\"", random_(),
+                           random_() % 65536, random_() % 4096, random_() % 4096, random_());
       case TypeId::list: {
         std::string all = "[";
         for (auto count = random_() % 4; count > 0; --count) {
@@ -193,8 +195,9 @@ TEST_F(JsonlValues, AreThoseThatDuckDbReadsFromLinesAndFromAnArray) {
                                   sql_literal(sql_type(parse_type(type).value())));
   }
   const auto made = duck_->execute(
-      fmt::format("CREATE TABLE theirs AS SELECT * FROM read_json({}, format = 'newline_delimited', "
-                  "columns = {{{}}})", sql_literal(at("lines.json").string()), theirs_columns));
+      fmt::format("CREATE TABLE theirs AS SELECT * FROM read_json({}, "
+                  "format = 'newline_delimited', columns = {{{}}})",
+                  sql_literal(at("lines.json").string()), theirs_columns));
   ASSERT_TRUE(made) << made.error().message;
   ASSERT_EQ(count("SELECT * FROM theirs"), std::to_string(records));
   for (const char* name : {"lines.json", "array.json"}) {

@@ -163,7 +163,8 @@ TEST_F(DuckTest, GivesBackTheErrorOfAFeedAsItWas) {
 }
 
 TEST_F(DuckTest, RefusesATypeThatWeDoNotHaveByColumn) {
-  for (const char* value : {"[INTERVAL 1 DAY]", "{'a': 1::uhugeint}", "row(1, 2)", "INTERVAL 1 DAY", "'101'::bit", "1::uhugeint"}) {
+  for (const char* value : {"[INTERVAL 1 DAY]", "{'a': 1::uhugeint}", "row(1, 2)",
+                            "INTERVAL 1 DAY", "'101'::bit", "1::uhugeint"}) {
     const auto result = duck->query(fmt::format("SELECT 1 AS ok, {} AS odd", value));
     ASSERT_TRUE(result) << result.error().message;
     const auto schema = (*result)->schema();

@@ -194,9 +194,10 @@ TEST_F(JsonArray, FindsElementsThatSpanLinesAndHoldBracketsAndCommasInStrings) {
 
 TEST_F(JsonArray, LosesOnlyTheElementWhoseEndCanNotBeTold) {
   for (const char* broken :
-       {"{\"a\": \"x}", "{\"a\": [1}", "{\"a\": {\"b\": 1}", "{\"a\": [1, 2", "{\"a\": \"\\", "{"}) {
-    const std::string text = fmt::format("[\n  {{\"k\":1}},\n  {},\n  {{\"k\":2}},\n  {{\"k\":3}}\n]\n",
-                                         broken);
+       {"{\"a\": \"x}", "{\"a\": [1}", "{\"a\": {\"b\": 1}", "{\"a\": [1, 2", "{\"a\": \"\\",
+        "{"}) {
+    const std::string text = fmt::format(
+        "[\n  {{\"k\":1}},\n  {},\n  {{\"k\":2}},\n  {{\"k\":3}}\n]\n", broken);
     const auto found = elements_of(text, 1000, false);
     ASSERT_EQ(found.size(), 4U) << text;
     EXPECT_EQ(text.substr(found[1].offset, found[1].bytes), broken);

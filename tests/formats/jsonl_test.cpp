@@ -159,6 +159,70 @@ TEST_F(JsonlFile, KeepsNestedValuesAndOthersAsTheyAreWrittenInAVarchar) {
   EXPECT_EQ(rows_, (Rows{"{ \"a\" : [1, \"x\\n\"] }", "[]", "1.50", "false"}));
 }
 
+TEST_F(JsonlFile, FillsListsAndStructsInEachOther) {
+  const auto schema = schema_of({{"t", "varchar[]"},
+                                 {"p", "struct(x integer, y struct(z decimal(6,2)[]))"},
+                                 {"l", "struct(k varchar, n smallint)[]"},
+                                 {"j", "json"}});
+  read("{\"t\":[\"a\",null,\"\\u0062\"],\"p\":{\"y\":{\"z\":[1.5, 2]},\"x\":1},\"l\":[ ],"
+       "\"j\": {\"b\" : [1, 2]} }\n"
+       "{\"l\":[{\"n\":1},null,{\"k\":\"two\",\"n\":2}],\"p\":null,\"t\":null,\"j\":null}\n"
+       "{\"p\":{}, \"t\":[],\"j\":\"s\"}\n",
+       schema);
+  EXPECT_EQ(errors(), Rows{});
+  EXPECT_EQ(rows_, (Rows{
+      "[\"a\",null,\"b\"]|{\"x\":1,\"y\":{\"z\":[1.50,2.00]}}|[]|{\"b\" : [1, 2]}",
+      "<null>|<null>|[{\"k\":null,\"n\":1},null,{\"k\":\"two\",\"n\":2}]|<null>",
+      "[]|{\"x\":null,\"y\":null}|<null>|\"s\""}));
+  const std::string text = written();
+  read(text, schema);
+  EXPECT_EQ(written(), text);
+}
+
+TEST_F(JsonlFile, RejectsARecordOverWhatIsWrongDeepInIt) {
+  read("{\"l\":[{\"n\":1},{\"n\":40000}]}\n{\"l\":[{\"n\":1,\"n\":2}]}\n{\"l\":[{\"m\":1}]}\n"
+       "{\"l\":{}}\n{\"l\":[1]}\n{\"l\":[{\"n\":1}}\n{\"l\":[{\"n\":7}]}\n",
+       schema_of({{"l", "struct(n smallint)[]"}}));
+  EXPECT_EQ(rows_, Rows{"[{\"n\":7}]"});
+  EXPECT_EQ(errors(), (Rows{
+      "Column \"l[].n\": \"40000\" is out of range of smallint.",
+      "The key \"l[].n\" comes twice.",
+      "The key \"m\" is no column (\"n\"?); to skip such keys, say `unknown_keys: ignore`.",
+      "Column \"l\": an array was expected for struct(n smallint)[], and it is an object: {}.",
+      "Column \"l[]\": an object was expected for struct(n smallint), and it is a number: 1.",
+      "The line is no JSON object: a comma or the end of an object or array is missing "
+      "(byte 101)."}));
+}
+
+TEST_F(JsonlFile, TakesAnyValueForTheOnlyColumnWhenToldSo) {
+  dialect_.rules.is_any_value = true;
+  read("1\n[1,2]\n\"x\"\nnull\n {\"a\":1} \nx\n1 2\n", schema_of({{"v", "json"}}));
+  EXPECT_EQ(rows_, (Rows{"1", "[1,2]", "\"x\"", "<null>", "{\"a\":1}"}));
+  EXPECT_EQ(errors(), (Rows{"The line is no JSON value: a value is none of JSON's (byte 30).",
+                            "The line is no JSON value: something follows the value (byte 34)."}));
+  read("1\n2.5\n\"x\"\n", schema_of({{"v", "double"}}));
+  EXPECT_EQ(rows_, (Rows{"1", "2.5"}));
+}
+
+TEST_F(JsonlFile, ReadsAnArrayAndChecksWhatIsBehindIt) {
+  const auto schema = schema_of({{"k", "integer"}});
+  read("\n [ {\"k\":1}\n,\n{\"k\":\n2}, {\"k\":tru}, 3 ]\n", schema);
+  EXPECT_EQ(rows_, (Rows{"1", "2"}));
+  EXPECT_EQ(errors(), (Rows{
+      "The element is no JSON object: a value is none of JSON's (byte 33).",
+      "The element is no JSON object: it is no object, as in {\"key\": 1} (byte 39)."}));
+  EXPECT_EQ(rejects_[0].line, 5U);
+  read("[{\"k\":1},{\"k\":2},]", schema);
+  EXPECT_EQ(errors(), (Rows{"The element is no JSON object: a value is missing (byte 17)."}));
+  read("[{\"k\":1}]\n{\"k\":2}\n", schema);
+  EXPECT_EQ(rows_, Rows{"1"});
+  EXPECT_EQ(errors(), Rows{"Something follows the end of the array (byte 9); a file holds one array."});
+  read("[{\"k\":1},\n{\"k\":2}\n", schema);
+  EXPECT_EQ(rows_, Rows{"1"});
+  EXPECT_EQ(errors(), Rows{"The array is not closed at the end of the file (byte 19): is it cut "
+                           "off?"});
+}
+
 TEST_F(JsonlFile, BlankLinesAreNoRecordsAndALoneReturnIsABlank) {
   read("\n \t\r\n{\"a\":\r1}\r\n\n{\"a\":2}\n   ", schema_of({{"a", "integer"}}));
   EXPECT_EQ(rows_, (Rows{"1", "2"}));
@@ -399,6 +463,35 @@ TEST_F(JsonlFile, WritesFloatsThatReadBackToTheBit) {
   EXPECT_EQ(std::memcmp(pages_[0]->column(0).bytes(), values.data(), values.size() * 8), 0);
 }
 
+TEST_F(JsonlFile, OmitsNullsWhenToldAndKeepsARecordOnItsLine) {
+  const auto schema = schema_of({{"a", "integer"}, {"b", "struct(x integer, y varchar)"},
+                                 {"c", "integer[]"}, {"d", "json"}});
+  read("[{\"b\":{\"y\":\"l\\nl\"},\"c\":[null,1]},{},{\"a\":1,\"b\":{},\"d\":{\n  \"e\": \"\\n\"\r\n}}]",
+       schema);
+  ASSERT_EQ(errors(), Rows{});
+  JsonlWriter writer(pages_.at(0)->schema_ptr(), {.omit_nulls = true});
+  ASSERT_TRUE(writer.add(*pages_.at(0)));
+  const std::string text = writer.take();
+  EXPECT_EQ(text, "{\"b\":{\"y\":\"l\\nl\"},\"c\":[null,1]}\n{}\n"
+                  "{\"a\":1,\"b\":{},\"d\":{   \"e\": \"\\n\"  }}\n");
+  const Rows before = rows_;
+  read(text, schema);
+  EXPECT_EQ(rows_.size(), before.size());
+  EXPECT_EQ(rows_[0], before[0]);
+  EXPECT_EQ(rows_[1], before[1]);
+}
+
+TEST_F(JsonlFile, RefusesToWriteAJsonThatIsNone) {
+  auto schema = std::make_shared<Schema>();
+  schema->fields.push_back({"v", Type{TypeId::json}, false});
+  Page page(schema);
+  page.column(0).values<StringRef>()[0] = StringRef::make("{\"a\":");
+  page.set_rows(1);
+  const auto added = JsonlWriter(schema, {}).add(page);
+  ASSERT_FALSE(added);
+  EXPECT_NE(added.error().message.find("holds a json that is none"), std::string::npos);
+}
+
 TEST_F(JsonlFile, RefusesToWriteTextThatIsNotUtf8) {
   auto schema = std::make_shared<Schema>();
   schema->fields.push_back({"v", Type{TypeId::varchar}, false});
@@ -460,6 +553,19 @@ TEST(JsonlTimes, AreWrittenByFormatsWhereThereAreSome) {
   ASSERT_TRUE(both.add(page));
   EXPECT_EQ(both.take(),
             "{\"day\":\"\\\"31\\\"\\tJanuary\",\"at\":\"00:00:01.500 +00:00\"}\n");
+}
+
+TEST(JsonlTypes, AreGuessedOfNestedValuesAsFarAsTheyAgree) {
+  EXPECT_EQ(guess_of({R"({"a":[1,2],"b":{"x":1,"y":"u"},"c":[{"k":1}],"d":[],"e":{},"f":[[1.5],null]})",
+                      R"({"a":[],"b":{"z":[true]},"c":[{"k":2.5,"m":null}],"d":null,"e":{}})"}),
+            "a bigint[], b struct(x bigint, y varchar, z boolean[]), c struct(k double, m varchar)[], "
+            "d json, e json, f double[][]");
+  EXPECT_EQ(guess_of({R"({"a":[1,"x"],"b":{"k":1,"K":2},"c":[{"x":1},2],"d":{"x":{"y":[[]]}}})",
+                      R"({"a":[1],"c":5,"d":{"x":null,"":1}})"}),
+            "a json, b json, c json, d json");
+  std::string wide = "{\"a\":{";
+  for (int i = 0; i < 200; ++i) wide += fmt::format("{}\"k{}\":{}", i == 0 ? "" : ",", i, i);
+  EXPECT_EQ(guess_of({wide + "}}"}), "a json");
 }
 
 }  // namespace

@@ -90,9 +90,9 @@ class Arena {
 // One column: values of one physical type and a bit a row that says whether the row is not null
 // (bit set = there is a value; no bits at all = no nulls), in Arrow's and DuckDB's bit order.
 //
-// A struct has a child column for each member, with the same rows; where it is null, they are too. A
-// list has one child, the elements of all its rows, in any order, maybe with gaps, maybe shared; each
-// row is a ListEntry, that of a null is {0, 0}.
+// A struct has a child column for each member, with the same rows; where it is null, they are too.
+// A list has one child, the elements of all its rows, in any order, maybe with gaps, maybe shared;
+// each row is a ListEntry, that of a null is {0, 0}.
 class Column {
  public:
   explicit Column(Type type);
@@ -197,9 +197,10 @@ class Page {
 // too when `from` has one and both pages have equal bases). REQUIRES equal schemas and room.
 void append_row(Page& to, const Page& from, std::size_t from_row);
 
-// Copies a value, null or not, with what it holds; long strings into the arena. REQUIRES equal types
-// and row < to.capacity(); elements of lists come behind those that are there.
-void copy_value(Column& to, std::size_t row, const Column& from, std::size_t from_row, Arena& arena);
+// Copies a value, null or not, with what it holds; long strings into the arena. REQUIRES equal
+// types and row < to.capacity(); elements of lists come behind those that are there.
+void copy_value(Column& to, std::size_t row, const Column& from, std::size_t from_row,
+                Arena& arena);
 
 // A row as one JSON object in UTF-8 (blobs as hexadecimal): for rejects of rows that have no bytes
 // of their own.

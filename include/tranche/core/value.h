@@ -27,7 +27,7 @@ enum class ParseStatus : std::uint8_t {
 
 // Parses `text` into `out`, which has room for physical_bytes(physical_type(type)). Nothing is null
 // here: an empty text is malformed, or the empty string. A varchar or json refers to `text` itself
-// (UTF-8 is the caller's business); a blob with escapes is made in `arena`. REQUIRES no nested type.
+// (UTF-8 is the caller's business); a blob with escapes is made in `arena`. REQUIRES no nested one.
 ParseStatus parse_value(Type type, std::string_view text, void* out, Arena& arena);
 
 // true false t f yes no y n 1 0, in any case.
@@ -76,8 +76,8 @@ char* write_timestamp(char* out, std::int64_t microseconds);
 void append_value_text(std::string& out, const Column& column, std::size_t row);
 // The same for a single value. REQUIRES no nested type.
 void append_value_text(std::string& out, Type type, const void* value);
-// The value as JSON in UTF-8, without blanks: numbers and booleans as such, lists as arrays, structs
-// as objects, json as it is, everything else as strings, blobs in hexadecimal; nulls as null.
+// The value as JSON in UTF-8: numbers and booleans as such, lists as arrays, structs as objects,
+// json as it is, everything else as strings, blobs in hexadecimal; nulls as null.
 void append_json_value(std::string& out, const Column& column, std::size_t row);
 
 // Days since 1970-01-01 of a day in the proleptic Gregorian calendar, and back. Howard Hinnant,
