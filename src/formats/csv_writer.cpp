@@ -55,6 +55,7 @@ void CsvWriter::grow(std::size_t room) {
 }
 
 void CsvWriter::put(std::string_view bytes) {
+  if (bytes.empty()) return;  // there may be no buffer yet, and memcpy takes no null
   make_room(bytes.size());
   std::memcpy(buffer_.get() + length_, bytes.data(), bytes.size());
   length_ += bytes.size();
