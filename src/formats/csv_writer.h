@@ -23,7 +23,7 @@ struct CsvOutput {
   char quote = '"';
   std::string null;  // how a null is written
   bool header = true;
-  TimeFormats time_formats;
+  TimeFormats time_formats = {};
 };
 
 class CsvWriter {

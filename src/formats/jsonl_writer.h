@@ -21,7 +21,7 @@ namespace tranche {
 
 struct JsonlOutput {
   bool omit_nulls = false;  // no key for a null, of columns and of members; else it is null
-  TimeFormats time_formats;
+  TimeFormats time_formats = {};
 };
 
 class JsonlWriter {
