@@ -217,7 +217,8 @@ TEST_F(JsonlFile, ReadsAnArrayAndChecksWhatIsBehindIt) {
   EXPECT_EQ(errors(), (Rows{"The element is no JSON object: a value is missing (byte 17)."}));
   read("[{\"k\":1}]\n{\"k\":2}\n", schema);
   EXPECT_EQ(rows_, Rows{"1"});
-  EXPECT_EQ(errors(), Rows{"Something follows the end of the array (byte 9); a file holds one array."});
+  EXPECT_EQ(errors(),
+            Rows{"Something follows the end of the array (byte 9); a file holds one array."});
   read("[{\"k\":1},\n{\"k\":2}\n", schema);
   EXPECT_EQ(rows_, Rows{"1"});
   EXPECT_EQ(errors(), Rows{"The array is not closed at the end of the file (byte 18): is it cut "
@@ -467,7 +468,8 @@ TEST_F(JsonlFile, WritesFloatsThatReadBackToTheBit) {
 TEST_F(JsonlFile, OmitsNullsWhenToldAndKeepsARecordOnItsLine) {
   const auto schema = schema_of({{"a", "integer"}, {"b", "struct(x integer, y varchar)"},
                                  {"c", "integer[]"}, {"d", "json"}});
-  read("[{\"b\":{\"y\":\"l\\nl\"},\"c\":[null,1]},{},{\"a\":1,\"b\":{},\"d\":{\n  \"e\": \"\\n\"\r\n}}]",
+  read("[{\"b\":{\"y\":\"l\\nl\"},\"c\":[null,1]},{},"
+       "{\"a\":1,\"b\":{},\"d\":{\n  \"e\": \"\\n\"\r\n}}]",
        schema);
   ASSERT_EQ(errors(), Rows{});
   JsonlWriter writer(pages_.at(0)->schema_ptr(), {.omit_nulls = true});
