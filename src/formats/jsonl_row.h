@@ -3,8 +3,8 @@
 // columns of their elements and members.
 //
 // Keys mostly come in the order of the record before, so the next one is compared first. A column
-// without a key is null. A key twice is an error, and one that is no column too, unless told otherwise;
-// both hold for members of structs.
+// without a key is null. A key twice is an error, and one that is no column too, unless told
+// otherwise; both hold for members of structs.
 //
 // Threads: belongs to one thread. Lifetime: strings of the page point into the record or into the
 // page's arena.

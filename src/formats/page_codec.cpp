@@ -120,25 +120,31 @@ template <class Rows> void append_column(std::string& out, const Column& column,
 // The elements of the rows, one row behind the other.
 template <class Rows> void append_lists(std::string& out, const Column& column, Rows rows) {
   const ListEntry* const values = column.values<ListEntry>();
-  std::vector<std::uint32_t> elements;
+  const auto entry_of = [&](std::size_t i) {
+    return column.is_valid(rows[i]) ? values[rows[i]] : ListEntry{0, 0};
+  };
   const std::size_t total_at = out.size();
   append_number(out, std::uint64_t{0});
   char* place = extend(out, aligned(rows.size() * sizeof(std::uint32_t)));
+  std::uint64_t total = 0;
   bool is_all = true;  // the elements lie in the order of the rows, without a gap
   for (std::size_t i = 0; i < rows.size(); ++i, place += sizeof(std::uint32_t)) {
-    const ListEntry entry = column.is_valid(rows[i]) ? values[rows[i]] : ListEntry{0, 0};
+    const ListEntry entry = entry_of(i);
     const auto length = static_cast<std::uint32_t>(entry.length);
     std::memcpy(place, &length, sizeof length);
-    is_all = is_all && (length == 0 || entry.offset == elements.size());
+    is_all = is_all && (length == 0 || entry.offset == total);
+    total += length;
+  }
+  std::memcpy(out.data() + total_at, &total, sizeof total);
+  if (is_all) return append_column(out, column.child(0), AllRows{total});
+  std::vector<std::uint32_t> elements;
+  elements.reserve(total);
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    const ListEntry entry = entry_of(i);
     for (std::uint64_t at = 0; at < entry.length; ++at)
       elements.push_back(static_cast<std::uint32_t>(entry.offset + at));
   }
-  const std::uint64_t total = elements.size();
-  std::memcpy(out.data() + total_at, &total, sizeof total);
-  if (is_all)
-    append_column(out, column.child(0), AllRows{elements.size()});
-  else
-    append_column(out, column.child(0), ChosenRows{elements});
+  append_column(out, column.child(0), ChosenRows{elements});
 }
 
 template <class Rows> void append_column(std::string& out, const Column& column, Rows rows) {

@@ -193,8 +193,8 @@ TEST_F(JsonlConnector, ReadsLinesAndArraysAlikeHoweverTheyAreCut) {
   ASSERT_EQ(whole.size(), 3U);  // one a file that has records
   const auto expected = read(*source, whole);
   ASSERT_EQ(expected.size(), 34U);
-  EXPECT_EQ(expected[1], "a.json:4@76 1|],{ " + std::string(50, 'x') + "|");
-  EXPECT_EQ(expected[4], "a.json:10@289 reject {\"n\":\"4}");
+  EXPECT_EQ(expected[1], "a.json:4@84 1|],{ " + std::string(50, 'x') + "|");
+  EXPECT_EQ(expected[4], "a.json:10@312 reject {\"n\":\"4}");
   EXPECT_EQ(expected[30], "b.json:1@0 30||");
   EXPECT_EQ(expected[33], "d.json:1@10 33||");
   for (std::uint64_t records = 1; records < 12; ++records) {

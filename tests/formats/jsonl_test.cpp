@@ -33,8 +33,9 @@ class JsonlFile : public TemporaryFolder {
   void read(const std::string& text, const Schema& schema) {
     put("data.jsonl", text);
     Slice slice;
+    slice.begin = place(text).begin;
     slice.end = text.size();
-    slice.first_line = 1;
+    slice.first_line = place(text).line;
     slice.records = 1;
     JsonlReader reader(File::open_read(at("data.jsonl")).value(),
                        std::make_shared<const std::string>("data.jsonl"), dialect_, place(text),
@@ -187,19 +188,19 @@ TEST_F(JsonlFile, RejectsARecordOverWhatIsWrongDeepInIt) {
   EXPECT_EQ(errors(), (Rows{
       "Column \"l[].n\": \"40000\" is out of range of smallint.",
       "The key \"l[].n\" comes twice.",
-      "The key \"m\" is no column (\"n\"?); to skip such keys, say `unknown_keys: ignore`.",
+      "The key \"m\" is no column; to skip such keys, say `unknown_keys: ignore`.",
       "Column \"l\": an array was expected for struct(n smallint)[], and it is an object: {}.",
       "Column \"l[]\": an object was expected for struct(n smallint), and it is a number: 1.",
       "The line is no JSON object: a comma or the end of an object or array is missing "
-      "(byte 101)."}));
+      "(byte 98)."}));
 }
 
 TEST_F(JsonlFile, TakesAnyValueForTheOnlyColumnWhenToldSo) {
   dialect_.rules.is_any_value = true;
   read("1\n[1,2]\n\"x\"\nnull\n {\"a\":1} \nx\n1 2\n", schema_of({{"v", "json"}}));
   EXPECT_EQ(rows_, (Rows{"1", "[1,2]", "\"x\"", "<null>", "{\"a\":1}"}));
-  EXPECT_EQ(errors(), (Rows{"The line is no JSON value: a value is none of JSON's (byte 30).",
-                            "The line is no JSON value: something follows the value (byte 34)."}));
+  EXPECT_EQ(errors(), (Rows{"The line is no JSON value: a value is none of JSON's (byte 27).",
+                            "The line is no JSON value: something follows the value (byte 31)."}));
   read("1\n2.5\n\"x\"\n", schema_of({{"v", "double"}}));
   EXPECT_EQ(rows_, (Rows{"1", "2.5"}));
 }
@@ -209,17 +210,18 @@ TEST_F(JsonlFile, ReadsAnArrayAndChecksWhatIsBehindIt) {
   read("\n [ {\"k\":1}\n,\n{\"k\":\n2}, {\"k\":tru}, 3 ]\n", schema);
   EXPECT_EQ(rows_, (Rows{"1", "2"}));
   EXPECT_EQ(errors(), (Rows{
-      "The element is no JSON object: a value is none of JSON's (byte 33).",
-      "The element is no JSON object: it is no object, as in {\"key\": 1} (byte 39)."}));
+      "The element is no JSON object: a value is none of JSON's (byte 29).",
+      "The element is no JSON object: it is no object, as in {\"key\": 1} (byte 35)."}));
   EXPECT_EQ(rejects_[0].line, 5U);
   read("[{\"k\":1},{\"k\":2},]", schema);
   EXPECT_EQ(errors(), (Rows{"The element is no JSON object: a value is missing (byte 17)."}));
   read("[{\"k\":1}]\n{\"k\":2}\n", schema);
   EXPECT_EQ(rows_, Rows{"1"});
-  EXPECT_EQ(errors(), Rows{"Something follows the end of the array (byte 9); a file holds one array."});
+  EXPECT_EQ(errors(),
+            Rows{"Something follows the end of the array (byte 9); a file holds one array."});
   read("[{\"k\":1},\n{\"k\":2}\n", schema);
   EXPECT_EQ(rows_, Rows{"1"});
-  EXPECT_EQ(errors(), Rows{"The array is not closed at the end of the file (byte 19): is it cut "
+  EXPECT_EQ(errors(), Rows{"The array is not closed at the end of the file (byte 18): is it cut "
                            "off?"});
 }
 
@@ -466,7 +468,8 @@ TEST_F(JsonlFile, WritesFloatsThatReadBackToTheBit) {
 TEST_F(JsonlFile, OmitsNullsWhenToldAndKeepsARecordOnItsLine) {
   const auto schema = schema_of({{"a", "integer"}, {"b", "struct(x integer, y varchar)"},
                                  {"c", "integer[]"}, {"d", "json"}});
-  read("[{\"b\":{\"y\":\"l\\nl\"},\"c\":[null,1]},{},{\"a\":1,\"b\":{},\"d\":{\n  \"e\": \"\\n\"\r\n}}]",
+  read("[{\"b\":{\"y\":\"l\\nl\"},\"c\":[null,1]},{},"
+       "{\"a\":1,\"b\":{},\"d\":{\n  \"e\": \"\\n\"\r\n}}]",
        schema);
   ASSERT_EQ(errors(), Rows{});
   JsonlWriter writer(pages_.at(0)->schema_ptr(), {.omit_nulls = true});
@@ -556,10 +559,11 @@ TEST(JsonlTimes, AreWrittenByFormatsWhereThereAreSome) {
 }
 
 TEST(JsonlTypes, AreGuessedOfNestedValuesAsFarAsTheyAgree) {
-  EXPECT_EQ(guess_of({R"({"a":[1,2],"b":{"x":1,"y":"u"},"c":[{"k":1}],"d":[],"e":{},"f":[[1.5],null]})",
+  EXPECT_EQ(guess_of({R"({"a":[1,2],"b":{"x":1,"y":"u"},"c":[{"k":1}],"d":[],"e":{},)"
+                      R"("f":[[1.5],null]})",
                       R"({"a":[],"b":{"z":[true]},"c":[{"k":2.5,"m":null}],"d":null,"e":{}})"}),
-            "a bigint[], b struct(x bigint, y varchar, z boolean[]), c struct(k double, m varchar)[], "
-            "d json, e json, f double[][]");
+            "a bigint[], b struct(x bigint, y varchar, z boolean[]), c struct(k double, m "
+            "varchar)[], d json, e json, f double[][]");
   EXPECT_EQ(guess_of({R"({"a":[1,"x"],"b":{"k":1,"K":2},"c":[{"x":1},2],"d":{"x":{"y":[[]]}}})",
                       R"({"a":[1],"c":5,"d":{"x":null,"":1}})"}),
             "a json, b json, c json, d json");
