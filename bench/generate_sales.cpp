@@ -1,17 +1,17 @@
-// Writes sales records as CSV, about 85 bytes each, or as JSON Lines, about 170 bytes each: what the
-// memory tests and the measurements read.
+// Writes sales records as CSV, about 85 bytes each, or as JSON Lines, about 170 bytes each: what
+// the memory tests and the measurements read.
 //
 //   generate_sales RECORDS FILE [SEED] [--broken TRUTH]
 //
 // "-" is standard output, FILE.jsonl is JSON Lines. The same arguments give the same bytes on every
 // machine, and the same values in both formats. Three quantities of thirteen are not above 0. One
-// customer in ten is a name with a comma, in quotes in CSV; a few have quotes or a line end in them;
-// six notes of ten are empty, null in JSON.
+// customer in ten is a name with a comma, in quotes in CSV; a few have quotes or a line end in
+// them; six notes of ten are empty, null in JSON.
 //
 // With --broken, one record of each 10,000 of a CSV file is broken, and the others are as they are
 // without it: a third have a number that is none, a third a date that is none, a third a column too
-// few or too many. TRUTH is a CSV of what was done: record and offset count from 0, line from 1 with
-// the header, as those of a reject do.
+// few or too many. TRUTH is a CSV of what was done: record and offset count from 0, line from 1
+// with the header, as those of a reject do.
 #include <algorithm>
 #include <cinttypes>
 #include <cstdint>

@@ -63,7 +63,8 @@ std::string read(const std::string& text, std::size_t records, std::vector<Outco
   slice.records = records;
   slice.digest = digest64(text);
   JsonlReader reader(file.open(), std::make_shared<const std::string>("input"), dialect,
-                     JsonPlace{0, 1, text.size(), false}, std::make_shared<const Schema>(schema), slice);
+                     JsonPlace{0, 1, text.size(), false},
+                     std::make_shared<const Schema>(schema), slice);
   std::vector<Reject> rejects;
   while (true) {
     const auto page = reader.next(rejects);

@@ -9,7 +9,7 @@
 #include <fmt/format.h>
 #include <xxhash.h>
 #if defined(__x86_64__)
-#include <xxh_x86dispatch.h>  // the same functions with the vector instructions that the machine has
+#include <xxh_x86dispatch.h>  // the same functions with the machine's vector instructions
 #endif
 
 namespace tranche {

@@ -112,7 +112,8 @@ using LookAtRecords =
 
 // Calls `look` with places of the file, for a guess of its columns: its beginning, and some lines
 // further down and at its end when it is large, all over a plain one and within the first megabytes
-// of one that must be decoded up to there. `return_ends_lines`: a CR that no LF follows ends a line.
+// of one that must be decoded up to there. `return_ends_lines`: a CR that no LF follows ends a
+// line.
 Result<void> sample_text(const TextInputs& files, std::size_t input, std::uint64_t data_begin,
                          bool return_ends_lines, const LookAtRecords& look);
 

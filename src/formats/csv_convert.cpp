@@ -24,7 +24,8 @@ inline StringRef make_string(const char* text, std::uint32_t length) {
 #if defined(__SSE2__)
   if (length <= 12) {
     const __m128i kept = _mm_load_si128(reinterpret_cast<const __m128i*>(kept_bytes.bytes[length]));
-    const __m128i bytes = _mm_and_si128(_mm_loadu_si128(reinterpret_cast<const __m128i*>(text)), kept);
+    const __m128i bytes =
+        _mm_and_si128(_mm_loadu_si128(reinterpret_cast<const __m128i*>(text)), kept);
     const __m128i whole =
         _mm_or_si128(_mm_slli_si128(bytes, 4), _mm_cvtsi32_si128(static_cast<int>(length)));
     StringRef ref;
@@ -113,7 +114,9 @@ template <class T>
 void CsvConverter::convert_integer(const Target& target) {
   run<T>(
       target,
-      [](const char* text, std::uint32_t length, T& out) { return read_integer(text, length, out); },
+      [](const char* text, std::uint32_t length, T& out) {
+        return read_integer(text, length, out);
+      },
       [](std::string_view text, T& out) { return parse_integer(text, out); });
 }
 

@@ -1,5 +1,5 @@
-// The cursor of CSV files: record_cursor.h with the index of csv_index.h for what is well-formed and
-// the scanner of csv_scanner.h for everything else. Both find the same records.
+// The cursor of CSV files: record_cursor.h with the index of csv_index.h for what is well-formed
+// and the scanner of csv_scanner.h for everything else. Both find the same records.
 //
 // Threads, lifetime and errors: those of record_cursor.h.
 #pragma once

@@ -157,8 +157,8 @@ bool CsvIndex::search_portable(const char* p, const char* end, std::uint32_t pos
 
 #if defined(TRANCHE_TARGET_AVX2)
 template <bool with_fields>
-TRANCHE_TARGET_AVX2 bool CsvIndex::search_avx2(const char* p, const char* end, std::uint32_t position,
-                                        Carry& carry) {
+TRANCHE_TARGET_AVX2 bool CsvIndex::search_avx2(const char* p, const char* end,
+                                               std::uint32_t position, Carry& carry) {
   const __m256i line_feed = _mm256_set1_epi8('\n');
   const __m256i carriage_return = _mm256_set1_epi8('\r');
   const __m256i delimiter = _mm256_set1_epi8(delimiter_);

@@ -31,7 +31,9 @@ char* copy(char* out, std::string_view bytes) {
 
 // What a row needs of each column, looked up once a page.
 struct CsvWriter::PageColumn {
-  enum class Kind : std::uint8_t { int32, int64, decimal64, timestamp, typed, checked, text, made, formatted };
+  enum class Kind : std::uint8_t {
+    int32, int64, decimal64, timestamp, typed, checked, text, made, formatted,
+  };
   const char* values;
   const std::uint64_t* validity;
   std::size_t stride;

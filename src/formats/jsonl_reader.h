@@ -38,8 +38,8 @@ struct JsonlDialect {
   std::uint64_t max_record_bytes = std::uint64_t{1} << 20;  // a longer record is a reject
 };
 
-// Looks at the beginning of a file that ends at `end`. Errors: config, when it is UTF-16, or to be an
-// array and none.
+// Looks at the beginning of a file that ends at `end`. Errors: config, when it is UTF-16, or to be
+// an array and none.
 Result<JsonPlace> find_json_place(const TextFile& file, const std::string& name, std::uint64_t end,
                                   const JsonlDialect& dialect);
 // A cursor over records of the file, lines or elements.

@@ -1,7 +1,8 @@
 // Numbers out of the middle of a text, eight digits at a time and without a loop over them.
 //
 // Eight ASCII digits in a 64-bit word become a number by three multiplications: Daniel Lemire,
-// "Quickly parsing eight digits", https://lemire.me/blog/2022/01/21/swar-explained-parsing-eight-digits/.
+// "Quickly parsing eight digits",
+// https://lemire.me/blog/2022/01/21/swar-explained-parsing-eight-digits/.
 // What is no plain number of the usual form (a plus sign, more digits, a mistake) is answered with
 // false; core/value.h tells then.
 //

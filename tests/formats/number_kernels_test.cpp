@@ -64,7 +64,9 @@ std::string random_text(std::mt19937_64& random, std::size_t length) {
 }
 
 TEST(NumberKernels, ReadTheUsualFormOfEveryLength) {
-  for (std::uint64_t value = 1, length = 1; length <= 16; ++length, value = value * 10 + length % 10) {
+  std::uint64_t value = 0;
+  for (std::uint64_t length = 1; length <= 16; ++length) {
+    value = value * 10 + length % 10;
     std::int64_t out = 0;
     const Padded positive(fmt::format("{}", value));
     ASSERT_TRUE(read_integer(positive.text(), positive.length(), out)) << value;
@@ -82,7 +84,8 @@ TEST(NumberKernels, ReadTheUsualFormOfEveryLength) {
 TEST(NumberKernels, AreNoneAtTheEdgesOfTheirTypes) {
   for (const char* text : {"127", "128", "-128", "-129", "255", "256", "32767", "32768", "-32768",
                            "65535", "65536", "2147483647", "2147483648", "-2147483648",
-                           "4294967295", "4294967296", "-1", "-0", "0", "00000000", "", "-", "+1"}) {
+                           "4294967295", "4294967296", "-1", "-0", "0", "00000000", "", "-",
+                           "+1"}) {
     expect_integers(text);
   }
 }
@@ -106,8 +109,8 @@ TEST(NumberKernels, AgreeWithTheStrictParserOnDecimalsOfEveryShape) {
   for (unsigned scale = 1; scale <= 7; ++scale) {
     for (unsigned before = 0; before <= 9; ++before) {
       for (unsigned behind = 0; behind <= 9; ++behind) {
-        const std::string text =
-            std::string("123456789").substr(0, before) + "." + std::string("987654321").substr(0, behind);
+        const std::string text = std::string("123456789").substr(0, before) + "." +
+                                 std::string("987654321").substr(0, behind);
         for (const unsigned width : {4U, 9U, 12U, 18U}) {
           if (width < scale) continue;
           expect_decimal<std::int64_t>(text, width, scale);

@@ -67,8 +67,8 @@ inline constexpr std::size_t value_text_bytes_max = 64;
 // bytes of room. ISO 8601 (2026-01-31T12:34:56.789, 0, 3 or 6 digits behind the point, a Z behind a
 // timestamptz), decimals with their full scale, shortest floats that parse back, true and false.
 char* write_value_text(char* out, Type type, const void* value);
-// The same for the commonest types, without a look at the type: a whole number, one with `scale` (at
-// most 18) digits behind the point, a timestamp.
+// The same for the commonest types, without a look at the type: a whole number, one with `scale`
+// (at most 18) digits behind the point, a timestamp.
 char* write_integer(char* out, std::int64_t value);
 char* write_decimal(char* out, std::int64_t scaled, unsigned scale);
 char* write_timestamp(char* out, std::int64_t microseconds);
