@@ -28,7 +28,7 @@ struct JsonlGuess::Value {
   bool has_arrays = false;
   TypeGuess of_texts;  // of the strings, or of the numbers: both together are no type
   std::unique_ptr<Value> element;
-  std::vector<std::pair<std::string, Value>> members;
+  std::vector<std::pair<std::string, std::unique_ptr<Value>>> members;
   std::unordered_map<std::string, std::size_t> places;
 
   // REQUIRES a value that is JSON. From its beginning to behind its end.
@@ -89,8 +89,8 @@ void JsonlGuess::Value::add_object(JsonText& text, std::size_t depth) {
     text.take(':');
     text.skip_blanks();
     const auto [place, is_new] = places.try_emplace(name, members.size());
-    if (is_new) members.emplace_back(std::move(name), Value());
-    members[place->second].second.add(text, depth + 1);
+    if (is_new) members.emplace_back(std::move(name), std::make_unique<Value>());
+    members[place->second].second->add(text, depth + 1);
     text.skip_blanks();
   } while (text.take(','));
   text.take('}');
@@ -138,7 +138,7 @@ Type JsonlGuess::Value::of_objects() const {
   std::vector<std::string> names;
   for (const auto& [name, value] : members) {
     names.push_back(to_lower(name));
-    types.push_back({name, value.type()});
+    types.push_back({name, value->type()});
   }
   std::sort(names.begin(), names.end());
   const bool is_double = std::adjacent_find(names.begin(), names.end()) != names.end();
@@ -158,7 +158,7 @@ void JsonlGuess::add(std::string_view record) {
 Schema JsonlGuess::schema() const {
   Schema schema;
   for (const auto& [name, value] : record_->members)
-    schema.fields.push_back(Field{name, value.type()});
+    schema.fields.push_back(Field{name, value->type()});
   return schema;
 }
 
