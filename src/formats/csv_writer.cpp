@@ -112,40 +112,33 @@ char* CsvWriter::make_room(char* out, std::size_t bytes) {
   return buffer_.get() + length_;
 }
 
-// The most that the value at `row` and its delimiter may take.
-std::size_t CsvWriter::room_for(const PageColumn& column, std::size_t row) const {
-  const std::size_t around = output_.delimiter.size() + output_.null.size() + 2;
-  switch (column.kind) {
-    case PageColumn::Kind::text:
-      return around + 2 * column.value<StringRef>(row).length + search_padding_bytes;
-    case PageColumn::Kind::made: return around + 2 * column.made.size() + search_padding_bytes;
-    case PageColumn::Kind::formatted:
-      return around + 2 * TimeFormat::written_bytes_max + search_padding_bytes;
-    default: return around + 2 * value_text_bytes_max + search_padding_bytes;
-  }
-}
-
 void CsvWriter::add(const Page& page) {
   columns_.clear();
-  std::vector<std::size_t> strings;  // columns whose room depends on the row
-  std::vector<std::size_t> made;     // and those whose text is made first
-  std::size_t room_typed = 1;
+  std::vector<const StringRef*> strings;  // of columns whose room depends on the row
+  std::vector<std::size_t> made;          // and those whose text is made first
+  // What is written of any column goes past its end, delimiter and quotes around it.
+  const std::size_t around = output_.delimiter.size() + output_.null.size() + 2;
+  std::size_t room_fixed = 1;
   for (std::size_t i = 0; i < page.column_count(); ++i) {
     columns_.push_back(look_up(page.column(i)));
-    const bool is_made = columns_[i].kind == PageColumn::Kind::made;
-    if (is_made) made.push_back(i);
-    if (is_made || columns_[i].kind == PageColumn::Kind::text) strings.push_back(i);
-    else room_typed += room_for(columns_[i], 0);
+    room_fixed += around + search_padding_bytes;
+    switch (columns_[i].kind) {
+      case PageColumn::Kind::text: strings.push_back(&columns_[i].value<StringRef>(0)); break;
+      case PageColumn::Kind::made: made.push_back(i); break;
+      case PageColumn::Kind::formatted: room_fixed += 2 * TimeFormat::written_bytes_max; break;
+      default: room_fixed += 2 * value_text_bytes_max; break;
+    }
   }
   const bool drop = page.rows() > 0 && fault_drops_record("encode");
   char* out = buffer_.get() + length_;
   for (std::size_t row = drop ? 1 : 0; row < page.rows(); ++row) {
+    std::size_t room = room_fixed;
+    for (const StringRef* const values : strings) room += 2 * std::size_t{values[row].length};
     for (const std::size_t i : made) {
       columns_[i].made.clear();
       append_value_text(columns_[i].made, page.column(i), row);
+      room += 2 * columns_[i].made.size();
     }
-    std::size_t room = room_typed;
-    for (const std::size_t i : strings) room += room_for(columns_[i], row);
     out = write_row(make_room(out, room), row);
   }
   length_ = static_cast<std::size_t>(out - buffer_.get());

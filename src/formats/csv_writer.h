@@ -44,7 +44,6 @@ class CsvWriter {
   struct PageColumn;
   PageColumn look_up(const Column& column) const;
   char* make_room(char* out, std::size_t bytes);
-  std::size_t room_for(const PageColumn& column, std::size_t row) const;
   char* write_row(char* out, std::size_t row) const;
   char* write_other(char* out, const PageColumn& column, std::size_t row) const;
   char* write_string(char* out, const StringRef& string) const;

@@ -31,31 +31,41 @@ struct StringRef {
   };
 
   static StringRef make(std::string_view bytes) {  // REQUIRES bytes.size() < 4 GiB
-    StringRef ref;
-    ref.length = static_cast<std::uint32_t>(bytes.size());
+    const std::uint64_t length = static_cast<std::uint32_t>(bytes.size());
+    std::uint64_t first = 0;   // the bytes behind the length, lowest first
+    std::uint64_t second = 0;
     if (bytes.size() <= 12) {
-      char inlined[12] = {};
-      copy_short(inlined, bytes.data(), bytes.size());
-      std::memcpy(ref.head, inlined, 4);
-      std::memcpy(ref.tail, inlined + 4, 8);
+      load_short(bytes.data(), bytes.size(), first, second);
+      second = second << 32 | first >> 32;
     } else {
-      std::memcpy(ref.head, bytes.data(), 4);
-      ref.pointer = bytes.data();
+      first = load<std::uint32_t>(bytes.data());
+      second = reinterpret_cast<std::uintptr_t>(bytes.data());
     }
+    // Whole words, since a word that is read back after its parts were written has to wait for them.
+    const std::uint64_t words[2] = {first << 32 | length, second};
+    StringRef ref;
+    std::memcpy(&ref, words, sizeof ref);
     return ref;
   }
-  // Copies up to 12 bytes without a loop or a call: by two copies that may overlap.
-  static void copy_short(char* out, const char* bytes, std::size_t count) {
+  template <class T> static T load(const char* bytes) {
+    T value;
+    std::memcpy(&value, bytes, sizeof value);
+    return value;
+  }
+  // The first 8 of up to 12 bytes and the last 4, zeros behind them, without a loop or a call.
+  static void load_short(const char* bytes, std::size_t count, std::uint64_t& first,
+                         std::uint64_t& last) {
     if (count >= 8) {
-      std::memcpy(out, bytes, 8);
-      std::memcpy(out + count - 4, bytes + count - 4, 4);
+      first = load<std::uint64_t>(bytes);
+      last = std::uint64_t{load<std::uint32_t>(bytes + count - 4)} >> (8 * (12 - count));
     } else if (count >= 4) {
-      std::memcpy(out, bytes, 4);
-      std::memcpy(out + count - 4, bytes + count - 4, 4);
+      const std::uint64_t behind = load<std::uint32_t>(bytes + count - 4);
+      first = load<std::uint32_t>(bytes) | (behind >> (8 * (8 - count))) << 32;
     } else if (count > 0) {
-      out[0] = bytes[0];
-      out[count / 2] = bytes[count / 2];
-      out[count - 1] = bytes[count - 1];
+      const auto byte = [&](std::size_t at) {
+        return std::uint64_t{static_cast<unsigned char>(bytes[at])} << (8 * at);
+      };
+      first = byte(0) | byte(count / 2) | byte(count - 1);
     }
   }
   // Points into *this when the string is inline: REQUIRES that *this outlives the view.
