@@ -29,7 +29,8 @@ inline std::uint64_t load64(const char* p) {
 
 // The number that the last `length` (1 to 8) bytes of a word are, first digit lowest. False: one of
 // them is no digit.
-[[gnu::always_inline]] inline bool read_digits(std::uint64_t word, unsigned length, std::uint64_t& value) {
+[[gnu::always_inline]] inline bool read_digits(std::uint64_t word, unsigned length,
+                                               std::uint64_t& value) {
   constexpr std::uint64_t zeros = 0x3030303030303030ULL;
   const std::uint64_t kept = ~std::uint64_t{0} << (8 * (8 - length));
   word = (word & kept) | (zeros & ~kept);
@@ -44,7 +45,8 @@ inline std::uint64_t load64(const char* p) {
 }
 
 // The number that the `length` (1 to 16) digits before `end` make.
-[[gnu::always_inline]] inline bool read_digits_before(const char* end, unsigned length, std::uint64_t& value) {
+[[gnu::always_inline]] inline bool read_digits_before(const char* end, unsigned length,
+                                                      std::uint64_t& value) {
   if (length <= 8) [[likely]] return read_digits(load64(end - 8), length, value);
   std::uint64_t upper = 0;
   if (!read_digits(load64(end - 8), 8, value)) return false;

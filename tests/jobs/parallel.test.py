@@ -3,6 +3,7 @@
 import os
 import pathlib
 import signal
+import sqlite3
 import sys
 import time
 import unittest
@@ -86,6 +87,23 @@ class Parallel(unittest.TestCase):
                             self.assertEqual(expected, came, f"{workers} workers")
 
 
+def freeze(scene, process):
+    """Stops all processes of the run, but not while one of them writes the ledger: nobody else could write it then."""
+    while True:
+        os.killpg(process.pid, signal.SIGSTOP)
+        time.sleep(0.02)   # until all its threads stand still
+        ledger = sqlite3.connect(os.path.join(scene.state, "ledger.db"), timeout=0, isolation_level=None)
+        try:
+            ledger.execute("BEGIN IMMEDIATE")
+            ledger.execute("ROLLBACK")
+            return
+        except sqlite3.OperationalError:
+            os.killpg(process.pid, signal.SIGCONT)
+            time.sleep(0.002)
+        finally:
+            ledger.close()
+
+
 class Stops(unittest.TestCase):
     """A run that is asked to end does so behind a batch, with exit code 3, and the same command goes on."""
 
@@ -103,7 +121,7 @@ class Stops(unittest.TestCase):
             watch.close()
             # Frozen while it is asked, since it would be done before a command had even started; and for
             # longer than the time between two of its looks at the ledger.
-            os.killpg(process.pid, signal.SIGSTOP)
+            freeze(scene, process)
             how(scene, process)
             time.sleep(0.3)
             os.killpg(process.pid, signal.SIGCONT)

@@ -41,7 +41,7 @@ struct StringRef {
       first = load<std::uint32_t>(bytes.data());
       second = reinterpret_cast<std::uintptr_t>(bytes.data());
     }
-    // Whole words, since a word that is read back after its parts were written has to wait for them.
+    // Whole words, since one that is read back after its parts were written waits for them.
     const std::uint64_t words[2] = {first << 32 | length, second};
     StringRef ref;
     std::memcpy(&ref, words, sizeof ref);
