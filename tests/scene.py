@@ -13,6 +13,7 @@ import sqlite3
 import subprocess
 import tempfile
 import time
+import unittest
 
 SOURCE = pathlib.Path(os.environ.get("TRANCHE_SOURCE_DIR") or pathlib.Path(__file__).resolve().parent.parent)
 TRANCHE = os.path.abspath(os.environ.get("TRANCHE_BIN") or SOURCE / "build" / "tranche")
@@ -292,3 +293,13 @@ steps:
     with Scene(job) as scene:
         done = scene.run()
         assert done.code == 0 and done.json["steps"][0]["written"] == rows, done
+
+
+class Case(unittest.TestCase):
+    """A test of what a command answers."""
+
+    def expect(self, code, done, *words):
+        self.assertEqual(code, done.code, done)
+        for word in words:
+            self.assertIn(word, done.err + done.out)
+        return done

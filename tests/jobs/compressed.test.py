@@ -43,7 +43,7 @@ steps:
 """
 
 
-class Case(unittest.TestCase):
+class Case(scenes.Case):
     maxDiff = 2000
 
     def scene(self, job, workers=None, **files):
@@ -52,12 +52,6 @@ class Case(unittest.TestCase):
         for name, data in files.items():
             scene.write(name.replace("_", "."), data)
         return scene
-
-    def expect(self, code, done, *words):
-        self.assertEqual(code, done.code, done)
-        for word in words:
-            self.assertIn(word, done.err + done.out)
-        return done
 
     def unpacked(self, scene, name):
         """The text of an output, unpacked by others where they can, by Tranche where not."""

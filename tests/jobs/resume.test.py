@@ -46,18 +46,12 @@ def sql(text):
     return f"\n    process:\n      - sql: {text}\n"
 
 
-class Case(unittest.TestCase):
+class Case(scenes.Case):
     def scene(self, job, text=None):
         scene = scenes.Scene(job)
         self.addCleanup(scene.__exit__)
         scene.write("in.csv", input_text() if text is None else text)
         return scene
-
-    def expect(self, code, done, *words):
-        self.assertEqual(code, done.code, done)
-        for word in words:
-            self.assertIn(word, done.err + done.out)
-        return done
 
     def keys(self, scene, sink):
         """The values of the first column in the output, as they come."""
