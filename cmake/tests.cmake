@@ -71,6 +71,17 @@ foreach(folder IN ITEMS contracts jobs crash memory consumer)
   tranche_test_binary(${folder})
 endforeach()
 
+# Programs that tests run: business logic of C++.
+file(GLOB programs CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/tests/programs/*.cpp")
+foreach(source IN LISTS programs)
+  cmake_path(GET source STEM name)
+  add_executable(program_${name} EXCLUDE_FROM_ALL "${source}")
+  add_dependencies(tests program_${name})
+  target_link_libraries(program_${name} PRIVATE tranche_flags ${TRANCHE_LIBRARY})
+  set_target_properties(program_${name} PROPERTIES
+    OUTPUT_NAME ${name} RUNTIME_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}/programs")
+endforeach()
+
 file(GLOB_RECURSE scripts CONFIGURE_DEPENDS
   "${PROJECT_SOURCE_DIR}/tests/*.test.sh" "${PROJECT_SOURCE_DIR}/tests/*.test.py")
 foreach(script IN LISTS scripts)

@@ -109,8 +109,7 @@ Result<BatchStep> assemble(const JobSpec& job, const StepSpec& spec, const RunOp
   step.division = spec.division;
   step.reject_limit = options.max_rejects.value_or(spec.reject_limit);
   step.retry = spec.retry;
-  const WorkersSpec workers = options.workers.value_or(spec.workers);
-  step.workers = workers.threads > 0 ? workers.threads : std::max(1U, core_count());
+  step.workers = options.workers.value_or(spec.workers);
   auto source = make_source(spec.read, job.base);
   if (!source) return placed(std::move(source).error(), job, spec);
   step.source = *std::move(source);

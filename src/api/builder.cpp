@@ -125,7 +125,14 @@ StepBuilder&& StepBuilder::retry(RetryPolicy policy) && {
   return std::move(*this);
 }
 StepBuilder&& StepBuilder::workers(std::uint32_t threads) && {
-  spec_.workers.threads = threads;
+  spec_.workers = WorkersSpec{};
+  if (threads > 0) spec_.workers.kind = WorkersSpec::Kind::threads;
+  spec_.workers.count = threads;
+  return std::move(*this);
+}
+
+StepBuilder&& StepBuilder::workers(const WorkersSpec& workers) && {
+  spec_.workers = workers;
   return std::move(*this);
 }
 

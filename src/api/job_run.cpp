@@ -94,12 +94,13 @@ Result<FileLock> take_run_lock(const JobSpec& job, const RunOptions& options,
 }
 
 JobRun::JobRun(const JobSpec& job, const RunOptions& options, std::filesystem::path state,
-               Observer* observer, int supervisor)
+               Observer* observer, SupervisorLink* link)
     : job_(job),
       options_(options),
       state_(std::move(state)),
       observer_(observer),
-      supervisor_(supervisor),
+      link_(link),
+      own_board_(link == nullptr ? std::make_unique<BreadcrumbBoard>() : nullptr),
       started_(system_clock().monotonic()) {}
 
 std::filesystem::path JobRun::run_folder() const { return state_ / "runs" / record_.run; }

@@ -9,6 +9,7 @@
 
 #include <tranche/api/run.h>
 #include "api/assemble.h"
+#include "api/supervisor_link.h"
 #include "base/lock.h"
 #include "ledger/ledger.h"
 
@@ -28,10 +29,10 @@ Error stopped_waiting();
 
 class JobRun {
  public:
-  // REQUIRES that this process, or its parent, holds the run's lock. `supervisor`: its process id,
-  // whose memory counts too; 0: none.
+  // REQUIRES that this process, or its parent, holds the run's lock. `link`: to the supervisor;
+  // nullptr: there is none.
   JobRun(const JobSpec& job, const RunOptions& options, std::filesystem::path state,
-         Observer* observer, int supervisor);
+         Observer* observer, SupervisorLink* link);
   Result<RunSummary> run();
 
  private:
@@ -59,12 +60,15 @@ class JobRun {
   Result<void> claim_targets(const BatchStep& step);
   Result<void> write_rejects(const StepSpec& spec);
   StepSurroundings surroundings();
+  Result<void> give_order(std::size_t number, const BatchStep& step,
+                          const StepSurroundings& around);
 
   const JobSpec& job_;
   const RunOptions& options_;
   std::filesystem::path state_;
   Observer* observer_;
-  int supervisor_;
+  SupervisorLink* link_;
+  std::unique_ptr<BreadcrumbBoard> own_board_;  // where there is no supervisor
   std::unique_ptr<Ledger> ledger_;
   RunRecord record_;
   bool resumed_ = false;

@@ -7,6 +7,7 @@
 
 #include "api/job_run.h"
 #include "api/reject_line.h"
+#include "api/worker_order.h"
 #include "base/clock.h"
 #include "base/digest.h"
 #include "base/json.h"
@@ -64,6 +65,17 @@ void fill_summary(StepSummary& summary, const Counts& counts, std::uint64_t batc
   summary.batches = batches;
 }
 
+void fill_workers(StepSummary& summary, const WorkersSpec& asked, const engine::StepEnd& end) {
+  summary.worker_kind =
+      asked.kind == WorkersSpec::Kind::processes ? "processes" : "threads";
+  summary.worker_count = end.workers;
+  summary.worker_why = asked.count > 0 ? "as asked" : "one for each core";
+  const unsigned wanted = asked.count > 0 ? asked.count : core_count();
+  if (end.workers > 0 && end.workers < wanted) {
+    summary.worker_why = fmt::format("of {}: no more fit into the memory budget", wanted);
+  }
+}
+
 // The first bad records of the batch that failed the step, as lines below the sentence.
 std::string with_bad_records(const engine::StepEnd& end) {
   std::string text = end.error->message;
@@ -109,8 +121,10 @@ StepSurroundings JobRun::surroundings() {
   surroundings.spill_folder = (run_folder() / "spill").string();
   surroundings.clock = &system_clock();
   surroundings.stop = options_.stop;
-  surroundings.sample_memory = [supervisor = supervisor_] {
-    return proportional_set_bytes() + (supervisor > 0 ? proportional_set_bytes(supervisor) : 0);
+  surroundings.board = link_ != nullptr ? &link_->board() : own_board_.get();
+  surroundings.starter = link_;
+  surroundings.sample_memory = [link = link_] {
+    return link != nullptr ? tree_set_bytes(link->supervisor()) : proportional_set_bytes();
   };
   return surroundings;
 }
@@ -206,6 +220,8 @@ Result<void> JobRun::accept_or_refuse(const StepSpec& spec, StepRecord& record, 
   TRANCHE_ASSIGN(const auto state, recover_batch_step(step, *step_ledger, surroundings()));
   // Those of another input are worth nothing; the comparison goes over all and notes new ones.
   step.source->use_checkpoints({});
+  // Whoever was guilty is tried anew: the logic, or the input, is another by now.
+  TRANCHE_TRY(step_ledger->forget_culprits());
   TRANCHE_TRY(compare_committed(step, state, record.inputs));
   auto first =
       std::find_if(state.batches.begin(), state.batches.end(),
@@ -257,6 +273,10 @@ Result<engine::StepEnd> JobRun::run_step(std::size_t number, StepSummary& summar
   LedgerObserver observer(*ledger_, observer_);
   around.observer = &observer;
   around.database_memory_bytes = settings.database_memory_bytes;
+  if (link_ != nullptr) {
+    TRANCHE_TRY(give_order(number, step, around));
+    around.suspects = link_->take_suspects(static_cast<std::uint32_t>(number));
+  }
   TRANCHE_ASSIGN(auto step_ledger, ledger_->step_ledger(record_.run, spec.name));
   engine::StepEnd end = run_batch_step(step, known->division, *step_ledger, around);
 
@@ -264,13 +284,7 @@ Result<engine::StepEnd> JobRun::run_step(std::size_t number, StepSummary& summar
   summary.batches_resumed = end.batches_resumed;
   summary.retries = end.retries;
   summary.seconds = std::chrono::duration<double>(system_clock().monotonic() - started).count();
-  summary.worker_kind = "threads";
-  summary.worker_count = end.workers;
-  const bool asked = options_.workers.value_or(spec.workers).threads > 0;
-  summary.worker_why = asked ? "as asked" : "one for each core";
-  if (end.workers > 0 && end.workers < step.workers) {
-    summary.worker_why = fmt::format("of {}: no more fit into the memory budget", step.workers);
-  }
+  fill_workers(summary, step.workers, end);
   summary.state = step_end_text(end.state);
   if (end.error) end.error->message = with_bad_records(end);
   claims_.clear();
@@ -281,6 +295,23 @@ Result<engine::StepEnd> JobRun::run_step(std::size_t number, StepSummary& summar
     emit(Event::Kind::step_completed, spec.name, {});
   }
   return end;
+}
+
+// What a worker process must know, should one be started.
+Result<void> JobRun::give_order(std::size_t number, const BatchStep& step,
+                                const StepSurroundings& around) {
+  WorkerOrder order;
+  order.step = static_cast<std::uint32_t>(number);
+  order.run = around.run;
+  order.run.step = step.name;
+  order.memory_bytes_max = around.memory_bytes_max;
+  order.database_memory_bytes = around.database_memory_bytes;
+  order.spill_folder = around.spill_folder;
+  order.inputs = step.inputs;
+  TRANCHE_ASSIGN(order.fingerprint, binding_fingerprint(step));
+  link_->board().step.store(order.step);
+  link_->set_order(encode_order(order));
+  return {};
 }
 
 // A step that was begun earlier. What is sealed, or about to be, is not compared any more: its

@@ -2,23 +2,31 @@
 // dies without having said how it ended. It never opens DuckDB or SQLite itself.
 #include <poll.h>
 #include <signal.h>
+#include <stdlib.h>
+#include <sys/mman.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <map>
+#include <new>
 #include <optional>
+#include <utility>
 
 #include <fmt/format.h>
 
 #include <tranche/api/inspect.h>
 #include <tranche/api/run.h>
+#include "api/engine_watch.h"
 #include "api/job_run.h"
 #include "api/summary.h"
+#include "api/supervisor_link.h"
+#include "api/worker_keeper.h"
 #include "base/clock.h"
 #include "base/json.h"
 #include "base/process.h"
+#include "base/system_error.h"
 #include "ledger/codec.h"
 
 namespace tranche {
@@ -28,6 +36,7 @@ using namespace std::chrono_literals;
 
 // A crash that repeats without a commit in between is not cured by another start.
 constexpr int starts_without_progress_max = 3;
+constexpr int watch_milliseconds = 50;
 
 std::atomic<bool> stop_asked{false};  // of the engine's process: set by its signal handler only
 
@@ -45,30 +54,37 @@ std::string event_frame(const Event& event) {
   return json.dump();
 }
 
-class PipeObserver final : public Observer {
+class ChannelObserver final : public Observer {
  public:
-  explicit PipeObserver(FramePipe& pipe) : pipe_(pipe) {}
+  explicit ChannelObserver(Channel& channel) : channel_(channel) {}
   void on_event(const Event& event) override {
     // A supervisor that is gone takes the engine with it; a lost frame changes nothing.
-    const auto sent = pipe_.write(event_frame(event));
+    const auto sent = channel_.send(event_frame(event));
     static_cast<void>(sent);
   }
 
  private:
-  FramePipe& pipe_;
+  Channel& channel_;
 };
 
 // What the frames of one engine told.
 struct EngineEnd {
   std::optional<Result<RunSummary>> said;          // how the run ended; nullopt: it died
   std::string run;                                 // that it took up; empty: it died before
-  std::map<std::string, std::uint64_t> committed;  // batches of each step, as it last said
+  std::map<std::string, std::uint64_t> progress;  // of each step, as it last said
+  std::vector<engine::Suspect> suspects;          // what was in work when it died
 };
 
+// Business logic that calls exit() in a thread must not run the destructors of static objects
+// beside the other threads.
+void leave_at_once(int code, void*) { _exit(code); }
+
 int run_engine(const JobSpec& job, RunOptions options, const std::filesystem::path& state,
-               FramePipe& pipe, int supervisor) {
+               Channel& events, SupervisorLink& link) {
   limit_free_memory();
-  pipe.keep_writer();
+  raise_descriptor_limit();
+  on_exit(leave_at_once, nullptr);
+  dup2(STDERR_FILENO, STDOUT_FILENO);  // standard output is for the summary
   struct sigaction action = {};
   action.sa_handler = ask_for_stop;
   sigaction(SIGINT, &action, nullptr);
@@ -78,15 +94,15 @@ int run_engine(const JobSpec& job, RunOptions options, const std::filesystem::pa
   sigemptyset(&none);
   sigprocmask(SIG_SETMASK, &none, nullptr);
   options.stop = &stop_asked;
-  PipeObserver observer(pipe);
-  const auto ended = JobRun(job, options, state, &observer, supervisor).run();
+  ChannelObserver observer(events);
+  const auto ended = JobRun(job, options, state, &observer, &link).run();
   Json json;
   json.set("frame", "end");
   if (ended)
     json.set("summary", ended->to_json());
   else
     json.set("error", error_to_json(ended.error()));
-  return pipe.write(json.dump()) ? 0 : 1;
+  return events.send(json.dump()) ? 0 : 1;
 }
 
 void take_frame(const std::string& frame, Observer* observer, EngineEnd& end) {
@@ -109,12 +125,13 @@ void take_frame(const std::string& frame, Observer* observer, EngineEnd& end) {
   if (!progress) return;
   event.progress = *std::move(progress);
   if (event.kind == Event::Kind::run_started) end.run = event.run;
-  auto& committed = end.committed[event.step];
-  committed = std::max(committed, event.progress.batches_committed);
+  // A culprit that is found is progress too: the next engine does without it.
+  auto& progressed = end.progress[event.step];
+  progressed = std::max(progressed, event.progress.batches_committed + event.progress.quarantined);
   if (observer != nullptr) observer->on_event(event);
 }
 
-// SIGINT and SIGTERM as something to poll, for as long as it lives.
+// SIGINT, SIGTERM and the ends of children as something to poll, for as long as it lives.
 class SignalQueue {
  public:
   SignalQueue() {
@@ -122,6 +139,7 @@ class SignalQueue {
     sigemptyset(&signals);
     sigaddset(&signals, SIGINT);
     sigaddset(&signals, SIGTERM);
+    sigaddset(&signals, SIGCHLD);
     sigprocmask(SIG_BLOCK, &signals, &before_);
     descriptor_ = signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);
   }
@@ -132,10 +150,13 @@ class SignalQueue {
   SignalQueue(const SignalQueue&) = delete;
   SignalQueue& operator=(const SignalQueue&) = delete;
   int descriptor() const { return descriptor_; }
-  int take_all() const {
+  // How often a stop was asked for since the last call.
+  int take_stops() const {
     int count = 0;
     signalfd_siginfo info;
-    while (read(descriptor_, &info, sizeof info) == static_cast<ssize_t>(sizeof info)) ++count;
+    while (read(descriptor_, &info, sizeof info) == static_cast<ssize_t>(sizeof info)) {
+      if (info.ssi_signo != SIGCHLD) ++count;
+    }
     return count;
   }
 
@@ -144,16 +165,40 @@ class SignalQueue {
   int descriptor_ = -1;
 };
 
+// A board that outlives every process that writes on it.
+class BoardMapping {
+ public:
+  static Result<BoardMapping> create() {
+    void* const memory = mmap(nullptr, sizeof(BreadcrumbBoard), PROT_READ | PROT_WRITE,
+                              MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (memory == MAP_FAILED)
+      return system_error(ErrorKind::failed, "map", "shared memory", errno);
+    return BoardMapping(new (memory) BreadcrumbBoard);
+  }
+  BoardMapping(BoardMapping&& other) noexcept : board_(std::exchange(other.board_, nullptr)) {}
+  BoardMapping& operator=(BoardMapping&&) = delete;
+  ~BoardMapping() {
+    if (board_ != nullptr) munmap(board_, sizeof(BreadcrumbBoard));
+  }
+  BreadcrumbBoard& operator*() const { return *board_; }
+
+ private:
+  explicit BoardMapping(BreadcrumbBoard* board) : board_(board) {}
+  BreadcrumbBoard* board_;
+};
+
 class Supervisor {
  public:
   Supervisor(const JobSpec& job, const RunOptions& options, Observer* observer)
       : job_(job),
         options_(options),
         observer_(observer),
-        state_(state_folder(options.state, job.base)) {}
+        state_(state_folder(options.state, job.base)),
+        board_(BoardMapping::create()) {}
 
   Result<RunSummary> supervise() {
-    const auto stop_wanted = [&] { return signals_.take_all() > 0; };
+    const auto stop_wanted = [&] { return signals_.take_stops() > 0; };
+    if (!board_) return board_.error();
     TRANCHE_ASSIGN(const auto lock, take_run_lock(job_, options_, state_, stop_wanted));
     RunOptions options = options_;
     int starts_without_progress = 0;
@@ -166,6 +211,7 @@ class Supervisor {
                           "run it again and it goes on after the last commit.");
       }
       starts_without_progress = progressed(end) ? 1 : starts_without_progress + 1;
+      suspects_ = std::move(end.suspects);
       if (starts_without_progress >= starts_without_progress_max) return record_crash();
       // What was begun is resumed now, not begun again, even if it was completed before the death.
       if (!end.run.empty()) {
@@ -173,8 +219,7 @@ class Supervisor {
         options.again = false;
         options.resume_run = end.run;
       }
-      warn(fmt::format("The engine {}; it is started again after the last commit.",
-                       describe(last_exit_)));
+      warn(fmt::format("The engine {}; it is started again after the last commit.", last_end_));
     }
   }
 
@@ -183,35 +228,60 @@ class Supervisor {
   // just before it died, its successor tells.
   bool progressed(const EngineEnd& end) {
     bool more = false;
-    for (const auto& [step, batches] : end.committed) {
-      more |= batches > committed_[step];
-      committed_[step] = std::max(committed_[step], batches);
+    for (const auto& [step, progress] : end.progress) {
+      more |= progress > progress_[step];
+      progress_[step] = std::max(progress_[step], progress);
     }
     return more;
   }
 
   Result<EngineEnd> run_once(const RunOptions& options) {
-    TRANCHE_ASSIGN(auto pipe, FramePipe::create());
+    TRANCHE_ASSIGN(auto events, Channel::create());
+    TRANCHE_ASSIGN(auto control, Channel::create());
+    BreadcrumbBoard& board = **board_;
+    board.clear();
     const int supervisor = getpid();
     TRANCHE_ASSIGN(auto engine, Child::fork([&] {
-                     return run_engine(job_, options, state_, pipe, supervisor);
+                     events.first.close();
+                     control.first.close();
+                     SupervisorLink link(supervisor, std::move(control.second), board,
+                                         std::move(suspects_));
+                     return run_engine(job_, options, state_, events.second, link);
                    }));
-    pipe.keep_reader();
+    events.second.close();
+    control.second.close();
+    WorkerKeeper keeper(job_, options, board);
+    EngineWatch watch(board);
     EngineEnd end;
+    TRANCHE_TRY(attend(engine, events.first, control.first, keeper, watch, end));
+    keeper.end_all();
+    TRANCHE_ASSIGN(const auto exit, engine.wait(std::nullopt));
+    orphans_.end();
+    last_end_ = watch.how(*exit);
+    end.suspects = watch.suspects(*exit);
+    return end;
+  }
+
+  // Serves the engine until it has closed its channel.
+  Result<void> attend(const Child& engine, Channel& events, Channel& control, WorkerKeeper& keeper,
+                      EngineWatch& watch, EngineEnd& end) {
     bool closed = false;
     while (!closed) {
-      pollfd waits[] = {{pipe.read_descriptor(), POLLIN, 0}, {signals_.descriptor(), POLLIN, 0}};
-      if (poll(waits, 2, -1) < 0 && errno != EINTR) break;
-      const int asked = signals_.take_all();
+      pollfd waits[] = {{events.descriptor(), POLLIN, 0},
+                        {control.descriptor(), POLLIN, 0},
+                        {signals_.descriptor(), POLLIN, 0}};
+      if (poll(waits, 3, watch_milliseconds) < 0 && errno != EINTR) break;
+      const int asked = signals_.take_stops();
       if (asked > 0) pass_on_stop(engine, asked);
+      keeper.reap(control);
+      if (waits[1].revents != 0) TRANCHE_TRY(keeper.serve(control));
       if (waits[0].revents != 0) {
-        TRANCHE_ASSIGN(const auto frames, pipe.read_available(closed));
-        for (const auto& frame : frames) take_frame(frame, observer_, end);
+        TRANCHE_ASSIGN(const auto frames, events.receive_available(closed));
+        for (const auto& frame : frames) take_frame(frame.bytes, observer_, end);
       }
+      if (watch.must_end(engine.pid())) engine.kill(SIGKILL);
     }
-    TRANCHE_ASSIGN(const auto exit, engine.wait(std::nullopt));
-    last_exit_ = *exit;
-    return end;
+    return {};
   }
 
   // The first request ends the run at a group boundary, a second one at once: either way it
@@ -237,7 +307,7 @@ class Supervisor {
         "The engine {} {} times without a commit in between. Run it again after the cause is "
         "mended; "
         "what is committed is kept.",
-        describe(last_exit_), starts_without_progress_max);
+        last_end_, starts_without_progress_max);
     TRANCHE_ASSIGN(auto recorder, Child::fork([&] {
                      auto ledger = Ledger::open(state_);
                      if (!ledger) return 1;
@@ -257,8 +327,11 @@ class Supervisor {
   std::filesystem::path state_;
   SignalQueue signals_;
   int stops_asked_ = 0;
-  std::map<std::string, std::uint64_t> committed_;  // batches of each step, as far as is known
-  Exit last_exit_;
+  std::map<std::string, std::uint64_t> progress_;  // of each step, as far as is known
+  Result<BoardMapping> board_;
+  Orphans orphans_;
+  std::vector<engine::Suspect> suspects_;  // what was in work when the last engine died
+  std::string last_end_;                   // how that one ended
 };
 
 }  // namespace

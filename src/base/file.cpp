@@ -1,6 +1,7 @@
 #include "base/file.h"
 
 #include <fcntl.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
@@ -20,6 +21,7 @@ namespace {
 
 constexpr mode_t file_mode = 0666;  // the umask takes away what the user wants taken away
 constexpr mode_t folder_mode = 0777;
+constexpr int all_seals = F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE;
 // One read or write moves at most this much; Linux itself stops at 2 GiB.
 constexpr std::size_t transfer_bytes_max = std::size_t{1} << 30;
 
@@ -130,6 +132,22 @@ Result<File> File::create_anonymous(const fs::path& folder) {
     descriptor = open_unlinked(place);
   if (descriptor < 0) return failure("create a temporary file in", place, errno);
   return File(descriptor, place / "(temporary)");
+}
+
+Result<File> File::create_in_memory() {
+  const int descriptor = ::memfd_create("tranche", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+  if (descriptor < 0) return failure("create", "shared memory", errno);
+  return File(descriptor, "(shared memory)");
+}
+
+Result<void> File::seal() {
+  if (::fcntl(descriptor_, F_ADD_SEALS, all_seals) != 0) return failure("seal", path_, errno);
+  return {};
+}
+
+bool File::is_sealed() const {
+  const int seals = ::fcntl(descriptor_, F_GET_SEALS);
+  return seals >= 0 && (seals & all_seals) == all_seals;
 }
 
 Result<std::size_t> File::read_at(char* buffer, std::size_t bytes, std::uint64_t offset) const {

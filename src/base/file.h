@@ -47,6 +47,11 @@ class File {
   // An anonymous file in `folder` that vanishes with its last descriptor (spill).
   static Result<File> create_anonymous(const fs::path& folder);
 
+  // One in shared memory, which vanishes likewise and can be sealed.
+  static Result<File> create_in_memory();
+  // Takes over an open descriptor; `name` is for messages.
+  static File adopt(int descriptor, const fs::path& name) { return File(descriptor, name); }
+
   bool is_open() const { return descriptor_ >= 0; }
   int descriptor() const { return descriptor_; }
   const fs::path& path() const { return path_; }
@@ -60,6 +65,9 @@ class File {
   Result<void> truncate(std::uint64_t bytes);  // and seeks to the new end
   Result<void> sync();                         // fsync; on failure the file must be written anew
   Result<std::uint64_t> size() const;
+  // Of a file in shared memory: nobody can change it any more.
+  Result<void> seal();
+  bool is_sealed() const;
   Result<void> close();  // checked; the destructor's close is not
 
  private:

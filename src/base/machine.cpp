@@ -9,6 +9,7 @@
 #include <cmath>
 #include <limits>
 #include <thread>
+#include <utility>
 
 #include <fmt/format.h>
 
@@ -95,6 +96,23 @@ std::uint64_t proportional_set_bytes(pid_t pid) {
   if (at == rollup.npos) return 0;
   const std::string_view value = trim(std::string_view(rollup).substr(at + 5));  // "520 kB"
   return parse_limit(value).value_or(0) * 1024;
+}
+
+std::uint64_t tree_set_bytes(pid_t root) {
+  std::uint64_t bytes = 0;
+  std::vector<std::string> left{fmt::format("{}", root)};
+  while (!left.empty()) {
+    const std::string process = std::exchange(left.back(), {});
+    left.pop_back();
+    const auto pid = static_cast<pid_t>(parse_limit(process).value_or(0));
+    if (pid <= 0) continue;
+    bytes += proportional_set_bytes(pid);
+    const auto children = fs::path("/proc") / process / "task" / process / "children";
+    for (std::string& child : split(trim(read_or_empty(children)), ' ')) {
+      left.push_back(std::move(child));
+    }
+  }
+  return bytes;
 }
 
 void limit_free_memory() {

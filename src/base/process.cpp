@@ -18,13 +18,15 @@ extern "C" {
 #include <algorithm>
 #include <array>
 #include <cerrno>
-#include <cstring>
+#include <cstdlib>
 #include <limits>
 #include <utility>
 
 #include <fmt/format.h>
 
+#include "base/file.h"
 #include "base/system_error.h"
+#include "base/text.h"
 
 namespace tranche {
 namespace {
@@ -63,10 +65,24 @@ Result<bool> wait_readable(int descriptor, std::optional<milliseconds> timeout) 
 }
 
 // noexcept, so that an exception ends the child here instead of running the parent's code in it.
-[[noreturn]] void run_child(const std::function<int()>& body, pid_t parent) noexcept {
+[[noreturn]] void run_child(const std::function<int()>& body, pid_t parent,
+                            Child::Group group) noexcept {
+  if (group == Child::Group::own && ::setpgid(0, 0) != 0) ::_exit(unknown_exit);
   if (::prctl(PR_SET_PDEATHSIG, SIGKILL) != 0) ::_exit(unknown_exit);
   if (::getppid() != parent) ::_exit(unknown_exit);  // it died before prctl: no signal will come
   ::_exit(body());
+}
+
+// Of a process that has one thread.
+std::vector<pid_t> children_of(pid_t pid) {
+  std::vector<pid_t> children;
+  const Result<std::string> text =
+      read_file(fmt::format("/proc/{}/task/{}/children", pid, pid));
+  if (!text) return children;
+  for (const std::string& number : split(trim(*text), ' ')) {
+    if (!number.empty()) children.push_back(std::atoi(number.c_str()));
+  }
+  return children;
 }
 
 Exit to_exit(const siginfo_t& info) {
@@ -84,10 +100,16 @@ std::string describe(const Exit& exit) {
   return fmt::format("was killed by signal {} (SIG{})", exit.signal, name);
 }
 
+bool is_from_outside(const Exit& exit) {
+  constexpr std::array outside = {SIGKILL, SIGTERM, SIGINT, SIGHUP, SIGQUIT};
+  return std::find(outside.begin(), outside.end(), exit.signal) != outside.end();
+}
+
 Child::Child(Child&& other) noexcept
     : pid_(std::exchange(other.pid_, -1)),
       pidfd_(std::exchange(other.pidfd_, -1)),
-      exit_(std::exchange(other.exit_, std::nullopt)) {}
+      exit_(std::exchange(other.exit_, std::nullopt)),
+      group_(other.group_) {}
 
 Child& Child::operator=(Child&& other) noexcept {
   if (this != &other) {
@@ -95,6 +117,7 @@ Child& Child::operator=(Child&& other) noexcept {
     pid_ = std::exchange(other.pid_, -1);
     pidfd_ = std::exchange(other.pidfd_, -1);
     exit_ = std::exchange(other.exit_, std::nullopt);
+    group_ = other.group_;
   }
   return *this;
 }
@@ -103,6 +126,7 @@ Child::~Child() { end(); }
 
 void Child::end() noexcept {
   if (pidfd_ >= 0 && !exit_) {
+    if (group_ == Group::own) kill_group(SIGKILL);
     kill(SIGKILL);
     siginfo_t info{};
     while (::waitid(P_PIDFD, static_cast<id_t>(pidfd_), &info, WEXITED) != 0 && errno == EINTR) {
@@ -111,11 +135,13 @@ void Child::end() noexcept {
   close_if_open(pidfd_);
 }
 
-Result<Child> Child::fork(const std::function<int()>& body) {
+Result<Child> Child::fork(const std::function<int()>& body, Group group) {
   const pid_t parent = ::getpid();
   const pid_t pid = ::fork();
   if (pid < 0) return failure("start a process", errno);
-  if (pid == 0) run_child(body, parent);
+  if (pid == 0) run_child(body, parent, group);
+  // The child does it too: whoever comes first, the group is there when it is needed.
+  if (group == Group::own) ::setpgid(pid, pid);
   const int pidfd = ::pidfd_open(pid, 0);
   if (pidfd < 0) {
     const int error_number = errno;
@@ -127,6 +153,7 @@ Result<Child> Child::fork(const std::function<int()>& body) {
   Child child;
   child.pid_ = pid;
   child.pidfd_ = pidfd;
+  child.group_ = group;
   return child;
 }
 
@@ -149,90 +176,36 @@ void Child::kill(int signal) const {
   if (pidfd_ >= 0 && !exit_) static_cast<void>(::pidfd_send_signal(pidfd_, signal, nullptr, 0));
 }
 
-Result<FramePipe> FramePipe::create() {
-  int ends[2];
-  if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0)
-    return failure("create a pipe", errno);
-  FramePipe pipe;
-  pipe.read_ = ends[0];
-  pipe.write_ = ends[1];
-  return pipe;
+bool Child::has_ended() const {
+  if (exit_ || pidfd_ < 0) return true;
+  siginfo_t info{};
+  return ::waitid(P_PIDFD, static_cast<id_t>(pidfd_), &info, WEXITED | WNOWAIT | WNOHANG) == 0 &&
+         info.si_pid != 0;
 }
 
-FramePipe::FramePipe(FramePipe&& other) noexcept
-    : read_(std::exchange(other.read_, -1)),
-      write_(std::exchange(other.write_, -1)),
-      partial_(std::move(other.partial_)) {}
+void Child::kill_group(int signal) const {
+  if (pid_ > 0 && !exit_) static_cast<void>(::kill(-pid_, signal));
+}
 
-FramePipe& FramePipe::operator=(FramePipe&& other) noexcept {
-  if (this != &other) {
-    close_if_open(read_);
-    close_if_open(write_);
-    read_ = std::exchange(other.read_, -1);
-    write_ = std::exchange(other.write_, -1);
-    partial_ = std::move(other.partial_);
+Orphans::Orphans() : children_before_(children_of(::getpid())) {
+  static_cast<void>(::prctl(PR_SET_CHILD_SUBREAPER, 1));
+}
+
+void Orphans::end() const {
+  // Whoever is killed leaves its own children, which come next.
+  while (true) {
+    std::vector<pid_t> found;
+    for (const pid_t child : children_of(::getpid())) {
+      const auto& before = children_before_;
+      if (std::find(before.begin(), before.end(), child) == before.end()) found.push_back(child);
+    }
+    if (found.empty()) return;
+    for (const pid_t orphan : found) {
+      ::kill(orphan, SIGKILL);
+      while (::waitpid(orphan, nullptr, 0) < 0 && errno == EINTR) {
+      }
+    }
   }
-  return *this;
-}
-
-FramePipe::~FramePipe() {
-  close_if_open(read_);
-  close_if_open(write_);
-}
-
-void FramePipe::keep_writer() { close_if_open(read_); }
-void FramePipe::keep_reader() { close_if_open(write_); }
-
-Result<void> FramePipe::write(std::string_view frame) {
-  if (frame.size() > frame_bytes_max)
-    return make_error(ErrorKind::bug,
-                      fmt::format("A frame of {} bytes is too long.", frame.size()));
-  const auto length = static_cast<std::uint32_t>(frame.size());
-  std::string message(sizeof length, '\0');
-  std::memcpy(message.data(), &length, sizeof length);
-  message += frame;
-  std::string_view left = message;
-  while (!left.empty()) {
-    const ssize_t count = ::send(write_, left.data(), left.size(), MSG_NOSIGNAL);
-    if (count < 0 && errno == EINTR) continue;
-    if (count < 0) return failure("write to a pipe", errno);
-    left.remove_prefix(static_cast<std::size_t>(count));
-  }
-  return {};
-}
-
-Result<std::vector<std::string>> FramePipe::read_available(bool& closed) {
-  constexpr std::size_t read_bytes_max = std::size_t{16} << 20;  // then others get their turn
-  closed = false;
-  std::array<char, std::size_t{64} << 10> buffer;
-  for (std::size_t total = 0; total < read_bytes_max;) {
-    const ssize_t count = ::recv(read_, buffer.data(), buffer.size(), MSG_DONTWAIT);
-    if (count < 0 && errno == EINTR) continue;
-    if (count < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) break;
-    closed = count == 0 || (count < 0 && errno == ECONNRESET);
-    if (closed) break;
-    if (count < 0) return failure("read from a pipe", errno);
-    partial_.append(buffer.data(), static_cast<std::size_t>(count));
-    total += static_cast<std::size_t>(count);
-  }
-  return take_frames();
-}
-
-Result<std::vector<std::string>> FramePipe::take_frames() {
-  std::vector<std::string> frames;
-  std::size_t at = 0;
-  std::uint32_t length = 0;
-  while (partial_.size() - at >= sizeof length) {
-    std::memcpy(&length, partial_.data() + at, sizeof length);
-    if (length > frame_bytes_max)  // the writer went wild before it died
-      return make_error(ErrorKind::crash,
-                        fmt::format("A process sent a frame of {} bytes.", length));
-    if (partial_.size() - at - sizeof length < length) break;
-    frames.push_back(partial_.substr(at + sizeof length, length));
-    at += sizeof length + length;
-  }
-  partial_.erase(0, at);
-  return frames;
 }
 
 int thread_count() {

@@ -1,8 +1,9 @@
-// Processes: fork, wait by pidfd, pipes, signals, and what /proc says of memory.
+// Processes: fork, wait by pidfd, signals, limits, and what /proc says of memory.
 //
 // Threads: fork only while the process has one thread (the supervisor); the others are thread-safe.
 #pragma once
 
+#include <signal.h>
 #include <sys/types.h>
 
 #include <chrono>
@@ -27,6 +28,10 @@ struct Exit {
 std::string describe(
     const Exit& exit);  // "exited with code 3", "was killed by signal 11 (SIGSEGV)"
 
+// Whether a signal ended it that only somebody else sends: what goes wrong inside a process ends it
+// with another one, or with an exit.
+bool is_from_outside(const Exit& exit);
+
 // A child made by fork, owned by the process that made it. It dies with its parent
 // (PR_SET_PDEATHSIG, checked against the race).
 class Child {
@@ -36,8 +41,10 @@ class Child {
   Child& operator=(Child&& other) noexcept;
   ~Child();  // kills with SIGKILL and reaps, if still running
 
-  // Runs `body` in a child, which leaves by _exit(body()). REQUIRES a process with one thread.
-  static Result<Child> fork(const std::function<int()>& body);
+  enum class Group { of_parent, own };
+  // Runs `body` in a child, which leaves by _exit(body()). In a process group of its own what it
+  // starts can be ended with it, and a Ctrl-C does not reach it. REQUIRES a process with one thread.
+  static Result<Child> fork(const std::function<int()>& body, Group group = Group::of_parent);
 
   pid_t pid() const { return pid_; }
   int pidfd() const { return pidfd_; }  // readable when the child has ended
@@ -45,44 +52,62 @@ class Child {
   // has ended, every call returns the same.
   Result<std::optional<Exit>> wait(std::optional<std::chrono::milliseconds> timeout);
   void kill(int signal) const;
+  // Whether it has ended, without reaping it: its number, and its group's, are still its own.
+  bool has_ended() const;
+  // Sends the signal to all of its process group. REQUIRES Group::own, and that it is not reaped.
+  void kill_group(int signal) const;
 
  private:
   void end() noexcept;
   pid_t pid_ = -1;
   int pidfd_ = -1;
   std::optional<Exit> exit_;
+  Group group_ = Group::of_parent;
 };
 
-// A one-way channel of frames (length + bytes); survives fork, closes on exec. It is a socket pair,
-// because a pipe whose reader is gone raises SIGPIPE, and that would kill the writer.
-class FramePipe {
+// What the descendants of this process leave running when they end: it falls to this process, which
+// ends it. Lifetime: for as long as it lives; what was a child before is left alone.
+class Orphans {
  public:
-  static constexpr std::size_t frame_bytes_max = std::size_t{1} << 30;
-  static Result<FramePipe> create();
-  FramePipe() = default;
-  FramePipe(FramePipe&& other) noexcept;
-  FramePipe& operator=(FramePipe&& other) noexcept;
-  ~FramePipe();
-  void keep_writer();  // closes the reading end (in the child)
-  void keep_reader();  // closes the writing end (in the parent)
-  int read_descriptor() const { return read_; }
-  // Writes one frame; waits while the channel is full. A reader sees all of it or nothing. The
-  // caller's lock keeps the writers of a process apart.
-  Result<void> write(std::string_view frame);
-  // Reads what is there without blocking and returns the whole frames; `closed` says that no more
-  // will come. Errors: crash when what was sent is no frame.
-  Result<std::vector<std::string>> read_available(bool& closed);
+  Orphans();
+  // Kills and reaps all that has fallen to this process. REQUIRES that its own children of the time
+  // since are reaped.
+  void end() const;
 
  private:
-  Result<std::vector<std::string>> take_frames();
-  int read_ = -1;
-  int write_ = -1;
-  std::string partial_;
+  std::vector<pid_t> children_before_;
 };
 
 std::uint64_t total_memory_bytes();  // of the machine, or of the cgroup when that is less
 // Proportional set size of this process (smaps_rollup); 0 when it can't be read.
 std::uint64_t proportional_set_bytes(pid_t pid = 0);
+// That of a process and all its descendants.
+std::uint64_t tree_set_bytes(pid_t root);
+// What it has of its own in memory, without what it shares; 0 when it can't be read. Cheap.
+std::uint64_t private_resident_bytes(pid_t pid);
+// CPU time of all its threads; 0 when it is gone.
+std::chrono::nanoseconds cpu_time_of(pid_t pid);
+// From here on this process may grow by `bytes`; more is refused to it by the system, as
+// std::bad_alloc. Without effect under a sanitizer, which reserves more than any limit.
+void limit_own_memory(std::uint64_t bytes);
+// The open files of this process: as many as the system lets it have.
+void raise_descriptor_limit();
+// Keeps the signals of this process from the calling thread, and from those it starts, besides those
+// of its own faults.
+class SignalShield {
+ public:
+  SignalShield();
+  ~SignalShield();
+  SignalShield(const SignalShield&) = delete;
+  SignalShield& operator=(const SignalShield&) = delete;
+
+ private:
+  sigset_t before_;
+};
+// Closes all above standard error but this one. For a child that inherited more than it needs.
+void close_descriptors_but(int kept);
+// The lowest descriptor that is free: it grows when descriptors leak. -1: none is.
+int lowest_free_descriptor();
 // Fixes how much freed memory the allocator keeps for each thread. Left alone it keeps as much as
 // the largest block that was ever freed. For a process of our own, before it has threads.
 void limit_free_memory();

@@ -269,10 +269,14 @@ Result<void> ParquetSink::examine(const SchemaPtr& schema) {
   return {};
 }
 
-Result<std::vector<Receipt>> ParquetSink::recover(const SinkRun& run, const SchemaPtr& schema,
-                                                  std::span<const Receipt> committed) {
+void ParquetSink::bind_encoders(const SinkRun& run, const SchemaPtr& schema) {
   schema_ = schema;
   temporary_prefix_ = temporary_prefix_of(run.run_id);
+}
+
+Result<std::vector<Receipt>> ParquetSink::recover(const SinkRun& run, const SchemaPtr& schema,
+                                                  std::span<const Receipt> committed) {
+  bind_encoders(run, schema);
   TRANCHE_TRY(create_folders(options_.folder));
   std::set<std::string> kept;
   for (const Receipt& receipt : committed) {

@@ -40,6 +40,7 @@ class ParquetSink : public Sink {
   Result<void> examine(const SchemaPtr& schema) override;
   Result<std::vector<Receipt>> recover(const SinkRun& run, const SchemaPtr& schema,
                                        std::span<const Receipt> committed) override;
+  void bind_encoders(const SinkRun& run, const SchemaPtr& schema) override;
   Result<std::unique_ptr<Encoder>> encoder(WorkerScope& worker) const override;
   Result<std::unique_ptr<Committer>> committer() override;
   Result<std::optional<Receipt>> find_receipt(std::uint64_t group) override;

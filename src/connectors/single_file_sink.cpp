@@ -114,6 +114,7 @@ class SingleFileSink final : public Sink {
   Result<void> examine(const SchemaPtr& schema) override;
   Result<std::vector<Receipt>> recover(const SinkRun& run, const SchemaPtr& schema,
                                        std::span<const Receipt> committed) override;
+  void bind_encoders(const SinkRun&, const SchemaPtr& schema) override { schema_ = schema; }
   Result<std::unique_ptr<Encoder>> encoder(WorkerScope&) const override {
     std::unique_ptr<TextCompressor> compressor;
     if (format_.packing.compression != Compression::none) {

@@ -114,8 +114,7 @@ Result<void> TableSink::examine_table(SqliteDatabase& database, const Schema& sc
 
 Result<std::vector<Receipt>> TableSink::recover(const SinkRun& run, const SchemaPtr& schema,
                                                 std::span<const Receipt> committed) {
-  run_ = run;
-  schema_ = schema;
+  bind_encoders(run, schema);
   database_.reset();
   const fs::path folder = target_.database.parent_path();
   TRANCHE_TRY(create_folders(folder));
@@ -161,6 +160,11 @@ Result<std::vector<Receipt>> TableSink::prepare_tables(std::span<const Receipt> 
   }
   TRANCHE_TRY(transaction.commit());
   return receipts;
+}
+
+void TableSink::bind_encoders(const SinkRun& run, const SchemaPtr& schema) {
+  run_ = run;
+  schema_ = schema;
 }
 
 Result<std::unique_ptr<Encoder>> TableSink::encoder(WorkerScope&) const { return make_encoder(); }

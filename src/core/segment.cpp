@@ -17,8 +17,8 @@ Segment Segment::make(std::string encoded, std::uint64_t rows) {
 
 Result<std::shared_ptr<const std::string>> Segment::load() const {
   std::shared_ptr<const std::string> loaded = data;
-  if (!loaded && spill) {
-    TRANCHE_ASSIGN(std::string read, spill->read(spill_offset, bytes));
+  if (!loaded && file) {
+    TRANCHE_ASSIGN(std::string read, file->read(file_offset, bytes));
     loaded = std::make_shared<const std::string>(std::move(read));
   }
   if (!loaded)
@@ -28,12 +28,12 @@ Result<std::shared_ptr<const std::string>> Segment::load() const {
         ErrorKind::failed,
         fmt::format("A segment{} is damaged: {} bytes were encoded, {} are there; run "
                     "again to encode it anew.",
-                    spill ? " in a spill file" : "", bytes, loaded->size()));
+                    file ? " in a file" : "", bytes, loaded->size()));
   if (digest64(*loaded) != checksum)
     return make_error(ErrorKind::failed,
                       fmt::format("A segment{} of {} bytes is damaged: its checksum differs; run "
                                   "again to encode it anew.",
-                                  spill ? " in a spill file" : "", bytes));
+                                  file ? " in a file" : "", bytes));
   return loaded;
 }
 

@@ -30,7 +30,7 @@ std::size_t read_date(std::string_view text, std::int64_t& days, bool& good) {
   CivilDay civil;
   if (!text.empty() && (text[0] == '-' || text[0] == '+')) {
     std::int64_t year = 0;
-    for (at = 1; at < text.size() && at <= 8 && digit(text[at]) <= 9; ++at) {
+    for (at = 1; at < text.size() && at <= 7 && digit(text[at]) <= 9; ++at) {
       year = year * 10 + static_cast<std::int64_t>(digit(text[at]));
     }
     if (at < 5) return 0;

@@ -21,7 +21,7 @@ void StepRun::push_batch(BatchPlan batch) {
     if (!groups_.empty()) groups_.back().close();
     groups_.emplace_back(batch.group);
   }
-  groups_.back().add(std::move(batch), work_.whole_batches);
+  groups_.back().add(std::move(batch), work_.whole_batches, state_.culprits);
 }
 
 void StepRun::adopt_plan() {
@@ -31,6 +31,7 @@ void StepRun::adopt_plan() {
     push_batch(batch);
   }
   if (state_.plan_complete && !groups_.empty()) groups_.back().close();
+  adopt_suspects();
 }
 
 std::size_t StepRun::tasks_waiting() const {
@@ -135,6 +136,9 @@ Result<void> StepRun::submit_merge(Group& group) {
 }
 
 Result<void> StepRun::dispatch() {
+  TRANCHE_TRY(submit_trials());
+  // Threads share one process: until it is known who killed the last one, nobody else may.
+  if (!trials_.empty() && work_.isolator != work_.executor) return {};
   const auto now = work_.clock->monotonic();
   const std::uint64_t submitted_max = tasks_submitted_per_worker * work_.executor->workers();
   bool lead = true;
@@ -162,21 +166,37 @@ Result<void> StepRun::dispatch() {
 
 Result<bool> StepRun::wait_for_outcome() {
   // Nothing in work: only a backoff or a stop is waited for.
-  if (submitted_ == 0) {
+  if (submitted_ == 0 && trials_.empty()) {
     if (!groups_.empty() && !groups_.front().ready(work_.sink->merges()) &&
         !groups_.front().failure) {
       work_.clock->sleep(20ms);
     }
     return false;
   }
-  TRANCHE_ASSIGN(auto outcome, work_.executor->next(100ms));
+  const bool waits_for_trial = !trials_.empty() && work_.isolator != work_.executor;
+  bool came = false;
+  if (waits_for_trial) {
+    TRANCHE_ASSIGN(came, take_next(*work_.isolator, submitted_ > 0 ? 20ms : 100ms));
+  }
+  if (submitted_ > 0 || !waits_for_trial) {
+    TRANCHE_ASSIGN(const bool more, take_next(*work_.executor, waits_for_trial ? 20ms : 100ms));
+    came = came || more;
+  }
+  return came;
+}
+
+Result<bool> StepRun::take_next(Executor& executor, std::chrono::milliseconds timeout) {
+  TRANCHE_ASSIGN(auto outcome, executor.next(timeout));
   if (!outcome) return false;
-  take(*std::move(outcome));
   // What else has come by now is taken too, so that one look at the groups serves them all.
-  while (submitted_ > 0) {
-    TRANCHE_ASSIGN(auto more, work_.executor->next(0ms));
-    if (!more) break;
-    take(*std::move(more));
+  while (outcome) {
+    if (trials_.contains(outcome->task)) {
+      TRANCHE_TRY(take_trial(*outcome));
+    } else {
+      take(*std::move(outcome));
+    }
+    if (submitted_ == 0 && trials_.empty()) break;
+    TRANCHE_ASSIGN(outcome, executor.next(0ms));
   }
   return true;
 }
@@ -186,6 +206,7 @@ void StepRun::take(Outcome outcome) {
   for (auto& group : groups_) {
     if (auto* state = group.find(outcome.task)) {
       budget_.end_work(state->memory_bytes);
+      if (outcome.death && !outcome.result) return take_death(group, state, outcome);
       if (!outcome.result) return take_failure(group, state, std::move(outcome.result).error());
       state->phase = TaskState::Phase::done;
       const std::uint64_t held_before = group.held_bytes();
@@ -196,6 +217,7 @@ void StepRun::take(Outcome outcome) {
     }
     if (group.number() == outcome.group && outcome.is_merge) {
       budget_.end_work(work_.task_memory_bytes);
+      if (outcome.death && !outcome.result) return take_death(group, nullptr, outcome);
       if (!outcome.result) return take_failure(group, nullptr, std::move(outcome.result).error());
       const std::uint64_t held_before = group.held_bytes();
       group.merged(*std::move(outcome.result));

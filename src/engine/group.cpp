@@ -5,7 +5,7 @@
 
 namespace tranche::engine {
 
-void Group::add(BatchPlan batch, bool whole) {
+void Group::add(BatchPlan batch, bool whole, const std::vector<Culprit>& culprits) {
   auto make = [&](std::size_t first, std::size_t count) {
     TaskState state;
     state.task.group = number_;
@@ -13,6 +13,9 @@ void Group::add(BatchPlan batch, bool whole) {
     state.task.first_chunk = static_cast<std::uint32_t>(first);
     const auto begin = batch.chunks.begin() + static_cast<std::ptrdiff_t>(first);
     state.task.chunks.assign(begin, begin + static_cast<std::ptrdiff_t>(count));
+    for (const Culprit& culprit : culprits) {
+      if (state.task.records().contains(culprit.record)) state.task.culprits.push_back(culprit);
+    }
     tasks_.push_back(std::move(state));
   };
   if (whole) {

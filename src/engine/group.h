@@ -10,15 +10,22 @@
 
 #include <tranche/core/task.h>
 
+#include "engine/inquest.h"
+
 namespace tranche::engine {
 
 struct TaskState {
-  enum class Phase { waiting, submitted, done };
+  enum class Phase { waiting, submitted, on_trial, done };
   Task task;
   Phase phase = Phase::waiting;
   std::uint64_t memory_bytes = 0;          // what it was admitted with
   std::chrono::nanoseconds not_before{0};  // backoff of a retry, on the monotonic clock
   ChunkResult result;                      // when done
+  std::optional<Inquest> inquest;          // when on trial
+  std::uint32_t trials = 0;                // of the record that was tried alone last
+  std::uint32_t outside_kills = 0;         // of its workers, by somebody else
+  std::uint32_t unexplained_deaths = 0;
+  std::string last_error;                  // of a worker's death
 };
 
 class Group {
@@ -27,8 +34,9 @@ class Group {
 
   std::uint64_t number() const { return number_; }
   const std::vector<BatchPlan>& batches() const { return batches_; }
-  // Adds a batch: as one task for the whole of it, or one for each of its chunks.
-  void add(BatchPlan batch, bool whole);
+  // Adds a batch: as one task for the whole of it, or one for each of its chunks. `culprits`: all
+  // that are known.
+  void add(BatchPlan batch, bool whole, const std::vector<Culprit>& culprits);
   void close() { closed_ = true; }
   bool closed() const { return closed_; }
 
@@ -54,6 +62,7 @@ class Group {
   std::uint64_t end_record() const;  // ordinal behind its last record
 
   std::uint32_t attempt = 1;
+  std::uint32_t merge_deaths = 0;
   std::optional<Error> failure;  // it can't be done; known when it is the oldest
   std::chrono::nanoseconds not_before{0};
 

@@ -34,6 +34,7 @@ StepRun::StepRun(const StepWork& work, StepState state)
   bytes_resumed_ = bytes_committed_;
   records_resumed_ = records;
   batches_planned_ = state_.batches.size();
+  quarantined_ = state_.culprits.size();
   judge_.emplace(work_.reject_limit, end_.counts.rejected(), records);
 }
 
@@ -143,6 +144,7 @@ void StepRun::emit(Event::Kind kind, std::string message, std::uint64_t group) {
   progress.batches_planned = batches_planned_;
   progress.plan_complete = state_.plan_complete;
   progress.rejects = end_.counts.rejected();
+  progress.quarantined = quarantined_;
   progress.retries = end_.retries;
   progress.workers = work_.executor->workers();
   progress.seconds = std::chrono::duration<double>(work_.clock->monotonic() - started_).count();

@@ -21,6 +21,12 @@
 
 namespace tranche::engine {
 
+// What a worker had in work when the engine before this one died with it.
+struct Suspect {
+  std::uint32_t step = 0;  // position in the job
+  Death death;
+};
+
 // What the engine needs to know of a step.
 struct StepWork {
   SinkRun run;
@@ -32,6 +38,11 @@ struct StepWork {
   Sink* sink = nullptr;
   StepLedger* ledger = nullptr;
   Executor* executor = nullptr;
+  // Takes trials; the executor itself when its workers are processes. nullptr: whatever kills a
+  // worker fails the step.
+  Executor* isolator = nullptr;
+  std::vector<Suspect> suspects;
+  std::vector<std::string> stages;  // names of the transforms, in order
   Clock* clock = nullptr;
   Observer* observer = nullptr;  // may be nullptr
   RejectLimit reject_limit;

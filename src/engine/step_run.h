@@ -4,6 +4,7 @@
 
 #include <chrono>
 #include <deque>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -34,9 +35,27 @@ class StepRun {
   void take(Outcome outcome);
   void take_failure(Group& group, TaskState* state, Error error);
   Result<bool> wait_for_outcome();  // true when one came
+  Result<bool> take_next(Executor& executor, std::chrono::milliseconds timeout);
   std::uint64_t task_memory(const Task& task) const;
   std::size_t tasks_waiting() const;
   std::uint64_t bytes_unread() const;  // of tasks that are not done
+
+  // isolation.cpp
+  struct TrialKey {
+    std::uint64_t group = 0;
+    std::uint64_t first_record = 0;  // of the task
+  };
+  void adopt_suspects();
+  void open_inquest(std::uint64_t group, TaskState& state, std::vector<std::uint64_t> suspects,
+                    bool named_only);
+  Result<void> submit_trials();
+  TaskState* find_on_trial(const TrialKey& key);
+  Result<void> take_trial(const Outcome& outcome);
+  Result<void> close_inquest(const TrialKey& key, TaskState& state);
+  Result<void> quarantine(TaskState& state, const Inquest::Guilty& guilty);
+  void take_death(Group& group, TaskState* state, Outcome& outcome);
+  void fail_group(std::uint64_t number, Error error);
+  Error killed_too_often(const TaskState& state, const Death& death) const;
 
   // commit.cpp
   Result<bool> commit_ready();  // true when a group was committed
@@ -64,6 +83,9 @@ class StepRun {
   std::deque<Group> groups_;  // planned and not committed, in order
   std::uint64_t next_task_ = 1;
   std::uint64_t submitted_ = 0;
+  std::map<std::uint64_t, TrialKey> trials_;  // in work, by the id of their task
+  std::deque<TrialKey> trials_waiting_;       // for their next trial, or the end of their inquest
+  std::uint64_t quarantined_ = 0;
   std::uint64_t batches_planned_ = 0;
   std::uint64_t last_batch_bytes_ = 0;  // of the one that was planned last
   bool stopping_ = false;

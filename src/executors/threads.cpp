@@ -1,14 +1,13 @@
 #include "executors/threads.h"
 
-#include <pthread.h>
 #include <time.h>
 
-#include <csignal>
-#include <exception>
-#include <new>
 #include <system_error>
 
 #include <fmt/format.h>
+
+#include "base/process.h"
+#include "executors/work_loop.h"
 
 namespace tranche {
 namespace {
@@ -19,38 +18,13 @@ std::chrono::nanoseconds thread_time(clockid_t clock) {
   return std::chrono::seconds(now.tv_sec) + std::chrono::nanoseconds(now.tv_nsec);
 }
 
-// Makes the worker at its first task. Exceptions end here: those of user code and of libraries that
-// slipped through.
-Result<ChunkResult> work_safely(std::unique_ptr<Worker>& worker, const WorkerFactory& factory,
-                                unsigned number, const Task& task) {
-  try {
-    if (!worker) {
-      TRANCHE_ASSIGN(worker, factory(number));
-    }
-    return worker->work(task);
-  } catch (const std::bad_alloc&) {
-    return make_error(ErrorKind::memory,
-                      fmt::format("A worker ran out of memory in batch {}. Give the job more "
-                                  "`memory:`, or make its batches smaller.",
-                                  task.batch));
-  } catch (const std::exception& problem) {
-    return make_error(ErrorKind::bug, fmt::format("An exception left the work on batch {}: {}",
-                                                  task.batch, problem.what()));
-  } catch (...) {
-    return make_error(ErrorKind::bug,
-                      fmt::format("An unknown exception left the work on batch {}.", task.batch));
-  }
-}
-
 }  // namespace
 
-ThreadExecutor::ThreadExecutor(unsigned workers, WorkerFactory factory)
-    : factory_(std::move(factory)) {
+ThreadExecutor::ThreadExecutor(unsigned workers, WorkerFactory factory, BreadcrumbBoard& board)
+    : factory_(std::move(factory)), board_(board) {
+  board_.slots_used.store(workers);
   // Signals are for the thread that runs the step; workers are not interrupted.
-  sigset_t all;
-  sigset_t before;
-  sigfillset(&all);
-  pthread_sigmask(SIG_SETMASK, &all, &before);
+  const SignalShield shield;
   try {
     for (unsigned number = 0; number < workers; ++number) {
       threads_.emplace_back([this, number] { run(number); });
@@ -59,7 +33,6 @@ ThreadExecutor::ThreadExecutor(unsigned workers, WorkerFactory factory)
     // The limit of processes: fewer workers do the same work.
     if (threads_.empty()) start_error_ = problem.what();
   }
-  pthread_sigmask(SIG_SETMASK, &before, nullptr);
 }
 
 ThreadExecutor::~ThreadExecutor() {
@@ -105,11 +78,20 @@ void ThreadExecutor::run(unsigned number) {
       task = std::move(tasks_.front());
       tasks_.pop_front();
     }
-    Outcome outcome{task.id, task.group, task.kind == Task::Kind::merge, ChunkResult{}, {},
-                    {},      number};
+    Outcome outcome;
+    outcome.task = task.id;
+    outcome.group = task.group;
+    outcome.is_merge = task.kind == Task::Kind::merge;
+    outcome.worker = number;
+    Breadcrumb& breadcrumb = board_.slots[number];
     const auto wall = thread_time(CLOCK_MONOTONIC);
     const auto cpu = thread_time(CLOCK_THREAD_CPUTIME_ID);
+    breadcrumb.begin_task(task.id, task.records());
     outcome.result = work_safely(worker, factory_, number, task);
+    if (!outcome.result && outcome.result.error().kind == ErrorKind::memory) {
+      outcome.death = death_of(breadcrumb, "ran out of memory");
+    }
+    breadcrumb.end_task();
     outcome.wall = thread_time(CLOCK_MONOTONIC) - wall;
     outcome.cpu = thread_time(CLOCK_THREAD_CPUTIME_ID) - cpu;
     task = Task{};  // its segments are freed before the outcome is seen

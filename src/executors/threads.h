@@ -16,9 +16,9 @@ namespace tranche {
 
 class ThreadExecutor final : public Executor {
  public:
-  // `factory` is called in each worker's own thread, when its first task comes. REQUIRES workers >
-  // 0.
-  ThreadExecutor(unsigned workers, WorkerFactory factory);
+  // `factory` is called in each worker's own thread, when its first task comes. `board`: a slot
+  // for each worker. REQUIRES workers > 0.
+  ThreadExecutor(unsigned workers, WorkerFactory factory, BreadcrumbBoard& board);
   ~ThreadExecutor() override;
 
   Result<void> submit(Task task) override;
@@ -29,6 +29,7 @@ class ThreadExecutor final : public Executor {
   void run(unsigned number);
 
   WorkerFactory factory_;
+  BreadcrumbBoard& board_;
   std::mutex mutex_;
   std::condition_variable task_came_;
   std::condition_variable outcome_came_;

@@ -10,7 +10,7 @@
 namespace tranche {
 namespace {
 
-constexpr std::uint64_t threads_max = 1024;
+constexpr std::uint64_t workers_max = 1024;
 
 bool is_scalar(const Node* node) { return node != nullptr && node->kind == Node::Kind::scalar; }
 
@@ -287,30 +287,50 @@ void JobReader::on_error(const Node& node, StepSpec& made) {
 
 WorkersSpec JobReader::workers(Node node) {
   WorkersSpec made;
-  if (is_scalar(&node) && node.text == "auto") return made;
-  const Node* number = &node;
-  if (node.kind == Node::Kind::map) {
-    const std::size_t before = problems_.size();
-    take_later_keys(node, "workers");
-    check_options(node, workers_options(), "workers", problems_);
-    number = node.find("threads");
-    if (number == nullptr || problems_.size() > before) {
-      if (problems_.size() == before)
-        problem(node.mark,
-                "\"workers\" is empty; \"auto\", a number or \"{ threads: 4 }\" was "
-                "expected");
-      return made;
-    }
-  }
-  const auto count = is_scalar(number) ? whole_number(number->text) : std::nullopt;
-  if (!count || *count == 0 || *count > threads_max) {
-    problem(number->mark, fmt::format("\"workers\" is {}; \"auto\", a number from 1 to {} or "
-                                      "\"{{ threads: 4 }}\" was expected",
-                                      kind_name(*number), threads_max));
+  if (node.kind != Node::Kind::map) {
+    workers_count(node, WorkersSpec::Kind::threads, made);
     return made;
   }
-  made.threads = static_cast<std::uint32_t>(*count);
+  const std::size_t before = problems_.size();
+  check_options(node, workers_options(), "workers", problems_);
+  if (problems_.size() > before) return made;
+  const Node* const threads = node.find("threads");
+  const Node* const processes = node.find("processes");
+  if ((threads == nullptr) == (processes == nullptr)) {
+    problem(node.mark, threads == nullptr
+                           ? "\"workers\" names neither \"threads\" nor \"processes\"; one of "
+                             "them was expected"
+                           : "\"workers\" are either \"threads\" or \"processes\", not both");
+    return made;
+  }
+  const bool is_processes = processes != nullptr;
+  workers_count(is_processes ? *processes : *threads,
+                is_processes ? WorkersSpec::Kind::processes : WorkersSpec::Kind::threads, made);
+  for (const char* key : {"memory", "cpu_time", "recycle"}) {
+    const Node* const given = node.find(key);
+    if (given == nullptr || is_processes) continue;
+    problem(given->mark, fmt::format("\"{}\" is for \"processes\": threads share one process",
+                                     key));
+  }
+  if (const Node* given = node.find("memory")) made.memory_bytes = *parse_size(given->text);
+  if (const Node* given = node.find("timeout")) made.timeout = *parse_duration(given->text);
+  if (const Node* given = node.find("cpu_time")) made.cpu_time = *parse_duration(given->text);
+  if (const Node* given = node.find("recycle")) made.recycle_batches = *whole_number(given->text);
   return made;
+}
+
+void JobReader::workers_count(const Node& node, WorkersSpec::Kind kind, WorkersSpec& made) {
+  if (is_scalar(&node) && node.text == "auto" && kind == WorkersSpec::Kind::threads) return;
+  const auto count = is_scalar(&node) ? whole_number(node.text) : std::nullopt;
+  if (!count || *count == 0 || *count > workers_max) {
+    problem(node.mark,
+            fmt::format("\"workers\" is {}; \"auto\", a number from 1 to {}, "
+                        "\"{{ threads: 4 }}\" or \"{{ processes: 4 }}\" was expected",
+                        kind_name(node), workers_max));
+    return;
+  }
+  made.kind = kind;
+  made.count = static_cast<std::uint32_t>(*count);
 }
 
 }  // namespace tranche

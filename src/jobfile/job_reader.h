@@ -20,6 +20,7 @@ class JobReader {
   WorkersSpec workers(Node node);
 
  private:
+  void workers_count(const Node& node, WorkersSpec::Kind kind, WorkersSpec& made);
   StepSpec step(Node node, std::size_t number);
   ConnectorUse connector(const Node& node, bool is_read, std::string_view what);
   std::vector<std::string> systems(bool is_read) const;

@@ -81,10 +81,6 @@ constexpr std::array later_key_table{
     LaterKey{"batch", "every", "Divide by \"rows\" or \"bytes\"."},
     LaterKey{"batch", "on", "Divide by \"rows\" or \"bytes\"."},
     LaterKey{"batch", "key", "Divide by \"rows\" or \"bytes\"."},
-    LaterKey{"workers", "processes", "Use \"threads\"."},
-    LaterKey{"workers", "memory", "Give the job's \"memory\"."},
-    LaterKey{"workers", "timeout", "Leave it out."},
-    LaterKey{"workers", "recycle", "Leave it out."},
 };
 
 }  // namespace
@@ -125,7 +121,8 @@ const OptionTable& step_options() {
                    "[{ sql: SELECT * FROM batch WHERE qty > 0 }]"),
       on_error_option(),
       with_example(option("workers", OptionKind::any,
-                          "How many threads work: auto, a number, or { threads: }."),
+                          "Who works: auto, a number of threads, { threads: }, or "
+                          "{ processes: }, which are isolated from each other."),
                    "4"),
       required(with_example(
           option("write", OptionKind::any, "Where the records go: one system and its options."),
@@ -156,7 +153,28 @@ const OptionTable& batch_options() {
 
 const OptionTable& workers_options() {
   static const OptionTable table{
-      with_example(option("threads", OptionKind::count, "How many threads work."), "4"),
+      with_example(option("threads", OptionKind::any,
+                          "How many threads work, which share memory: a number, or auto."),
+                   "4"),
+      with_example(option("processes", OptionKind::count,
+                          "How many processes work instead of threads: what one does to itself "
+                          "costs nobody else."),
+                   "4"),
+      with_example(option("memory", OptionKind::size,
+                          "The bytes that each process may take; a share of the job's memory when "
+                          "left out."),
+                   "512MiB"),
+      with_example(option("timeout", OptionKind::duration,
+                          "How long a worker may go without progress, in a record or in SQL, "
+                          "before the record is taken for the culprit; no limit when left out."),
+                   "5m"),
+      with_example(option("cpu_time", OptionKind::duration,
+                          "How long a process may compute without progress; no limit when left "
+                          "out."),
+                   "1m"),
+      with_example(option("recycle", OptionKind::count,
+                          "Each process is replaced after so many batches; never when left out."),
+                   "1000"),
   };
   return table;
 }

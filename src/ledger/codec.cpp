@@ -146,6 +146,7 @@ std::string encode_progress(const Progress& p) {
                            {"batches_planned", p.batches_planned},
                            {"plan_complete", p.plan_complete},
                            {"rejects", p.rejects},
+                           {"quarantined", p.quarantined},
                            {"memory_bytes", p.memory_bytes},
                            {"retries", p.retries},
                            {"workers", std::uint64_t{p.workers}},
@@ -166,6 +167,7 @@ Result<Progress> decode_progress(std::string_view text) {
   p.batches_planned = json["batches_planned"].natural();
   p.plan_complete = json["plan_complete"].boolean();
   p.rejects = json["rejects"].natural();
+  p.quarantined = json["quarantined"].natural();
   p.memory_bytes = json["memory_bytes"].natural();
   p.retries = static_cast<std::uint32_t>(json["retries"].natural());
   p.workers = static_cast<unsigned>(json["workers"].natural());

@@ -138,6 +138,20 @@ CREATE TABLE checkpoints (
 );
 )sql";
 
+// What version 3 has more than version 2: the records that were tried alone.
+constexpr const char* tables_of_version_3 = R"sql(
+CREATE TABLE trials (
+  step INTEGER NOT NULL REFERENCES steps (number) ON DELETE CASCADE,
+  record INTEGER NOT NULL,
+  attempts INTEGER NOT NULL,
+  guilty INTEGER NOT NULL DEFAULT 0,
+  phase TEXT NOT NULL DEFAULT '',
+  error TEXT NOT NULL DEFAULT '',
+  signal INTEGER NOT NULL DEFAULT 0,
+  PRIMARY KEY (step, record)
+) WITHOUT ROWID;
+)sql";
+
 Result<std::int64_t> known_version(SqliteDatabase& database) {
   TRANCHE_ASSIGN(const std::int64_t version, database.query_integer("PRAGMA user_version"));
   TRANCHE_ASSIGN(const std::int64_t application, database.query_integer("PRAGMA application_id"));
@@ -170,7 +184,8 @@ Result<void> prepare_schema(SqliteDatabase& database) {
   TRANCHE_ASSIGN(const std::int64_t version, known_version(database));
   if (version == schema_version) return {};
   if (version == 0) TRANCHE_TRY(database.execute(tables));
-  TRANCHE_TRY(database.execute(tables_of_version_2));
+  if (version < 2) TRANCHE_TRY(database.execute(tables_of_version_2));
+  TRANCHE_TRY(database.execute(tables_of_version_3));
   TRANCHE_TRY(database.execute(fmt::format("PRAGMA application_id = {}; PRAGMA user_version = {}",
                                            application_id, schema_version)));
   return transaction.commit();

@@ -25,6 +25,7 @@ Result<StepState> SqliteStepLedger::load() {
   state.seal_intent = row.string(2);
   TRANCHE_TRY(load_batches(state));
   TRANCHE_TRY(load_commits(state));
+  TRANCHE_TRY(load_culprits(state));
   return state;
 }
 
@@ -125,6 +126,51 @@ Result<std::vector<Checkpoint>> SqliteStepLedger::load_checkpoints(std::uint32_t
 
 Result<void> SqliteStepLedger::forget_checkpoints() {
   return database_->run("DELETE FROM checkpoints WHERE step = ?", step_);
+}
+
+Result<void> SqliteStepLedger::load_culprits(StepState& state) {
+  TRANCHE_ASSIGN(auto rows, database_->query("SELECT record, phase, error, signal, attempts FROM "
+                                             "trials WHERE step = ? AND guilty ORDER BY record",
+                                             step_));
+  for (;;) {
+    TRANCHE_ASSIGN(const bool more, rows.step());
+    if (!more) return {};
+    Culprit culprit;
+    culprit.record = rows.natural(0);
+    culprit.phase = rows.string(1);
+    culprit.error = rows.string(2);
+    culprit.signal = static_cast<int>(rows.integer(3));
+    culprit.attempts = static_cast<std::uint32_t>(rows.natural(4));
+    state.culprits.push_back(std::move(culprit));
+  }
+}
+
+Result<std::uint32_t> SqliteStepLedger::record_trial(std::uint64_t record) {
+  TRANCHE_ASSIGN(auto transaction, SqliteTransaction::begin(*database_));
+  TRANCHE_TRY(database_->run("INSERT INTO trials (step, record, attempts) VALUES (?, ?, 1) ON "
+                             "CONFLICT (step, record) DO UPDATE SET attempts = attempts + 1",
+                             step_, record));
+  std::uint32_t attempts = 0;
+  {
+    TRANCHE_ASSIGN(auto row,
+                   database_->query("SELECT attempts FROM trials WHERE step = ? AND record = ?",
+                                    step_, record));
+    TRANCHE_TRY(row.step());
+    attempts = static_cast<std::uint32_t>(row.natural(0));
+  }
+  TRANCHE_TRY(transaction.commit());
+  return attempts;
+}
+
+Result<void> SqliteStepLedger::record_culprit(const Culprit& culprit) {
+  return database_->run(
+      "UPDATE trials SET guilty = 1, phase = ?, error = ?, signal = ?, attempts = ? "
+      "WHERE step = ? AND record = ?",
+      culprit.phase, culprit.error, culprit.signal, culprit.attempts, step_, culprit.record);
+}
+
+Result<void> SqliteStepLedger::forget_culprits() {
+  return database_->run("DELETE FROM trials WHERE step = ?", step_);
 }
 
 Result<void> SqliteStepLedger::drop_plan_from(std::uint64_t first_batch) {

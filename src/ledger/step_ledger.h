@@ -28,6 +28,9 @@ class SqliteStepLedger final : public StepLedger {
                                                    std::uint64_t offset) override;
   Result<void> forget_checkpoints() override;
   Result<void> drop_plan_from(std::uint64_t first_batch) override;
+  Result<std::uint32_t> record_trial(std::uint64_t record) override;
+  Result<void> record_culprit(const Culprit& culprit) override;
+  Result<void> forget_culprits() override;
   Result<void> record_failure(std::uint64_t group, std::uint32_t attempt,
                               const std::string& error) override;
   Result<void> stage(std::uint64_t group, const std::string& reject_id, const Counts& counts,
@@ -42,6 +45,7 @@ class SqliteStepLedger final : public StepLedger {
  private:
   Result<void> load_batches(StepState& state);
   Result<void> load_commits(StepState& state);
+  Result<void> load_culprits(StepState& state);
   Result<void> insert_checkpoints(std::span<const Checkpoint> checkpoints);
   Result<void> insert_rejects(std::int64_t staged, const RejectFeed& rejects);
 

@@ -4,51 +4,19 @@
 #include <iterator>
 #include <utility>
 
-#include "base/file.h"
 #include "core/reject_segment.h"
+#include "executors/segment_files.h"
 
 namespace tranche {
 namespace {
-
-// Segments that wait for their commit, or the end of their task, in a file that has no name.
-class AnonymousSpill final : public SpillFile {
- public:
-  explicit AnonymousSpill(File file) : file_(std::move(file)) {}
-  static Result<std::shared_ptr<AnonymousSpill>> create(const std::string& folder) {
-    TRANCHE_ASSIGN(auto file, File::create_anonymous(folder));
-    return std::make_shared<AnonymousSpill>(std::move(file));
-  }
-  // Moves the segments' bytes to the end of the file.
-  static Result<void> take(const std::shared_ptr<AnonymousSpill>& spill,
-                           std::vector<Segment>& segments) {
-    for (auto& segment : segments) {
-      if (!segment.data) continue;
-      TRANCHE_TRY(spill->file_.write_at(*segment.data, spill->bytes_));
-      segment.spill = spill;
-      segment.spill_offset = spill->bytes_;
-      spill->bytes_ += segment.data->size();
-      segment.data.reset();
-    }
-    return {};
-  }
-  Result<std::string> read(std::uint64_t offset, std::uint64_t bytes) const override {
-    std::string data(bytes, '\0');
-    TRANCHE_ASSIGN(const auto count, file_.read_at(data.data(), bytes, offset));
-    data.resize(count);
-    return data;
-  }
-
- private:
-  File file_;
-  std::uint64_t bytes_ = 0;
-};
 
 class PipelineWorker final : public Worker {
  public:
   PipelineWorker(const Pipeline& pipeline, unsigned number)
       : pipeline_(pipeline),
         scope_(number, pipeline.database_memory_bytes, pipeline.spill_folder,
-               pipeline.rejects_enough) {}
+               pipeline.rejects_enough,
+               pipeline.board != nullptr ? &pipeline.board->slots[number] : nullptr) {}
 
   Result<ChunkResult> work(const Task& task) override {
     auto result = task.kind == Task::Kind::merge ? merge(task) : process(task);
@@ -78,7 +46,7 @@ class PipelineWorker final : public Worker {
     held_.resize(pipeline_.transforms.size());
     const std::uint64_t encoded_before = encoder_ ? encoder_->rows_encoded() : 0;
     for (const auto& chunk : task.chunks) {
-      TRANCHE_TRY(read(chunk, result));
+      TRANCHE_TRY(read(task, chunk, result));
       TRANCHE_TRY(pack_rejects(task, 0));
     }
     result.counts.read_rejects = rejects_packed_ - transform_rejects_;
@@ -108,7 +76,7 @@ class PipelineWorker final : public Worker {
     if (rejects_.empty()) return {};
     std::stable_sort(rejects_.begin(), rejects_.end(),
                      [](const Reject& a, const Reject& b) { return a.record < b.record; });
-    for (auto& reject : rejects_) reject.attempts = task.attempt;
+    for (auto& reject : rejects_) reject.attempts = std::max(reject.attempts, task.attempt);
     auto packed = encode_rejects(rejects_);
     rejects_packed_ += rejects_.size();
     rejects_ = std::vector<Reject>();  // gives the memory back, as clear() would not
@@ -121,9 +89,9 @@ class PipelineWorker final : public Worker {
   Result<void> spill(std::vector<Segment>& segments) {
     if (segments.empty()) return {};
     if (!spill_) {
-      TRANCHE_ASSIGN(spill_, AnonymousSpill::create(pipeline_.spill_folder));
+      TRANCHE_ASSIGN(spill_, AnonymousFile::create_on_disk(pipeline_.spill_folder));
     }
-    return AnonymousSpill::take(spill_, segments);
+    return move_to_file(spill_, segments);
   }
 
   // Instances and the encoder are made once a worker, and again after an error.
@@ -143,16 +111,70 @@ class PipelineWorker final : public Worker {
     return {};
   }
 
-  Result<void> read(const Slice& chunk, ChunkResult& result) {
+  Result<void> read(const Task& task, const Slice& chunk, ChunkResult& result) {
+    if (task.trial && (chunk.first_record >= task.trial->end ||
+                       chunk.first_record + chunk.records <= task.trial->first)) {
+      return {};
+    }
     TRANCHE_ASSIGN(auto reader, pipeline_.source->open(chunk, scope_));
     while (true) {
       TRANCHE_ASSIGN(auto page, reader->next(rejects_));
       if (!page) break;
+      scope_.breadcrumb().beat();
+      if (!task.culprits.empty() || task.trial) page = sift(task, std::move(page));
       result.counts.read += page->rows();
-      TRANCHE_TRY(pass_on(0, std::move(page), result));
+      if (page->rows() > 0) TRANCHE_TRY(pass_on(0, std::move(page), result));
     }
     result.counts.bytes_read += reader->bytes_read();
     return {};
+  }
+
+  // Takes culprits out, and in a trial whatever it is not about.
+  std::unique_ptr<Page> sift(const Task& task, std::unique_ptr<Page> page) {
+    const auto is_wanted = [&](std::uint64_t record) {
+      return !task.trial || (record >= task.trial->first && record < task.trial->end);
+    };
+    std::vector<std::size_t> kept;
+    kept.reserve(page->rows());
+    for (std::size_t row = 0; row < page->rows(); ++row) {
+      const std::uint64_t record = record_of(*page, row);
+      if (!is_wanted(record)) continue;
+      const auto culprit =
+          std::find_if(task.culprits.begin(), task.culprits.end(),
+                       [&](const Culprit& candidate) { return candidate.record == record; });
+      if (culprit == task.culprits.end()) {
+        kept.push_back(row);
+        continue;
+      }
+      Reject reject = reject_row(*page, row, culprit->phase, culprit->error);
+      reject.signal = culprit->signal;
+      reject.attempts = culprit->attempts;
+      rejects_.push_back(std::move(reject));
+    }
+    if (kept.size() == page->rows()) return page;
+    auto made = std::make_unique<Page>(page->schema_ptr(), std::max<std::size_t>(kept.size(), 1));
+    made->base = page->base;
+    made->keep_alive = page->keep_alive;
+    for (const std::size_t row : kept) append_row(*made, *page, row);
+    return made;
+  }
+
+  static std::uint64_t record_of(const Page& page, std::size_t row) {
+    return page.base.record + (page.origins.empty() ? row : page.origins[row].record);
+  }
+
+  // Whom to suspect if this stage does not return.
+  void note(std::size_t stage, const std::vector<std::unique_ptr<Page>>& pages) {
+    std::uint64_t first = 0;
+    std::uint64_t count = 0;
+    if (!pages.empty() && !pages.front()->origins.empty() && pages.front()->rows() > 0) {
+      const Page& last = *pages.back();
+      first = record_of(*pages.front(), 0);
+      if (last.rows() > 0 && !last.origins.empty()) {
+        count = record_of(last, last.rows() - 1) + 1 - first;
+      }
+    }
+    scope_.breadcrumb().take(static_cast<std::uint32_t>(stage), first, count);
   }
 
   // Gives a page to stage `stage`, or to the encoder behind the last one.
@@ -177,7 +199,9 @@ class PipelineWorker final : public Worker {
     // A later stage rejects inside `consume`, so this one's rejects are kept apart until it is
     // done.
     std::vector<Reject> rejects;
+    note(stage, pages);
     TRANCHE_TRY(instances_[stage]->process(pages, consume, rejects, result.counts.stages[stage]));
+    scope_.breadcrumb().records.store(0, std::memory_order_relaxed);
     transform_rejects_ += rejects.size();
     result.rejects_incomplete =
         result.rejects_incomplete || instances_[stage]->rejects_incomplete();
@@ -196,7 +220,7 @@ class PipelineWorker final : public Worker {
   std::vector<RejectRun> runs_;                           // those before them
   std::uint64_t rejects_packed_ = 0;                      // in runs_
   std::uint64_t transform_rejects_ = 0;                   // among the task's rejects
-  std::shared_ptr<AnonymousSpill> spill_;                 // of the task; made when it is needed
+  std::shared_ptr<AnonymousFile> spill_;                  // of the task; made when it is needed
 };
 
 }  // namespace

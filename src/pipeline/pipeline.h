@@ -23,6 +23,7 @@ struct Pipeline {
   std::uint64_t database_memory_bytes = 0;   // of each worker's embedded database; from the plan
   std::string spill_folder;                  // exists
   std::uint64_t rejects_enough = UINT64_MAX;  // in one batch, to fail the step
+  BreadcrumbBoard* board = nullptr;  // a slot for each worker; nullptr: nobody looks
 
   // A task must be a whole batch: some transform sees all of it at once.
   bool whole_batches() const;

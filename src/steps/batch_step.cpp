@@ -7,12 +7,18 @@
 #include "base/process.h"
 #include "core/reject_segment.h"
 #include "executors/threads.h"
+#include "executors/work_loop.h"
 #include "pipeline/pipeline.h"
 #include "plan/planner.h"
 #include "steps/step_memory.h"
 
 namespace tranche {
 namespace {
+
+// Slots of the board behind those of threads and worker processes: for trials.
+constexpr unsigned trial_slots_begin = BreadcrumbBoard::slots_max - 64;
+// Of a compressed input, in each worker process: it reads on from where it was.
+constexpr std::uint64_t decoded_bytes_a_process = 8ULL << 20;
 
 Pipeline make_pipeline(const BatchStep& step, const StepSurroundings& surroundings,
                        bool with_sink) {
@@ -27,6 +33,7 @@ Pipeline make_pipeline(const BatchStep& step, const StepSurroundings& surroundin
     pipeline.rejects_enough = limit.number + std::min<std::uint64_t>(10, UINT64_MAX - limit.number);
   pipeline.database_memory_bytes = surroundings.database_memory_bytes;
   pipeline.spill_folder = surroundings.spill_folder;
+  pipeline.board = surroundings.board;
   return pipeline;
 }
 
@@ -60,10 +67,15 @@ Result<StepMemory> memory_of(const BatchStep& step, const StepSurroundings& surr
     source_bytes = *decoder_bytes + decoded_text_for(surroundings.memory_bytes_max);
     step.source->keep_decoded(decoded_text_for(surroundings.memory_bytes_max));
   }
+  std::uint64_t process_bytes = 0;
+  if (step.workers.kind == WorkersSpec::Kind::processes) {
+    process_bytes = worker_process_bytes;
+    if (decoder_bytes) process_bytes += *decoder_bytes + decoded_bytes_a_process;
+  }
   return StepMemory(surroundings.memory_bytes_max,
                     uses_database(step) ? surroundings.database_memory_bytes : 0,
                     static_cast<std::size_t>(of_batches), source_bytes,
-                    step.sink->encoder_bytes());
+                    step.sink->encoder_bytes(), process_bytes);
 }
 
 // Lets the source go on from the checkpoints of earlier starts, and says so where it can't.
@@ -135,6 +147,59 @@ class BatchFeed {
   std::optional<Planner> planner_;
   std::optional<BatchPlan> first_;  // planned to see how much memory a batch takes
 };
+
+// Who does the work of a step.
+struct Crew {
+  unsigned workers = 0;
+  std::unique_ptr<Executor> executor;
+  std::unique_ptr<Executor> trials;  // where the workers are threads
+
+  Executor* isolator() const {
+    if (trials) return trials.get();
+    return is_isolated ? executor.get() : nullptr;
+  }
+  bool is_isolated = false;
+};
+
+Result<Crew> make_crew(const BatchStep& step, const Pipeline& pipeline,
+                       const StepSurroundings& surroundings, const StepMemory& memory,
+                       std::uint64_t task_bytes) {
+  const WorkersSpec& asked = step.workers;
+  const bool is_processes = asked.kind == WorkersSpec::Kind::processes;
+  if (is_processes && surroundings.starter == nullptr) {
+    return make_error(
+        ErrorKind::config,
+        "`workers: { processes: }` needs a supervisor that was started while the program had one "
+        "thread: use tranche::main or tranche::run_supervised, or threads.");
+  }
+  BreadcrumbBoard& board = *surroundings.board;
+  board.clear();
+  Crew crew;
+  crew.is_isolated = is_processes;
+  crew.workers = memory.workers(asked.count > 0 ? asked.count : core_count(), task_bytes);
+  ProcessLimits limits;
+  limits.timeout = asked.timeout;
+  limits.cpu_time = asked.cpu_time;
+  limits.recycle_batches = asked.recycle_batches;
+  if (is_processes) {
+    limits.memory_bytes = asked.memory_bytes > 0 ? asked.memory_bytes
+                                                 : memory.process_bytes(crew.workers);
+    crew.executor = std::make_unique<ProcessExecutor>(crew.workers, 0, limits,
+                                                      *surroundings.starter, board);
+    return crew;
+  }
+  board.timeout_milliseconds.store(static_cast<std::uint64_t>(asked.timeout.count()));
+  // Far beyond the budget something runs away; the engine's own estimates are not as wrong as that.
+  board.memory_bytes_hard.store(surroundings.memory_bytes_max / 2 * 3);
+  crew.executor = std::make_unique<ThreadExecutor>(
+      crew.workers, [&pipeline](unsigned number) { return make_worker(pipeline, number); }, board);
+  if (surroundings.starter != nullptr) {
+    limits.memory_bytes = memory.bytes_left(0);
+    crew.trials = std::make_unique<ProcessExecutor>(0, trial_slots_begin, limits,
+                                                    *surroundings.starter, board);
+  }
+  return crew;
+}
 
 // Near the budget, what the allocator keeps for later is given back: estimates don't know of it.
 std::uint64_t sample_within(const StepSurroundings& surroundings) {
@@ -209,8 +274,8 @@ engine::StepEnd run_batch_step(const BatchStep& step, const Division& division, 
   BatchFeed feed(step, division, *memory);
   const auto task_bytes = feed.begin(*recovered);
   if (!task_bytes) return failed(task_bytes.error());
-  const unsigned workers = memory->workers(step.workers, *task_bytes);
-  ThreadExecutor executor(workers, [&](unsigned number) { return make_worker(pipeline, number); });
+  const auto crew = make_crew(step, pipeline, surroundings, *memory, *task_bytes);
+  if (!crew) return failed(crew.error());
 
   engine::StepWork work;
   work.run = surroundings.run;
@@ -220,13 +285,16 @@ engine::StepEnd run_batch_step(const BatchStep& step, const Division& division, 
   work.take_checkpoints = [&] { return step.source->take_checkpoints(); };
   work.sink = step.sink.get();
   work.ledger = &ledger;
-  work.executor = &executor;
+  work.executor = crew->executor.get();
+  work.isolator = crew->isolator();
+  work.suspects = surroundings.suspects;
+  for (const auto& transform : step.transforms) work.stages.push_back(transform->name());
   work.clock = surroundings.clock;
   work.observer = surroundings.observer;
   work.reject_limit = step.reject_limit;
   work.retry = step.retry;
   work.whole_batches = pipeline.whole_batches();
-  work.memory_bytes_max = memory->bytes_left(workers);
+  work.memory_bytes_max = memory->bytes_left(crew->workers);
   work.memory_per_record_byte = memory->bytes_per_record_byte();
   if (memory->source_bytes() > 0) {
     work.unread_bytes_max = unread_text_for(surroundings.memory_bytes_max);
@@ -237,8 +305,24 @@ engine::StepEnd run_batch_step(const BatchStep& step, const Division& division, 
     work.sample_memory = [&] { return sample_within(surroundings); };
   }
   auto end = engine::run_step(work, *std::move(recovered));
-  end.workers = workers;
+  end.workers = crew->workers;
   return end;
+}
+
+Result<void> bind_worker(BatchStep& step, const std::vector<Input>& inputs,
+                         const StepSurroundings& surroundings) {
+  TRANCHE_TRY(bind_step(step, &inputs, surroundings));
+  step.source->keep_decoded(decoded_bytes_a_process);
+  step.sink->bind_encoders(surroundings.run, step.output_schema());
+  return {};
+}
+
+int work_on_step(const BatchStep& step, const StepSurroundings& surroundings, Channel channel,
+                 unsigned slot) {
+  const Pipeline pipeline = make_pipeline(step, surroundings, true);
+  return work_for_engine(
+      std::move(channel), surroundings.board->slots[slot],
+      [&](unsigned number) { return make_worker(pipeline, number); }, slot);
 }
 
 Result<Counts> check_batches(const BatchStep& step, const StepSurroundings& surroundings,

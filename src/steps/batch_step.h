@@ -16,7 +16,9 @@
 #include <tranche/core/sink.h>
 #include <tranche/core/source.h>
 #include <tranche/core/transform.h>
+#include "base/channel.h"
 #include "engine/step_engine.h"
+#include "executors/processes.h"
 #include "ledger/ledger.h"
 
 namespace tranche {
@@ -29,7 +31,7 @@ struct BatchStep {
   Division division;  // as asked; what is 0 is chosen
   RejectLimit reject_limit;
   RetryPolicy retry;
-  unsigned workers = 1;
+  WorkersSpec workers;
 
   // Set by bind.
   std::vector<Input> inputs;
@@ -44,6 +46,11 @@ struct StepSurroundings {
   std::uint64_t memory_bytes_max = 0;       // of the whole run
   std::uint64_t database_memory_bytes = 0;  // of each embedded database; from the plan
   std::string spill_folder;                 // exists
+  BreadcrumbBoard* board = nullptr;         // of this run's workers; run_batch_step needs it
+  // Starts worker processes; nullptr: there is no supervisor, so there are none.
+  WorkerStarter* starter = nullptr;
+  // What died with the engine before this one.
+  std::vector<engine::Suspect> suspects;
   Clock* clock = nullptr;
   Observer* observer = nullptr;
   const std::atomic<bool>* stop = nullptr;
@@ -72,6 +79,13 @@ Result<std::vector<BatchPlan>> plan_batches(const BatchStep& step);
 // Runs a bound step from where the ledger says it is. `division` is that of the ledger.
 engine::StepEnd run_batch_step(const BatchStep& step, const Division& division, StepLedger& ledger,
                                const StepSurroundings& surroundings);
+
+// In a worker process: binds the step to the inputs of the plan, and its sink to the run.
+Result<void> bind_worker(BatchStep& step, const std::vector<Input>& inputs,
+                         const StepSurroundings& surroundings);
+// Then works for the engine at the other end of the channel; returns the code to exit with.
+int work_on_step(const BatchStep& step, const StepSurroundings& surroundings, Channel channel,
+                 unsigned slot);
 
 // Reads and transforms everything, writes nothing; `take` gets every reject in order. Returns the
 // counts.

@@ -50,13 +50,13 @@ std::uint64_t unread_text_for(std::uint64_t memory_bytes_max) {
 
 StepMemory::StepMemory(std::uint64_t memory_bytes_max, std::uint64_t database_bytes,
                        std::size_t transforms_of_batches, std::uint64_t source_bytes,
-                       std::uint64_t encoder_bytes)
+                       std::uint64_t encoder_bytes, std::uint64_t process_bytes)
     : memory_bytes_max_(memory_bytes_max),
       source_bytes_(source_bytes),
       work_bytes_(work_bytes_of(memory_bytes_max) -
                   std::min(work_bytes_of(memory_bytes_max), source_bytes)),
       database_bytes_(database_bytes),
-      buffer_bytes_(worker_buffer_bytes + encoder_bytes),
+      buffer_bytes_(worker_buffer_bytes + encoder_bytes + process_bytes),
       worker_bytes_(buffer_bytes_ + database_bytes),
       whole_batches_(transforms_of_batches > 0),
       // What was read, half as much of each transform, and what is encoded, whose buffer doubles.
@@ -77,6 +77,12 @@ std::uint64_t StepMemory::task_bytes(const BatchPlan& batch) const {
 unsigned StepMemory::workers(unsigned asked, std::uint64_t task_bytes) const {
   const std::uint64_t carried = work_bytes_ / (worker_bytes_ + task_bytes);
   return static_cast<unsigned>(std::clamp<std::uint64_t>(carried, 1, std::max(asked, 1U)));
+}
+
+// What it keeps, and an equal share of all tasks; twice that, since it holds one task while another
+// one's results wait, and an estimate that is too low must not end an innocent.
+std::uint64_t StepMemory::process_bytes(unsigned workers) const {
+  return 2 * (worker_bytes_ + bytes_left(workers) / std::max(workers, 1U));
 }
 
 std::uint64_t StepMemory::bytes_left(unsigned workers) const {

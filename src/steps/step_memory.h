@@ -20,6 +20,9 @@ namespace tranche {
 
 // The memory that a run needs besides what it admits: code, DuckDB's too, ledger, stacks.
 inline constexpr std::uint64_t process_memory_bytes = 48ULL << 20;
+// That a worker process keeps besides what a thread would: what it has written to of the program's
+// memory, and an allocator of its own.
+inline constexpr std::uint64_t worker_process_bytes = 12ULL << 20;
 inline constexpr std::uint64_t memory_bytes_min = 128ULL << 20;
 
 // The memory_limit of an embedded database within a run's budget. A function of the budget alone,
@@ -37,9 +40,10 @@ class StepMemory {
   // `database_bytes`: of each worker's embedded database; 0: it has none. `transforms`: how many
   // take whole batches; 0: a chunk is a task. `source_bytes`: that the source keeps for all
   // workers. `encoder_bytes`: that the encoder of each worker keeps.
+  // `process_bytes`: that a worker keeps for being a process.
   StepMemory(std::uint64_t memory_bytes_max, std::uint64_t database_bytes,
              std::size_t transforms_of_batches, std::uint64_t source_bytes = 0,
-             std::uint64_t encoder_bytes = 0);
+             std::uint64_t encoder_bytes = 0, std::uint64_t process_bytes = 0);
 
   std::uint64_t source_bytes() const { return source_bytes_; }
   // Bytes that a task holds for each byte of its records as Pages.
@@ -48,6 +52,8 @@ class StepMemory {
   std::uint64_t task_bytes(const BatchPlan& batch) const;
   // As many workers of those that were asked for as can have a task like that one in work.
   unsigned workers(unsigned asked, std::uint64_t task_bytes) const;
+  // What each of so many worker processes may take, all in all.
+  std::uint64_t process_bytes(unsigned workers) const;
   // What is left for tasks and results beside so many workers.
   std::uint64_t bytes_left(unsigned workers) const;
   // A task of the batch must fit in beside one worker. Errors: config, with the budget that would

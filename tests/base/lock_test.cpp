@@ -9,6 +9,7 @@
 
 #include <gtest/gtest.h>
 
+#include "base/channel.h"
 #include "base/process.h"
 #include "base/temporary_folder.h"
 
@@ -70,16 +71,16 @@ TEST_F(LockTest, AChildThatReleasesLeavesItsParentsLockAlone) {
 }
 
 TEST_F(LockTest, AKilledHolderLeavesTheLockFree) {
-  Result<FramePipe> pipe = FramePipe::create();
+  auto channel = Channel::create();
+  ASSERT_TRUE(channel);
   Result<Child> child = Child::fork([&] {
     Result<std::optional<FileLock>> taken = FileLock::try_take(at("l"), "");
-    static_cast<void>(pipe->write("held"));
+    static_cast<void>(channel->second.send("held"));
     return ::pause();
   });
   ASSERT_TRUE(child);
-  pipe->keep_reader();
-  bool closed = false;
-  while (pipe->read_available(closed)->empty() && !closed) ::usleep(1000);
+  channel->second.close();
+  ASSERT_TRUE(*channel->first.receive());
   EXPECT_TRUE(*FileLock::is_held(at("l")));
   child->kill(SIGKILL);
   ASSERT_TRUE(child->wait(std::nullopt));

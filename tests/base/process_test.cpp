@@ -1,16 +1,20 @@
 #include "base/process.h"
 
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include <new>
 #include <stdexcept>
 #include <thread>
+#include <vector>
 
 #include <gtest/gtest.h>
 
+#include "base/channel.h"
 #include "base/file.h"
 
 namespace tranche {
@@ -22,19 +26,6 @@ Exit run(const std::function<int()>& body) {
   Result<Child> child = Child::fork(body);
   if (!child) return {-1, 0};
   return **child->wait(std::nullopt);
-}
-
-std::vector<std::string> read_to_end(FramePipe& pipe) {
-  std::vector<std::string> frames;
-  bool closed = false;
-  while (!closed) {
-    pollfd waited{pipe.read_descriptor(), POLLIN, 0};
-    if (::poll(&waited, 1, 10'000) <= 0) break;
-    Result<std::vector<std::string>> some = pipe.read_available(closed);
-    if (!some) return {"error: " + some.error().message};
-    for (std::string& frame : *some) frames.push_back(std::move(frame));
-  }
-  return frames;
 }
 
 void no_core_dump() {
@@ -99,102 +90,82 @@ TEST(ProcessTest, WaitingForNoChildIsABug) {
 }
 
 TEST(ProcessTest, AChildDiesWithItsParent) {
-  Result<FramePipe> pipe = FramePipe::create();
-  ASSERT_TRUE(pipe);
+  auto channel = Channel::create();
+  ASSERT_TRUE(channel);
   Result<Child> parent = Child::fork([&] {
     Result<Child> grandchild = Child::fork([&] {
       ::alarm(60);  // should it be orphaned after all
-      static_cast<void>(pipe->write("alive"));
+      static_cast<void>(channel->second.send("alive"));
       return ::pause();
     });
     return ::pause();
   });
   ASSERT_TRUE(parent);
-  pipe->keep_reader();
-  bool closed = false;
-  while (pipe->read_available(closed)->empty() && !closed) ::usleep(1000);
-  ASSERT_FALSE(closed);
+  channel->second.close();
+  ASSERT_TRUE(*channel->first.receive());
   parent->kill(SIGKILL);
   // The end comes when both writers are gone; without the rule this would wait for ever.
-  pollfd waited{pipe->read_descriptor(), POLLIN, 0};
-  ASSERT_EQ(::poll(&waited, 1, 10'000), 1);
-  EXPECT_TRUE(pipe->read_available(closed)->empty());
-  EXPECT_TRUE(closed);
+  EXPECT_FALSE(*channel->first.receive());
 }
 
-TEST(FramePipeTest, FramesArriveWholeAndInOrder) {
-  Result<FramePipe> pipe = FramePipe::create();
-  ASSERT_TRUE(pipe);
-  const std::string large(3'000'000, 'x');  // more than the channel holds at once
-  Result<Child> child = Child::fork([&] {
-    pipe->keep_writer();
-    for (const std::string& frame : {std::string("one"), std::string(), large, std::string("end")})
-      if (!pipe->write(frame)) return 1;
-    return 0;
-  });
+TEST(ProcessTest, AGroupIsEndedWithAllThatItsProcessHasStarted) {
+  auto channel = Channel::create();
+  ASSERT_TRUE(channel);
+  Result<Child> child = Child::fork(
+      [&] {
+        if (::fork() == 0) {  // a grandchild that nobody knows
+          ::alarm(60);
+          return ::pause();
+        }
+        static_cast<void>(channel->second.send("both live"));
+        return ::pause();
+      },
+      Child::Group::own);
   ASSERT_TRUE(child);
-  pipe->keep_reader();
-  const std::vector<std::string> frames = read_to_end(*pipe);
-  EXPECT_EQ(frames, (std::vector<std::string>{"one", "", large, "end"}));
-  EXPECT_EQ(**child->wait(std::nullopt), (Exit{0, 0}));
+  channel->second.close();
+  ASSERT_TRUE(*channel->first.receive());
+  EXPECT_FALSE(child->has_ended());
+  child->kill_group(SIGKILL);
+  EXPECT_FALSE(*channel->first.receive());  // closed: all its writers are gone
+  EXPECT_EQ(**child->wait(std::nullopt), (Exit{0, SIGKILL}));
+  EXPECT_TRUE(child->has_ended());
 }
 
-TEST(FramePipeTest, ReadingWhatIsNotThereDoesNotBlock) {
-  Result<FramePipe> pipe = FramePipe::create();
-  ASSERT_TRUE(pipe);
-  bool closed = true;
-  EXPECT_TRUE(pipe->read_available(closed)->empty());
-  EXPECT_FALSE(closed);
+TEST(ProcessTest, AKillFromOutsideIsToldFromACrash) {
+  EXPECT_TRUE(is_from_outside({0, SIGKILL}));
+  EXPECT_TRUE(is_from_outside({0, SIGTERM}));
+  EXPECT_FALSE(is_from_outside({0, SIGSEGV}));
+  EXPECT_FALSE(is_from_outside({1, 0}));
 }
 
-TEST(FramePipeTest, AFrameCutOffByTheWritersDeathIsNotDelivered) {
-  Result<FramePipe> pipe = FramePipe::create();
-  ASSERT_TRUE(pipe);
-  Result<Child> child = Child::fork([&] {
-    pipe->keep_writer();
-    static_cast<void>(pipe->write("whole"));
-    static_cast<void>(pipe->write(std::string(50'000'000, 'x')));
-    return 0;
-  });
-  ASSERT_TRUE(child);
-  pipe->keep_reader();
-  bool closed = false;
-  std::vector<std::string> frames;
-  while (frames.empty()) frames = *pipe->read_available(closed);
-  child->kill(SIGKILL);
-  ASSERT_TRUE(child->wait(std::nullopt));
-  EXPECT_EQ(frames, std::vector<std::string>{"whole"});
-  EXPECT_TRUE(read_to_end(*pipe).empty());
-}
-
-TEST(FramePipeTest, AWriterWithoutReaderGetsAnErrorAndLives) {
+TEST(ProcessTest, AChildCanBeKeptFromTakingAllMemory) {
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+  GTEST_SKIP() << "a sanitizer reserves more than any limit";
+#endif
   const Exit exit = run([] {
-    Result<FramePipe> pipe = FramePipe::create();
-    pipe->keep_writer();
-    const Result<void> written = pipe->write("x");
-    return !written && written.error().message == "Can't write to a pipe: Broken pipe." ? 0 : 1;
+    limit_own_memory(64 << 20);
+    try {
+      const std::vector<char> fits(16 << 20);
+      const std::vector<char> does_not(256 << 20);
+      return 1;
+    } catch (const std::bad_alloc&) {
+      return 0;
+    }
   });
   EXPECT_EQ(exit, (Exit{0, 0}));
 }
 
-TEST(FramePipeTest, WhatIsNoFrameIsTakenForACrash) {
-  Result<FramePipe> pipe = FramePipe::create();
-  ASSERT_TRUE(pipe);
-  Result<FramePipe> moved = std::move(*pipe);
-  // A frame whose bytes are the length of another one, of which all but the prefix is lost.
-  Result<Child> child = Child::fork([&] {
-    static_cast<void>(moved->write(std::string(8, '\xFF')));
-    return 0;
+TEST(ProcessTest, DescriptorsThatAreNotNeededAreClosed) {
+  const Exit exit = run([] {
+    const int before = lowest_free_descriptor();
+    const int kept = ::dup(STDERR_FILENO);
+    const int closed = ::dup(STDERR_FILENO);
+    close_descriptors_but(kept);
+    const bool is_kept = ::fcntl(kept, F_GETFD) >= 0;
+    const bool is_closed = ::fcntl(closed, F_GETFD) < 0;
+    return is_kept && is_closed && before <= kept ? 0 : 1;
   });
-  ASSERT_TRUE(child);
-  moved->keep_reader();
-  char prefix[4];
-  ASSERT_EQ(::read(moved->read_descriptor(), prefix, 4), 4);
-  bool closed = false;
-  ASSERT_TRUE(child->wait(std::nullopt));
-  const Result<std::vector<std::string>> frames = moved->read_available(closed);
-  ASSERT_FALSE(frames);
-  EXPECT_EQ(frames.error().kind, ErrorKind::crash);
+  EXPECT_EQ(exit, (Exit{0, 0}));
 }
 
 TEST(MachineTest, CountsMemoryCoresAndThreads) {

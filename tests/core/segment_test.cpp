@@ -10,7 +10,7 @@
 namespace tranche {
 namespace {
 
-class FakeSpill : public SpillFile {
+class FakeSpill : public SegmentFile {
  public:
   explicit FakeSpill(std::string bytes) : bytes_(std::move(bytes)) {}
   Result<std::string> read(std::uint64_t offset, std::uint64_t bytes) const override {
@@ -24,8 +24,8 @@ class FakeSpill : public SpillFile {
 Segment spilled(const Segment& segment, std::string file, std::uint64_t offset) {
   Segment moved = segment;
   moved.data.reset();
-  moved.spill = std::make_shared<const FakeSpill>(std::move(file));
-  moved.spill_offset = offset;
+  moved.file = std::make_shared<const FakeSpill>(std::move(file));
+  moved.file_offset = offset;
   return moved;
 }
 
@@ -39,7 +39,7 @@ TEST(Segment, LoadsWhatWasEncodedFromMemoryWithoutACopy) {
   EXPECT_EQ(loaded->get(), segment.data.get());
 }
 
-TEST(Segment, LoadsWhatWasEncodedFromASpillFile) {
+TEST(Segment, LoadsWhatWasEncodedFromASegmentFile) {
   const Segment segment = spilled(Segment::make("three rows", 3), "xxthree rowsyy", 2);
   EXPECT_EQ(segment.memory_bytes(), 0U);
   const auto loaded = segment.load();
@@ -59,7 +59,7 @@ TEST(Segment, IsDamagedWhenBytesAreMissing) {
   ASSERT_FALSE(loaded);
   EXPECT_EQ(
       loaded.error().message,
-      "A segment in a spill file is damaged: 10 bytes were encoded, 8 are there; run again to "
+      "A segment in a file is damaged: 10 bytes were encoded, 8 are there; run again to "
       "encode it anew.");
 }
 

@@ -38,6 +38,16 @@ class SimulatedLedger final : public StepLedger {
     return std::vector<Checkpoint>();
   }
   Result<void> forget_checkpoints() override { return {}; }
+  Result<std::uint32_t> record_trial(std::uint64_t record) override {
+    TRANCHE_TRY(fault_.step([&] { ++world_.trials[record]; }));
+    return world_.trials[record];
+  }
+  Result<void> record_culprit(const Culprit& culprit) override {
+    return fault_.step([&] { world_.ledger.culprits.push_back(culprit); });
+  }
+  Result<void> forget_culprits() override {
+    return fault_.step([&] { world_.ledger.culprits.clear(); });
+  }
   Result<void> record_failure(std::uint64_t, std::uint32_t, const std::string&) override {
     return fault_.step([] {});
   }
@@ -146,6 +156,7 @@ class SimulatedSink final : public Sink {
     for (const auto& [receipt, rows] : world_.target) present.push_back(receipt);
     return present;
   }
+  void bind_encoders(const SinkRun&, const SchemaPtr&) override {}
   Result<std::unique_ptr<Encoder>> encoder(WorkerScope&) const override {
     return make_error(ErrorKind::bug, "Not simulated.");
   }
@@ -196,7 +207,11 @@ class ShuffledExecutor final : public Executor {
     const Task task = tasks_[index];
     tasks_.erase(tasks_.begin() + static_cast<std::ptrdiff_t>(index));
     for (const auto& chunk : task.chunks) bytes_read_ += chunk.bytes;
-    Outcome outcome{task.id, task.group, task.kind == Task::Kind::merge, work(task), {}, {}, 0};
+    Outcome outcome;
+    outcome.task = task.id;
+    outcome.group = task.group;
+    outcome.is_merge = task.kind == Task::Kind::merge;
+    outcome.result = work(task);
     if (const auto alive = fault_.step([] {}); !alive) outcome.result = alive.error();
     return std::optional<Outcome>(std::move(outcome));
   }

@@ -43,6 +43,7 @@ struct World {
   // The ledger's memory.
   StepState ledger;
   std::map<std::string, std::pair<Counts, std::vector<Reject>>> staged;
+  std::map<std::uint64_t, std::uint32_t> trials;  // of each record
   bool stop_requested = false;
   // Somebody presses Ctrl-C as soon as the target has so many groups.
   std::size_t stop_at_groups = SIZE_MAX;

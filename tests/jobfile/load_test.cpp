@@ -82,7 +82,8 @@ TEST(JobFile, BecomesAJobWithEverythingThatItSays) {
   EXPECT_EQ(step.retry.backoff, std::chrono::seconds(2));
   EXPECT_EQ(step.retry.backoff_max, std::chrono::minutes(1));
   EXPECT_EQ(step.rejects_path, "out/5-$.jsonl");
-  EXPECT_EQ(step.workers.threads, 3u);
+  EXPECT_EQ(step.workers.kind, WorkersSpec::Kind::threads);
+  EXPECT_EQ(step.workers.count, 3u);
   EXPECT_EQ(step.write.connector, "csv");
   EXPECT_EQ(step.mark.line, 6);
 }
@@ -225,11 +226,20 @@ TEST(JobFile, IsNamedWhenItIsMissingOrAFolder) {
 }
 
 TEST(Workers, AreReadFromTheCommandLineAsFromTheFile) {
-  EXPECT_EQ(parse_workers("auto")->threads, 0u);
-  EXPECT_EQ(parse_workers("4")->threads, 4u);
-  EXPECT_EQ(parse_workers("{ threads: 2 }")->threads, 2u);
+  using Kind = WorkersSpec::Kind;
+  EXPECT_EQ(*parse_workers("auto"), WorkersSpec{});
+  EXPECT_EQ(*parse_workers("{ threads: auto }"), WorkersSpec{});
+  EXPECT_EQ(*parse_workers("4"), (WorkersSpec{Kind::threads, 4}));
+  EXPECT_EQ(*parse_workers("{ threads: 2, timeout: 5s }"),
+            (WorkersSpec{Kind::threads, 2, 0, std::chrono::seconds(5)}));
+  EXPECT_EQ(*parse_workers("{ processes: 2, memory: 64MiB, timeout: 5m, cpu_time: 1m, "
+                           "recycle: 100 }"),
+            (WorkersSpec{Kind::processes, 2, 64 << 20, std::chrono::minutes(5),
+                         std::chrono::minutes(1), 100}));
   for (const char* wrong :
-       {"0", "-1", "many", "{ threads: x }", "{ }", "{ processes: 2 }", "[", ""})
+       {"0", "-1", "many", "{ threads: x }", "{ }", "{ processes: auto }", "{ processes: 0 }",
+        "{ processes: 2, threads: 2 }", "{ threads: 2, memory: 1GiB }", "{ timeout: 5s }",
+        "{ threads: 2, timeout: soon }", "{ processes: 2000 }", "[", ""})
     EXPECT_FALSE(parse_workers(wrong)) << wrong;
 }
 

@@ -7,6 +7,19 @@ namespace {
 
 Schema one_field(const char* type) { return Schema{{{"v", parse_type(type).value(), false}}}; }
 
+struct InAnonymousNamespace {
+  int id;
+  int deed;
+};
+
+TEST(FunctionColumns, AreNamedAsTheFieldsOfAnyStruct) {
+  struct Local {
+    int number;
+  };
+  EXPECT_EQ(schema_of<InAnonymousNamespace>().names(), (std::vector<std::string>{"id", "deed"}));
+  EXPECT_EQ(schema_of<Local>().names(), std::vector<std::string>{"number"});
+}
+
 TEST(FunctionColumns, AreFoundByNameAndMustBeOfTheFieldsType) {
   const Schema columns{{{"a", {TypeId::bigint}}, {"v", {TypeId::varchar}}}};
   EXPECT_EQ(match_columns(one_field("varchar"), columns).value(), std::vector<std::size_t>{1});

@@ -80,6 +80,7 @@ class TRANCHE_EXPORT StepBuilder {
   StepBuilder&& on_error(MaxRejects limit) &&;
   StepBuilder&& retry(RetryPolicy policy) &&;
   StepBuilder&& workers(std::uint32_t threads) &&;
+  StepBuilder&& workers(const WorkersSpec& workers) &&;
   const StepSpec& spec() const { return spec_; }
 
  private:

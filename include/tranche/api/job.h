@@ -25,11 +25,6 @@ struct TransformUse {
   std::function<Result<std::unique_ptr<Transform>>()> make;  // of function
 };
 
-struct WorkersSpec {
-  std::uint32_t threads = 0;  // 0: auto
-  bool operator==(const WorkersSpec&) const = default;
-};
-
 struct StepSpec {
   std::string name;
   ConnectorUse read;

@@ -18,6 +18,7 @@ struct Progress {
   std::uint64_t batches_planned = 0;
   bool plan_complete = false;
   std::uint64_t rejects = 0;
+  std::uint64_t quarantined = 0;     // of them, that killed their workers; committed or not
   std::uint64_t memory_bytes = 0;    // proportional set size of the process tree
   std::uint32_t retries = 0;
   unsigned workers = 0;

@@ -32,6 +32,7 @@ struct StepState {
   std::vector<BatchPlan> batches;         // in order; those of uncommitted groups may be replanned
   bool plan_complete = false;             // the source has no more than `batches`
   std::vector<CommittedGroup> committed;  // in order of groups
+  std::vector<Culprit> culprits;          // in order of records
   SealState seal = SealState::open;
   std::string seal_intent;
 };
@@ -50,6 +51,13 @@ class StepLedger {
   virtual Result<void> forget_checkpoints() = 0;
   // Forgets the batches from number `first` on (none of them committed): they are planned anew.
   virtual Result<void> drop_plan_from(std::uint64_t first_batch) = 0;
+  // Counts that a record is about to be tried alone, because it may have killed its worker; how
+  // often it was by now.
+  virtual Result<std::uint32_t> record_trial(std::uint64_t record) = 0;
+  // It did so alone.
+  virtual Result<void> record_culprit(const Culprit& culprit) = 0;
+  // Who was tried, and found guilty, is forgotten: the program, or the input, is another by now.
+  virtual Result<void> forget_culprits() = 0;
   // Keeps why an attempt at a group failed (for people and for `tranche status`).
   virtual Result<void> record_failure(std::uint64_t group, std::uint32_t attempt,
                                       const std::string& error) = 0;

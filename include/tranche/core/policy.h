@@ -28,6 +28,18 @@ struct RetryPolicy {
   std::chrono::milliseconds backoff_max{30000};
 };
 
+// `workers:` of a step. What is 0 is left to Tranche, or not limited.
+struct WorkersSpec {
+  enum class Kind { automatic, threads, processes };
+  Kind kind = Kind::automatic;
+  std::uint32_t count = 0;                   // automatic: 0
+  std::uint64_t memory_bytes = 0;            // processes: of each
+  std::chrono::milliseconds timeout{0};      // without progress, in a record or in SQL
+  std::chrono::milliseconds cpu_time{0};     // processes: computed without progress
+  std::uint64_t recycle_batches = 0;         // processes: after so many each is replaced
+  bool operator==(const WorkersSpec&) const = default;
+};
+
 // Judges rejects one by one in record order, exactly and whatever the number of workers.
 // A share is judged from record 10,000 on, and at the end.
 class RejectJudge {

@@ -30,6 +30,16 @@ struct Reject {
   int signal = 0;            // what killed the business logic; 0: nothing
 };
 
+// A record that killed its worker, alone in a process of its own: it is rejected, never processed.
+struct Culprit {
+  std::uint64_t record = 0;    // ordinal in the step
+  std::string phase;           // the transform that had it in hand; "read" where none had
+  std::string error;           // one sentence
+  int signal = 0;              // that killed the worker; 0: it ended otherwise
+  std::uint32_t attempts = 1;  // how often it was tried alone
+  bool operator==(const Culprit&) const = default;
+};
+
 // A reject of row `row` of `page`, with its position and bytes (or the row as JSON).
 Reject reject_row(const Page& page, std::size_t row, std::string_view phase, std::string error);
 

@@ -96,6 +96,9 @@ class Sink {
   // error.
   virtual Result<std::vector<Receipt>> recover(const SinkRun& run, const SchemaPtr& schema,
                                                std::span<const Receipt> committed) = 0;
+  // Binds the sink to the run for nothing but its encoders: in a worker process, after examine and
+  // instead of recover.
+  virtual void bind_encoders(const SinkRun& run, const SchemaPtr& schema) = 0;
   virtual Result<std::unique_ptr<Encoder>> encoder(WorkerScope& worker) const = 0;
   virtual Result<std::unique_ptr<Committer>> committer() = 0;
   // After an in_doubt error: the receipt, when the group is committed.

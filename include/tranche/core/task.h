@@ -10,8 +10,10 @@
 #include <string>
 #include <vector>
 
+#include <tranche/core/breadcrumb.h>
 #include <tranche/core/counts.h>
 #include <tranche/core/plan.h>
+#include <tranche/core/reject.h>
 #include <tranche/core/segment.h>
 
 namespace tranche {
@@ -28,6 +30,16 @@ struct Task {
   std::vector<Slice> chunks;      // process
   std::vector<Segment> segments;  // merge: of the whole group, in order
   bool spill = false;             // hand over segments, and rejects, in files rather than in memory
+  std::vector<Culprit> culprits;  // of its records, in order: to be rejected unseen
+  // Only these records go through, alone in a fresh process, to see who kills it: whatever comes of
+  // it is dropped.
+  std::optional<RecordRange> trial;
+
+  // All that its chunks hold; none of a merge.
+  RecordRange records() const {
+    if (chunks.empty()) return {};
+    return {chunks.front().first_record, chunks.back().first_record + chunks.back().records};
+  }
 };
 
 struct ChunkResult {
@@ -39,14 +51,39 @@ struct ChunkResult {
   bool rejects_incomplete = false;
 };
 
+// How a worker died, or why what it did must be tried again in isolation.
+struct Death {
+  std::string how;                       // "was killed by signal 11 (SIGSEGV)"
+  int signal = 0;
+  // Whether the records it had can be to blame. Nobody is to blame for a kill from outside.
+  bool is_suspicious = true;
+  RecordRange task;                      // all that it had to do
+  std::optional<RecordRange> in_hand;    // of the business logic; nullopt: not known
+  std::uint32_t stage = 0;               // the transform that had them
+  bool operator==(const Death&) const = default;
+};
+
+// Of the worker of this slot, whose task is not ended: what it had in hand.
+inline Death death_of(const Breadcrumb& breadcrumb, std::string how) {
+  Death death;
+  death.how = std::move(how);
+  death.stage = breadcrumb.stage.load();
+  death.task = {breadcrumb.task_first.load(), breadcrumb.task_end.load()};
+  const std::uint64_t records = breadcrumb.records.load();
+  const std::uint64_t first = breadcrumb.first.load();
+  if (records > 0) death.in_hand = RecordRange{first, first + records};
+  return death;
+}
+
 struct Outcome {
   std::uint64_t task = 0;
   std::uint64_t group = 0;
   bool is_merge = false;
-  Result<ChunkResult> result;
+  Result<ChunkResult> result = ChunkResult{};
   std::chrono::nanoseconds wall{0};
   std::chrono::nanoseconds cpu{0};
   unsigned worker = 0;
+  std::optional<Death> death;  // with an error of kind crash, memory or timeout
 };
 
 // Does tasks, one after the other; made and used by one worker.

@@ -11,17 +11,20 @@
 #include <unordered_map>
 
 #include <tranche/base/result.h>
+#include <tranche/core/breadcrumb.h>
 
 namespace tranche {
 
 class WorkerScope {
  public:
+  // `breadcrumb`: the worker's slot; nullptr: nobody looks at it.
   WorkerScope(unsigned number, std::uint64_t database_memory_bytes, std::string spill_folder,
-              std::uint64_t rejects_enough = UINT64_MAX)
+              std::uint64_t rejects_enough = UINT64_MAX, Breadcrumb* breadcrumb = nullptr)
       : number_(number),
         database_memory_bytes_(database_memory_bytes),
         spill_folder_(std::move(spill_folder)),
-        rejects_enough_(rejects_enough) {}
+        rejects_enough_(rejects_enough),
+        breadcrumb_(breadcrumb != nullptr ? breadcrumb : &own_breadcrumb_) {}
   WorkerScope(const WorkerScope&) = delete;
   WorkerScope& operator=(const WorkerScope&) = delete;
 
@@ -32,6 +35,9 @@ class WorkerScope {
   const std::string& spill_folder() const { return spill_folder_; }
   // So many rejects in one batch are sure to fail the step: to look for more of them is in vain.
   std::uint64_t rejects_enough() const { return rejects_enough_; }
+
+  // Where it writes what it is at.
+  Breadcrumb& breadcrumb() const { return *breadcrumb_; }
 
   // The worker's own T, made by `make` (WorkerScope& -> Result<std::shared_ptr<T>>) at first use.
   template <class T, class Make>
@@ -48,6 +54,8 @@ class WorkerScope {
   std::uint64_t database_memory_bytes_;
   std::string spill_folder_;
   std::uint64_t rejects_enough_;
+  Breadcrumb own_breadcrumb_;
+  Breadcrumb* breadcrumb_;
   std::unordered_map<std::type_index, std::shared_ptr<void>> things_;
 };
 

@@ -42,8 +42,12 @@ Result<std::string> program_fingerprint();
 template <class Function> class FunctionInstance final : public TransformInstance {
  public:
   using Shape = FunctionShape<Function>;
-  FunctionInstance(Function function, SchemaPtr output, std::vector<std::size_t> columns)
-      : function_(std::move(function)), output_(std::move(output)), columns_(std::move(columns)) {}
+  FunctionInstance(Function function, SchemaPtr output, std::vector<std::size_t> columns,
+                   Breadcrumb& breadcrumb)
+      : function_(std::move(function)),
+        output_(std::move(output)),
+        columns_(std::move(columns)),
+        breadcrumb_(breadcrumb) {}
 
   Result<void> process(std::span<const std::unique_ptr<Page>> pages, const PageConsumer& consume,
                        std::vector<Reject>& rejects, StageCounts& counts) override {
@@ -52,14 +56,16 @@ template <class Function> class FunctionInstance final : public TransformInstanc
       made->base = page->base;
       made->origins.reserve(page->origins.size());
       Rows rows;
+      breadcrumb_.records.store(page->origins.empty() ? 0 : 1, std::memory_order_relaxed);
       while (rows.in < page->rows()) {
         const std::exception_ptr thrown = call_from(*page, *made, rows);
         if (!thrown) break;
-        TRANCHE_ASSIGN(auto why, explain_exception(thrown));
+        TRANCHE_ASSIGN(auto why, explain_exception(thrown));  // else the breadcrumb names it
         rejects.push_back(reject_row(*page, rows.in, "function", std::move(why)));
         ++counts.rejected;
         ++rows.in;
       }
+      breadcrumb_.records.store(0, std::memory_order_relaxed);
       made->set_rows(rows.out);
       counts.in += page->rows();
       counts.out += rows.out;
@@ -84,6 +90,7 @@ template <class Function> class FunctionInstance final : public TransformInstanc
     const bool has_origins = !page.origins.empty();
     try {
       for (; rows.in < page.rows(); ++rows.in) {
+        if (has_origins) breadcrumb_.at(page.base.record + page.origins[rows.in].record);
         typename Shape::Input input{};
         const auto null_field = read_record(page, columns_.data(), rows.in, input);
         if (!null_field.empty()) [[unlikely]] {
@@ -112,6 +119,7 @@ template <class Function> class FunctionInstance final : public TransformInstanc
   Function function_;
   SchemaPtr output_;
   std::vector<std::size_t> columns_;
+  Breadcrumb& breadcrumb_;
 };
 
 template <class Function> class FunctionTransform final : public Transform {
@@ -126,9 +134,9 @@ template <class Function> class FunctionTransform final : public Transform {
     output_ = std::make_shared<const Schema>(schema_of<typename Shape::Output>());
     return output_;
   }
-  Result<std::unique_ptr<TransformInstance>> instance(WorkerScope&) const override {
-    return std::unique_ptr<TransformInstance>(
-        std::make_unique<FunctionInstance<Function>>(function_, output_, columns_));
+  Result<std::unique_ptr<TransformInstance>> instance(WorkerScope& worker) const override {
+    return std::unique_ptr<TransformInstance>(std::make_unique<FunctionInstance<Function>>(
+        function_, output_, columns_, worker.breadcrumb()));
   }
   Result<std::string> fingerprint() const override { return program_fingerprint(); }
 

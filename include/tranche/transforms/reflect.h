@@ -212,11 +212,11 @@ template <class T> struct Address { const T* pointer; };
 
 template <auto address> constexpr std::string_view name_of_member() {
   std::string_view text = __PRETTY_FUNCTION__;
-  // g++: "... auto address = Address<int>{(& unmade<S>.Unmade<S>::value.S::id)}; ...]", clang:
-  // "[address =
-  // {&unmade.value.id}]". The name ends at the first closing bracket behind the last "value.".
+  // g++: "... auto address = Address<int>{(& unmade<S>.Unmade<S>::value.S::id)}; ...]", where S may
+  // be "{anonymous}::S" or "main()::S"; clang: "[address = {&unmade.value.id}]".
   text.remove_prefix(text.rfind("value.") + 6);
-  text = text.substr(0, text.find_first_of(")}"));
+  const auto end = text.find(")}");
+  text = text.substr(0, end != std::string_view::npos ? end : text.find('}'));
   const auto colon = text.rfind(':');
   return colon == std::string_view::npos ? text : text.substr(colon + 1);
 }

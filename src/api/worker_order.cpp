@@ -1,0 +1,113 @@
+#include "api/worker_order.h"
+
+#include <signal.h>
+#include <unistd.h>
+
+#include <utility>
+
+#include "api/assemble.h"
+#include "base/frame.h"
+#include "base/process.h"
+#include "executors/work_loop.h"
+
+namespace tranche {
+namespace {
+
+Result<BatchStep> bound_as_ordered(const JobSpec& job, const RunOptions& options,
+                                   const WorkerOrder& order,
+                                   const StepSurroundings& surroundings) {
+  if (order.step >= job.steps.size())
+    return make_error(ErrorKind::bug, "A worker was started for a step that the job has not.");
+  TRANCHE_ASSIGN(auto step, assemble(job, job.steps[order.step], options));
+  TRANCHE_TRY(bind_worker(step, order.inputs, surroundings));
+  TRANCHE_ASSIGN(const std::string found, binding_fingerprint(step));
+  if (found != order.fingerprint) {
+    return make_error(
+        ErrorKind::failed,
+        "What the step reads changed while it ran: a worker that was just started found other "
+        "columns, or other lookup tables, than the run began with. Run it again.");
+  }
+  return step;
+}
+
+}  // namespace
+
+std::string encode_order(const WorkerOrder& order) {
+  FrameWriter frame;
+  frame.put(order.step);
+  frame.put_text(order.run.run_id);
+  frame.put_text(order.run.step);
+  frame.put_text(order.run.run_folder);
+  frame.put(order.memory_bytes_max);
+  frame.put(order.database_memory_bytes);
+  frame.put_text(order.spill_folder);
+  frame.put(order.inputs.size());
+  for (const Input& input : order.inputs) {
+    frame.put_text(input.name);
+    frame.put(input.bytes);
+    frame.put(static_cast<std::uint64_t>(input.modified_nanoseconds));
+  }
+  frame.put_text(order.fingerprint);
+  return frame.bytes();
+}
+
+Result<WorkerOrder> decode_order(const std::string& bytes) {
+  FrameReader reader(bytes);
+  WorkerOrder order;
+  order.step = static_cast<std::uint32_t>(reader.take());
+  order.run.run_id = reader.take_text();
+  order.run.step = reader.take_text();
+  order.run.run_folder = reader.take_text();
+  order.memory_bytes_max = reader.take();
+  order.database_memory_bytes = reader.take();
+  order.spill_folder = reader.take_text();
+  order.inputs.resize(reader.take_count(3 * sizeof(std::uint64_t)));
+  for (Input& input : order.inputs) {
+    input.name = reader.take_text();
+    input.bytes = reader.take();
+    input.modified_nanoseconds = static_cast<std::int64_t>(reader.take());
+  }
+  order.fingerprint = reader.take_text();
+  if (!reader.ok() || !reader.at_end())
+    return make_error(ErrorKind::bug, "A worker was started with something that is no order.");
+  return order;
+}
+
+// The program itself can't differ: a worker is forked from it.
+Result<std::string> binding_fingerprint(const BatchStep& step) {
+  std::string text;
+  for (const auto& [stage, schema] : step.schemas) text += stage + " " + to_string(*schema) + "\n";
+  for (const auto& transform : step.transforms) {
+    if (!transform->uses_database()) continue;
+    TRANCHE_ASSIGN(const std::string print, transform->fingerprint());
+    text += print;
+  }
+  return text;
+}
+
+int run_worker(const JobSpec& job, const RunOptions& options, const WorkerRequest& request,
+               Channel channel, BreadcrumbBoard& board) {
+  close_descriptors_but(channel.descriptor());
+  ::dup2(STDERR_FILENO, STDOUT_FILENO);  // standard output is for the summary
+  for (const int signal : {SIGINT, SIGTERM, SIGCHLD, SIGPIPE}) ::signal(signal, SIG_DFL);
+  ::signal(SIGPIPE, SIG_IGN);
+  sigset_t none;
+  sigemptyset(&none);
+  sigprocmask(SIG_SETMASK, &none, nullptr);
+  limit_free_memory();
+  if (request.memory_bytes > 0) limit_own_memory(request.memory_bytes);
+
+  const auto order = decode_order(request.order);
+  if (!order) return refuse_work(std::move(channel), order.error());
+  StepSurroundings surroundings;
+  surroundings.run = order->run;
+  surroundings.memory_bytes_max = order->memory_bytes_max;
+  surroundings.database_memory_bytes = order->database_memory_bytes;
+  surroundings.spill_folder = order->spill_folder;
+  surroundings.board = &board;
+  auto step = bound_as_ordered(job, options, *order, surroundings);
+  if (!step) return refuse_work(std::move(channel), step.error());
+  return work_on_step(*step, surroundings, std::move(channel), request.slot);
+}
+
+}  // namespace tranche

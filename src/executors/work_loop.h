@@ -1,0 +1,25 @@
+// What every worker does, be it a thread or a process: tasks, one after the other, and nothing that
+// goes wrong in one leaves it as an exception.
+#pragma once
+
+#include <memory>
+
+#include <tranche/core/task.h>
+
+#include "base/channel.h"
+
+namespace tranche {
+
+// Makes the worker at its first task. Exceptions end here: those of user code and of libraries that
+// slipped through.
+Result<ChunkResult> work_safely(std::unique_ptr<Worker>& worker, const WorkerFactory& factory,
+                                unsigned number, const Task& task);
+
+// The life of a worker process: takes tasks from the engine until it closes the channel. Returns
+// the code to exit with.
+int work_for_engine(Channel channel, Breadcrumb& breadcrumb, const WorkerFactory& factory,
+                    unsigned number);
+// Instead of it, where the worker can't be made: tells the engine why.
+int refuse_work(Channel channel, const Error& error);
+
+}  // namespace tranche

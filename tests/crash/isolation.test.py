@@ -1,0 +1,233 @@
+#!/usr/bin/env python3
+"""One bad record costs one record, whatever it does to its worker; and an innocent one is never quarantined.
+
+The business logic is tests/programs/poisoned.cpp. RECORDS and SEED can be set; the full measure is
+`make torture`.
+"""
+import json
+import os
+import pathlib
+import random
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import unittest
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
+import scene as scenes
+
+PROGRAM = pathlib.Path(scenes.TRANCHE).parent / "programs" / "poisoned"
+IS_SANITIZED = "sanitize" in os.environ.get("TRANCHE_BUILD_TYPE", "") or "asan" in scenes.TRANCHE or "tsan" in scenes.TRANCHE
+RECORDS = int(os.environ.get("RECORDS", 60_000))
+TIMEOUT = 2 if not IS_SANITIZED else 10  # seconds without progress
+
+# What a record does, and what its reject says of it; None: it harms nobody.
+DEEDS = {
+    "segfault": "was killed by signal 11 (SIGSEGV)",
+    "null": "was killed by signal 11 (SIGSEGV)",
+    "abort": "was killed by signal 6 (SIGABRT)",
+    "exit": "exited with code 3",
+    "exit0": "exited with code 0",
+    "throw": "thrown by the record",
+    "throw int": "no std::exception",
+    "hang": "made no progress",
+    "spin": "made no progress",
+    "overflow": "was killed by signal 11 (SIGSEGV)",
+    "allocate": "memory",
+    "stop": "made no progress",
+    "noise": None,
+    "leak": None,
+    "child": None,
+}
+SIGNALS = {"segfault": 11, "null": 11, "abort": 6, "overflow": 11}
+WORKERS = {
+    "threads": f"{{ threads: 2, timeout: {TIMEOUT}s }}",
+    "processes": f"{{ processes: 2, timeout: {TIMEOUT}s }}",
+}
+
+
+def shared_memory_and_processes():
+    """What a run could leave behind on the machine."""
+    found = set(os.listdir("/dev/shm"))
+    listing = subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=True).stdout
+    return found | {line for line in listing.splitlines() if str(PROGRAM) in line or line == "sleep 1000"}
+
+
+class Folder:
+    """A folder with records.csv, in which the program runs."""
+
+    def __init__(self, deeds):
+        self.folder = tempfile.TemporaryDirectory(prefix="tranche-poison-")
+        self.root = pathlib.Path(self.folder.name)
+        self.deeds = deeds  # of records by their number
+
+    def __enter__(self):
+        lines = ["id,deed\n"] + [f"{i},{self.deeds.get(i, 'good')}\n" for i in range(RECORDS)]
+        (self.root / "records.csv").write_text("".join(lines))
+        return self
+
+    def __exit__(self, *_):
+        self.folder.cleanup()
+
+    def start(self, *words):
+        environment = dict(os.environ, NO_COLOR="1", LC_ALL="C.UTF-8")
+        environment.pop("TRANCHE_STATE", None)
+        # A sanitizer would take the signals for itself, and give up where memory is short.
+        environment["ASAN_OPTIONS"] = ("handle_segv=0:handle_sigbus=0:handle_abort=0:handle_sigill=0:detect_leaks=0:"
+                                       "allocator_may_return_null=1:detect_stack_use_after_return=0")
+        environment["TSAN_OPTIONS"] = os.environ.get("TSAN_OPTIONS", "") + ":handle_segv=0:handle_abort=0"
+        return subprocess.Popen([PROGRAM, "run", "--json", *words], cwd=self.root, stdin=subprocess.DEVNULL,
+                                stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True, text=True,
+                                errors="backslashreplace", env=environment)
+
+    def run(self, *words):
+        return self.finish(self.start(*words))
+
+    @staticmethod
+    def finish(process):
+        out, err = process.communicate(timeout=scenes.SECONDS_MAX * 3)
+        return scenes.Done(process.returncode, out, err)
+
+    def output(self):
+        return (self.root / "out.csv").read_text()
+
+    def rejects(self, done):
+        path = done.json.get("rejects")
+        return [json.loads(line) for line in (self.root / path).read_text().splitlines()] if path else []
+
+
+def expected_output(left_out):
+    return "id,square\n" + "".join(f"{i},{i * i}\n" for i in range(RECORDS) if i not in left_out)
+
+
+def poison(count, seed, deeds):
+    """Every deed in turn, on records drawn by chance."""
+    chance = random.Random(seed)
+    places = sorted(chance.sample(range(RECORDS), count))
+    return {place: deeds[i % len(deeds)] for i, place in enumerate(places)}
+
+
+class Poison(unittest.TestCase):
+    maxDiff = 4000
+
+    def check(self, workers, deeds, *more):
+        before = shared_memory_and_processes()
+        guilty = {record: deed for record, deed in deeds.items() if DEEDS[deed] is not None}
+        with Folder(deeds) as folder:
+            done = folder.run("--workers", workers, *more)
+            self.assertEqual(0, done.code, done)
+            rejects = folder.rejects(done)
+            self.assertEqual(sorted(guilty), [reject["record"] for reject in rejects], done)
+            for reject in rejects:
+                deed = guilty[reject["record"]]
+                self.assertIn(DEEDS[deed], reject["error"], f"{deed}: {reject}")
+                self.assertEqual(SIGNALS.get(deed), reject["signal"], reject)
+                self.assertEqual(reject["record"] + 2, reject["line"])
+                self.assertEqual(f"{reject['record']},{deed}", reject["raw"])
+            self.assertTrue(expected_output(guilty) == folder.output(), "the output differs")
+            self.assertEqual(RECORDS - len(guilty), done.json["steps"][0]["written"])
+        self.assertEqual(set(), shared_memory_and_processes() - before)
+
+    def test_in_processes_exactly_the_poisoned_records_are_rejected(self):
+        self.check(WORKERS["processes"], poison(2 * len(DEEDS), 1, list(DEEDS)))
+
+    def test_in_threads_exactly_the_poisoned_records_are_rejected(self):
+        self.check(WORKERS["threads"], poison(2 * len(DEEDS), 2, list(DEEDS)))
+
+    def test_neighbours_that_are_all_poisoned_are_found_one_by_one(self):
+        for workers in WORKERS.values():
+            with self.subTest(workers=workers):
+                self.check(workers, {record: "abort" for record in range(1000, 1006)})
+
+    def test_a_record_that_leaves_no_descriptor_free_harms_nobody_in_a_process(self):
+        with Folder({5: "leak all", 30_000: "leak all"}) as folder:
+            done = folder.run("--workers", WORKERS["processes"])
+            self.assertEqual(0, done.code, done)
+            rejected = {reject["record"] for reject in folder.rejects(done)}
+            self.assertLessEqual(rejected, {5, 30_000})
+            self.assertTrue(expected_output(rejected) == folder.output(), "the output differs")
+
+    def test_max_rejects_holds_for_culprits_too(self):
+        with Folder({100: "abort", 40_000: "segfault"}) as folder:
+            done = folder.run("--workers", WORKERS["processes"], "--max-rejects", "1")
+            self.assertEqual(1, done.code, done)
+            self.assertIn("was killed by signal 11 (SIGSEGV)", done.err)
+            again = folder.run("--workers", WORKERS["processes"], "--max-rejects", "2")
+            self.assertEqual(0, again.code, again)
+            self.assertTrue(expected_output({100, 40_000}) == folder.output(), "the output differs")
+
+    def test_a_culprit_stays_one_when_the_run_is_killed_and_goes_on(self):
+        with Folder({100: "abort", RECORDS - 5: "hang"}) as folder:
+            process = folder.start("--workers", "{ processes: 2, timeout: 60s }")
+            ledger = folder.root / ".tranche" / "ledger.db"
+            scenes.wait_until(lambda: culprits_of(ledger) == [100] or process.poll() is not None, "no culprit")
+            scenes.kill_group(process)
+            process.communicate()
+            done = folder.run("--workers", WORKERS["processes"])
+            self.assertEqual(0, done.code, done)
+            self.assertNotIn("SIGABRT", done.err)  # nobody had to die of it again
+            self.assertEqual([100, RECORDS - 5], [reject["record"] for reject in folder.rejects(done)])
+
+
+def culprits_of(ledger):
+    import sqlite3
+    try:
+        connection = sqlite3.connect(f"file:{ledger}?mode=ro", uri=True)
+        try:
+            return [record for (record,) in connection.execute("SELECT record FROM trials WHERE guilty")]
+        finally:
+            connection.close()
+    except sqlite3.Error:
+        return []
+
+
+class Innocence(unittest.TestCase):
+    """Whoever is killed from outside has done nothing."""
+
+    def kill_at_random(self, workers, kills, seed, **deeds):
+        chance = random.Random(seed)
+        before = shared_memory_and_processes()
+        with Folder({record: "jitter" for record in range(0, RECORDS, 40)}) as folder:
+            killed = 0
+            for _ in range(50 + kills):
+                process = folder.start("--workers", workers)
+                while process.poll() is None and killed < kills:
+                    time.sleep(chance.uniform(0.02, 0.25))
+                    victims = family_of(process.pid)
+                    if not victims:
+                        continue
+                    victim = chance.choice(victims)
+                    try:
+                        os.kill(victim, signal.SIGKILL)
+                        killed += 1
+                    except ProcessLookupError:
+                        pass
+                done = folder.finish(process)
+                if done.code == 0:
+                    break
+            self.assertEqual(0, done.code, done)
+            self.assertEqual(0, done.json["steps"][0]["rejected"], done)
+            self.assertTrue(expected_output(set()) == folder.output(), "the output differs")
+        scenes.wait_until(lambda: not shared_memory_and_processes() - before, "something was left behind")
+        return killed
+
+    def test_kills_from_outside_quarantine_nobody(self):
+        kills = int(os.environ.get("KILLS", 12))
+        for number, workers in enumerate(WORKERS.values()):
+            with self.subTest(workers=workers):
+                self.kill_at_random(workers, kills, number + int(os.environ.get("SEED", 1)))
+
+
+def family_of(pid):
+    """The process and all its descendants: supervisor, engine and workers."""
+    found, left = [], [pid]
+    while left:
+        found.append(left.pop())
+        left += scenes.children_of(found[-1])
+    return found
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)
