@@ -55,6 +55,20 @@ def process_tree(process):
     return found
 
 
+def shared_memory_bytes(processes):
+    """What lies in files in memory, which belong to no process's own; each counts once."""
+    found = {}
+    for process in processes:
+        try:
+            for entry in os.scandir(f"/proc/{process}/fd"):
+                if os.readlink(entry.path).startswith("/memfd:"):
+                    status = os.stat(entry.path)
+                    found[status.st_ino] = status.st_blocks * 512
+        except OSError:
+            continue  # it has ended, or closed the file
+    return sum(found.values())
+
+
 class Sampler(threading.Thread):
     """Keeps the highest sum over the process tree."""
 
@@ -67,7 +81,8 @@ class Sampler(threading.Thread):
 
     def run(self):
         while not self.ended.is_set():
-            self.peak = max(self.peak, sum(proportional_set_bytes(each) for each in process_tree(self.process)))
+            processes = process_tree(self.process)
+            self.peak = max(self.peak, sum(map(proportional_set_bytes, processes)) + shared_memory_bytes(processes))
             self.samples += 1
             self.ended.wait(SAMPLE_SECONDS)
 

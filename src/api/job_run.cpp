@@ -101,6 +101,7 @@ JobRun::JobRun(const JobSpec& job, const RunOptions& options, std::filesystem::p
       observer_(observer),
       link_(link),
       own_board_(link == nullptr ? std::make_unique<BreadcrumbBoard>() : nullptr),
+      memory_bytes_peak_(link == nullptr ? 0 : link->memory_bytes_peak()),
       started_(system_clock().monotonic()) {}
 
 std::filesystem::path JobRun::run_folder() const { return state_ / "runs" / record_.run; }

@@ -75,7 +75,7 @@ class JobRun {
   std::optional<BatchStep> first_step_;  // bound before the run is created
   std::vector<FileLock> claims_;
   std::uint64_t memory_bytes_max_ = 0;
-  std::uint64_t memory_bytes_peak_ = 0;
+  std::uint64_t memory_bytes_peak_;
   RunSummary summary_;
   std::chrono::nanoseconds started_{0};
 };

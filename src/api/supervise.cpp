@@ -72,6 +72,7 @@ struct EngineEnd {
   std::optional<Result<RunSummary>> said;          // how the run ended; nullopt: it died
   std::string run;                                 // that it took up; empty: it died before
   std::map<std::string, std::uint64_t> progress;  // of each step, as it last said
+  std::uint64_t memory_bytes_peak = 0;
   std::vector<engine::Suspect> suspects;          // what was in work when it died
 };
 
@@ -128,6 +129,7 @@ void take_frame(const std::string& frame, Observer* observer, EngineEnd& end) {
   // A culprit that is found is progress too: the next engine does without it.
   auto& progressed = end.progress[event.step];
   progressed = std::max(progressed, event.progress.batches_committed + event.progress.quarantined);
+  end.memory_bytes_peak = std::max(end.memory_bytes_peak, event.progress.memory_bytes);
   if (observer != nullptr) observer->on_event(event);
 }
 
@@ -212,6 +214,7 @@ class Supervisor {
       }
       starts_without_progress = progressed(end) ? 1 : starts_without_progress + 1;
       suspects_ = std::move(end.suspects);
+      memory_bytes_peak_ = std::max(memory_bytes_peak_, end.memory_bytes_peak);
       if (starts_without_progress >= starts_without_progress_max) return record_crash();
       // What was begun is resumed now, not begun again, even if it was completed before the death.
       if (!end.run.empty()) {
@@ -245,7 +248,7 @@ class Supervisor {
                      events.first.close();
                      control.first.close();
                      SupervisorLink link(supervisor, std::move(control.second), board,
-                                         std::move(suspects_));
+                                         std::move(suspects_), memory_bytes_peak_);
                      return run_engine(job_, options, state_, events.second, link);
                    }));
     events.second.close();
@@ -331,6 +334,7 @@ class Supervisor {
   Result<BoardMapping> board_;
   Orphans orphans_;
   std::vector<engine::Suspect> suspects_;  // what was in work when the last engine died
+  std::uint64_t memory_bytes_peak_ = 0;    // of the engines that died
   std::string last_end_;                   // how that one ended
 };
 

@@ -19,13 +19,15 @@ namespace tranche {
 class SupervisorLink final : public WorkerStarter {
  public:
   SupervisorLink(int supervisor, Channel control, BreadcrumbBoard& board,
-                 std::vector<engine::Suspect> suspects)
+                 std::vector<engine::Suspect> suspects, std::uint64_t memory_bytes_peak)
       : supervisor_(supervisor),
         control_(std::move(control)),
         board_(board),
-        suspects_(std::move(suspects)) {}
+        suspects_(std::move(suspects)),
+        memory_bytes_peak_(memory_bytes_peak) {}
 
   int supervisor() const { return supervisor_; }
+  std::uint64_t memory_bytes_peak() const { return memory_bytes_peak_; }  // of earlier engines
   BreadcrumbBoard& board() const { return board_; }
   // Of the step at this position in the job, whose engine died; given once.
   std::vector<engine::Suspect> take_suspects(std::uint32_t step);
@@ -43,6 +45,7 @@ class SupervisorLink final : public WorkerStarter {
   Channel control_;
   BreadcrumbBoard& board_;
   std::vector<engine::Suspect> suspects_;
+  std::uint64_t memory_bytes_peak_;
   std::string order_;
 };
 

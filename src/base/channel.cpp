@@ -52,7 +52,7 @@ Descriptor::~Descriptor() {
   if (number_ >= 0) ::close(number_);
 }
 
-// A socket pair, because a pipe whose reader is gone raises SIGPIPE, and that would kill the writer.
+// A socket pair, since a pipe whose reader is gone raises SIGPIPE, which would kill the writer.
 Result<std::pair<Channel, Channel>> Channel::create() {
   int ends[2];
   if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0)

@@ -28,8 +28,8 @@ struct Exit {
 std::string describe(
     const Exit& exit);  // "exited with code 3", "was killed by signal 11 (SIGSEGV)"
 
-// Whether a signal ended it that only somebody else sends: what goes wrong inside a process ends it
-// with another one, or with an exit.
+// Whether a signal ended it that only somebody else sends: what goes wrong inside a process ends
+// it with another one, or with an exit.
 bool is_from_outside(const Exit& exit);
 
 // A child made by fork, owned by the process that made it. It dies with its parent
@@ -43,7 +43,8 @@ class Child {
 
   enum class Group { of_parent, own };
   // Runs `body` in a child, which leaves by _exit(body()). In a process group of its own what it
-  // starts can be ended with it, and a Ctrl-C does not reach it. REQUIRES a process with one thread.
+  // starts can be ended with it, and a Ctrl-C does not reach it. REQUIRES a process with one
+  // thread.
   static Result<Child> fork(const std::function<int()>& body, Group group = Group::of_parent);
 
   pid_t pid() const { return pid_; }
@@ -92,8 +93,8 @@ std::chrono::nanoseconds cpu_time_of(pid_t pid);
 void limit_own_memory(std::uint64_t bytes);
 // The open files of this process: as many as the system lets it have.
 void raise_descriptor_limit();
-// Keeps the signals of this process from the calling thread, and from those it starts, besides those
-// of its own faults.
+// Keeps the signals of this process from the calling thread, and from those it starts, besides
+// those of its own faults.
 class SignalShield {
  public:
   SignalShield();

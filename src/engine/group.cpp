@@ -96,6 +96,20 @@ std::uint64_t Group::held_bytes() const {
   return bytes;
 }
 
+std::uint64_t Group::shared_bytes() const {
+  std::uint64_t bytes = 0;
+  const auto add = [&](const std::vector<Segment>& segments) {
+    for (const auto& segment : segments) {
+      if (segment.file && segment.file->is_in_memory()) bytes += segment.bytes;
+    }
+  };
+  for (const auto& state : tasks_) {
+    add(state.result.segments);
+    add(state.result.rejects);
+  }
+  return bytes;
+}
+
 std::uint64_t Group::records() const {
   std::uint64_t records = 0;
   for (const auto& batch : batches_) records += batch.records();

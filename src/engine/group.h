@@ -57,6 +57,7 @@ class Group {
   std::vector<Segment> rejects() const;
   bool rejects_incomplete(std::uint64_t batch) const;
   std::uint64_t held_bytes() const;
+  std::uint64_t shared_bytes() const;  // of them, in shared memory: no process counts those
   std::uint64_t records() const;
   std::uint64_t file_bytes() const;  // of input, for progress
   std::uint64_t end_record() const;  // ordinal behind its last record

@@ -1,9 +1,10 @@
-// Who of a task's records killed the worker? Decides what to try next, alone in a fresh process, and
-// judges by what came of it.
+// Who of a task's records killed the worker? Decides what to try next, alone in a fresh process,
+// and judges by what came of it.
 //
-// Records that were in somebody's hands are tried alone, one by one. If none of them dies, or nobody
-// knows who was in hand, the whole task is tried again; if that dies too, its prefixes are halved
-// until one record makes the difference, which must then die alone. Only dying alone convicts.
+// Records that were in somebody's hands are tried alone, one by one. If none of them dies, or
+// nobody knows who was in hand, the whole task is tried again; if that dies too, its prefixes are
+// halved until one record makes the difference, which must then die alone. Only dying alone
+// convicts.
 // Threads: a value type. Pure.
 #pragma once
 

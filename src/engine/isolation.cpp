@@ -36,15 +36,15 @@ void StepRun::adopt_suspects() {
         }
       }
       if (!is_suspected) continue;
-      // Of several that were in hand one is to blame: only who was nameless is tried as a whole.
+      // Of several that were in hand one is to blame: who was nameless is tried as a whole.
       const bool named_only = !named.empty();
       open_inquest(group.number(), state, std::move(named), named_only);
     }
   }
 }
 
-void StepRun::open_inquest(std::uint64_t group, TaskState& state, std::vector<std::uint64_t> suspects,
-                           bool named_only) {
+void StepRun::open_inquest(std::uint64_t group, TaskState& state,
+                           std::vector<std::uint64_t> suspects, bool named_only) {
   state.phase = TaskState::Phase::on_trial;
   state.inquest.emplace(state.task.records(), std::move(suspects), named_only);
   trials_waiting_.push_back({group, state.task.records().first});

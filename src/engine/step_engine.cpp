@@ -160,6 +160,7 @@ void StepRun::emit_progress(bool always) {
   last_progress_ = now;
   if (work_.sample_memory && now >= next_memory_sample_) {
     memory_bytes_ = work_.sample_memory();
+    for (const auto& group : groups_) memory_bytes_ += group.shared_bytes();
     end_.memory_bytes_peak = std::max(end_.memory_bytes_peak, memory_bytes_);
     // The kernel counts every page for it: 10 ms where half a gigabyte is in use.
     const auto after = work_.clock->monotonic();

@@ -182,8 +182,12 @@ Result<Crew> make_crew(const BatchStep& step, const Pipeline& pipeline,
   limits.cpu_time = asked.cpu_time;
   limits.recycle_batches = asked.recycle_batches;
   if (is_processes) {
-    limits.memory_bytes = asked.memory_bytes > 0 ? asked.memory_bytes
-                                                 : memory.process_bytes(crew.workers);
+    limits.memory_bytes = memory.process_bytes(crew.workers);
+    if (asked.memory_bytes > 0) {
+      limits.memory_bytes = asked.memory_bytes;
+      TRANCHE_ASSIGN(crew.workers,
+                     memory.processes(asked.count, asked.memory_bytes, task_bytes));
+    }
     crew.executor = std::make_unique<ProcessExecutor>(crew.workers, 0, limits,
                                                       *surroundings.starter, board);
     return crew;

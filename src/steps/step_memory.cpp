@@ -85,6 +85,30 @@ std::uint64_t StepMemory::process_bytes(unsigned workers) const {
   return 2 * (worker_bytes_ + bytes_left(workers) / std::max(workers, 1U));
 }
 
+Result<unsigned> StepMemory::processes(unsigned asked, std::uint64_t process_bytes,
+                                       std::uint64_t task_bytes) const {
+  const std::uint64_t needed = worker_bytes_ + task_bytes;
+  const auto in_mebibytes = [](std::uint64_t bytes) { return (bytes + mebibyte - 1) / mebibyte; };
+  if (process_bytes < needed) {
+    return make_error(
+        ErrorKind::config,
+        fmt::format("A worker process needs about {} for a task of this step, and `workers:` gives "
+                    "it {}. Set `memory: {}MiB` there, or make the batches smaller.",
+                    format_size(needed), format_size(process_bytes), in_mebibytes(needed)));
+  }
+  const std::uint64_t carried = work_bytes_ / process_bytes;
+  if (carried == 0) {
+    return make_error(
+        ErrorKind::config,
+        fmt::format("A worker process may take {}, but the job's budget of {} leaves {} for all of "
+                    "them. Set `memory: {}MiB` in the job, or give the workers less.",
+                    format_size(process_bytes), format_size(memory_bytes_max_),
+                    format_size(work_bytes_),
+                    in_mebibytes(process_bytes + memory_bytes_max_ - work_bytes_)));
+  }
+  return static_cast<unsigned>(std::clamp<std::uint64_t>(carried, 1, std::max(asked, 1U)));
+}
+
 std::uint64_t StepMemory::bytes_left(unsigned workers) const {
   return work_bytes_ - std::min(work_bytes_, workers * worker_bytes_);
 }

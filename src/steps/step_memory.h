@@ -54,6 +54,10 @@ class StepMemory {
   unsigned workers(unsigned asked, std::uint64_t task_bytes) const;
   // What each of so many worker processes may take, all in all.
   std::uint64_t process_bytes(unsigned workers) const;
+  // As many processes of those that were asked for as fit, if each may take `process_bytes`.
+  // Errors: config, when none does, or one with a task of `task_bytes` needs more.
+  Result<unsigned> processes(unsigned asked, std::uint64_t process_bytes,
+                             std::uint64_t task_bytes) const;
   // What is left for tasks and results beside so many workers.
   std::uint64_t bytes_left(unsigned workers) const;
   // A task of the batch must fit in beside one worker. Errors: config, with the budget that would

@@ -86,7 +86,7 @@ class Command(unittest.TestCase):
     def test_wrong_values_of_options_are_refused_before_anything_starts(self):
         for words, part in (
             (("--workers", "many"), "--workers many"),
-            (("--workers", "{ processes: none }"), "was expected"),
+            (("--workers", "{ processes: none }"), "expected a whole number"),
             (("--memory", "lots"), "--memory lots: a size such as 512MiB was expected"),
             (("--max-rejects", "some"), "--max-rejects"),
             (("--wait", "long"), "--wait long: a duration such as 10m was expected"),

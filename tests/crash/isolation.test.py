@@ -2,13 +2,14 @@
 """One bad record costs one record, whatever it does to its worker; and an innocent one is never quarantined.
 
 The business logic is tests/programs/poisoned.cpp. RECORDS and SEED can be set; the full measure is
-`make torture`.
+`make torture`. KILLS from outside are as many as that.
 """
 import json
 import os
 import pathlib
 import random
 import signal
+import sqlite3
 import subprocess
 import sys
 import tempfile
@@ -19,7 +20,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
 import scene as scenes
 
 PROGRAM = pathlib.Path(scenes.TRANCHE).parent / "programs" / "poisoned"
-IS_SANITIZED = "sanitize" in os.environ.get("TRANCHE_BUILD_TYPE", "") or "asan" in scenes.TRANCHE or "tsan" in scenes.TRANCHE
+IS_SANITIZED = any(word in scenes.TRANCHE for word in ("/asan/", "/tsan/"))  # everything takes many times as long
 RECORDS = int(os.environ.get("RECORDS", 60_000))
 TIMEOUT = 2 if not IS_SANITIZED else 10  # seconds without progress
 
@@ -44,7 +45,7 @@ DEEDS = {
 SIGNALS = {"segfault": 11, "null": 11, "abort": 6, "overflow": 11}
 WORKERS = {
     "threads": f"{{ threads: 2, timeout: {TIMEOUT}s }}",
-    "processes": f"{{ processes: 2, timeout: {TIMEOUT}s }}",
+    "processes": f"{{ processes: 2, memory: 128MiB, timeout: {TIMEOUT}s }}",
 }
 
 
@@ -78,7 +79,8 @@ class Folder:
         environment["ASAN_OPTIONS"] = ("handle_segv=0:handle_sigbus=0:handle_abort=0:handle_sigill=0:detect_leaks=0:"
                                        "allocator_may_return_null=1:detect_stack_use_after_return=0")
         environment["TSAN_OPTIONS"] = os.environ.get("TSAN_OPTIONS", "") + ":handle_segv=0:handle_abort=0"
-        return subprocess.Popen([PROGRAM, "run", "--json", *words], cwd=self.root, stdin=subprocess.DEVNULL,
+        command = [PROGRAM, "run", "--json", "--memory", "512MiB", *words]
+        return subprocess.Popen(command, cwd=self.root, stdin=subprocess.DEVNULL,
                                 stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True, text=True,
                                 errors="backslashreplace", env=environment)
 
@@ -172,7 +174,6 @@ class Poison(unittest.TestCase):
 
 
 def culprits_of(ledger):
-    import sqlite3
     try:
         connection = sqlite3.connect(f"file:{ledger}?mode=ro", uri=True)
         try:

@@ -54,6 +54,14 @@ SQL = """    process:
           rates: { csv: rates.csv, columns: { currency: varchar, rate: "decimal(9,4)" } }
 """
 
+# The first batch takes much longer than all others, whose results wait for it.
+SLOW_BATCH = """    process:
+      - sql: |
+          SELECT *, CASE WHEN id <= 30000
+                    THEN list_sum(list_transform(range(3000), x -> x * id % 7)) END AS slow
+          FROM batch
+"""
+
 RATES = "currency,rate\nEUR,1.0000\nUSD,0.9213\nGBP,1.1702\nCHF,1.0311\nSEK,0.0891\nPLN,0.2304\n"
 
 SINKS = {
@@ -68,9 +76,9 @@ SINKS = {
 class Load:
     name: str
     sink: str
-    sql: bool = False
+    sql: bool | str = False
     memory_mib: int = 256
-    workers: int = 2
+    workers: str = "2"
     batch: str = ""
     rejected: bool = False  # every record
     source: str = "sales.csv"
@@ -81,7 +89,7 @@ class Load:
                 f"    read:\n      csv: {self.source}\n{columns}"
                 + ("    on_error: { max_rejects: 100% }\n" if self.rejected else "")
                 + (f"    batch: {self.batch}\n" if self.batch else "")
-                + (SQL if self.sql else "")
+                + (SQL if self.sql is True else self.sql or "")
                 + f"    workers: {self.workers}\n    write:\n      {SINKS[self.sink]}\n")
 
 
@@ -91,12 +99,21 @@ LOADS = [
     Load("csv-to-sqlite", "sqlite"),
     Load("csv-to-parquet-with-a-lookup", "parquet", sql=True),
     Load("csv-to-csv-in-128MiB", "csv", memory_mib=128),
-    Load("csv-to-csv-with-7-workers", "csv", workers=7),
-    Load("csv-to-parquet-with-a-lookup-and-7-workers", "parquet", sql=True, workers=7),
+    Load("csv-to-csv-with-7-workers", "csv", workers="7"),
+    Load("csv-to-parquet-with-a-lookup-and-7-workers", "parquet", sql=True, workers="7"),
+    Load("csv-to-csv-with-4-processes", "csv", workers="{ processes: 4 }"),
+    Load("csv-to-parquet-with-4-processes", "parquet", workers="{ processes: 4 }"),
+    Load("csv-to-parquet-with-a-lookup-and-4-processes", "parquet", sql=True,
+         workers="{ processes: 4 }"),
+    Load("csv-to-csv-with-a-slow-batch", "csv", sql=SLOW_BATCH),
+    Load("csv-to-csv-with-a-slow-batch-and-4-processes", "csv", sql=SLOW_BATCH,
+         workers="{ processes: 4 }"),
+    Load("csv.gz-to-csv-with-2-processes", "csv", source="sales.csv.gz",
+         workers="{ processes: 2 }"),
     Load("csv.gz-to-csv", "csv", source="sales.csv.gz"),
     Load("csv.gz-to-csv.zst-in-128MiB", "csv.zst", source="sales.csv.gz", memory_mib=128),
     Load("csv.gz-to-parquet-with-a-lookup", "parquet", source="sales.csv.gz", sql=True),
-    Load("csv.gz-to-csv.zst-with-7-workers", "csv.zst", source="sales.csv.gz", workers=7),
+    Load("csv.gz-to-csv.zst-with-7-workers", "csv.zst", source="sales.csv.gz", workers="7"),
     Load("csv-to-parquet-all-rejected", "parquet", rejected=True),
     Load("csv-to-parquet-with-a-lookup-all-rejected", "parquet", sql=True, rejected=True),
 ]
