@@ -8,7 +8,7 @@ CLANG_TIDY ?= $(firstword $(foreach tool,clang-tidy clang-tidy-14,$(shell comman
 CTEST := ctest --test-dir $(BUILD) --output-on-failure --no-tests=error -j $(JOBS)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup configure build tests demo check test memory torture fuzz bench format tidy asan tsan test-fresh clean
+.PHONY: help setup configure build tests demo check test memory torture torture-workers fuzz bench format tidy asan tsan test-fresh clean
 
 help:  ## what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -42,6 +42,12 @@ memory: tests  ## the memory of runs over 10 million records, into bench/results
 torture: build  ## kill runs over 3 million flights, a hundred a sink, into bench/results (an hour; KILLS, MINUTES)
 	TRANCHE_BIN=$(BUILD)/tranche tests/crash/torture.py --kills $(or $(KILLS),100) --minutes $(or $(MINUTES),120) \
 	  --report bench/results/kill-$$(date +%F).md
+
+torture-workers: tests  ## poison a million records, and kill workers, engine and supervisor a thousand times (20 minutes)
+	TRANCHE_BIN=$(BUILD)/tranche RECORDS=$(or $(RECORDS),1000000) POISON=$(or $(POISON),100) \
+	  tests/crash/isolation.test.py Poison.test_in_processes_exactly_the_poisoned_records_are_rejected \
+	  Poison.test_in_threads_exactly_the_poisoned_records_are_rejected
+	TRANCHE_BIN=$(BUILD)/tranche KILLS=$(or $(KILLS),1000) tests/crash/isolation.test.py Innocence
 
 fuzz:  ## fuzz every parser with libFuzzer, into bench/results (an hour and a half on two cores; MINUTES a target, TARGETS)
 	tools/fuzz

@@ -60,9 +60,10 @@ def shared_memory_bytes(processes):
     found = {}
     for process in processes:
         try:
-            for entry in os.scandir(f"/proc/{process}/fd"):
-                if os.readlink(entry.path).startswith("/memfd:"):
-                    status = os.stat(entry.path)
+            for name in os.listdir(f"/proc/{process}/fd"):
+                path = f"/proc/{process}/fd/{name}"
+                if os.readlink(path).startswith("/memfd:"):
+                    status = os.stat(path)
                     found[status.st_ino] = status.st_blocks * 512
         except OSError:
             continue  # it has ended, or closed the file

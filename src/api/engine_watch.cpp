@@ -11,6 +11,7 @@ bool EngineWatch::must_end(pid_t engine) {
   if (!sentence_.empty()) return false;  // it was told
   const std::uint64_t memory = board_.memory_bytes_hard.load();
   if (memory > 0 && private_resident_bytes(engine) > memory) {
+    kind_ = ErrorKind::memory;
     sentence_ = fmt::format("took more than {}, far beyond the memory budget", format_size(memory));
     return true;
   }
@@ -23,6 +24,7 @@ bool EngineWatch::must_end(pid_t engine) {
     if (watches_[slot].still(now) > timeout) late_.push_back(slot);
   }
   if (late_.empty()) return false;
+  kind_ = ErrorKind::timeout;
   sentence_ = fmt::format("made no progress for {:.3g} s",
                           std::chrono::duration<double>(timeout).count());
   return true;
@@ -33,7 +35,7 @@ std::vector<engine::Suspect> EngineWatch::suspects(const Exit& exit) const {
   if (sentence_.empty() && is_from_outside(exit)) return suspects;
   const auto suspect = [&](std::size_t slot) {
     if (board_.slots[slot].task.load() == 0) return;
-    Death death = death_of(board_.slots[slot], how(exit));
+    Death death = death_of(board_.slots[slot], kind_, how(exit));
     death.signal = sentence_.empty() ? exit.signal : 0;
     suspects.push_back({board_.step.load(), std::move(death)});
   };

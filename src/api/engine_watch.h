@@ -30,6 +30,7 @@ class EngineWatch {
  private:
   const BreadcrumbBoard& board_;
   std::vector<ProgressWatch> watches_;
+  ErrorKind kind_ = ErrorKind::crash;
   std::string sentence_;          // why it had to be killed
   std::vector<std::size_t> late_;  // slots that made no progress; empty: any may be to blame
 };

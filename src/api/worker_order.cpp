@@ -95,7 +95,9 @@ int run_worker(const JobSpec& job, const RunOptions& options, const WorkerReques
   sigemptyset(&none);
   sigprocmask(SIG_SETMASK, &none, nullptr);
   limit_free_memory();
-  if (request.memory_bytes > 0) limit_own_memory(request.memory_bytes);
+  // A worker that is watched is ended when it uses too much; this keeps it from growing faster than
+  // anybody can look, and lets it reserve what it does not use.
+  if (request.memory_bytes > 0) limit_own_memory(request.memory_bytes / 2 * 3);
 
   const auto order = decode_order(request.order);
   if (!order) return refuse_work(std::move(channel), order.error());

@@ -15,6 +15,14 @@ constexpr std::uint32_t outside_kills_max = 20;
 // Deaths that none of a task's records can be made to repeat.
 constexpr std::uint32_t unexplained_deaths_max = 3;
 
+std::string way_out(const Death& death) {
+  if (death.kind == ErrorKind::memory)
+    return "Give the job, or its workers, more `memory:`, or make the batches smaller.";
+  if (death.kind == ErrorKind::timeout)
+    return "Give `workers:` a longer `timeout`, or make the batches smaller.";
+  return "Mend the logic, and run it again with --accept code.";
+}
+
 }  // namespace
 
 // The records that were in the hands of threads when the engine before this one died.
@@ -124,10 +132,9 @@ Result<void> StepRun::close_inquest(const TrialKey& key, TaskState& state) {
                  make_error(ErrorKind::failed,
                             fmt::format("The worker of batch {} {}, and does so again with records "
                                         "{} to {} together, but with none of them alone, so no "
-                                        "record can be quarantined. Mend the logic, and run it "
-                                        "again with --accept code.",
+                                        "record can be quarantined. {}",
                                         state.task.batch, inquest.last_death().how, company.first,
-                                        company.end - 1)));
+                                        company.end - 1, way_out(inquest.last_death()))));
       return {};
     }
     case Inquest::Verdict::innocent:

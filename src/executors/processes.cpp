@@ -283,12 +283,13 @@ void ProcessExecutor::take_end(Process& process, const Exit& exit) {
     outcome.is_merge = victim->kind == Task::Kind::merge;
     outcome.worker = process.slot;
     Death death =
-        death_of(breadcrumb, process.sentence ? process.sentence->second : describe(exit));
+        process.sentence
+            ? death_of(breadcrumb, process.sentence->first, process.sentence->second)
+            : death_of(breadcrumb, ErrorKind::crash, describe(exit));
     death.signal = process.sentence ? 0 : exit.signal;
     death.is_suspicious = !outside;
     outcome.result =
-        make_error(process.sentence ? process.sentence->first : ErrorKind::crash,
-                   fmt::format("The worker process of batch {} {}.", victim->batch, death.how));
+        make_error(death.kind, fmt::format("The worker process of batch {} {}.", victim->batch, death.how));
     outcome.death = std::move(death);
     tasks.erase(victim);
     deliver(std::move(outcome));

@@ -171,6 +171,7 @@ Counts take_counts(FrameReader& reader) {
 void put_death(FrameWriter& frame, const std::optional<Death>& death) {
   frame.put(death ? 1 : 0);
   if (!death) return;
+  frame.put(static_cast<std::uint64_t>(death->kind));
   frame.put_text(death->how);
   frame.put(death->task.first);
   frame.put(death->task.end);
@@ -183,6 +184,8 @@ void put_death(FrameWriter& frame, const std::optional<Death>& death) {
 std::optional<Death> take_death(FrameReader& reader) {
   if (reader.take() == 0) return std::nullopt;
   Death death;
+  death.kind = static_cast<ErrorKind>(std::min<std::uint64_t>(
+      reader.take(), static_cast<std::uint64_t>(ErrorKind::bug)));
   death.how = reader.take_text();
   death.task.first = reader.take();
   death.task.end = reader.take();

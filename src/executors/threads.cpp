@@ -89,7 +89,7 @@ void ThreadExecutor::run(unsigned number) {
     breadcrumb.begin_task(task.id, task.records());
     outcome.result = work_safely(worker, factory_, number, task);
     if (!outcome.result && outcome.result.error().kind == ErrorKind::memory) {
-      outcome.death = death_of(breadcrumb, "ran out of memory");
+      outcome.death = death_of(breadcrumb, ErrorKind::memory, "ran out of memory");
     }
     breadcrumb.end_task();
     outcome.wall = thread_time(CLOCK_MONOTONIC) - wall;

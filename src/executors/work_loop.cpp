@@ -32,7 +32,7 @@ TaskAnswer answer_of(std::unique_ptr<Worker>& worker, const WorkerFactory& facto
   breadcrumb.begin_task(task.id, task.records());
   answer.result = work_safely(worker, factory, number, task);
   if (!answer.result && answer.result.error().kind == ErrorKind::memory) {
-    answer.death = death_of(breadcrumb, "ran out of memory");
+    answer.death = death_of(breadcrumb, ErrorKind::memory, "ran out of memory");
     worker.reset();
   }
   answer.wall_nanoseconds = nanoseconds(CLOCK_MONOTONIC) - wall;

@@ -57,8 +57,8 @@ SQL = """    process:
 # The first batch takes much longer than all others, whose results wait for it.
 SLOW_BATCH = """    process:
       - sql: |
-          SELECT *, CASE WHEN id <= 30000
-                    THEN list_sum(list_transform(range(3000), x -> x * id % 7)) END AS slow
+          SELECT *, CASE WHEN id <= 40000
+                    THEN list_sum(list_transform(range(500), x -> x * id % 7)) END AS slow
           FROM batch
 """
 
@@ -82,9 +82,12 @@ class Load:
     batch: str = ""
     rejected: bool = False  # every record
     source: str = "sales.csv"
+    records: int = 0  # of another source than the sales
 
     def job(self):
         columns = COLUMNS.replace("sku: varchar", "sku: integer") if self.rejected else COLUMNS
+        if self.source == "large.csv":
+            columns = "      max_record: 64MiB\n      columns: { id: bigint, text: varchar }\n"
         return (f"job: {self.name}\nmemory: {self.memory_mib}MiB\nsteps:\n  - name: load\n"
                 f"    read:\n      csv: {self.source}\n{columns}"
                 + ("    on_error: { max_rejects: 100% }\n" if self.rejected else "")
@@ -92,6 +95,8 @@ class Load:
                 + (SQL if self.sql is True else self.sql or "")
                 + f"    workers: {self.workers}\n    write:\n      {SINKS[self.sink]}\n")
 
+
+LARGE_RECORDS = 6 * 1001  # one of a thousand and one has 50 MB
 
 LOADS = [
     Load("csv-to-csv", "csv"),
@@ -108,6 +113,9 @@ LOADS = [
     Load("csv-to-csv-with-a-slow-batch", "csv", sql=SLOW_BATCH),
     Load("csv-to-csv-with-a-slow-batch-and-4-processes", "csv", sql=SLOW_BATCH,
          workers="{ processes: 4 }"),
+    Load("csv-of-50-MB-records-to-csv", "csv", source="large.csv", records=LARGE_RECORDS),
+    Load("csv-of-50-MB-records-to-csv-with-2-processes", "csv", source="large.csv",
+         records=LARGE_RECORDS, workers="{ processes: 2 }"),
     Load("csv.gz-to-csv-with-2-processes", "csv", source="sales.csv.gz",
          workers="{ processes: 2 }"),
     Load("csv.gz-to-csv", "csv", source="sales.csv.gz"),
@@ -138,7 +146,7 @@ def run_load(load, data):
     folder = data / load.name
     folder.mkdir()
     try:
-        for name in ("sales.csv", "sales.csv.gz"):
+        for name in ("sales.csv", "sales.csv.gz", "large.csv"):
             (folder / name).symlink_to(data / name)
         (folder / "rates.csv").write_text(RATES, encoding="utf-8")
         (folder / "job.yaml").write_text(load.job(), encoding="utf-8")
@@ -163,6 +171,10 @@ def generate(records, folder):
                    check=True)
     with open(folder / "sales.csv", "rb") as plain, gzip.open(folder / "sales.csv.gz", "wb", 1) as packed:
         shutil.copyfileobj(plain, packed, MIB)
+    with open(folder / "large.csv", "w", encoding="ascii") as large:
+        large.write("id,text\n")
+        for i in range(LARGE_RECORDS):
+            large.write(f"{i},{'abcdefghij' * 5_000_000 if i % 1001 == 500 else 'small'}\n")
 
 
 class Budget(unittest.TestCase):
@@ -203,7 +215,7 @@ class Budget(unittest.TestCase):
               f"{outcome.samples} samples, {outcome.seconds:.1f} s", flush=True)
         self.assertEqual(outcome.exit_code, 0, outcome.message)
         step = outcome.summary["steps"][0]
-        self.assertEqual(step["read"], 0 if load.rejected else self.records)
+        self.assertEqual(step["read"], 0 if load.rejected else load.records or self.records)
         self.assertEqual(step["rejected"], self.records if load.rejected else 0)
         self.assertGreater(outcome.samples, 10)
         self.assertLessEqual(outcome.peak, load.memory_mib * MIB)

@@ -53,6 +53,7 @@ struct ChunkResult {
 
 // How a worker died, or why what it did must be tried again in isolation.
 struct Death {
+  ErrorKind kind = ErrorKind::crash;     // or memory, or timeout
   std::string how;                       // "was killed by signal 11 (SIGSEGV)"
   int signal = 0;
   // Whether the records it had can be to blame. Nobody is to blame for a kill from outside.
@@ -64,8 +65,9 @@ struct Death {
 };
 
 // Of the worker of this slot, whose task is not ended: what it had in hand.
-inline Death death_of(const Breadcrumb& breadcrumb, std::string how) {
+inline Death death_of(const Breadcrumb& breadcrumb, ErrorKind kind, std::string how) {
   Death death;
+  death.kind = kind;
   death.how = std::move(how);
   death.stage = breadcrumb.stage.load();
   death.task = {breadcrumb.task_first.load(), breadcrumb.task_end.load()};
