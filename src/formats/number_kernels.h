@@ -27,6 +27,14 @@ inline std::uint64_t load64(const char* p) {
   return word;
 }
 
+// The number that eight digits make, each the value of a byte, first digit lowest.
+[[gnu::always_inline]] inline std::uint64_t join_digits(std::uint64_t word) {
+  word = word * 10 + (word >> 8);
+  constexpr std::uint64_t pairs = 0x000000FF000000FFULL;
+  return ((word & pairs) * 0x000F424000000064ULL +
+          ((word >> 16) & pairs) * 0x0000271000000001ULL) >> 32;
+}
+
 // The number that the last `length` (1 to 8) bytes of a word are, first digit lowest. False: one of
 // them is no digit.
 [[gnu::always_inline]] inline bool read_digits(std::uint64_t word, unsigned length,
@@ -36,11 +44,7 @@ inline std::uint64_t load64(const char* p) {
   word = (word & kept) | (zeros & ~kept);
   constexpr std::uint64_t high = 0xF0F0F0F0F0F0F0F0ULL;
   const std::uint64_t check = (word & high) | (((word + 0x0606060606060606ULL) & high) >> 4);
-  word -= zeros;
-  word = word * 10 + (word >> 8);
-  constexpr std::uint64_t pairs = 0x000000FF000000FFULL;
-  value = ((word & pairs) * 0x000F424000000064ULL +
-           ((word >> 16) & pairs) * 0x0000271000000001ULL) >> 32;
+  value = join_digits(word - zeros);
   return check == 0x3333333333333333ULL;
 }
 
