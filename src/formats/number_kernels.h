@@ -70,7 +70,7 @@ bool store(std::uint64_t magnitude, bool negative, std::uint64_t magnitude_max, 
 }  // namespace number_detail
 
 template <class T>
-bool read_integer(const char* text, unsigned length, T& out) {
+[[gnu::always_inline]] inline bool read_integer(const char* text, unsigned length, T& out) {
   if (length == 0) return false;
   const bool negative = *text == '-';
   const unsigned digits = length - (negative ? 1U : 0U);
@@ -87,7 +87,8 @@ bool read_integer(const char* text, unsigned length, T& out) {
 
 // A number of up to eight digits with exactly `scale` (1 to 7) of them behind a point, scaled.
 template <class T>
-bool read_decimal(const char* text, unsigned length, unsigned width, unsigned scale, T& out) {
+[[gnu::always_inline]] inline bool read_decimal(const char* text, unsigned length, unsigned width,
+                                                unsigned scale, T& out) {
   if (length == 0) return false;
   const bool negative = *text == '-';
   const unsigned digits = length - (negative ? 2U : 1U);
