@@ -4,7 +4,12 @@
 #include <bit>
 #include <cstring>
 
+#include "base/simd.h"
 #include "formats/byte_search.h"
+
+#if defined(TRANCHE_TARGET_AVX2)
+#include <immintrin.h>
+#endif
 
 namespace tranche {
 namespace {
@@ -17,6 +22,57 @@ bool is_blank(const char* p, const char* end) {
   while (p != end && (*p == ' ' || *p == '\t' || *p == '\r')) ++p;
   return p == end;
 }
+
+// Writes the places of the bits that are set, `at` behind; returns the end. Mostly there is one or
+// none: no branch tells them apart, so one place more may be written.
+[[gnu::always_inline]] inline std::uint32_t* put_places(std::uint32_t* out, std::uint32_t at,
+                                                        std::uint64_t bits) {
+  *out = at + static_cast<std::uint32_t>(std::countr_zero(bits));
+  out += bits != 0 ? 1 : 0;
+  for (bits &= bits - 1; bits != 0; bits &= bits - 1) {
+    *out++ = at + static_cast<std::uint32_t>(std::countr_zero(bits));
+  }
+  return out;
+}
+
+// Those of the bits that stand for bytes before `end`.
+inline std::uint64_t keep_before(std::uint64_t bits, std::uint32_t at, std::uint32_t end) {
+  return end - at < block_bytes ? bits & ((std::uint64_t{1} << (end - at)) - 1) : bits;
+}
+
+// The places of line feeds in the bytes from `begin` to `end` behind `base`; returns their number.
+// REQUIRES room for as many as there are bytes, and one more.
+std::size_t find_feeds_portable(const char* base, std::uint32_t begin, std::uint32_t end,
+                                std::uint32_t* places) {
+  const ByteSearch<1> feeds('\n');
+  std::uint32_t* out = places;
+  for (std::uint32_t at = begin; at < end; at += block_bytes) {
+    std::uint64_t bits = 0;
+    for (unsigned i = 0; i < 4; ++i) {
+      bits |= std::uint64_t{feeds.matches(base + at + 16 * i)} << (16 * i);
+    }
+    out = put_places(out, at, keep_before(bits, at, end));
+  }
+  return static_cast<std::size_t>(out - places);
+}
+
+#if defined(TRANCHE_TARGET_AVX2)
+TRANCHE_TARGET_AVX2 std::size_t find_feeds_avx2(const char* base, std::uint32_t begin,
+                                                std::uint32_t end, std::uint32_t* places) {
+  const __m256i feed = _mm256_set1_epi8('\n');
+  std::uint32_t* out = places;
+  for (std::uint32_t at = begin; at < end; at += block_bytes) {
+    const auto* const block = reinterpret_cast<const __m256i*>(base + at);
+    const auto low = static_cast<std::uint32_t>(
+        _mm256_movemask_epi8(_mm256_cmpeq_epi8(_mm256_loadu_si256(block), feed)));
+    const auto high = static_cast<std::uint32_t>(
+        _mm256_movemask_epi8(_mm256_cmpeq_epi8(_mm256_loadu_si256(block + 1), feed)));
+    const std::uint64_t bits = low | std::uint64_t{high} << 32;
+    out = put_places(out, at, keep_before(bits, at, end));
+  }
+  return static_cast<std::size_t>(out - places);
+}
+#endif
 
 }  // namespace
 
@@ -99,27 +155,18 @@ bool JsonlCursor::search() {
   return feed_count_ > 0;
 }
 
+// REQUIRES at most search_bytes between them.
 void JsonlCursor::find_feeds(std::uint32_t begin, std::uint32_t end) {
-  const ByteSearch<1> feeds('\n');
-  const char* const base = window().get();
-  // At most every byte is a line feed, and one place more is written.
   if (feeds_ == nullptr)
     feeds_ = std::make_unique_for_overwrite<std::uint32_t[]>(search_bytes + 1);
-  std::uint32_t* out = feeds_.get();
-  for (std::uint32_t at = begin; at < end; at += block_bytes) {
-    std::uint64_t bits = 0;
-    for (unsigned i = 0; i < 4; ++i) {
-      bits |= std::uint64_t{feeds.matches(base + at + 16 * i)} << (16 * i);
-    }
-    if (end - at < block_bytes) bits &= (std::uint64_t{1} << (end - at)) - 1;
-    // Mostly there is one or none: no branch tells them apart.
-    *out = at + static_cast<std::uint32_t>(std::countr_zero(bits));
-    out += bits != 0 ? 1 : 0;
-    for (bits &= bits - 1; bits != 0; bits &= bits - 1) {
-      *out++ = at + static_cast<std::uint32_t>(std::countr_zero(bits));
-    }
+  const char* const base = window().get();
+#if defined(TRANCHE_TARGET_AVX2)
+  if (simd_level() == SimdLevel::avx2) {
+    feed_count_ = find_feeds_avx2(base, begin, end, feeds_.get());
+    return;
   }
-  feed_count_ = static_cast<std::size_t>(out - feeds_.get());
+#endif
+  feed_count_ = find_feeds_portable(base, begin, end, feeds_.get());
 }
 
 // Calls `visit` with the lines that have not been taken, one after the other. It answers false where
