@@ -142,7 +142,8 @@ void CsvReader::State::split_block(Page& page, bool is_all_utf8, std::vector<Rej
   page.origins.resize(first_row + rows);
 }
 
-// The same for one record of any kind, which would be row `row` of the block. False: it is rejected.
+// The same for one record of any kind, which would be row `row` of the block. False: it is
+// rejected.
 bool CsvReader::State::split_record(std::size_t index, std::size_t row, bool is_all_utf8,
                                     std::vector<Reject>& rejects) {
   const std::size_t expected = columns->fields;

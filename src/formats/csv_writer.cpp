@@ -194,8 +194,8 @@ char* CsvWriter::write_other(char* out, const PageColumn& column, std::size_t ro
   return write_text(out, {text, static_cast<std::size_t>(end - text)}, true);
 }
 
-// write_text for strings of up to 32 bytes. The shortest lie in the StringRef itself, behind which at
-// least 4 bytes may be read: the next one, or the column's padding. Of the others nothing may be
+// write_text for strings of up to 32 bytes. The shortest lie in the StringRef itself, behind which
+// at least 4 bytes may be read: the next one, or the column's padding. Of the others nothing may be
 // read beyond their ends, so two halves are taken, one over the other.
 char* CsvWriter::write_string(char* out, const StringRef& string) const {
   const std::uint32_t length = string.length;

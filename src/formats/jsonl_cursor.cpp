@@ -169,8 +169,8 @@ void JsonlCursor::find_feeds(std::uint32_t begin, std::uint32_t end) {
   feed_count_ = find_feeds_portable(base, begin, end, feeds_.get());
 }
 
-// Calls `visit` with the lines that have not been taken, one after the other. It answers false where
-// it wants no more behind that one. False: the next line is for the scanner.
+// Calls `visit` with the lines that have not been taken, one after the other. It answers false
+// where it wants no more behind that one. False: the next line is for the scanner.
 template <class Visit>
 [[gnu::always_inline]] inline bool JsonlCursor::for_each_line(Visit visit) {
   const char* const base = window().get();

@@ -100,7 +100,7 @@ void append_fixed(std::string& out, const Column& column, Rows rows, bool has_nu
 }
 
 // Copies a string without a call where it is short; may write up to string_slack_bytes behind it.
-// REQUIRES that it is one of a column: behind a short one there is another, or the column's padding.
+// REQUIRES one of a column: behind a short string stands another, or the column's padding.
 constexpr std::size_t string_slack_bytes = 16;
 char* copy_string(char* place, const StringRef& string) {
   const std::size_t length = string.length;
