@@ -104,12 +104,13 @@ class ParquetEncoder : public Encoder {
     const auto rows = static_cast<std::uint32_t>(page.rows() - (drops ? 1 : 0));
     if (target_.partition_columns.empty()) {
       Partition& partition = partitions_[""];
-      if (partition.frames.empty()) partition.frames.reserve(bytes_last_);
+      // A little more than the last chunk took, since no two are equally long.
+      if (partition.frames.empty()) partition.frames.reserve(bytes_last_ + bytes_last_ / 16);
       if (drops) {
         for (std::uint32_t row = 0; row < rows; ++row) partition.selected.push_back(row);
-        append_page_frame(partition.frames, page, partition.selected);
+        append_page_frame(partition.frames, page, partition.selected, FrameOrigins::left_out);
       } else {
-        append_page_frame(partition.frames, page);
+        append_page_frame(partition.frames, page, FrameOrigins::left_out);
       }
       partition.rows += rows;
       rows_ += rows;
@@ -118,7 +119,7 @@ class ParquetEncoder : public Encoder {
     for (std::uint32_t row = 0; row < rows; ++row) partition_of(page, row).selected.push_back(row);
     for (auto& [folder, partition] : partitions_) {
       if (partition.selected.empty()) continue;
-      append_page_frame(partition.frames, page, partition.selected);
+      append_page_frame(partition.frames, page, partition.selected, FrameOrigins::left_out);
       partition.rows += partition.selected.size();
       rows_ += partition.selected.size();
     }

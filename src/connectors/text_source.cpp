@@ -60,28 +60,21 @@ class TextSliceStream final : public SliceStream {
   }
 
   Result<std::optional<Slice>> next(const CutLimits& limits) override {
-    TRANCHE_ASSIGN(const bool more, find_record());
-    if (!more) return std::optional<Slice>();
+    TRANCHE_ASSIGN(RecordCursor::Passed passed, find_records(limits));
+    if (passed.records == 0) return std::optional<Slice>();
     Slice slice;
     slice.input = static_cast<std::uint32_t>(input_);
     slice.begin = slice.end = position_;
-    slice.first_line = slice.end_line = line_;
+    slice.first_line = line_;
     slice.first_record = next_record_;
     Digest digest;
-    bool full = false;
-    while (!full) {
-      const std::uint64_t digested = slice.end;
-      for (; block_at_ < block_.size() && !full; ++block_at_) {
-        const TextRecord& record = block_[block_at_];
-        slice.end = record.next;
-        slice.end_line = cursor_line_ + record.line + record.lines;
-        ++slice.records;
-        full = slice.records >= limits.records_max || slice.end - slice.begin >= limits.bytes_max;
-      }
-      TRANCHE_TRY(digest_range(digested, slice.end, digest));
-      if (full) break;
-      TRANCHE_TRY(read_block());
-      full = block_.empty();
+    while (passed.records > 0) {
+      TRANCHE_TRY(digest_range(slice.end, passed.end, digest));
+      slice.end = passed.end;
+      slice.end_line = cursor_line_ + passed.lines;
+      slice.records += passed.records;
+      if (slice.records >= limits.records_max || slice.end - slice.begin >= limits.bytes_max) break;
+      TRANCHE_ASSIGN(passed, pass(limits, slice.records));
     }
     slice.bytes = slice.end - slice.begin;
     slice.memory_bytes = estimate_memory(*schema_, slice.bytes, slice.records);
@@ -99,16 +92,22 @@ class TextSliceStream final : public SliceStream {
   }
 
  private:
-  // Goes to the next record, into the next file if need be. False: there is none.
-  Result<bool> find_record() {
+  // Goes over the next records of a slice that begins at position_ and has `records` so far.
+  Result<RecordCursor::Passed> pass(const CutLimits& limits, std::uint64_t records) {
+    // A slice has one record at least, whatever the limits are.
+    const std::uint64_t left = limits.records_max - std::min(records, limits.records_max);
+    return cursor_->pass({position_, limits.bytes_max, std::max<std::uint64_t>(1, left)});
+  }
+
+  // Goes over the first records of a slice, in the next file if need be; none: there are no more.
+  Result<RecordCursor::Passed> find_records(const CutLimits& limits) {
     while (true) {
       if (cursor_ == nullptr) {
-        if (input_ == inputs_.inputs.size()) return false;
+        if (input_ == inputs_.inputs.size()) return RecordCursor::Passed();
         TRANCHE_TRY(open());
       }
-      if (block_at_ < block_.size()) return true;
-      TRANCHE_TRY(read_block());
-      if (!block_.empty()) return true;
+      TRANCHE_ASSIGN(const RecordCursor::Passed passed, pass(limits, 0));
+      if (passed.records > 0) return passed;
       cursor_.reset();
       ++input_;
     }
@@ -150,14 +149,6 @@ class TextSliceStream final : public SliceStream {
     use.end = end;
     cursor_line_ = line_;
     cursor_ = source_.cursor(file_, input_, use);
-    block_ = {};
-    block_at_ = 0;
-    return {};
-  }
-
-  Result<void> read_block() {
-    block_at_ = 0;
-    TRANCHE_ASSIGN(block_, cursor_->next());
     return {};
   }
 
@@ -182,8 +173,6 @@ class TextSliceStream final : public SliceStream {
   TextFile file_;
   std::unique_ptr<RecordCursor> cursor_;
   std::uint64_t cursor_line_ = 0;  // where the cursor began
-  std::span<const TextRecord> block_;
-  std::size_t block_at_ = 0;
   std::uint64_t position_ = 0;       // behind the last slice
   std::uint64_t file_position_ = 0;  // the same in the file, where that is another
   std::uint64_t line_ = 0;

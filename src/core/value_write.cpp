@@ -6,6 +6,8 @@
 
 #include <tranche/core/value.h>
 
+#include "core/timestamp_writer.h"
+
 namespace tranche {
 namespace {
 
@@ -232,6 +234,24 @@ char* write_decimal(char* out, std::int64_t scaled, unsigned scale) {
 char* write_timestamp(char* out, std::int64_t microseconds) {
   if (is_infinity(microseconds)) return put_infinity(out, microseconds < 0);
   return put_timestamp(out, microseconds);
+}
+
+char* TimestampWriter::write(char* out, std::int64_t microseconds) {
+  constexpr unsigned usual_bytes = 11;  // of a day with four digits of year, and the T behind it
+  if (is_infinity(microseconds)) [[unlikely]] return put_infinity(out, microseconds < 0);
+  std::int64_t number = microseconds / microseconds_per_day;
+  std::int64_t of_day = microseconds - number * microseconds_per_day;
+  if (of_day < 0) --number, of_day += microseconds_per_day;
+  Day& day = days_[static_cast<std::uint64_t>(number) % days_.size()];
+  if (day.number != number) {
+    char* end = put_date(out, number);
+    *end++ = 'T';
+    if (end - out != usual_bytes) return put_time(end, of_day);
+    day.number = number;
+    std::memcpy(day.text, out, usual_bytes);
+  }
+  std::memcpy(out, day.text, sizeof day.text);
+  return put_time(out + usual_bytes, of_day);
 }
 
 char* write_value_text(char* out, Type type, const void* value) {

@@ -4,39 +4,9 @@
 
 #include "formats/byte_search.h"
 #include "formats/number_kernels.h"
+#include "formats/string_kernels.h"
 
 namespace tranche {
-namespace {
-
-// Masks that keep the first 0 to 12 of 16 bytes.
-struct KeptBytes {
-  alignas(16) unsigned char bytes[13][16] = {};
-  constexpr KeptBytes() {
-    for (unsigned length = 0; length <= 12; ++length) {
-      for (unsigned i = 0; i < length; ++i) bytes[length][i] = 0xFF;
-    }
-  }
-};
-constexpr KeptBytes kept_bytes;
-
-// StringRef::make without a call or a loop. REQUIRES 16 readable bytes at `text`.
-inline StringRef make_string(const char* text, std::uint32_t length) {
-#if defined(__SSE2__)
-  if (length <= 12) {
-    const __m128i kept = _mm_load_si128(reinterpret_cast<const __m128i*>(kept_bytes.bytes[length]));
-    const __m128i bytes =
-        _mm_and_si128(_mm_loadu_si128(reinterpret_cast<const __m128i*>(text)), kept);
-    const __m128i whole =
-        _mm_or_si128(_mm_slli_si128(bytes, 4), _mm_cvtsi32_si128(static_cast<int>(length)));
-    StringRef ref;
-    _mm_storeu_si128(reinterpret_cast<__m128i*>(&ref), whole);
-    return ref;
-  }
-#endif
-  return StringRef::make({text, length});
-}
-
-}  // namespace
 
 struct CsvConverter::Target {
   const Block& block;
@@ -82,8 +52,13 @@ void CsvConverter::run(const Target& target, Read read, Parse parse) {
   T* out = target.column.values<T>() + target.first_row;
   const CsvField* field = target.fields;
   const char* const base = target.block.base;
+  const std::size_t rows = target.block.rows;
+  // No mark, and no null by itself: one comparison tells that of nearly every field.
+  const std::uint32_t plain_max = only_empty_is_null_ ? CsvField::absent_mark - 1 : 0;
   std::uint64_t* validity = nullptr;
-  for (std::size_t row = 0; row < target.block.rows; ++row, ++out, ++field) {
+  for (std::size_t row = 0; row < rows; ++row, ++out, ++field) {
+    if (field->marks - 1 < plain_max && read(base + field->begin, field->marks, *out)) [[likely]]
+      continue;
     if (is_null(base, *field)) {
       if (validity == nullptr) validity = target.column.ensure_validity();
       const std::size_t at = target.first_row + row;

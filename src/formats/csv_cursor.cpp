@@ -25,10 +25,19 @@ Result<std::span<const CsvRecord>> CsvCursor::next() {
   first_ends_.clear();
   if (!index_) return walk(scanner_, use().block_records);
   auto& block = begin_block();
+  TRANCHE_TRY(open_window(scanner_));
   if (find_block(block)) return std::span<const CsvRecord>(block);
   row_ = index_->rows().size();  // the window may move
   // A broken record, or one that the window does not hold whole.
   return walk(scanner_, 1);
+}
+
+Result<RecordCursor::Passed> CsvCursor::pass(const PassLimits& limits) {
+  if (index_ && has_passed_block() && (row_ < index_->rows().size() || search())) {
+    const Passed passed = pass_rows(limits);
+    if (passed.records > 0) return passed;
+  }
+  return RecordCursor::pass(limits);
 }
 
 // Takes the next records from the index. False: the next one is for the scanner.
@@ -57,47 +66,71 @@ bool CsvCursor::search() {
   }
 }
 
-void CsvCursor::take_rows(std::vector<TextRecord>& block) {
+// Calls `visit` with the rows that have not been taken, one after the other. It answers false where
+// it wants no more behind that one.
+template <class Visit>
+[[gnu::always_inline]] inline void CsvCursor::for_each_row(Visit visit) {
   const auto rows = index_->rows();
   const auto ends = index_->ends();
   const auto quoted_line_ends = index_->quoted_line_ends();
   const char* const base = window().get();
   const auto length = static_cast<std::uint32_t>(window_end() - window_begin());
-  auto begin = static_cast<std::uint32_t>(position() - window_begin());
-  std::uint64_t line_now = line();
-  for (; row_ < rows.size() && block.size() < use().block_records; ++row_) {
-    const std::uint32_t end = ends[rows[row_].ends - 1];
-    const bool has_line_end = !(search_final_ && end == search_end_);
-    if (begin == end && !has_line_end) break;  // the file ended with a line end
-    std::uint32_t next = end + (has_line_end ? 1 : 0);
-    if (has_line_end && base[end] == '\r') {
-      if (next == length && window_end() != use().end) break;  // is it CRLF?
-      if (next < length && base[next] == '\n') ++next;
+  const bool has_returns = index_->has_returns();
+  Row row;
+  row.begin = static_cast<std::uint32_t>(position() - window_begin());
+  row.line = line();
+  bool more = true;
+  while (more && row_ < rows.size()) {
+    row.end = ends[rows[row_].ends - 1];
+    const bool has_line_end = !(search_final_ && row.end == search_end_);
+    if (row.begin == row.end && !has_line_end) break;  // the file ended with a line end
+    row.next = row.end + (has_line_end ? 1 : 0);
+    if (has_returns && has_line_end && base[row.end] == '\r') {
+      if (row.next == length && window_end() != use().end) break;  // is it CRLF?
+      if (row.next < length && base[row.next] == '\n') ++row.next;
     }
-    if (end - begin > max_record_bytes_) break;
-    const std::uint32_t first = ends_taken_;
-    ends_taken_ = rows[row_].ends;
-    std::uint32_t lines = has_line_end ? 1 : 0;
-    if (begin != end || empty_line_is_record_) {
+    if (row.end - row.begin > max_record_bytes_) break;
+    row.lines = has_line_end ? 1 : 0;
+    if (row.begin != row.end || empty_line_is_record_) {
       while (quoted_line_end_ < quoted_line_ends.size() &&
-             quoted_line_ends[quoted_line_end_] < end) {
+             quoted_line_ends[quoted_line_end_] < row.end) {
         ++quoted_line_end_;
-        ++lines;
+        ++row.lines;
       }
-      TextRecord& record = block.emplace_back();
-      record.offset = window_begin() + begin;
-      record.bytes = end - begin;
-      record.next = window_begin() + next;
-      record.line = line_now;
-      record.lines = lines;
-      record.quoted = rows[row_].quoted;
-      if (find_fields_) first_ends_.push_back({first, ends_taken_ - first});
+      more = visit(row, rows[row_]);
     }
-    line_now += lines;
-    begin = next;
+    ends_taken_ = rows[row_++].ends;
+    row.line += row.lines;
+    row.begin = row.next;
   }
-  if (block.size() < use().block_records) row_ = rows.size();
-  go_on_at(window_begin() + begin, line_now);
+  if (more) row_ = rows.size();
+  go_on_at(window_begin() + row.begin, row.line);
+}
+
+void CsvCursor::take_rows(std::vector<TextRecord>& block) {
+  const std::uint64_t window_at = window_begin();
+  const std::size_t records_max = use().block_records;
+  for_each_row([&](const Row& row, const CsvIndex::Row& found) {
+    TextRecord& record = block.emplace_back();
+    record.offset = window_at + row.begin;
+    record.bytes = row.end - row.begin;
+    record.next = window_at + row.next;
+    record.line = row.line;
+    record.lines = row.lines;
+    record.quoted = found.quoted;
+    if (find_fields_) first_ends_.push_back({ends_taken_, found.ends - ends_taken_});
+    return block.size() < records_max;
+  });
+}
+
+RecordCursor::Passed CsvCursor::pass_rows(const PassLimits& limits) {
+  const std::uint64_t window_at = window_begin();
+  Passed passed;
+  for_each_row([&](const Row& row, const CsvIndex::Row&) {
+    passed = {passed.records + 1, window_at + row.next, row.line + row.lines};
+    return !limits.reached(passed.records, passed.end);
+  });
+  return passed;
 }
 
 }  // namespace tranche

@@ -24,6 +24,7 @@ class CsvCursor final : public RecordCursor {
   CsvCursor(const TextFile& file, std::string name, const CsvDialect& dialect,
             bool empty_line_is_record, Find find, const Use& use);
   Result<std::span<const CsvRecord>> next() override;
+  Result<Passed> pass(const PassLimits& limits) override;
 
   // Where the fields of record `index` of the last block end, relative to window(); none when that
   // is for CsvFields to find. Valid until the next call of next().
@@ -41,6 +42,17 @@ class CsvCursor final : public RecordCursor {
   bool find_block(std::vector<TextRecord>& block);
   bool search();
   void take_rows(std::vector<TextRecord>& block);
+  Passed pass_rows(const PassLimits& limits);
+  // A record that the index has found, relative to the window.
+  struct Row {
+    std::uint32_t begin = 0;
+    std::uint32_t end = 0;
+    std::uint32_t next = 0;
+    std::uint32_t lines = 0;  // line ends in it
+    std::uint64_t line = 0;   // lines of the range before it
+  };
+  template <class Visit>
+  void for_each_row(Visit visit);
 
   CsvScanner scanner_;
   std::optional<CsvIndex> index_;  // of dialects that it suits

@@ -46,6 +46,7 @@ bool CsvIndex::search(const char* base, std::uint32_t begin, std::uint32_t end, 
   rows_.clear();
   quoted_line_ends_.clear();
   final_ = final;
+  has_returns_ = false;
   Carry carry;
   const char* const p = base + begin;
 #if defined(TRANCHE_TARGET_AVX2)
@@ -67,6 +68,7 @@ template <bool with_fields>
   if ((block.returns | carry.was_return) != 0) {  // the line feed of CRLF ends nothing more
     line_ends &= ~(block.line_feeds & ((block.returns << 1) | carry.was_return));
     carry.was_return = block.returns >> 63;
+    has_returns_ = true;
   }
   std::uint64_t separators = with_fields ? line_ends | block.delimiters : line_ends;
   std::uint64_t record_ends = line_ends;

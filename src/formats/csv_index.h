@@ -46,6 +46,8 @@ class CsvIndex {
   std::span<const std::uint32_t> ends() const { return {ends_.get(), end_count_}; }
   std::span<const Row> rows() const { return rows_; }
   std::span<const std::uint32_t> quoted_line_ends() const { return quoted_line_ends_; }
+  // Whether a carriage return was among them.
+  bool has_returns() const { return has_returns_; }
 
  private:
   // The bits of 64 bytes.
@@ -81,6 +83,7 @@ class CsvIndex {
   bool has_quote_;
   bool with_fields_;
   bool final_ = false;
+  bool has_returns_ = false;
   std::unique_ptr<std::uint32_t[]> ends_;
   std::size_t ends_capacity_ = 0;
   std::size_t end_count_ = 0;

@@ -37,6 +37,7 @@ struct CsvReader::State final : RecordReader {
   void add_block(Page& page, std::span<const TextRecord> block, std::uint64_t first_record,
                  std::vector<Reject>& rejects) override;
   void split_block(Page& page, bool is_utf8, std::vector<Reject>& rejects);
+  bool split_record(std::size_t index, std::size_t row, bool is_utf8, std::vector<Reject>& rejects);
   void drop_bad_rows(Page& page, std::size_t first_row, std::vector<Reject>& rejects);
   std::string describe_fault(const CsvRecord& record) const;
   std::string describe_count(std::size_t found) const;
@@ -112,49 +113,70 @@ void CsvReader::State::add_block(Page& page, std::span<const TextRecord> added,
 // Fills `fields`, `record_of_row` and the page's origins with the records that have a right form.
 void CsvReader::State::split_block(Page& page, bool is_all_utf8, std::vector<Reject>& rejects) {
   const std::size_t expected = columns->fields;
-  fields.resize(block.size() * expected);
-  record_of_row.clear();
-  const char* const base = records.window().get();
-  for (std::size_t i = 0; i < block.size(); ++i) {
+  const std::size_t stride = block.size();
+  const std::size_t first_row = page.rows();
+  fields.resize(stride * expected);
+  record_of_row.resize(stride);
+  page.origins.resize(first_row + stride);
+  std::size_t rows = 0;
+  for (std::size_t i = 0; i < stride; ++i) {
     const CsvRecord& record = block[i];
-    const std::uint64_t ordinal = block_begin + i;
-    if (record.fault != CsvFault::none) [[unlikely]] {
-      rejects.push_back(reject(record, ordinal, describe_fault(record)));
+    const auto ends = records.field_ends(i);
+    if (is_all_utf8 && ends.size() == expected && !record.quoted &&
+        record.fault == CsvFault::none) [[likely]] {
+      auto begin = static_cast<std::uint32_t>(record.offset - records.window_begin());
+      CsvField* field = fields.data() + rows;
+      for (const std::uint32_t end : ends) {
+        *field = CsvField{begin, end - begin};
+        field += stride;
+        begin = end + 1;
+      }
+    } else if (!split_record(i, rows, is_all_utf8, rejects)) {
       continue;
     }
-    const char* const begin = records.at(record.offset);
-    const char* const end = begin + record.bytes;
-    if (!is_all_utf8) [[unlikely]] {
-      if (const auto at = find_invalid_utf8({begin, static_cast<std::size_t>(record.bytes)})) {
-        rejects.push_back(
-            reject(record, ordinal,
-                   fmt::format("The byte 0x{:02X} at offset {} is not UTF-8.",
-                               static_cast<unsigned char>(begin[*at]), record.offset + *at)));
-        continue;
-      }
-    }
-    const CsvFields::Out out{fields.data() + record_of_row.size(), block.size(), expected};
-    const auto ends = records.field_ends(i);
-    std::size_t found = ends.size();
-    if (found != 0) {
-      splitter.place(base, static_cast<std::uint32_t>(begin - base), ends, record.quoted, out);
-    } else {
-      found = splitter.split(base, begin, end, record.quoted, out);
-    }
-    if (found != expected) [[unlikely]] {
-      const bool allowed =
-          found > expected ? dialect.extra_columns_ignored : dialect.missing_columns_null;
-      if (!allowed) {
-        rejects.push_back(reject(record, ordinal, describe_count(found)));
-        continue;
-      }
-      for (std::size_t k = found; k < expected; ++k) {
-        out.put(k, CsvField{0, CsvField::absent_mark});
-      }
-    }
-    record_of_row.push_back(static_cast<std::uint32_t>(i));
-    page.origins.push_back(origin(page, record, ordinal));
+    record_of_row[rows] = static_cast<std::uint32_t>(i);
+    page.origins[first_row + rows] = origin(page, record, block_begin + i);
+    ++rows;
   }
+  record_of_row.resize(rows);
+  page.origins.resize(first_row + rows);
+}
+
+// The same for one record of any kind, which would be row `row` of the block. False: it is
+// rejected.
+bool CsvReader::State::split_record(std::size_t index, std::size_t row, bool is_all_utf8,
+                                    std::vector<Reject>& rejects) {
+  const std::size_t expected = columns->fields;
+  const CsvRecord& record = block[index];
+  const std::uint64_t ordinal = block_begin + index;
+  const auto refuse = [&](std::string why) {
+    rejects.push_back(reject(record, ordinal, std::move(why)));
+    return false;
+  };
+  if (record.fault != CsvFault::none) [[unlikely]] return refuse(describe_fault(record));
+  const char* const base = records.window().get();
+  const char* const begin = records.at(record.offset);
+  const char* const end = begin + record.bytes;
+  if (!is_all_utf8) [[unlikely]] {
+    if (const auto at = find_invalid_utf8({begin, static_cast<std::size_t>(record.bytes)})) {
+      return refuse(fmt::format("The byte 0x{:02X} at offset {} is not UTF-8.",
+                                static_cast<unsigned char>(begin[*at]), record.offset + *at));
+    }
+  }
+  const CsvFields::Out out{fields.data() + row, block.size(), expected};
+  const auto ends = records.field_ends(index);
+  std::size_t found = ends.size();
+  if (found != 0) {
+    splitter.place(base, static_cast<std::uint32_t>(begin - base), ends, record.quoted, out);
+  } else {
+    found = splitter.split(base, begin, end, record.quoted, out);
+  }
+  if (found == expected) [[likely]] return true;
+  const bool allowed =
+      found > expected ? dialect.extra_columns_ignored : dialect.missing_columns_null;
+  if (!allowed) return refuse(describe_count(found));
+  for (std::size_t k = found; k < expected; ++k) out.put(k, CsvField{0, CsvField::absent_mark});
+  return true;
 }
 
 void CsvReader::State::drop_bad_rows(Page& page, std::size_t first_row,

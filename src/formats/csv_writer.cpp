@@ -147,7 +147,7 @@ void CsvWriter::add(const Page& page) {
 
 // REQUIRES room for the row at `out`, which stays a variable of its own: what is written through it
 // could be a member as far as the compiler knows.
-char* CsvWriter::write_row(char* out, std::size_t row) const {
+char* CsvWriter::write_row(char* out, std::size_t row) {
   const char delimiter = output_.delimiter[0];
   const bool delimiter_is_long = output_.delimiter.size() > 1;
   bool first = true;
@@ -170,7 +170,7 @@ char* CsvWriter::write_row(char* out, std::size_t row) const {
         out = write_decimal(out, column.value<std::int64_t>(row), column.type.scale);
         break;
       case PageColumn::Kind::timestamp:
-        out = write_timestamp(out, column.value<std::int64_t>(row));
+        out = timestamps_.write(out, column.value<std::int64_t>(row));
         break;
       case PageColumn::Kind::text: out = write_string(out, column.value<StringRef>(row)); break;
       default: out = write_other(out, column, row); break;
@@ -194,13 +194,27 @@ char* CsvWriter::write_other(char* out, const PageColumn& column, std::size_t ro
   return write_text(out, {text, static_cast<std::size_t>(end - text)}, true);
 }
 
-// write_text for short strings, which lie in the StringRef itself. Behind a string of a column at
-// least 4 bytes may be read: the next one, or the column's padding.
+// write_text for strings of up to 32 bytes. The shortest lie in the StringRef itself, behind which
+// at least 4 bytes may be read: the next one, or the column's padding. Of the others nothing may be
+// read beyond their ends, so two halves are taken, one over the other.
 char* CsvWriter::write_string(char* out, const StringRef& string) const {
   const std::uint32_t length = string.length;
-  if (length <= 12 && length != 0 && output_.null.empty()) [[likely]] {
-    std::memcpy(out, string.head, 16);
-    if ((special_.matches(out) & ((1U << length) - 1)) == 0) [[likely]] return out + length;
+  if (output_.null.empty()) [[likely]] {
+    if (length <= 12 && length != 0) {
+      std::memcpy(out, string.head, 16);
+      if ((special_.matches(string.head) & ((1U << length) - 1)) == 0) [[likely]]
+        return out + length;
+    } else if (length >= 16 && length <= 32) {
+      const char* const last = string.pointer + length - 16;
+      const unsigned specials = special_.matches(string.pointer) | special_.matches(last);
+      std::memcpy(out, string.pointer, 16);
+      std::memcpy(out + length - 16, last, 16);
+      if (specials == 0) [[likely]] return out + length;
+    } else if (length > 12 && length < 16) {
+      std::memcpy(out, string.pointer, 8);
+      std::memcpy(out + length - 8, string.pointer + length - 8, 8);
+      if ((special_.matches(out) & ((1U << length) - 1)) == 0) [[likely]] return out + length;
+    }
   }
   return write_text(out, string.view(), false);
 }

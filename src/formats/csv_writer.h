@@ -14,6 +14,7 @@
 #include <tranche/core/page.h>
 
 #include "core/time_format.h"
+#include "core/timestamp_writer.h"
 #include "formats/byte_search.h"
 
 namespace tranche {
@@ -44,7 +45,7 @@ class CsvWriter {
   struct PageColumn;
   PageColumn look_up(const Column& column) const;
   char* make_room(char* out, std::size_t bytes);
-  char* write_row(char* out, std::size_t row) const;
+  char* write_row(char* out, std::size_t row);
   char* write_other(char* out, const PageColumn& column, std::size_t row) const;
   char* write_string(char* out, const StringRef& string) const;
   char* write_text(char* out, std::string_view text, bool is_typed) const;
@@ -55,6 +56,7 @@ class CsvWriter {
   CsvOutput output_;
   bool check_typed_;                // values of other types than text may need quotes too
   std::vector<PageColumn> columns_; // of the page in work
+  TimestampWriter timestamps_;
   ByteSearch<4> special_;           // what makes quotes necessary
   std::unique_ptr<char[]> buffer_;  // kept from chunk to chunk
   std::size_t capacity_ = 0;

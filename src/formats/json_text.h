@@ -33,11 +33,24 @@ struct JsonNumber {
 // A key as it mostly stands, with its colon, compared in one go where it is short.
 class JsonKey {
  public:
-  // REQUIRES a name without anything that JSON escapes.
+  // Of a name without anything that JSON escapes; another is never found.
   explicit JsonKey(std::string_view name);
 
+  // Where its text ends that begins at `p`; nullptr: something else stands there. REQUIRES
+  // search_padding_bytes readable behind `end`.
+  const char* end_at(const char* p, const char* end) const {
+    const auto bytes = static_cast<std::ptrdiff_t>(text_.size());
+    if (end - p < bytes) return nullptr;
+#if defined(__SSE2__)
+    const __m128i block = _mm_loadu_si128(reinterpret_cast<const __m128i*>(p));
+    const auto same = static_cast<unsigned>(_mm_movemask_epi8(_mm_cmpeq_epi8(block, bytes_)));
+    if ((same & mask_) != mask_) return nullptr;
+    if (bytes <= 16) [[likely]] return p + bytes;
+#endif
+    return std::memcmp(p, text_.data(), text_.size()) == 0 ? p + bytes : nullptr;
+  }
+
  private:
-  friend class JsonText;
   std::string text_;  // "name":
 #if defined(__SSE2__)
   __m128i bytes_;     // its first ones
@@ -69,18 +82,9 @@ class JsonText {
     return true;
   }
   bool take(const JsonKey& key) {
-    const std::size_t bytes = key.text_.size();
-    if (static_cast<std::size_t>(end_ - p_) < bytes) return false;
-#if defined(__SSE2__)
-    const __m128i block = _mm_loadu_si128(reinterpret_cast<const __m128i*>(p_));
-    const auto same = static_cast<unsigned>(_mm_movemask_epi8(_mm_cmpeq_epi8(block, key.bytes_)));
-    if ((same & key.mask_) != key.mask_) return false;
-    if (bytes <= 16) [[likely]] {
-      p_ += bytes;
-      return true;
-    }
-#endif
-    return take(std::string_view(key.text_));
+    const char* const behind = key.end_at(p_, end_);
+    if (behind != nullptr) p_ = behind;
+    return behind != nullptr;
   }
   bool take(std::string_view word) {
     if (static_cast<std::size_t>(end_ - p_) < word.size() ||

@@ -9,6 +9,7 @@
 #pragma once
 
 #include <cstddef>
+#include <memory>
 #include <span>
 #include <string>
 
@@ -30,17 +31,34 @@ class JsonlScanner {
   std::size_t limit_bytes_;
 };
 
+// Finds line feeds many at a time; what is no plain line goes to the scanner. Both find the same
+// records.
 class JsonlCursor final : public RecordCursor {
  public:
   JsonlCursor(const TextFile& file, std::string name, std::uint64_t max_record_bytes,
-              const Use& use)
-      : RecordCursor(file, std::move(name), use, false), scanner_(max_record_bytes) {}
-  Result<std::span<const TextRecord>> next() override {
-    return walk(scanner_, use().block_records);
-  }
+              const Use& use);
+  Result<std::span<const TextRecord>> next() override;
+  Result<Passed> pass(const PassLimits& limits) override;
 
  private:
+  // A record between line feeds, relative to the window; the CR of a CRLF is not in it.
+  struct Line {
+    std::uint32_t begin = 0;
+    std::uint32_t end = 0;
+    std::uint32_t next = 0;
+    std::uint64_t line = 0;  // lines of the range before it
+  };
+  bool search();
+  void find_feeds(std::uint32_t begin, std::uint32_t end);
+  template <class Visit>
+  bool for_each_line(Visit visit);
+
   JsonlScanner scanner_;
+  const std::uint64_t max_record_bytes_;
+  // Of the last search, relative to the window; those from feed_ on have not been taken.
+  std::unique_ptr<std::uint32_t[]> feeds_;
+  std::size_t feed_count_ = 0;
+  std::size_t feed_ = 0;
 };
 
 }  // namespace tranche

@@ -8,9 +8,11 @@
 #include <fmt/format.h>
 
 #include "base/text.h"
+#include "formats/json_kernels.h"
 #include "formats/json_text.h"
 #include "formats/jsonl_convert.h"
 #include "formats/record_reader.h"
+#include "formats/string_kernels.h"
 
 namespace tranche {
 namespace {
@@ -20,49 +22,122 @@ struct Slot;
 // What the keys of an object are for: the columns of a record, or the members of a struct.
 struct Members {
   std::vector<Slot> slots;
-  std::vector<JsonKey> keys;
-  std::vector<bool> is_plain;     // the key can be compared so
   std::unordered_map<std::string, std::size_t> places;
-  std::vector<std::uint64_t> seen;  // the object that last had the key
-  // The key that came behind each one the last time, and behind the opening brace: files keep to
-  // an order, though not always to that of the columns.
-  std::vector<std::size_t> followers{0};
+  std::size_t first = 0;  // the key that came first the last time
 };
 
-// A column, or a part of it: an element of a list, a member of a struct.
+// A column, or a part of it: an element of a list, a member of a struct. What is needed of each
+// value stands together.
 struct Slot {
+  explicit Slot(std::string_view name) : key(name) {}
+
+  JsonKey key;
+  std::uint64_t seen = 0;     // the object that last had it
+  // The key that came behind this one the last time: files keep to an order, though not always to
+  // that of the columns. The number of members where it is none that can be compared so.
+  std::size_t follower = 0;
   Type type;
-  std::string path;  // for messages: tags, address.zip, tags[]
   bool required = false;
-  Members members;             // of a struct
+  bool is_plain = true;       // nothing in the name is escaped, so that the key can be compared
+  std::string path;           // for messages: tags, address.zip, tags[]
+  Members members;            // of a struct
   std::vector<Slot> elements;  // of a list: one
 };
 
 void add_member(Members& members, const std::string& name, Slot slot) {
   members.places.emplace(name, members.slots.size());
-  members.slots.push_back(std::move(slot));
-  members.keys.emplace_back(name);
-  members.is_plain.push_back(std::none_of(name.begin(), name.end(), [](char c) {
+  slot.is_plain = std::none_of(name.begin(), name.end(), [](char c) {
     return c == '"' || c == '\\' || static_cast<unsigned char>(c) < 0x20;
-  }));
-  members.seen.push_back(0);
-  members.followers.back() = members.slots.size();
-  members.followers.push_back(0);
+  });
+  members.slots.push_back(std::move(slot));
 }
 
-Slot make_slot(Type type, std::string path) {
-  Slot slot;
+// Before the first record: as the columns stand.
+void expect_in_order(Members& members) {
+  const std::size_t count = members.slots.size();
+  const auto comparable = [&](std::size_t place) {
+    return place < count && members.slots[place].is_plain ? place : count;
+  };
+  members.first = comparable(0);
+  for (std::size_t i = 0; i < count; ++i) members.slots[i].follower = comparable(i + 1);
+}
+
+Slot make_slot(Type type, std::string_view name, std::string path) {
+  Slot slot(name);
   slot.type = type;
   slot.path = std::move(path);
   if (type.id == TypeId::list) {
-    slot.elements.push_back(make_slot(type.members->front().type, slot.path + "[]"));
+    slot.elements.push_back(make_slot(type.members->front().type, "", slot.path + "[]"));
   } else if (type.id == TypeId::struct_) {
     for (const TypeMember& member : *type.members) {
       add_member(slot.members, member.name,
-                 make_slot(member.type, fmt::format("{}.{}", slot.path, member.name)));
+                 make_slot(member.type, member.name,
+                           fmt::format("{}.{}", slot.path, member.name)));
     }
+    expect_in_order(slot.members);
   }
   return slot;
+}
+
+// Puts the value at `p` into its column when it has the usual form; returns its end, or nullptr.
+[[gnu::always_inline]] inline const char* usual_value(const Slot& slot, Column& column,
+                                                      std::size_t row, const char* p,
+                                                      const char* end) {
+  namespace kernels = json_kernels;
+  const auto is_word = [&](std::string_view word) {
+    return static_cast<std::size_t>(end - p) >= word.size() &&
+           std::memcmp(p, word.data(), word.size()) == 0;
+  };
+  if (*p == 'n') {
+    if (slot.required || !is_word("null")) return nullptr;
+    column.set_null(row);
+    return p + 4;
+  }
+  const auto integer = [&]<class T>(T) {
+    return kernels::read_integer(p, end, column.values<T>()[row]);
+  };
+  const auto decimal = [&]<class T>(T) {
+    return kernels::read_decimal(p, end, slot.type.width, slot.type.scale,
+                                 column.values<T>()[row]);
+  };
+  // What is between the quotes goes to `take`, which says whether it is a value.
+  const auto string = [&](auto take) -> const char* {
+    const char* const quote = *p == '"' ? kernels::find_closing_quote(p + 1, end) : nullptr;
+    return quote != nullptr && take(p + 1, static_cast<std::size_t>(quote - p - 1)) ? quote + 1
+                                                                                    : nullptr;
+  };
+  column.set_valid(row);
+  switch (slot.type.id) {
+    case TypeId::boolean: {
+      const bool is_true = is_word("true");
+      if (!is_true && !is_word("false")) return nullptr;
+      column.values<std::uint8_t>()[row] = is_true ? 1 : 0;
+      return p + (is_true ? 4 : 5);
+    }
+    case TypeId::smallint: return integer(std::int16_t{});
+    case TypeId::integer: return integer(std::int32_t{});
+    case TypeId::bigint: return integer(std::int64_t{});
+    case TypeId::uinteger: return integer(std::uint32_t{});
+    case TypeId::double_: return kernels::read_double(p, end, column.values<double>()[row]);
+    case TypeId::decimal:
+      if (column.stride() == 8) return decimal(std::int64_t{});
+      return column.stride() == 4 ? decimal(std::int32_t{}) : nullptr;
+    case TypeId::date:
+      return string([&](const char* text, std::size_t length) {
+        return parse_date({text, length}, column.values<std::int32_t>()[row]) == ParseStatus::ok;
+      });
+    case TypeId::timestamp:
+      return string([&](const char* text, std::size_t length) {
+        return parse_timestamp({text, length}, column.values<std::int64_t>()[row]) ==
+               ParseStatus::ok;
+      });
+    case TypeId::varchar:
+      return string([&](const char* text, std::size_t length) {
+        column.values<StringRef>()[row] = make_string(text, static_cast<std::uint32_t>(length));
+        return true;
+      });
+    default: return nullptr;
+  }
 }
 
 constexpr double exact_powers[] = {1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,
@@ -75,10 +150,11 @@ class JsonlRow::Walk {
  public:
   Walk(const SchemaPtr& schema, JsonRules rules) : rules_(rules) {
     for (const Field& field : schema->fields) {
-      Slot slot = make_slot(field.type, field.name);
+      Slot slot = make_slot(field.type, field.name, field.name);
       slot.required = field.required;
       add_member(record_, field.name, std::move(slot));
     }
+    expect_in_order(record_);
   }
 
   bool read(std::string_view record, Page& page, std::size_t row);
@@ -88,9 +164,19 @@ class JsonlRow::Walk {
   std::size_t error_at() const { return error_at_; }
 
  private:
+  // How far an object has come.
+  struct Progress {
+    std::uint64_t number;    // of the object
+    std::size_t* follower;   // of the last key, or of the opening brace
+    std::size_t taken = 0;   // members that were there
+  };
   // `at(i)` is the column of member i, at row `row`.
   template <class ColumnAt>
   bool object(Members& members, std::size_t row, ColumnAt at);
+  template <class ColumnAt>
+  bool take_usual(Members& members, std::size_t row, ColumnAt at, Progress& progress);
+  template <class ColumnAt>
+  bool take_any(Members& members, std::size_t row, ColumnAt at, Progress& progress);
   bool find_key(const Members& members, std::size_t& place);
   bool value(Slot& slot, Column& column, std::size_t row);
   bool null(const Slot& slot, Column& column, std::size_t row);
@@ -144,43 +230,85 @@ bool JsonlRow::Walk::read(std::string_view record, Page& page, std::size_t row) 
 
 template <class ColumnAt>
 bool JsonlRow::Walk::object(Members& members, std::size_t row, ColumnAt at) {
-  const std::uint64_t number = ++objects_;
   const std::size_t count = members.slots.size();
-  std::size_t taken = 0;
-  std::size_t before = count;  // the brace
+  Progress progress{.number = ++objects_, .follower = &members.first};
   text_.take('{');
   text_.skip_blanks();
   bool more = !text_.take('}');
   while (more) {
-    std::size_t place = members.followers[before];
-    if (place == count || !members.is_plain[place] || !text_.take(members.keys[place])) {
-      if (!find_key(members, place)) return false;
-      if (place != count) members.followers[before] = place;
-    }
-    text_.skip_blanks();
-    if (place == count) {  // a key that is no column
-      if (!text_.skip_value()) return no_json();
-    } else {
-      Slot& slot = members.slots[place];
-      if (members.seen[place] == number) [[unlikely]]
-        return refuse(fmt::format("The key \"{}\" comes twice.", excerpt(slot.path)));
-      members.seen[place] = number;
-      ++taken;
-      if (!value(slot, at(place), row)) return false;
-      before = place;
-    }
+    if (!take_usual(members, row, at, progress) && !take_any(members, row, at, progress))
+      return false;
     text_.skip_blanks();
     if (!text_.take(',')) break;
     text_.skip_blanks();
     if (text_.peek() != '"') return no_json();
   }
   if (more && !text_.take('}')) return no_json();
-  for (std::size_t i = 0; taken < count && i < count; ++i) {
-    if (members.seen[i] == number) continue;
+  for (std::size_t i = 0; progress.taken < count && i < count; ++i) {
+    if (members.slots[i].seen == progress.number) continue;
     if (members.slots[i].required) return refuse_null(members.slots[i], "is missing");
     at(i).set_null(row);
   }
   return true;
+}
+
+// Takes members as long as each has the key that is expected and a value in its usual form, with at
+// most a blank around them. The place in the text is a variable here, since a member of the class
+// would be stored and loaded again for each step. True: it is behind a value, and no such member
+// follows. False: at a key, which is for take_any.
+template <class ColumnAt>
+bool JsonlRow::Walk::take_usual(Members& members, std::size_t row, ColumnAt at,
+                                Progress& progress) {
+  Slot* const slots = members.slots.data();
+  const std::size_t count = members.slots.size();
+  const std::uint64_t number = progress.number;
+  const char* const end = text_.end();
+  const char* p = text_.at();
+  std::size_t* follower = progress.follower;
+  std::size_t taken = progress.taken;
+  bool behind_value = false;
+  while (*follower != count) {
+    const std::size_t place = *follower;
+    Slot& slot = slots[place];
+    if (slot.seen == number) break;
+    const char* const behind_key = slot.key.end_at(p, end);
+    if (behind_key == nullptr) break;
+    const char* const stop =
+        usual_value(slot, at(place), row, behind_key + (*behind_key == ' ' ? 1 : 0), end);
+    if (stop == nullptr) break;
+    slot.seen = number;
+    follower = &slot.follower;
+    ++taken;
+    p = stop + (stop[1] == ' ' ? 2 : 1);
+    behind_value = *stop != ',' || p >= end || *p != '"';
+    if (!behind_value) continue;
+    p = stop;
+    break;
+  }
+  text_ = JsonText(p, end);
+  progress.follower = follower;
+  progress.taken = taken;
+  return behind_value;
+}
+
+// Takes one member, whatever it is.
+template <class ColumnAt>
+bool JsonlRow::Walk::take_any(Members& members, std::size_t row, ColumnAt at, Progress& progress) {
+  const std::size_t count = members.slots.size();
+  std::size_t place = *progress.follower;
+  if (place == count || !text_.take(members.slots[place].key)) {
+    if (!find_key(members, place)) return false;
+    if (place != count && members.slots[place].is_plain) *progress.follower = place;
+  }
+  text_.skip_blanks();
+  if (place == count) return text_.skip_value() || no_json();  // a key that is no column
+  Slot& slot = members.slots[place];
+  if (slot.seen == progress.number) [[unlikely]]
+    return refuse(fmt::format("The key \"{}\" comes twice.", excerpt(slot.path)));
+  slot.seen = progress.number;
+  progress.follower = &slot.follower;
+  ++progress.taken;
+  return value(slot, at(place), row);
 }
 
 // From a key to behind its colon. `place` is that of the key, or the number of members.

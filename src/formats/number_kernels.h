@@ -27,6 +27,14 @@ inline std::uint64_t load64(const char* p) {
   return word;
 }
 
+// The number that eight digits make, each the value of a byte, first digit lowest.
+[[gnu::always_inline]] inline std::uint64_t join_digits(std::uint64_t word) {
+  word = word * 10 + (word >> 8);
+  constexpr std::uint64_t pairs = 0x000000FF000000FFULL;
+  return ((word & pairs) * 0x000F424000000064ULL +
+          ((word >> 16) & pairs) * 0x0000271000000001ULL) >> 32;
+}
+
 // The number that the last `length` (1 to 8) bytes of a word are, first digit lowest. False: one of
 // them is no digit.
 [[gnu::always_inline]] inline bool read_digits(std::uint64_t word, unsigned length,
@@ -36,11 +44,7 @@ inline std::uint64_t load64(const char* p) {
   word = (word & kept) | (zeros & ~kept);
   constexpr std::uint64_t high = 0xF0F0F0F0F0F0F0F0ULL;
   const std::uint64_t check = (word & high) | (((word + 0x0606060606060606ULL) & high) >> 4);
-  word -= zeros;
-  word = word * 10 + (word >> 8);
-  constexpr std::uint64_t pairs = 0x000000FF000000FFULL;
-  value = ((word & pairs) * 0x000F424000000064ULL +
-           ((word >> 16) & pairs) * 0x0000271000000001ULL) >> 32;
+  value = join_digits(word - zeros);
   return check == 0x3333333333333333ULL;
 }
 
@@ -66,7 +70,7 @@ bool store(std::uint64_t magnitude, bool negative, std::uint64_t magnitude_max, 
 }  // namespace number_detail
 
 template <class T>
-bool read_integer(const char* text, unsigned length, T& out) {
+[[gnu::always_inline]] inline bool read_integer(const char* text, unsigned length, T& out) {
   if (length == 0) return false;
   const bool negative = *text == '-';
   const unsigned digits = length - (negative ? 1U : 0U);
@@ -83,7 +87,8 @@ bool read_integer(const char* text, unsigned length, T& out) {
 
 // A number of up to eight digits with exactly `scale` (1 to 7) of them behind a point, scaled.
 template <class T>
-bool read_decimal(const char* text, unsigned length, unsigned width, unsigned scale, T& out) {
+[[gnu::always_inline]] inline bool read_decimal(const char* text, unsigned length, unsigned width,
+                                                unsigned scale, T& out) {
   if (length == 0) return false;
   const bool negative = *text == '-';
   const unsigned digits = length - (negative ? 2U : 1U);

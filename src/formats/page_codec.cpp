@@ -7,6 +7,8 @@
 
 #include <fmt/format.h>
 
+#include "formats/string_kernels.h"
+
 namespace tranche {
 namespace {
 
@@ -97,22 +99,41 @@ void append_fixed(std::string& out, const Column& column, Rows rows, bool has_nu
       std::memcpy(place, column.bytes() + rows[i] * stride, stride);
 }
 
-template <class Rows> void append_strings(std::string& out, const Column& column, Rows rows) {
+// Copies a string without a call where it is short; may write up to string_slack_bytes behind it.
+// REQUIRES one of a column: behind a short string stands another, or the column's padding.
+constexpr std::size_t string_slack_bytes = 16;
+char* copy_string(char* place, const StringRef& string) {
+  const std::size_t length = string.length;
+  if (length <= 12) {
+    std::memcpy(place, string.head, 16);
+  } else if (length <= 16) {  // two halves, one over the other
+    std::memcpy(place, string.pointer, 8);
+    std::memcpy(place + length - 8, string.pointer + length - 8, 8);
+  } else if (length <= 32) {
+    std::memcpy(place, string.pointer, 16);
+    std::memcpy(place + length - 16, string.pointer + length - 16, 16);
+  } else {
+    std::memcpy(place, string.pointer, length);
+  }
+  return place + length;
+}
+
+template <bool has_nulls, class Rows>
+void append_strings(std::string& out, const Column& column, Rows rows) {
   const StringRef* const values = column.values<StringRef>();
   std::size_t total = 0;
   char* place = extend(out, aligned(rows.size() * sizeof(std::uint32_t)));
   for (std::size_t i = 0; i < rows.size(); ++i, place += sizeof(std::uint32_t)) {
-    const std::uint32_t length = column.is_valid(rows[i]) ? values[rows[i]].length : 0;
+    const bool is_there = !has_nulls || column.is_valid(rows[i]);
+    const std::uint32_t length = is_there ? values[rows[i]].length : 0;
     std::memcpy(place, &length, sizeof length);
     total += length;
   }
-  place = extend(out, total);
+  place = extend(out, total + string_slack_bytes);
   for (std::size_t i = 0; i < rows.size(); ++i) {
-    if (!column.is_valid(rows[i])) continue;
-    const std::string_view text = values[rows[i]].view();
-    if (!text.empty()) std::memcpy(place, text.data(), text.size());
-    place += text.size();
+    if (!has_nulls || column.is_valid(rows[i])) place = copy_string(place, values[rows[i]]);
   }
+  out.resize(static_cast<std::size_t>(place - out.data()));
 }
 
 template <class Rows> void append_column(std::string& out, const Column& column, Rows rows);
@@ -153,7 +174,8 @@ template <class Rows> void append_column(std::string& out, const Column& column,
   const std::uint64_t has_nulls = append_validity(out, column, rows) ? 1 : 0;
   std::memcpy(out.data() + flag, &has_nulls, sizeof has_nulls);
   if (is_string(column.type())) {
-    append_strings(out, column, rows);
+    if (has_nulls != 0) append_strings<true>(out, column, rows);
+    else append_strings<false>(out, column, rows);
   } else if (column.type().id == TypeId::list) {
     append_lists(out, column, rows);
   } else if (column.type().id == TypeId::struct_) {
@@ -181,9 +203,10 @@ template <class Rows> void append_column(std::string& out, const Column& column,
   align(out);
 }
 
-template <class Rows> void append_frame(std::string& out, const Page& page, Rows rows) {
+template <class Rows>
+void append_frame(std::string& out, const Page& page, Rows rows, FrameOrigins origins) {
   assert(out.size() % 8 == 0);
-  const bool has_origins = !page.origins.empty();
+  const bool has_origins = origins == FrameOrigins::kept && !page.origins.empty();
   const std::size_t begin = out.size();
   append_number(out, std::uint64_t{0});
   append_number(out, frame_magic);
@@ -286,8 +309,16 @@ bool take_strings(Cursor& cursor, Column& column, std::size_t rows) {
   for (std::size_t row = 0; row < rows; ++row) total += length_of(row);
   const char* bytes = cursor.take(total);
   if (bytes == nullptr) return false;
+  // As long as 16 bytes may be read at a string, whatever its length.
+  const char* const readable_end = bytes + aligned(total) + cursor.left();
   StringRef* const values = column.values<StringRef>();
-  for (std::size_t row = 0; row < rows; ++row) {
+  std::size_t row = 0;
+  for (; row < rows && readable_end - bytes >= 16; ++row) {
+    const std::uint32_t length = length_of(row);
+    values[row] = make_string(bytes, length);
+    bytes += length;
+  }
+  for (; row < rows; ++row) {
     const std::uint32_t length = length_of(row);
     values[row] = StringRef::make({bytes, length});
     bytes += length;
@@ -347,12 +378,13 @@ bool take_column(Cursor& cursor, Column& column, std::size_t rows) {
 
 }  // namespace
 
-void append_page_frame(std::string& out, const Page& page) {
-  append_frame(out, page, AllRows{page.rows()});
+void append_page_frame(std::string& out, const Page& page, FrameOrigins origins) {
+  append_frame(out, page, AllRows{page.rows()}, origins);
 }
 
-void append_page_frame(std::string& out, const Page& page, std::span<const std::uint32_t> rows) {
-  append_frame(out, page, ChosenRows{rows});
+void append_page_frame(std::string& out, const Page& page, std::span<const std::uint32_t> rows,
+                       FrameOrigins origins) {
+  append_frame(out, page, ChosenRows{rows}, origins);
 }
 
 PageFrames::PageFrames(SchemaPtr schema, std::shared_ptr<const std::string> bytes)

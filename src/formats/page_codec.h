@@ -39,10 +39,15 @@
 
 namespace tranche {
 
+// Whether the frame says where its records came from, for sinks that may still refuse a row.
+enum class FrameOrigins : std::uint8_t { kept, left_out };
+
 // Appends all rows of `page` as one frame. REQUIRES `out` empty or made of frames alone.
-void append_page_frame(std::string& out, const Page& page);
+void append_page_frame(std::string& out, const Page& page,
+                       FrameOrigins origins = FrameOrigins::kept);
 // The same for the chosen rows, in the order of `rows`. REQUIRES each below page.rows().
-void append_page_frame(std::string& out, const Page& page, std::span<const std::uint32_t> rows);
+void append_page_frame(std::string& out, const Page& page, std::span<const std::uint32_t> rows,
+                       FrameOrigins origins = FrameOrigins::kept);
 
 class PageFrames {
  public:

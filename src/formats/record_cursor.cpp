@@ -36,6 +36,20 @@ RecordCursor::RecordCursor(const TextFile& file, std::string name, const Use& us
   block_.reserve(use_.block_records);
 }
 
+Result<RecordCursor::Passed> RecordCursor::pass(const PassLimits& limits) {
+  if (has_passed_block()) {
+    TRANCHE_TRY(next());
+    passed_ = 0;
+  }
+  Passed passed;
+  while (passed_ < block_.size()) {
+    const TextRecord& record = block_[passed_++];
+    passed = {passed.records + 1, record.next, record.line + record.lines};
+    if (limits.reached(passed.records, passed.end)) break;
+  }
+  return passed;
+}
+
 // Finds the end of the range where it is not known.
 Result<std::size_t> RecordCursor::read(char* buffer, std::size_t bytes, std::uint64_t offset) {
   TRANCHE_ASSIGN(const std::size_t count, file_.read_at(buffer, bytes, offset));

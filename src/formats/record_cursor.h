@@ -60,9 +60,31 @@ class RecordCursor {
   RecordCursor& operator=(const RecordCursor&) = delete;
   virtual ~RecordCursor() = default;
 
+  // How far pass() goes: up to the record that makes it `records_max`, or that ends `bytes_max`
+  // bytes or more behind `begin`.
+  struct PassLimits {
+    std::uint64_t begin = 0;
+    std::uint64_t bytes_max = 0;
+    std::uint64_t records_max = 0;
+    bool reached(std::uint64_t records, std::uint64_t end) const {
+      return records >= records_max || end - begin >= bytes_max;
+    }
+  };
+  // What it went over: how many records there were, where the last one ends, and the lines of the
+  // range before that place.
+  struct Passed {
+    std::uint64_t records = 0;
+    std::uint64_t end = 0;
+    std::uint64_t lines = 0;
+  };
+
   // The next records, all in one window; none at the end of the range. A broken record whose first
   // line is longer than the window comes alone in its block, and its bytes are in long_raw().
   virtual Result<std::span<const TextRecord>> next() = 0;
+  // For those who only cut: goes over the same records without telling them one by one. It stops at
+  // a limit, or earlier, and has gone over none at the end of the range. REQUIRES records_max > 0,
+  // and that next() is never called of the same cursor.
+  virtual Result<Passed> pass(const PassLimits& limits);
 
   // The byte at `offset` of the text. REQUIRES an offset inside the window; search_padding_bytes
   // before and behind the window may be read.
@@ -79,6 +101,12 @@ class RecordCursor {
   // next() by means of the format's scanner, with at most `records_max` records.
   template <class Scanner>
   Result<std::span<const TextRecord>> walk(Scanner& scanner, std::size_t records_max);
+  // Fills the first window, so that not even its first record is for the scanner.
+  template <class Scanner>
+  Result<void> open_window(const Scanner& scanner) {
+    if (window_ != nullptr || use_.begin == use_.end) return {};
+    return fill(position_, scanner.window_bytes_min());
+  }
   // Where the endless record ends that the scanner has just found. nullptr: with its line.
   virtual std::unique_ptr<LongEnd> long_end() const { return nullptr; }
 
@@ -90,6 +118,7 @@ class RecordCursor {
     block_is_long_ = false;
     return block_;
   }
+  bool has_passed_block() const { return passed_ == block_.size(); }
   std::uint64_t position() const { return position_; }
   std::uint64_t line() const { return line_; }
   void go_on_at(std::uint64_t position, std::uint64_t line) {
@@ -119,6 +148,7 @@ class RecordCursor {
   std::uint64_t digested_ = 0;   // up to where the digest has come
   std::uint64_t line_ = 0;       // lines before position_
   std::vector<TextRecord> block_;
+  std::size_t passed_ = 0;       // records of the block that pass() has gone over
   bool block_is_long_ = false;
   std::string long_raw_;
 };

@@ -94,13 +94,6 @@ void RecordReader::begin_page(Page& page) {
   page.origins.reserve(page_rows_);
 }
 
-Origin RecordReader::origin(const Page& page, const TextRecord& record,
-                            std::uint64_t ordinal) const {
-  return {record.offset, static_cast<std::uint32_t>(record.bytes),
-          static_cast<std::uint32_t>(slice_.first_line + record.line - page.base.line),
-          static_cast<std::uint32_t>(ordinal - page.base.record)};
-}
-
 Reject RecordReader::reject(const TextRecord& record, std::uint64_t ordinal,
                             std::string error) const {
   const RecordCursor& records = cursor();

@@ -48,7 +48,11 @@ class RecordReader : public Reader {
   RecordCursor::Use use(std::size_t block_records);
 
   // Where the record stands, for page.origins.
-  Origin origin(const Page& page, const TextRecord& record, std::uint64_t ordinal) const;
+  Origin origin(const Page& page, const TextRecord& record, std::uint64_t ordinal) const {
+    return {record.offset, static_cast<std::uint32_t>(record.bytes),
+            static_cast<std::uint32_t>(slice_.first_line + record.line - page.base.line),
+            static_cast<std::uint32_t>(ordinal - page.base.record)};
+  }
   Reject reject(const TextRecord& record, std::uint64_t ordinal, std::string error) const;
   // For a record of fault too_long.
   static std::string describe_too_long(const TextRecord& record, std::uint64_t max_record_bytes);

@@ -124,6 +124,20 @@ TEST(PageFrames, GiveBackEveryTypeWithAndWithoutNulls) {
     }
 }
 
+TEST(PageFrames, GiveBackTheSameRowsWithoutTheirOrigins) {
+  std::mt19937_64 random(11);
+  const SchemaPtr schema = all_types();
+  const auto page = random_page(schema, 300, random, 4);
+  page->origins.resize(page->rows());
+  std::string bytes;
+  append_page_frame(bytes, *page, FrameOrigins::left_out);
+  EXPECT_LT(bytes.size(), encoded(*page).size());
+  const auto again = decoded(schema, bytes);
+  ASSERT_TRUE(again);
+  EXPECT_TRUE(again->origins.empty());
+  for (std::size_t row = 0; row < page->rows(); ++row) expect_equal_row(*page, row, *again, row);
+}
+
 TEST(PageFrames, GiveBackTheChosenRowsInTheirOrder) {
   std::mt19937_64 random(7);
   const SchemaPtr schema = all_types();

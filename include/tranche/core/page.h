@@ -70,7 +70,9 @@ struct StringRef {
   }
   // Points into *this when the string is inline: REQUIRES that *this outlives the view.
   std::string_view view() const {
-    return {length <= 12 ? reinterpret_cast<const char*>(this) + 4 : pointer, length};
+    const char* const elsewhere = pointer;  // loaded in any case, so that no branch is needed
+    const char* const here = reinterpret_cast<const char*>(this) + 4;
+    return {length <= 12 ? here : elsewhere, length};
   }
 };
 static_assert(sizeof(StringRef) == 16);
