@@ -71,12 +71,12 @@ def what_came(scene, done):
 class Parallel(unittest.TestCase):
     maxDiff = 2000
 
-    def test_1_2_and_7_workers_give_the_same_output(self):
+    def test_1_2_and_7_threads_and_3_processes_give_the_same_output(self):
         for sink, write in WRITES.items():
             for kind, process in (("plain", ""), ("SQL", SQL)):
                 with self.subTest(sink=sink, kind=kind):
                     expected = None
-                    for workers in (1, 2, 7):
+                    for workers in (1, 2, 7, "{ processes: 3 }"):
                         with new_scene(job_text(write, process), workers) as scene:
                             done = scene.run()
                             self.assertEqual(0, done.code, done)
