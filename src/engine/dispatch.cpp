@@ -138,7 +138,8 @@ Result<void> StepRun::submit_merge(Group& group) {
 Result<void> StepRun::dispatch() {
   TRANCHE_TRY(submit_trials());
   // Threads share one process: until it is known who killed the last one, nobody else may.
-  if (!trials_.empty() && work_.isolator != work_.executor) return {};
+  const bool on_trial = !trials_.empty() || !trials_waiting_.empty();
+  if (on_trial && work_.isolator != work_.executor) return {};
   const auto now = work_.clock->monotonic();
   const std::uint64_t submitted_max = tasks_submitted_per_worker * work_.executor->workers();
   bool lead = true;

@@ -4,6 +4,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -22,8 +23,9 @@ struct TaskState {
   std::chrono::nanoseconds not_before{0};  // backoff of a retry, on the monotonic clock
   ChunkResult result;                      // when done
   std::optional<Inquest> inquest;          // when on trial
-  std::uint32_t trials = 0;                // of the record that was tried alone last
-  std::uint32_t outside_kills = 0;         // of its workers, by somebody else
+  std::map<std::uint64_t, std::uint32_t> trials;  // of each record that was tried alone
+  std::uint32_t failed_trials = 0;         // by errors that may pass, in a row
+  std::uint32_t outside_kills = 0;         // of its workers, by somebody else, in a row
   std::uint32_t unexplained_deaths = 0;
   std::string last_error;                  // of a worker's death
 };
@@ -64,6 +66,7 @@ class Group {
 
   std::uint32_t attempt = 1;
   std::uint32_t merge_deaths = 0;
+  std::uint32_t merge_outside_kills = 0;
   std::optional<Error> failure;  // it can't be done; known when it is the oldest
   std::chrono::nanoseconds not_before{0};
 

@@ -2,9 +2,10 @@
 // and judges by what came of it.
 //
 // Records that were in somebody's hands are tried alone, one by one. If none of them dies, or
-// nobody knows who was in hand, the whole task is tried again; if that dies too, its prefixes are
-// halved until one record makes the difference, which must then die alone. Only dying alone
-// convicts.
+// nobody knows who was in hand, the whole task is tried again; if that dies too, it is read once
+// more with no record going through; if that lives, prefixes of the task are halved until one
+// record makes the difference, which must then die alone. Only dying alone convicts. If it lives,
+// the prefix that ends with it must die again, or chance has killed it before.
 // Threads: a value type. Pure.
 #pragma once
 
@@ -20,10 +21,11 @@ namespace tranche::engine {
 class Inquest {
  public:
   enum class Verdict {
-    open,      // next_trial() says what to try
-    guilty,    // culprits() died alone
-    innocent,  // nothing died
-    together,  // records die in company, and none of them alone
+    open,        // next_trial() says what to try
+    guilty,      // culprits() died alone
+    innocent,    // nothing died, or not when it was tried again
+    together,    // records die in company, and none of them alone
+    unprovoked,  // it dies without any record going through: as it starts, or reads
   };
   struct Guilty {
     std::uint64_t record = 0;
@@ -47,7 +49,7 @@ class Inquest {
   const Death& last_death() const { return last_death_; }
 
  private:
-  enum class Stage { named, whole, halving, last };
+  enum class Stage { named, whole, nobody, halving, last, again };
   void after_named();
   void narrow();
   std::uint64_t middle() const { return lives_ + (dies_ - lives_) / 2; }

@@ -23,6 +23,11 @@ std::string way_out(const Death& death) {
   return "Mend the logic, and run it again with --accept code.";
 }
 
+bool was_tried_before(const TaskState& state) {
+  return std::any_of(state.trials.begin(), state.trials.end(),
+                     [](const auto& trial) { return trial.second > 1; });
+}
+
 }  // namespace
 
 // The records that were in the hands of threads when the engine before this one died.
@@ -34,9 +39,9 @@ void StepRun::adopt_suspects() {
       std::vector<std::uint64_t> named;
       bool is_suspected = false;
       for (const Suspect& suspect : work_.suspects) {
-        const bool is_here = suspect.death.in_hand
-                                 ? records.contains(suspect.death.in_hand->first)
-                                 : records.contains(suspect.death.task.first);
+        if (suspect.death.task.count() == 0) continue;  // a merge has no records to suspect
+        const bool is_here = suspect.death.in_hand ? records.contains(suspect.death.in_hand->first)
+                                                   : records.contains(suspect.death.task.first);
         if (!is_here) continue;
         is_suspected = true;
         if (suspect.death.in_hand && suspect.death.in_hand->count() == 1) {
@@ -59,11 +64,17 @@ void StepRun::open_inquest(std::uint64_t group, TaskState& state,
 }
 
 Result<void> StepRun::submit_trials() {
+  const auto now = work_.clock->monotonic();
+  std::deque<TrialKey> later;
   while (!trials_waiting_.empty()) {
     const TrialKey key = trials_waiting_.front();
     trials_waiting_.pop_front();
     TaskState* const state = find_on_trial(key);
     if (state == nullptr || !state->inquest) continue;
+    if (state->not_before > now) {
+      later.push_back(key);
+      continue;
+    }
     if (state->inquest->verdict() != Inquest::Verdict::open) {
       TRANCHE_TRY(close_inquest(key, *state));
       continue;
@@ -74,13 +85,15 @@ Result<void> StepRun::submit_trials() {
     trial.spill = false;
     // Counted before it is tried, so that nothing can be tried for ever in silence.
     if (trial.trial->count() == 1) {
-      TRANCHE_ASSIGN(state->trials, work_.ledger->record_trial(trial.trial->first));
+      TRANCHE_ASSIGN(state->trials[trial.trial->first],
+                     work_.ledger->record_trial(trial.trial->first));
     }
     state->memory_bytes = task_memory(trial);
     budget_.begin_work(state->memory_bytes);
     trials_.emplace(trial.id, key);
     TRANCHE_TRY(work_.isolator->submit(std::move(trial)));
   }
+  trials_waiting_ = std::move(later);
   return {};
 }
 
@@ -112,8 +125,17 @@ Result<void> StepRun::take_trial(const Outcome& outcome) {
       return {};
     }
   } else if (outcome.death) {
+    state->failed_trials = state->outside_kills = 0;
     state->inquest->died(*outcome.death);
+  } else if (!outcome.result && outcome.result.error().kind == ErrorKind::transient) {
+    // It says nothing of the records: a service was away, perhaps.
+    if (++state->failed_trials >= work_.retry.attempts) {
+      fail_group(key.group, outcome.result.error());
+      return {};
+    }
+    state->not_before = work_.clock->monotonic() + backoff(state->failed_trials);
   } else {
+    state->failed_trials = state->outside_kills = 0;
     state->inquest->lived();  // an error is no death: the task will meet it again
   }
   trials_waiting_.push_back(key);
@@ -137,20 +159,29 @@ Result<void> StepRun::close_inquest(const TrialKey& key, TaskState& state) {
                                         company.end - 1, way_out(inquest.last_death()))));
       return {};
     }
+    case Inquest::Verdict::unprovoked:
+      fail_group(key.group,
+                 make_error(ErrorKind::failed,
+                            fmt::format("The worker of batch {} {}, and does so again when its "
+                                        "records are read and none of them is processed, so no "
+                                        "record can be quarantined. {}",
+                                        state.task.batch, inquest.last_death().how,
+                                        way_out(inquest.last_death()))));
+      return {};
     case Inquest::Verdict::innocent:
     case Inquest::Verdict::open:
       // Who was suspected before, and is innocent alone, is not so in company, perhaps.
-      if (inquest.named_only() && state.trials > 1) {
+      if (inquest.named_only() && was_tried_before(state)) {
         open_inquest(key.group, state, {}, false);
         return {};
       }
       if (++state.unexplained_deaths >= unexplained_deaths_max) {
-        fail_group(key.group,
-                   make_error(ErrorKind::failed,
-                              fmt::format("The worker of batch {} died {} times, but none of its "
-                                          "records does it in isolation. {}",
-                                          state.task.batch, state.unexplained_deaths,
-                                          state.last_error)));
+        fail_group(
+            key.group,
+            make_error(ErrorKind::failed,
+                       fmt::format("The worker of batch {} died {} times, but none of its "
+                                   "records does it in isolation. {}",
+                                   state.task.batch, state.unexplained_deaths, state.last_error)));
         return {};
       }
       break;
@@ -166,17 +197,17 @@ Result<void> StepRun::quarantine(TaskState& state, const Inquest::Guilty& guilty
   culprit.phase = is_in_stage ? work_.stages[guilty.death.stage] : "read";
   culprit.error = fmt::format("Its worker {}; tried alone it did so again.", guilty.death.how);
   culprit.signal = guilty.death.signal;
-  culprit.attempts = state.trials + 1;
+  culprit.attempts = state.trials[guilty.record] + 1;
   TRANCHE_TRY(work_.ledger->record_culprit(culprit));
   auto& culprits = state.task.culprits;
-  const auto behind = std::upper_bound(
-      culprits.begin(), culprits.end(), culprit,
-      [](const Culprit& a, const Culprit& b) { return a.record < b.record; });
+  const auto behind =
+      std::upper_bound(culprits.begin(), culprits.end(), culprit,
+                       [](const Culprit& a, const Culprit& b) { return a.record < b.record; });
   culprits.insert(behind, culprit);
   state_.culprits.push_back(culprit);
   ++quarantined_;
-  emit(Event::Kind::warning, fmt::format("Record {} is quarantined: its worker {}.",
-                                         culprit.record, guilty.death.how));
+  emit(Event::Kind::warning,
+       fmt::format("Record {} is quarantined: its worker {}.", culprit.record, guilty.death.how));
   return {};
 }
 
@@ -200,14 +231,15 @@ void StepRun::take_death(Group& group, TaskState* state, Outcome& outcome) {
   Error& error = outcome.result.error();
   if (state == nullptr) {  // a merge has no records to suspect
     group.merge_failed();
-    if (++group.merge_deaths > unexplained_deaths_max) group.failure = std::move(error);
+    const bool too_often = death.is_suspicious ? ++group.merge_deaths > unexplained_deaths_max
+                                               : ++group.merge_outside_kills > outside_kills_max;
+    if (too_often) group.failure = std::move(error);
     return;
   }
   state->last_error = error.message;
   if (!death.is_suspicious) {
     state->phase = TaskState::Phase::waiting;
-    if (++state->outside_kills > outside_kills_max)
-      group.failure = killed_too_often(*state, death);
+    if (++state->outside_kills > outside_kills_max) group.failure = killed_too_often(*state, death);
     return;
   }
   if (work_.isolator == nullptr) {
@@ -215,8 +247,8 @@ void StepRun::take_death(Group& group, TaskState* state, Outcome& outcome) {
     group.failure = std::move(error);
     return;
   }
-  emit(Event::Kind::retry,
-       fmt::format("{} Its records are tried in isolation.", error.message), group.number());
+  emit(Event::Kind::retry, fmt::format("{} Its records are tried in isolation.", error.message),
+       group.number());
   std::vector<std::uint64_t> named;
   if (death.in_hand && death.in_hand->count() == 1) named.push_back(death.in_hand->first);
   open_inquest(group.number(), *state, std::move(named), false);

@@ -26,11 +26,25 @@ constexpr unsigned trials_at_once = 2;
 constexpr std::size_t tasks_a_worker = 2;
 constexpr auto watch_interval = 50ms;
 constexpr unsigned deaths_at_start_max = 3;
+constexpr unsigned kills_at_start_max = 20;
 constexpr auto patience_at_the_end = 2s;
 
 std::string in_seconds(std::chrono::milliseconds duration) {
   return fmt::format("{:.3g} s", std::chrono::duration<double>(duration).count());
 }
+
+std::string work_of(const Task& task) {
+  return task.kind == Task::Kind::merge ? fmt::format("that merged group {}", task.group)
+                                        : fmt::format("of batch {}", task.batch);
+}
+
+// Why a worker is being killed: the kind of the error, and how that is said.
+struct Sentence {
+  ErrorKind kind = ErrorKind::crash;
+  std::string how;
+  std::uint64_t task = 0;      // for which it is
+  bool is_distrusted = false;  // what it says is not believed any more
+};
 
 }  // namespace
 
@@ -43,17 +57,15 @@ struct ProcessExecutor::Process {
   pid_t pid = 0;
   Channel channel;
   std::deque<Task> tasks;  // sent and not answered, in order
-  // Why it is being killed: the kind of the error, and how that is said.
-  std::optional<std::pair<ErrorKind, std::string>> sentence;
+  std::optional<Sentence> sentence;
   std::uint64_t batches = 0;
   std::uint64_t last_batch = UINT64_MAX;
   ProgressWatch progress;
   std::chrono::nanoseconds cpu_before{0};  // when it last made progress
 };
 
-ProcessExecutor::ProcessExecutor(unsigned workers, unsigned first_slot,
-                                 const ProcessLimits& limits, WorkerStarter& starter,
-                                 BreadcrumbBoard& board)
+ProcessExecutor::ProcessExecutor(unsigned workers, unsigned first_slot, const ProcessLimits& limits,
+                                 WorkerStarter& starter, BreadcrumbBoard& board)
     : workers_(workers),
       limits_(limits),
       starter_(starter),
@@ -213,22 +225,23 @@ void ProcessExecutor::take_answers(Process& process) {
   static_cast<void>(process.channel.flush());  // to one that is gone: its end is about to be told
   bool closed = false;
   auto frames = process.channel.receive_available(closed);
-  if (!frames) return condemn(process, ErrorKind::crash, "sent something that is no answer");
+  if (!frames) return distrust(process, "sent something that is no answer");
   for (Frame& frame : *frames) take_answer(process, std::move(frame));
   // Nothing more will come; the notice of its end is on its way.
-  if (closed && !process.is_retired) process.channel.close();
+  if (closed) process.channel.close();
 }
 
 void ProcessExecutor::take_answer(Process& process, Frame frame) {
   if (process.is_retired) return;  // another one does what it was told last
+  if (process.sentence && process.sentence->is_distrusted) return;
   auto answer = decode_answer(std::move(frame));
-  if (!answer) return condemn(process, ErrorKind::crash, "sent something that is no answer");
+  if (!answer) return distrust(process, "sent something that is no answer");
   if (answer->task == 0 && !answer->result) return break_down(answer->result.error());
   if (process.tasks.empty() || process.tasks.front().id != answer->task)
-    return condemn(process, ErrorKind::crash, "answered what it was not asked");
+    return distrust(process, "answered what it was not asked");
   const Task task = std::move(process.tasks.front());
   process.tasks.pop_front();
-  deaths_at_start_ = 0;
+  deaths_at_start_ = kills_at_start_ = 0;
   if (task.batch != process.last_batch) ++process.batches;
   process.last_batch = task.batch;
   Outcome outcome;
@@ -252,7 +265,7 @@ void ProcessExecutor::retire_when_due(Process& process, bool wants_replacement) 
          private_resident_bytes(process.pid) > limits_.memory_bytes / 4 * 3;
   if (!due) return;
   process.is_retired = true;
-  // What waits in its channel goes to another one; it ends when it finds the channel closed.
+  // What waits in its channel goes to another one.
   give_back(std::exchange(process.tasks, {}));
   static_cast<void>(starter_.kill(process.slot, process.generation));
 }
@@ -265,36 +278,45 @@ void ProcessExecutor::take_end(Process& process, const Exit& exit) {
   process.is_started = false;
   const bool was_retired = std::exchange(process.is_retired, false);
   process.channel.close();
-  const bool outside = !process.sentence && is_from_outside(exit);
-  if (in_work == 0 && !was_retired && !outside) {
-    if (++deaths_at_start_ >= deaths_at_start_max)
-      return break_down(make_error(
-          ErrorKind::failed,
-          fmt::format("A worker process {} before it began to work, {} times in a row.",
-                      describe(exit), deaths_at_start_)));
-  }
-  const auto victim = std::find_if(tasks.begin(), tasks.end(),
-                                   [&](const Task& task) { return task.id == in_work; });
+  // Who was slow to hear its sentence may have gone on to another task, which is not to blame.
+  const auto& sentence = process.sentence;
+  const bool is_executed = sentence && (sentence->is_distrusted || sentence->task == in_work);
+  const bool outside = !is_executed && (sentence || is_from_outside(exit));
+  const std::string how = is_executed ? sentence->how : describe(exit);
+  const std::uint64_t blamed = is_executed ? sentence->task : in_work;
+  const auto victim =
+      std::find_if(tasks.begin(), tasks.end(), [&](const Task& task) { return task.id == blamed; });
   if (victim != tasks.end()) {
-    deaths_at_start_ = 0;
+    deaths_at_start_ = kills_at_start_ = 0;
     Outcome outcome;
     outcome.task = victim->id;
     outcome.group = victim->group;
     outcome.is_merge = victim->kind == Task::Kind::merge;
     outcome.worker = process.slot;
-    Death death =
-        process.sentence
-            ? death_of(breadcrumb, process.sentence->first, process.sentence->second)
-            : death_of(breadcrumb, ErrorKind::crash, describe(exit));
-    death.signal = process.sentence ? 0 : exit.signal;
+    Death death = death_of(breadcrumb, is_executed ? sentence->kind : ErrorKind::crash, how);
+    death.task = victim->records();
+    if (blamed != in_work) death.in_hand.reset();  // it had put it down already
+    death.signal = is_executed ? 0 : exit.signal;
     death.is_suspicious = !outside;
-    outcome.result =
-        make_error(death.kind, fmt::format("The worker process of batch {} {}.", victim->batch, death.how));
+    outcome.result = make_error(
+        death.kind, fmt::format("The worker process {} {}.", work_of(*victim), how));
     outcome.death = std::move(death);
     tasks.erase(victim);
     deliver(std::move(outcome));
+  } else if (in_work == 0 && !was_retired && (!outside || !tasks.empty())) {
+    count_death_at_start(how, outside);
   }
   give_back(std::move(tasks));
+}
+
+// A worker that can't even begin is not started for ever.
+void ProcessExecutor::count_death_at_start(const std::string& how, bool outside) {
+  unsigned& deaths = outside ? kills_at_start_ : deaths_at_start_;
+  if (++deaths < (outside ? kills_at_start_max : deaths_at_start_max)) return;
+  break_down(make_error(ErrorKind::failed,
+                        fmt::format("A worker process {} before it began to work, {} times in a "
+                                    "row.",
+                                    how, deaths)));
 }
 
 void ProcessExecutor::watch() {
@@ -328,9 +350,17 @@ void ProcessExecutor::watch(Process& process) {
 
 void ProcessExecutor::condemn(Process& process, ErrorKind kind, std::string how) {
   if (process.sentence) return;
-  process.sentence.emplace(kind, std::move(how));
+  process.sentence = Sentence{kind, std::move(how), board_.slots[process.slot].task.load(), false};
   const auto killed = starter_.kill(process.slot, process.generation);
   if (!killed) break_down(killed.error());
+}
+
+// The task that is not answered yet is to blame, whether or not it was ended by now.
+void ProcessExecutor::distrust(Process& process, std::string how) {
+  process.channel.close();
+  condemn(process, ErrorKind::crash, std::move(how));
+  process.sentence->is_distrusted = true;
+  if (!process.tasks.empty()) process.sentence->task = process.tasks.front().id;
 }
 
 // Ends those that idle by closing their channels, the others by force, and waits for all.

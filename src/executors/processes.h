@@ -29,10 +29,10 @@ namespace tranche {
 
 // What a worker process may use. What is 0 is not limited.
 struct ProcessLimits {
-  std::uint64_t memory_bytes = 0;           // of its own; it is replaced when it comes near
-  std::chrono::milliseconds timeout{0};     // without progress
-  std::chrono::milliseconds cpu_time{0};    // without progress
-  std::uint64_t recycle_batches = 0;        // then it is replaced
+  std::uint64_t memory_bytes = 0;         // of its own; it is replaced when it comes near
+  std::chrono::milliseconds timeout{0};   // without progress
+  std::chrono::milliseconds cpu_time{0};  // without progress
+  std::uint64_t recycle_batches = 0;      // then it is replaced
 };
 
 // Starts and ends worker processes. A worker is known by its slot on the board, and the generation
@@ -81,9 +81,11 @@ class ProcessExecutor final : public Executor {
   void take_answer(Process& process, Frame frame);
   void retire_when_due(Process& process, bool wants_replacement);
   void take_end(Process& process, const Exit& exit);
+  void count_death_at_start(const std::string& how, bool outside);
   void watch();
   void watch(Process& process);
   void condemn(Process& process, ErrorKind kind, std::string how);
+  void distrust(Process& process, std::string how);
   void end_all();
 
   // Both threads.
@@ -98,6 +100,7 @@ class ProcessExecutor final : public Executor {
   BreadcrumbBoard& board_;
   std::vector<Process> processes_;  // the workers, then those for trials
   unsigned deaths_at_start_ = 0;    // in a row, before a task was begun
+  unsigned kills_at_start_ = 0;     // likewise, by kills from outside
   Clock::time_point next_watch_;
 
   std::mutex mutex_;

@@ -25,6 +25,7 @@ class AnonymousFile final : public SegmentFile {
   Result<std::string> read(std::uint64_t offset, std::uint64_t bytes) const override;
   bool is_in_memory() const override { return is_in_memory_; }
   int descriptor() const override { return file_.descriptor(); }
+  Result<std::uint64_t> size() const { return file_.size(); }
   // Nobody can write to it from here on.
   Result<void> seal() { return file_.seal(); }
 

@@ -59,7 +59,10 @@ class SegmentWriter {
 class SegmentReader {
  public:
   SegmentReader(FrameReader& reader, std::vector<Descriptor>& descriptors)
-      : reader_(reader), descriptors_(descriptors), files_(descriptors.size()) {}
+      : reader_(reader),
+        descriptors_(descriptors),
+        files_(descriptors.size()),
+        file_bytes_(descriptors.size()) {}
 
   Result<std::vector<Segment>> take() {
     std::vector<Segment> segments(reader_.take_count(10 * sizeof(std::uint64_t)));
@@ -78,6 +81,10 @@ class SegmentReader {
       if (number == no_file) continue;
       if (number > files_.size()) return not_a_frame();
       TRANCHE_ASSIGN(segment.file, file(number - 1, is_in_memory));
+      // Whoever loads it takes memory for as much as it says.
+      const std::uint64_t there = file_bytes_[number - 1];
+      if (segment.bytes > there || segment.file_offset > there - segment.bytes)
+        return not_a_frame();
     }
     return segments;
   }
@@ -87,6 +94,7 @@ class SegmentReader {
     if (!files_[index]) {
       TRANCHE_ASSIGN(files_[index],
                      AnonymousFile::adopt(descriptors_[index].release(), is_in_memory));
+      TRANCHE_ASSIGN(file_bytes_[index], files_[index]->size());
     }
     return std::shared_ptr<const SegmentFile>(files_[index]);
   }
@@ -94,6 +102,7 @@ class SegmentReader {
   FrameReader& reader_;
   std::vector<Descriptor>& descriptors_;
   std::vector<std::shared_ptr<AnonymousFile>> files_;
+  std::vector<std::uint64_t> file_bytes_;
 };
 
 void put_slice(FrameWriter& frame, const Slice& slice) {
@@ -135,9 +144,9 @@ Culprit take_culprit(FrameReader& reader) {
 }
 
 void put_counts(FrameWriter& frame, const Counts& counts) {
-  for (const std::uint64_t number : {counts.planned, counts.read, counts.read_rejects,
-                                     counts.bytes_read, counts.offered, counts.encoded,
-                                     counts.written, counts.write_rejects}) {
+  for (const std::uint64_t number :
+       {counts.planned, counts.read, counts.read_rejects, counts.bytes_read, counts.offered,
+        counts.encoded, counts.written, counts.write_rejects}) {
     frame.put(number);
   }
   frame.put(counts.stages.size());
@@ -152,9 +161,9 @@ void put_counts(FrameWriter& frame, const Counts& counts) {
 
 Counts take_counts(FrameReader& reader) {
   Counts counts;
-  for (std::uint64_t* number : {&counts.planned, &counts.read, &counts.read_rejects,
-                                &counts.bytes_read, &counts.offered, &counts.encoded,
-                                &counts.written, &counts.write_rejects}) {
+  for (std::uint64_t* number :
+       {&counts.planned, &counts.read, &counts.read_rejects, &counts.bytes_read, &counts.offered,
+        &counts.encoded, &counts.written, &counts.write_rejects}) {
     *number = reader.take();
   }
   counts.stages.resize(reader.take_count(6 * sizeof(std::uint64_t)));
@@ -173,6 +182,8 @@ void put_death(FrameWriter& frame, const std::optional<Death>& death) {
   if (!death) return;
   frame.put(static_cast<std::uint64_t>(death->kind));
   frame.put_text(death->how);
+  frame.put(static_cast<std::uint64_t>(death->signal));
+  frame.put(death->is_suspicious ? 1 : 0);
   frame.put(death->task.first);
   frame.put(death->task.end);
   frame.put(death->in_hand ? 1 : 0);
@@ -187,6 +198,8 @@ std::optional<Death> take_death(FrameReader& reader) {
   death.kind = static_cast<ErrorKind>(std::min<std::uint64_t>(
       reader.take(), static_cast<std::uint64_t>(ErrorKind::bug)));
   death.how = reader.take_text();
+  death.signal = static_cast<int>(reader.take());
+  death.is_suspicious = reader.take() != 0;
   death.task.first = reader.take();
   death.task.end = reader.take();
   const bool is_known = reader.take() != 0;

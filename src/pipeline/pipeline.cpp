@@ -112,8 +112,10 @@ class PipelineWorker final : public Worker {
   }
 
   Result<void> read(const Task& task, const Slice& chunk, ChunkResult& result) {
-    if (task.trial && (chunk.first_record >= task.trial->end ||
-                       chunk.first_record + chunk.records <= task.trial->first)) {
+    // A trial of no record reads all of them: does reading alone kill it?
+    if (task.trial && task.trial->count() > 0 &&
+        (chunk.first_record >= task.trial->end ||
+         chunk.first_record + chunk.records <= task.trial->first)) {
       return {};
     }
     TRANCHE_ASSIGN(auto reader, pipeline_.source->open(chunk, scope_));

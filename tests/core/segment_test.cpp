@@ -47,6 +47,20 @@ TEST(Segment, LoadsWhatWasEncodedFromASegmentFile) {
   EXPECT_EQ(**loaded, "three rows");
 }
 
+class SharedMemory final : public FakeSpill {
+ public:
+  using FakeSpill::FakeSpill;
+  bool is_in_memory() const override { return true; }
+};
+
+TEST(Segment, InSharedMemoryCountsWithItsOwnBytesAlone) {
+  Segment segment = Segment::make("three rows", 3);
+  segment.data.reset();
+  segment.file = std::make_shared<const SharedMemory>("three rows, and those of others");
+  EXPECT_EQ(segment.memory_bytes(), 10U);
+  EXPECT_EQ(**segment.load(), "three rows");
+}
+
 TEST(Segment, IsDamagedWhenAByteDiffers) {
   const auto loaded = spilled(Segment::make("three rows", 3), "three rowz", 0).load();
   ASSERT_FALSE(loaded);

@@ -1,8 +1,9 @@
 #include "simulation.h"
 
 #include <algorithm>
+#include <utility>
 
-#include "core/reject_segment.h"
+#include "simulated_workers.h"
 
 namespace tranche::simulation {
 namespace {
@@ -23,7 +24,12 @@ class StillClock final : public Clock {
 class SimulatedLedger final : public StepLedger {
  public:
   SimulatedLedger(World& world, Fault& fault) : world_(world), fault_(fault) {}
-  Result<StepState> load() override { return world_.ledger; }
+  Result<StepState> load() override {
+    StepState state = world_.ledger;
+    std::sort(state.culprits.begin(), state.culprits.end(),
+              [](const Culprit& a, const Culprit& b) { return a.record < b.record; });
+    return state;
+  }
   Result<void> append_plan(std::span<const BatchPlan> batches, bool complete,
                            std::span<const Checkpoint>) override {
     return fault_.step([&] {
@@ -43,6 +49,8 @@ class SimulatedLedger final : public StepLedger {
     return world_.trials[record];
   }
   Result<void> record_culprit(const Culprit& culprit) override {
+    if (world_.trials[culprit.record] == 0)
+      return make_error(ErrorKind::bug, "A record was found guilty that was never tried alone.");
     return fault_.step([&] { world_.ledger.culprits.push_back(culprit); });
   }
   Result<void> forget_culprits() override {
@@ -193,73 +201,6 @@ class SimulatedSink final : public Sink {
   const Job& job_;
 };
 
-// Does tasks when asked for an outcome, in any order.
-class ShuffledExecutor final : public Executor {
- public:
-  ShuffledExecutor(const Job& job, Fault& fault) : job_(job), fault_(fault), random_(job.seed) {}
-  Result<void> submit(Task task) override {
-    tasks_.push_back(std::move(task));
-    return {};
-  }
-  Result<std::optional<Outcome>> next(std::chrono::milliseconds) override {
-    if (tasks_.empty()) return std::optional<Outcome>();
-    const auto index = random_() % tasks_.size();
-    const Task task = tasks_[index];
-    tasks_.erase(tasks_.begin() + static_cast<std::ptrdiff_t>(index));
-    for (const auto& chunk : task.chunks) bytes_read_ += chunk.bytes;
-    Outcome outcome;
-    outcome.task = task.id;
-    outcome.group = task.group;
-    outcome.is_merge = task.kind == Task::Kind::merge;
-    outcome.result = work(task);
-    if (const auto alive = fault_.step([] {}); !alive) outcome.result = alive.error();
-    return std::optional<Outcome>(std::move(outcome));
-  }
-  unsigned workers() const override { return job_.workers; }
-  std::uint64_t bytes_read() const { return bytes_read_; }
-
- private:
-  ChunkResult work(const Task& task) const {
-    ChunkResult result;
-    std::vector<Reject> rejects;
-    std::string bytes;
-    if (task.kind == Task::Kind::merge) {
-      for (const auto& segment : task.segments) bytes += *segment.data;
-      result.counts.encoded = bytes.size() / sizeof(std::uint64_t);
-      result.segments.push_back(Segment::make(bytes, result.counts.encoded));
-      return result;
-    }
-    for (const auto& chunk : task.chunks) {
-      for (std::uint64_t record = chunk.begin; record < chunk.end; ++record) {
-        if (job_.bad_every != 0 && record % job_.bad_every == 0) {
-          Reject reject("bad");
-          reject.record = record;
-          rejects.push_back(reject);
-          result.rejects_incomplete = rejects.size() >= job_.rejects_enough;
-          if (!result.rejects_incomplete) continue;
-          result.rejects = encode_rejects(rejects);
-          return result;
-        }
-        bytes.append(reinterpret_cast<const char*>(&record), sizeof record);
-      }
-    }
-    const auto rows = bytes.size() / sizeof(std::uint64_t);
-    result.counts.read = rows;
-    result.counts.read_rejects = rejects.size();
-    result.rejects = encode_rejects(rejects);
-    result.counts.offered = rows;
-    result.counts.encoded = rows;
-    result.segments.push_back(Segment::make(bytes, rows));
-    return result;
-  }
-
-  const Job& job_;
-  Fault& fault_;
-  std::mt19937_64 random_;
-  std::vector<Task> tasks_;
-  std::uint64_t bytes_read_ = 0;
-};
-
 }  // namespace
 
 std::vector<BatchPlan> plan_of(const Job& job) {
@@ -288,6 +229,7 @@ std::vector<std::uint64_t> expected_rows(const Job& job) {
   std::vector<std::uint64_t> rows;
   for (std::uint64_t record = 0; record < job.records; ++record) {
     if (job.bad_every != 0 && record % job.bad_every == 0) continue;
+    if (job.killers.always.contains(record)) continue;
     if (job.refused_every == 0 || record % job.refused_every != 0) rows.push_back(record);
   }
   return rows;
@@ -295,18 +237,28 @@ std::vector<std::uint64_t> expected_rows(const Job& job) {
 
 std::vector<std::uint64_t> published_rejects(const World& world) {
   std::vector<std::uint64_t> records;
+  for (const auto& reject : published(world)) records.push_back(reject.record);
+  return records;
+}
+
+std::vector<Reject> published(const World& world) {
+  std::vector<Reject> rejects;
   for (const auto& group : world.ledger.committed) {
     auto staged = world.staged.find(group.receipt.reject_id);
     if (staged == world.staged.end()) continue;
-    for (const auto& reject : staged->second.second) records.push_back(reject.record);
+    rejects.insert(rejects.end(), staged->second.second.begin(), staged->second.second.end());
   }
-  return records;
+  return rejects;
 }
 
 engine::StepEnd run_engine(World& world, const Job& job, Fault& fault) {
   SimulatedLedger ledger(world, fault);
   SimulatedSink sink(world, fault, job);
-  ShuffledExecutor executor(job, fault);
+  const bool threads = job.killers.share_process;
+  SimulatedWorkers executor(
+      world, job, fault,
+      threads ? SimulatedWorkers::Kind::threads : SimulatedWorkers::Kind::processes);
+  SimulatedWorkers isolator(world, job, fault, SimulatedWorkers::Kind::processes);
   StillClock clock;
   const auto plan = plan_of(job);
   std::size_t next = world.ledger.batches.size();
@@ -324,6 +276,10 @@ engine::StepEnd run_engine(World& world, const Job& job, Fault& fault) {
   work.sink = &sink;
   work.ledger = &ledger;
   work.executor = &executor;
+  if (job.is_isolated) work.isolator = threads ? &isolator : &executor;
+  work.suspects = std::exchange(world.suspects, {});
+  work.stages = {"logic"};
+  work.observer = &world.listener;
   work.clock = &clock;
   work.reject_limit = job.limit;
   work.whole_batches = job.whole_batches;

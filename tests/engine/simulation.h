@@ -7,6 +7,7 @@
 #include <deque>
 #include <map>
 #include <random>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -38,12 +39,27 @@ struct Fault {
   }
 };
 
+// Hears what an engine says.
+struct Listener final : Observer {
+  std::vector<Event> events;
+  void on_event(const Event& event) override {
+    if (event.kind != Event::Kind::progress) events.push_back(event);
+  }
+};
+
 // What outlives an engine.
 struct World {
   // The ledger's memory.
   StepState ledger;
   std::map<std::string, std::pair<Counts, std::vector<Reject>>> staged;
   std::map<std::uint64_t, std::uint32_t> trials;  // of each record
+  // What its supervisor saw in work when the last engine died of a record.
+  std::vector<engine::Suspect> suspects;
+  std::set<std::uint64_t> have_killed;  // of Killers::once
+  std::uint32_t merges_died = 0;
+  std::uint32_t trials_failed = 0;
+  std::uint64_t trials_done = 0;
+  Listener listener;
   bool stop_requested = false;
   // Somebody presses Ctrl-C as soon as the target has so many groups.
   std::size_t stop_at_groups = SIZE_MAX;
@@ -54,6 +70,20 @@ struct World {
   int seals = 0;
   // The most that was planned and not read.
   std::uint64_t unread_peak = 0;
+};
+
+// Records that kill the worker that has them in hand, and whatever else kills one.
+struct Killers {
+  std::set<std::uint64_t> always;
+  std::map<std::uint64_t, std::uint64_t> in_company;  // when that one came before, in the same task
+  std::set<std::uint64_t> once;                       // and never again
+  std::set<std::uint64_t> by_being_read;              // whether or not they go through
+  unsigned outside_percent = 0;                       // of tasks and trials are killed from outside
+  std::uint32_t merges = 0;                           // so many merges die
+  bool merges_from_outside = false;
+  std::uint32_t trials_fail = 0;  // so many trials end with an error that passes
+  bool are_named = true;          // it is known who was in hand
+  bool share_process = false;     // the workers are threads: what kills one kills the engine
 };
 
 // Records are the numbers 0, 1, 2, ...; those divisible by `bad_every` are rejected by the workers.
@@ -67,11 +97,13 @@ struct Job {
   bool target_records_commits = true;
   bool merges = false;
   bool whole_batches = false;
-  std::uint64_t unread_bytes_max = UINT64_MAX;    // a record is a byte
-  std::uint64_t rejects_enough = UINT64_MAX;  // of a task, which then gives nothing else
+  std::uint64_t unread_bytes_max = UINT64_MAX;  // a record is a byte
+  std::uint64_t rejects_enough = UINT64_MAX;    // of a task, which then gives nothing else
   RejectLimit limit{true, 0, 1'000'000};
   std::uint64_t seed = 1;
   unsigned workers = 3;
+  Killers killers;
+  bool is_isolated = true;
 };
 
 std::vector<BatchPlan> plan_of(const Job& job);
@@ -79,5 +111,6 @@ std::vector<BatchPlan> plan_of(const Job& job);
 engine::StepEnd run_engine(World& world, const Job& job, Fault& fault);
 std::vector<std::uint64_t> expected_rows(const Job& job);
 std::vector<std::uint64_t> published_rejects(const World& world);
+std::vector<Reject> published(const World& world);
 
 }  // namespace tranche::simulation

@@ -437,6 +437,73 @@ TEST_F(LedgerTest, RefusesTheLedgerOfANewerVersionByName) {
   EXPECT_FALSE(Ledger::open_existing_read_only(at("state")));
 }
 
+TEST_F(LedgerTest, GivesALedgerOfAnEarlierVersionWhatItLacks) {
+  const std::vector<std::string> earlier = {
+      "DROP TABLE trials; DROP TABLE checkpoints; PRAGMA user_version = 1",
+      "DROP TABLE trials; PRAGMA user_version = 2"};
+  open_with_step();
+  for (const std::string& make_earlier : earlier) {
+    auto database = SqliteDatabase::open(at("state/ledger.db"), SqliteDatabase::Access::read_write,
+                                         std::chrono::milliseconds(0))
+                        .value();
+    ASSERT_TRUE(database->execute(make_earlier));
+    const auto onlooker = Ledger::open_existing_read_only(at("state"));
+    ASSERT_TRUE(onlooker) << onlooker.error().message;
+    EXPECT_EQ((*onlooker)->find_run(run_a)->job, "sales");
+    auto port = open()->step_ledger(run_a, "load").value();
+    EXPECT_EQ(port->record_trial(1).value(), 1U) << make_earlier;
+    EXPECT_TRUE(port->load_checkpoints(0, 0).value().empty());
+    EXPECT_EQ(database->query_integer("PRAGMA user_version").value(), 3);
+  }
+}
+
+TEST_F(LedgerTest, CountsTheTrialsOfARecordWhoeverMakesThem) {
+  {
+    auto port = open_with_step()->step_ledger(run_a, "load").value();
+    EXPECT_EQ(port->record_trial(7).value(), 1U);
+    EXPECT_EQ(port->record_trial(7).value(), 2U);
+    EXPECT_EQ(port->record_trial(UINT64_MAX).value(), 1U);
+  }
+  auto port = open()->step_ledger(run_a, "load").value();
+  EXPECT_EQ(port->record_trial(7).value(), 3U);
+  EXPECT_EQ(port->record_trial(8).value(), 1U);
+  EXPECT_TRUE(port->load()->culprits.empty());  // who was tried is not guilty for that
+}
+
+TEST_F(LedgerTest, GivesBackCulpritsInOrderOfRecordsUntilTheyAreForgotten) {
+  const Culprit late{900, "function", "Its worker was killed.", 11, 3};
+  const Culprit early{7, "read", "Its worker exited.", 0, 2};
+  {
+    auto port = open_with_step()->step_ledger(run_a, "load").value();
+    ASSERT_TRUE(port->record_trial(900));
+    ASSERT_TRUE(port->record_trial(7));
+    ASSERT_TRUE(port->record_trial(8));
+    ASSERT_TRUE(port->record_culprit(late));
+    ASSERT_TRUE(port->record_culprit(early));
+  }
+  auto port = open()->step_ledger(run_a, "load").value();
+  EXPECT_EQ(port->load()->culprits, (std::vector<Culprit>{early, late}));
+  ASSERT_TRUE(port->drop_plan_from(0));  // they are facts of the records
+  EXPECT_EQ(port->load()->culprits.size(), 2U);
+  ASSERT_TRUE(port->forget_culprits());
+  EXPECT_TRUE(port->load()->culprits.empty());
+  EXPECT_EQ(port->record_trial(900).value(), 1U);
+}
+
+TEST_F(LedgerTest, TellsTheCulpritsOfTwoStepsApart) {
+  auto ledger = open_with_step();
+  ASSERT_TRUE(ledger->create_step(run_a, step("other", 1)));
+  auto load = ledger->step_ledger(run_a, "load").value();
+  auto other = ledger->step_ledger(run_a, "other").value();
+  for (StepLedger* const port : {load.get(), other.get()}) {
+    EXPECT_EQ(port->record_trial(7).value(), 1U);
+    ASSERT_TRUE(port->record_culprit(Culprit{7, "read", "It did.", 0, 2}));
+  }
+  ASSERT_TRUE(load->forget_culprits());
+  EXPECT_TRUE(load->load()->culprits.empty());
+  EXPECT_EQ(other->load()->culprits.size(), 1U);
+}
+
 TEST_F(LedgerTest, RefusesADatabaseThatIsNoLedger) {
   fs::create_directories(at("state"));
   {

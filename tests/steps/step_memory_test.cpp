@@ -85,6 +85,41 @@ TEST(StepMemory, TakesNoMoreWorkersThanTheBudgetCarriesAndAlwaysOne) {
   EXPECT_EQ(StepMemory(256 * mebibyte, 0, 0).workers(7, 4 * mebibyte), 7);
 }
 
+StepMemory of_processes(std::uint64_t memory_bytes_max) {
+  return StepMemory(memory_bytes_max, 0, 0, 0, 0, worker_process_bytes);
+}
+
+TEST(StepMemory, CountsWhatAWorkerKeepsForBeingAProcess) {
+  const std::uint64_t budget = 256 * mebibyte;
+  const StepMemory threads(budget, 0, 0);
+  EXPECT_EQ(threads.bytes_left(3) - of_processes(budget).bytes_left(3), 3 * worker_process_bytes);
+  EXPECT_LT(of_processes(budget).workers(64, 4 * mebibyte), threads.workers(64, 4 * mebibyte));
+  EXPECT_GE(of_processes(memory_bytes_min).workers(64, 4 * mebibyte), 2);
+}
+
+TEST(StepMemory, NamesABudgetThatIsEnoughForAProcess) {
+  const BatchPlan large = batch_of(1, 70 * mebibyte);
+  const auto refused = of_processes(128 * mebibyte).check(large, by_bytes());
+  ASSERT_FALSE(refused);
+  const auto enough = number_behind(refused.error().message, "`memory: ");
+  EXPECT_TRUE(of_processes(enough * mebibyte).check(large, by_bytes()));
+}
+
+TEST(StepMemory, LetsAProcessTakeTwiceWhatItKeepsAndItsShareOfTheTasks) {
+  for (const std::uint64_t budget : {memory_bytes_min, 512 * mebibyte, 8192 * mebibyte}) {
+    const StepMemory memory = of_processes(budget);
+    for (unsigned workers = 1; workers <= 64; workers *= 2) {
+      const std::uint64_t each = memory.process_bytes(workers);
+      EXPECT_GE(each, 2 * worker_process_bytes) << budget;
+      EXPECT_LE(each, memory.process_bytes(workers / 2)) << budget;
+      EXPECT_LE(workers * each / 2, std::max(budget, workers * 20 * mebibyte)) << budget;
+    }
+    EXPECT_EQ(memory.process_bytes(0), 2 * (memory.bytes_left(0) + worker_process_bytes +
+                                            8 * mebibyte))
+        << budget;
+  }
+}
+
 TEST(StepMemory, LeavesLessForTasksWithEveryWorker) {
   const StepMemory memory = with_sql(256 * mebibyte);
   EXPECT_LT(memory.bytes_left(2), memory.bytes_left(1));

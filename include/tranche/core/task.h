@@ -32,7 +32,7 @@ struct Task {
   bool spill = false;             // hand over segments, and rejects, in files rather than in memory
   std::vector<Culprit> culprits;  // of its records, in order: to be rejected unseen
   // Only these records go through, alone in a fresh process, to see who kills it: whatever comes of
-  // it is dropped.
+  // it is dropped. None of them: all are read, and nobody goes through.
   std::optional<RecordRange> trial;
 
   // All that its chunks hold; none of a merge.
