@@ -14,8 +14,9 @@ TEST(Breadcrumb, TellsWhichRecordsOfWhichTaskWereInWhoseHandsAtADeath) {
   Breadcrumb breadcrumb;
   breadcrumb.begin_task(7, {100, 200});
   breadcrumb.take(2, 140, 10);
-  const Death death = death_of(breadcrumb, "exited with code 3");
+  const Death death = death_of(breadcrumb, ErrorKind::timeout, "exited with code 3");
   EXPECT_EQ(death.how, "exited with code 3");
+  EXPECT_EQ(death.kind, ErrorKind::timeout);
   EXPECT_EQ(death.task, (RecordRange{100, 200}));
   EXPECT_EQ(death.in_hand, (RecordRange{140, 150}));
   EXPECT_EQ(death.stage, 2U);
@@ -28,14 +29,14 @@ TEST(Breadcrumb, NamesTheRecordOfAStageThatTakesThemOneByOne) {
   breadcrumb.begin_task(7, {100, 200});
   breadcrumb.take(0, 140, 1);
   breadcrumb.at(141);
-  EXPECT_EQ(death_of(breadcrumb, "").in_hand, (RecordRange{141, 142}));
+  EXPECT_EQ(death_of(breadcrumb, ErrorKind::crash, "").in_hand, (RecordRange{141, 142}));
 }
 
 TEST(Breadcrumb, NamesNobodyBeforeARecordIsTaken) {
   Breadcrumb breadcrumb;
   breadcrumb.begin_task(7, {100, 200});
-  EXPECT_EQ(death_of(breadcrumb, "").in_hand, std::nullopt);
-  EXPECT_EQ(death_of(breadcrumb, "").task, (RecordRange{100, 200}));
+  EXPECT_EQ(death_of(breadcrumb, ErrorKind::crash, "").in_hand, std::nullopt);
+  EXPECT_EQ(death_of(breadcrumb, ErrorKind::crash, "").task, (RecordRange{100, 200}));
 }
 
 TEST(Breadcrumb, DoesNotNameWhoWasInHandInAnEarlierTask) {
@@ -46,7 +47,7 @@ TEST(Breadcrumb, DoesNotNameWhoWasInHandInAnEarlierTask) {
   EXPECT_EQ(breadcrumb.task.load(), 0U);
   breadcrumb.begin_task(8, {200, 300});
   EXPECT_EQ(breadcrumb.task.load(), 8U);
-  EXPECT_EQ(death_of(breadcrumb, "").in_hand, std::nullopt);
+  EXPECT_EQ(death_of(breadcrumb, ErrorKind::crash, "").in_hand, std::nullopt);
 }
 
 TEST(Breadcrumb, OfAMergeHasNoRecords) {
@@ -54,7 +55,7 @@ TEST(Breadcrumb, OfAMergeHasNoRecords) {
   Task merge;
   merge.kind = Task::Kind::merge;
   breadcrumb.begin_task(7, merge.records());
-  EXPECT_EQ(death_of(breadcrumb, "").task.count(), 0U);
+  EXPECT_EQ(death_of(breadcrumb, ErrorKind::crash, "").task.count(), 0U);
 }
 
 TEST(RecordRange, HoldsItsFirstRecordAndNotItsEnd) {
