@@ -88,8 +88,9 @@ std::uint64_t tree_set_bytes(pid_t root);
 std::uint64_t private_resident_bytes(pid_t pid);
 // CPU time of all its threads; 0 when it is gone.
 std::chrono::nanoseconds cpu_time_of(pid_t pid);
-// From here on this process may map `bytes` more of its own, used or not; more is refused to it by the system, as
-// std::bad_alloc. Without effect under a sanitizer, which reserves more than any limit.
+// From here on this process may map `bytes` more of its own, used or not; more is refused to it by
+// the system, as std::bad_alloc. Without effect under a sanitizer, which reserves more than any
+// limit.
 void limit_own_memory(std::uint64_t bytes);
 // The open files of this process: as many as the system lets it have.
 void raise_descriptor_limit();

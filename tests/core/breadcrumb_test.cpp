@@ -14,8 +14,9 @@ TEST(Breadcrumb, TellsWhichRecordsOfWhichTaskWereInWhoseHandsAtADeath) {
   Breadcrumb breadcrumb;
   breadcrumb.begin_task(7, {100, 200});
   breadcrumb.take(2, 140, 10);
-  const Death death = death_of(breadcrumb, ErrorKind::crash, "exited with code 3");
+  const Death death = death_of(breadcrumb, ErrorKind::timeout, "exited with code 3");
   EXPECT_EQ(death.how, "exited with code 3");
+  EXPECT_EQ(death.kind, ErrorKind::timeout);
   EXPECT_EQ(death.task, (RecordRange{100, 200}));
   EXPECT_EQ(death.in_hand, (RecordRange{140, 150}));
   EXPECT_EQ(death.stage, 2U);

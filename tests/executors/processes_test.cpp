@@ -47,6 +47,7 @@ void expect_death(const Outcome& outcome, ErrorKind kind, const std::string& how
       << outcome.result.error().message;
   ASSERT_TRUE(outcome.death);
   EXPECT_EQ(outcome.death->how, how);
+  EXPECT_EQ(outcome.death->kind, kind);
   EXPECT_TRUE(outcome.death->is_suspicious);
   EXPECT_EQ(outcome.death->task, (RecordRange{outcome.task, outcome.task + 1}));
   EXPECT_EQ(outcome.death->in_hand, (RecordRange{outcome.task, outcome.task + 1}));

@@ -200,7 +200,8 @@ TEST(TaskCodec, EveryKindOfErrorArrivesAsItWasGiven) {
 TEST(TaskCodec, ADeathArrivesWithAllThatItSays) {
   TaskAnswer answer;
   answer.result = make_error(ErrorKind::memory, "It failed.");
-  answer.death = Death{"ran out of memory", 11, false, {10, 20}, RecordRange{13, 14}, 2};
+  answer.death =
+      Death{ErrorKind::memory, "ran out of memory", 11, false, {10, 20}, RecordRange{13, 14}, 2};
   const auto read = decode_answer(delivered(encode_answer(answer).value()));
   ASSERT_TRUE(read);
   EXPECT_EQ(read->death, answer.death);
@@ -223,7 +224,8 @@ TEST(TaskCodec, AFrameThatIsCutOffAnywhereIsRefused) {
   }
   TaskAnswer failure;
   failure.result = make_error(ErrorKind::failed, "It failed.", "here");
-  failure.death = Death{"ran out of memory", 0, true, {1, 2}, RecordRange{1, 2}, 0};
+  failure.death =
+      Death{ErrorKind::memory, "ran out of memory", 0, true, {1, 2}, RecordRange{1, 2}, 0};
   for (const TaskAnswer& answer : {full_answer(), failure}) {
     const auto whole = encode_answer(answer).value();
     for (std::size_t length = 0; length < whole.bytes.size(); ++length) {

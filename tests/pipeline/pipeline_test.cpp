@@ -89,7 +89,7 @@ class Onlooker final : public Transform, public TransformInstance {
             static_cast<std::uint64_t>(page->column(0).values<std::int64_t>()[row]));
       }
     }
-    seen_.in_hand.push_back(death_of(breadcrumb_, "").in_hand);
+    seen_.in_hand.push_back(death_of(breadcrumb_, ErrorKind::crash, "").in_hand);
     return {};
   }
 
@@ -117,7 +117,8 @@ class PipelineTest : public testing::Test {
     auto worker = make_worker(pipeline_, 0).value();
     auto result = worker->work(task_);
     EXPECT_TRUE(result) << result.error().message;
-    EXPECT_EQ(death_of(board_->slots[0], "").in_hand, std::nullopt);  // nobody any more
+    EXPECT_EQ(death_of(board_->slots[0], ErrorKind::crash, "").in_hand,
+              std::nullopt);  // nobody any more
     return *std::move(result);
   }
 
