@@ -92,7 +92,8 @@ Command run_command() {
   made.operand = Operand::job;
   made.flags = flags_with(
       {
-          {"--workers", "W", "auto, a number, '{ threads: 4 }' or '{ processes: 4 }'; instead of the job's"},
+          {"--workers", "W",
+           "auto, a number, '{ threads: 4 }' or '{ processes: 4 }'; instead of the job's"},
           {"--memory", "SIZE", "what the run may hold, as in 512MiB; instead of the job's"},
           {"--max-rejects", "N", "bad records that a step may have: 1000 or 0.1%"},
           {"--wait", "TIME", "waits for another run that holds the target, as in 10m"},
