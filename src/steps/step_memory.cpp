@@ -85,8 +85,14 @@ std::uint64_t StepMemory::process_bytes(unsigned workers) const {
   return 2 * (worker_bytes_ + bytes_left(workers) / std::max(workers, 1U));
 }
 
-std::uint64_t StepMemory::bytes_left(unsigned workers) const {
-  return work_bytes_ - std::min(work_bytes_, workers * worker_bytes_);
+std::uint64_t StepMemory::bytes_left(unsigned workers, unsigned lanes) const {
+  return work_bytes_ -
+         std::min(work_bytes_, workers * worker_bytes_ + lanes * lane_memory_bytes);
+}
+
+unsigned StepMemory::lanes(unsigned asked, unsigned workers) const {
+  return static_cast<unsigned>(
+      std::min<std::uint64_t>(asked, bytes_left(workers) / 8 / lane_memory_bytes));
 }
 
 // A larger budget gives more to the database too, so the least one is searched.
