@@ -33,6 +33,8 @@ void AutoWorkers::Window::add(const WorkSample& sample) {
   seconds += sample.seconds;
   cpu_seconds += sample.cpu_seconds;
   thread_seconds += sample.seconds * sample.at_work;
+  worker_seconds += sample.worker_seconds;
+  worker_cpu_seconds += sample.worker_cpu_seconds;
   idle_lane_seconds += sample.seconds * sample.idle_lanes;
   calls += sample.calls;
 }
@@ -53,7 +55,10 @@ unsigned AutoWorkers::take(const WorkSample& sample) {
 void AutoWorkers::judge(const Window& window) {
   const double cores_at_work =
       std::min(static_cast<double>(cores_), window.thread_seconds / window.seconds);
-  cpu_share_ = std::min(1.0, window.cpu_seconds / (window.seconds * cores_at_work));
+  cpu_share_ = window.cpu_seconds / (window.seconds * cores_at_work);
+  if (window.worker_seconds > 0)
+    cpu_share_ = std::max(cpu_share_, window.worker_cpu_seconds / window.worker_seconds);
+  cpu_share_ = std::min(1.0, cpu_share_);
   are_calls_short_ =
       window.thread_seconds < call_seconds_min * static_cast<double>(window.calls);
   const double rate = static_cast<double>(window.calls) / window.seconds;

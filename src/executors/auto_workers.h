@@ -17,6 +17,11 @@ namespace tranche {
 struct WorkSample {
   double seconds = 0;
   double cpu_seconds = 0;      // of the process
+  // Of the workers, who make calls as lanes do: the time that they had a task, and of it what they
+  // computed or queued for a processor. Where others take the processors too, only that tells work
+  // that waits for them from work that waits for something else.
+  double worker_seconds = 0;
+  double worker_cpu_seconds = 0;
   std::uint64_t calls = 0;     // made
   unsigned at_work = 0;        // threads that have something to do, now
   unsigned idle_lanes = 0;     // that might have had a call in hand, and had none, now
@@ -43,6 +48,8 @@ class AutoWorkers {
     double seconds = 0;
     double cpu_seconds = 0;
     double thread_seconds = 0;     // of those at work
+    double worker_seconds = 0;
+    double worker_cpu_seconds = 0;
     double idle_lane_seconds = 0;
     std::uint64_t calls = 0;
     void add(const WorkSample& sample);
@@ -67,7 +74,7 @@ class AutoWorkers {
   double rate_before_ = 0;
   unsigned pause_ = 0;      // windows until something is tried again
   unsigned patience_;       // windows between tries
-  double cpu_share_ = -1;   // of the time of those at work, in the last window; -1: not known
+  double cpu_share_ = -1;   // used or wanted by those at work, in the last window; -1: not known
   bool looks_down_next_ = false;  // when something is tried again: fewer, rather than more
   bool are_calls_short_ = false;  // in the last window
   bool has_grown_in_vain_ = false;

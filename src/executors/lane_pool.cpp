@@ -1,11 +1,16 @@
 #include "executors/lane_pool.h"
 
 #include <time.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <charconv>
 #include <exception>
 #include <utility>
 
+#include <fmt/format.h>
+
+#include "base/file.h"
 #include "base/process.h"
 
 namespace tranche {
@@ -21,6 +26,20 @@ std::chrono::nanoseconds process_cpu_time() {
   return std::chrono::seconds(now.tv_sec) + std::chrono::nanoseconds(now.tv_nsec);
 }
 
+// That a thread of this process has computed, or was ready to but had no processor; 0 where the
+// kernel does not say.
+std::chrono::nanoseconds cpu_wanted_by(int thread) {
+  const auto text = read_file(fmt::format("/proc/self/task/{}/schedstat", thread));
+  if (!text) return {};
+  std::int64_t computed = 0;
+  std::int64_t queued = 0;
+  const char* const end = text->data() + text->size();
+  const auto first = std::from_chars(text->data(), end, computed);
+  if (first.ec != std::errc() || first.ptr == end) return {};
+  std::from_chars(first.ptr + 1, end, queued);
+  return std::chrono::nanoseconds(computed + queued);
+}
+
 double in_seconds(std::chrono::nanoseconds duration) {
   return std::chrono::duration<double>(duration).count();
 }
@@ -28,7 +47,7 @@ double in_seconds(std::chrono::nanoseconds duration) {
 }  // namespace
 
 LanePool::LanePool(unsigned workers, unsigned at_once, BreadcrumbBoard& board)
-    : workers_(workers), board_(board), size_(workers) {
+    : workers_(workers), board_(board), size_(workers), worker_threads_(workers) {
   set_size(at_once);
 }
 
@@ -37,6 +56,7 @@ LanePool::LanePool(AutoWorkers chooser, BreadcrumbBoard& board)
       board_(board),
       chooser_(std::move(chooser)),
       size_(workers_),
+      worker_threads_(workers_),
       sampled_at_(Clock::now()),
       cpu_sampled_(process_cpu_time()) {
   const SignalShield shield;  // signals are for the thread that runs the step
@@ -71,6 +91,14 @@ unsigned LanePool::chosen() const {
 std::string LanePool::why() const {
   const std::lock_guard lock(mutex_);
   return chooser_ ? chooser_->why() : std::string();
+}
+
+void LanePool::meet_worker(unsigned number) {
+  const std::lock_guard lock(mutex_);
+  int& thread = worker_threads_[number];
+  if (thread != 0) return;
+  thread = ::gettid();
+  worker_cpu_sampled_ += cpu_wanted_by(thread);  // what came before is no part of a sample
 }
 
 void LanePool::run(SharedCalls& calls, Breadcrumb& worker) {
@@ -155,17 +183,26 @@ void LanePool::keep() {
   }
 }
 
-unsigned LanePool::threads_at_work() const {
-  unsigned count = busy_.load();
+unsigned LanePool::workers_at_work() const {
+  unsigned count = 0;
   for (unsigned slot = 0; slot < workers_; ++slot) {
     if (board_.slots[slot].task.load() != 0) ++count;
   }
   return count;
 }
 
+std::chrono::nanoseconds LanePool::worker_cpu_wanted() const {
+  std::chrono::nanoseconds wanted{0};
+  for (const int thread : worker_threads_) {
+    if (thread != 0) wanted += cpu_wanted_by(thread);
+  }
+  return wanted;
+}
+
 WorkSample LanePool::sample() {
   const auto now = Clock::now();
   const auto cpu = process_cpu_time();
+  const auto worker_cpu = worker_cpu_wanted();
   std::uint64_t calls = 0;
   const std::size_t slots = workers_ + lanes_.size();
   for (std::size_t slot = 0; slot < slots; ++slot) {
@@ -175,10 +212,14 @@ WorkSample LanePool::sample() {
   sample.seconds = in_seconds(now - sampled_at_);
   sample.cpu_seconds = in_seconds(cpu - cpu_sampled_);
   sample.calls = calls - calls_sampled_;
-  sample.at_work = threads_at_work();
+  const unsigned workers = workers_at_work();
+  sample.worker_seconds = sample.seconds * workers;
+  sample.worker_cpu_seconds = in_seconds(worker_cpu - worker_cpu_sampled_);
+  sample.at_work = workers + busy_.load();
   sample.idle_lanes = wanted_.load() - std::min(wanted_.load(), busy_.load());
   sampled_at_ = now;
   cpu_sampled_ = cpu;
+  worker_cpu_sampled_ = worker_cpu;
   calls_sampled_ = calls;
   return sample;
 }

@@ -28,6 +28,8 @@ class LanePool final : public Lanes {
   ~LanePool() override;
 
   void run(SharedCalls& calls, Breadcrumb& worker) override;
+  // Called by each worker in its own thread, before its first task.
+  void meet_worker(unsigned number);
 
   // Workers and lanes now, and those that were found to be right.
   unsigned size() const;
@@ -49,7 +51,8 @@ class LanePool final : public Lanes {
   void set_size(unsigned size);
   void start_missing();
   PageInWork* neediest() const;
-  unsigned threads_at_work() const;
+  unsigned workers_at_work() const;
+  std::chrono::nanoseconds worker_cpu_wanted() const;
 
   void live(unsigned number);  // of a lane
   void help(PageInWork& page, unsigned number, std::unique_lock<std::mutex>& lock);
@@ -64,6 +67,7 @@ class LanePool final : public Lanes {
   std::optional<AutoWorkers> chooser_;
   unsigned size_;
   std::vector<PageInWork*> pages_;
+  std::vector<int> worker_threads_;  // by their numbers in the kernel; 0: not met yet
   std::atomic<unsigned> busy_{0};    // lanes that are at a page
   std::atomic<unsigned> wanted_{0};  // that may be
   bool closing_ = false;
@@ -73,6 +77,7 @@ class LanePool final : public Lanes {
   // At the sample before.
   Clock::time_point sampled_at_;
   std::chrono::nanoseconds cpu_sampled_{0};
+  std::chrono::nanoseconds worker_cpu_sampled_{0};
   std::uint64_t calls_sampled_ = 0;
 };
 

@@ -197,6 +197,7 @@ void gather_threads(Crew& crew, const BatchStep& step, const Pipeline& pipeline,
   crew.executor = std::make_unique<ThreadExecutor>(
       crew.workers,
       [&pipeline, lanes = crew.lanes.get()](unsigned number) {
+        if (lanes != nullptr) lanes->meet_worker(number);
         return make_worker(pipeline, number, lanes);
       },
       board, crew.lanes.get());

@@ -85,6 +85,21 @@ TEST(AutoWorkers, AreAsManyAsCoresWhileWorkComputes) {
   }
 }
 
+TEST(AutoWorkers, AreNotMoreWhereOthersHaveTheProcessors) {
+  AutoWorkers chooser(2, 2, 1024);
+  for (int i = 0; i < 1000; ++i) {  // a fifth of the processors is theirs, and they want all
+    WorkSample sample;
+    sample.seconds = tick_seconds;
+    sample.cpu_seconds = 0.4 * tick_seconds;
+    sample.worker_seconds = 2 * tick_seconds;
+    sample.worker_cpu_seconds = 1.9 * tick_seconds;
+    sample.calls = 100;
+    sample.at_work = 2;
+    EXPECT_EQ(chooser.take(sample), 2U);
+  }
+  EXPECT_NE(chooser.why().find("the work computes"), std::string::npos) << chooser.why();
+}
+
 TEST(AutoWorkers, FindHowManyAServiceTakesAtOnceWithinSeconds) {
   for (const unsigned places : {16U, 64U, 512U}) {
     Simulation simulation(2, 2);
