@@ -26,6 +26,10 @@ class Data:
         self.edition = hashlib.sha256(generator).hexdigest()[:8]   # another generator, other data
         folder.mkdir(parents=True, exist_ok=True)
 
+    def of(self, records):
+        """The first ones of them, or more."""
+        return Data(self.folder, self.programs, records)
+
     def has_reference(self):
         return self.records <= REFERENCE_RECORDS_MAX
 

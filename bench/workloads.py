@@ -301,25 +301,84 @@ def resume(programs, data):
                     notes="What is compared is the time of a resume, divided by the share of records that it had left.")
 
 
-def cpu(programs, data):
-    def limit(_, outcome):
-        rows, total = outcome.out.strip().split("|")
-        return check.Finding(int(rows) == data.records, f"{int(rows):,} rows, sum of scores {total}")
-
-    def ours(folder, _):
+def scores(programs, data, name, *words):
+    """A function that computes for about 20 microseconds a record."""
+    def judge(folder, _):
         expected = subprocess.run([str(programs.bench / "static_split"), str(data.clean()), str(THREADS)],
                                   text=True, stdout=subprocess.PIPE, check=True).stdout.strip()
         found = programs.judge.ask(f"SELECT count(*), sum(score) FROM read_csv('{folder / 'out' / 'scores.csv'}')")
         rows, total = found.split("|")
         return check.Finding(found == expected, f"{int(rows):,} rows, sum of scores {total}")
+    return Contender(name, [programs.bench / "score_sales", "run", "--json", *words], judge, True,
+                     {"sales.csv": data.clean()})
+
+
+def cpu(programs, data):
+    def limit(_, outcome):
+        rows, total = outcome.out.strip().split("|")
+        return check.Finding(int(rows) == data.records, f"{int(rows):,} rows, sum of scores {total}")
     links = {"sales.csv": data.clean()}
     return Workload(
         "cpu", "A CPU-bound function, about 20 microseconds a record",
-        [Contender("Tranche", [programs.bench / "score_sales", "run", "--workers", THREADS, "--json"], ours, True,
-                   links),
+        [scores(programs, data, "Tranche", "--workers", THREADS),
+         scores(programs, data, "Tranche, `workers: auto`"),
          Contender("static split over the cores", [programs.bench / "static_split", "sales.csv", THREADS], limit, False,
                    links, remark="a limit, not a peer: it writes nothing")],
-        [Target("Tranche", "static split over the cores", 1.03, 1.01, True)], [data.clean()])
+        [Target(name, "static split over the cores", 1.03, 1.01, True)
+         for name in ("Tranche", "Tranche, `workers: auto`")], [data.clean()])
+
+
+def processes(programs, data):
+    return Workload(
+        "processes", "The same function in worker processes, against threads",
+        [scores(programs, data, "in processes", "--workers", f"{{ processes: {THREADS} }}"),
+         scores(programs, data, "in threads", "--workers", THREADS)],
+        [Target("in processes", "in threads", 1.05, 1.02, True)], [data.clean()])
+
+
+def ids(programs, data, file, columns):
+    """Judges what has the id of each record, and says what it cost."""
+    expected = f"{data.records}|{data.records * (data.records + 1) // 2}"
+
+    def judge(folder, outcome):
+        found = programs.judge.ask(f"SELECT count(*), sum(id) FROM read_csv('{folder / 'out' / file}')")
+        step = json.loads(outcome.out)["steps"][0]
+        return check.Finding(found == expected, columns(step))
+    return judge
+
+
+CALL_SECONDS = 0.02
+
+
+def waits(programs, data):
+    """Each number of calls at once with as many records as take half a minute."""
+    contenders, targets, files = [], [], []
+    for at_once, records, limits in ((64, 100_000, (1.11, 1.05)), (512, 800_000, (1.25, 1.11))):
+        part = data.of(min(records, data.records))
+        seconds = part.records * CALL_SECONDS / at_once
+        name = f"Tranche, `workers: auto`, {at_once} at once"
+        ideal = f"{part.records:,} records x 20 ms / {at_once}"
+        judge = ids(programs, part, "answers.csv", lambda step: f"{step['read'] / step['seconds']:,.0f} records/s, "
+                    f"{step['workers']['count']} at once: {step['workers']['why']}")
+        contenders += [
+            Contender(name, [programs.bench / "wait_sales", "run", "--json"], judge, True, {"sales.csv": part.clean()},
+                      environment={"AT_ONCE": str(at_once)}),
+            Contender(ideal, ["sleep", f"{seconds:.3f}"], lambda *_: check.Finding(True, "what can't be beaten"),
+                      remark="a limit, not a peer: it only waits")]
+        targets.append(Target(name, ideal, *limits, True))
+        files.append(part.clean())
+    return Workload("waits", "A function that waits 20 ms a record for a service that takes so many at once", contenders,
+                    targets, files)
+
+
+def overhead(programs, data):
+    contenders = []
+    for rows in (100_000, 1_000):
+        judge = ids(programs, data, "ids.csv", lambda step: f"{step['seconds'] / step['read'] * 1e9:,.0f} ns a record, "
+                    f"{step['seconds'] / step['batches'] * 1e6:,.0f} us a batch")
+        contenders.append(Contender(f"batches of {rows:,} records", [programs.bench / "pass_sales", "run", "--json"],
+                                    judge, True, {"sales.csv": data.clean()}, environment={"BATCH_ROWS": str(rows)}))
+    return Workload("overhead", "An empty function: what a record and a batch cost", contenders, [], [data.clean()])
 
 
 def memory(programs, data):
@@ -342,8 +401,9 @@ def memory(programs, data):
         [], [data.clean()], timed=False)
 
 
-CPU_RECORDS_MAX = 1_000_000   # ten seconds a run
+# Of workloads that would take long with more, and tell nothing else.
+RECORDS_MAX = {"cpu": 1_000_000, "processes": 1_000_000, "waits": 1_000_000, "overhead": 1_000_000}
 
 # In the order of the report.
 ALL = {"parse": parse, "csv-to-csv": csv_to_csv, "sql": sql, "parquet": parquet, "jsonl": jsonl, "dirty": dirty,
-       "cpu": cpu, "resume": resume, "memory": memory, "ten-times": ten_times}
+       "cpu": cpu, "processes": processes, "waits": waits, "overhead": overhead, "resume": resume, "memory": memory, "ten-times": ten_times}

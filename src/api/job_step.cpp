@@ -69,11 +69,7 @@ void fill_workers(StepSummary& summary, const WorkersSpec& asked, const engine::
   summary.worker_kind =
       asked.kind == WorkersSpec::Kind::processes ? "processes" : "threads";
   summary.worker_count = end.workers;
-  summary.worker_why = asked.count > 0 ? "as asked" : "one for each core";
-  const unsigned wanted = asked.count > 0 ? asked.count : core_count();
-  if (end.workers > 0 && end.workers < wanted) {
-    summary.worker_why = fmt::format("of {}: no more fit into the memory budget", wanted);
-  }
+  summary.worker_why = end.workers_why;
 }
 
 // The first bad records of the batch that failed the step, as lines below the sentence.

@@ -146,7 +146,7 @@ void StepRun::emit(Event::Kind kind, std::string message, std::uint64_t group) {
   progress.rejects = end_.counts.rejected();
   progress.quarantined = quarantined_;
   progress.retries = end_.retries;
-  progress.workers = work_.executor->workers();
+  progress.workers = work_.executor->at_once();
   progress.seconds = std::chrono::duration<double>(work_.clock->monotonic() - started_).count();
   progress.bytes_resumed = bytes_resumed_;
   progress.records_resumed = records_resumed_;

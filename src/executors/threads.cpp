@@ -20,8 +20,9 @@ std::chrono::nanoseconds thread_time(clockid_t clock) {
 
 }  // namespace
 
-ThreadExecutor::ThreadExecutor(unsigned workers, WorkerFactory factory, BreadcrumbBoard& board)
-    : factory_(std::move(factory)), board_(board) {
+ThreadExecutor::ThreadExecutor(unsigned workers, WorkerFactory factory, BreadcrumbBoard& board,
+                               const LanePool* lanes)
+    : factory_(std::move(factory)), board_(board), lanes_(lanes) {
   board_.slots_used.store(workers);
   // Signals are for the thread that runs the step; workers are not interrupted.
   const SignalShield shield;

@@ -12,11 +12,11 @@ namespace {
 
 class PipelineWorker final : public Worker {
  public:
-  PipelineWorker(const Pipeline& pipeline, unsigned number)
+  PipelineWorker(const Pipeline& pipeline, unsigned number, Lanes* lanes)
       : pipeline_(pipeline),
         scope_(number, pipeline.database_memory_bytes, pipeline.spill_folder,
                pipeline.rejects_enough,
-               pipeline.board != nullptr ? &pipeline.board->slots[number] : nullptr) {}
+               pipeline.board != nullptr ? &pipeline.board->slots[number] : nullptr, lanes) {}
 
   Result<ChunkResult> work(const Task& task) override {
     auto result = task.kind == Task::Kind::merge ? merge(task) : process(task);
@@ -233,8 +233,9 @@ bool Pipeline::whole_batches() const {
   });
 }
 
-Result<std::unique_ptr<Worker>> make_worker(const Pipeline& pipeline, unsigned number) {
-  return std::unique_ptr<Worker>(std::make_unique<PipelineWorker>(pipeline, number));
+Result<std::unique_ptr<Worker>> make_worker(const Pipeline& pipeline, unsigned number,
+                                            Lanes* lanes) {
+  return std::unique_ptr<Worker>(std::make_unique<PipelineWorker>(pipeline, number, lanes));
 }
 
 }  // namespace tranche

@@ -29,6 +29,8 @@ struct Pipeline {
   bool whole_batches() const;
 };
 
-Result<std::unique_ptr<Worker>> make_worker(const Pipeline& pipeline, unsigned number);
+// `lanes`: that help it; they outlive it.
+Result<std::unique_ptr<Worker>> make_worker(const Pipeline& pipeline, unsigned number,
+                                            Lanes* lanes = nullptr);
 
 }  // namespace tranche

@@ -59,6 +59,8 @@ std::vector<Figure> figures(const Pace& pace) {
   if (rate > 0) made.push_back({7, rate_text(rate)});
   if (std::string batches = batches_text(now); !batches.empty())
     made.push_back({6, std::move(batches)});
+  if (now.workers > 0)
+    made.push_back({3, format_number_of(now.workers, "worker", "workers"), Colour::dim});
   if (now.memory_bytes > 0) made.push_back({4, format_size(now.memory_bytes), Colour::dim});
   if (now.rejects > 0)
     made.push_back({8, format_number_of(now.rejects, "reject", "rejects"), Colour::yellow});

@@ -6,6 +6,7 @@
 
 #include "base/process.h"
 #include "core/reject_segment.h"
+#include "executors/lane_pool.h"
 #include "executors/threads.h"
 #include "executors/work_loop.h"
 #include "pipeline/pipeline.h"
@@ -17,6 +18,8 @@ namespace {
 
 // Slots of the board behind those of threads and worker processes: for trials.
 constexpr unsigned trial_slots_begin = BreadcrumbBoard::slots_max - 64;
+// Behind which nobody needs more: as many as may be asked for.
+constexpr unsigned threads_at_once_max = 1024;
 // Of a compressed input, in each worker process: it reads on from where it was.
 constexpr std::uint64_t decoded_bytes_a_process = 8ULL << 20;
 
@@ -48,6 +51,10 @@ const Slice* last_slice(const std::vector<BatchPlan>& batches) {
     if (!batch->chunks.empty()) return &batch->chunks.back();
   }
   return nullptr;
+}
+
+std::string no_more_fit(unsigned wanted) {
+  return fmt::format("of {}: no more fit into the memory budget", wanted);
 }
 
 engine::StepEnd failed(Error error) {
@@ -151,6 +158,9 @@ class BatchFeed {
 // Who does the work of a step.
 struct Crew {
   unsigned workers = 0;
+  unsigned lanes_most = 0;
+  std::string why;                    // so many workers
+  std::unique_ptr<LanePool> lanes;    // outlives the workers
   std::unique_ptr<Executor> executor;
   std::unique_ptr<Executor> trials;  // where the workers are threads
 
@@ -160,6 +170,38 @@ struct Crew {
   }
   bool is_isolated = false;
 };
+
+// Workers that are threads, and lanes where functions may have to wait: a chunk is far too much
+// for one thread then, so that each core has one in work, and the rest helps.
+void gather_threads(Crew& crew, const BatchStep& step, const Pipeline& pipeline,
+                    const StepMemory& memory, std::uint64_t task_bytes, BreadcrumbBoard& board) {
+  const unsigned cores = core_count();
+  const unsigned asked = step.workers.count;
+  const bool has_functions =
+      std::any_of(step.transforms.begin(), step.transforms.end(),
+                  [](const auto& transform) { return transform->uses_lanes(); });
+  const unsigned wanted = asked == 0 || (has_functions && asked > cores) ? cores : asked;
+  crew.workers = memory.workers(wanted, task_bytes);
+  crew.why = asked > 0 ? "as asked" : "one for each core";
+  if (has_functions && (asked == 0 || asked > cores)) {
+    const unsigned most = asked > 0 ? asked : threads_at_once_max;
+    crew.lanes_most = memory.lanes(most - std::min(most, crew.workers), crew.workers);
+    const unsigned carried = crew.workers + crew.lanes_most;
+    crew.lanes = asked > 0 ? std::make_unique<LanePool>(crew.workers, carried, board)
+                           : std::make_unique<LanePool>(
+                                 AutoWorkers(crew.workers, cores, carried), board);
+  }
+  const unsigned wanted_in_all = asked > 0 ? asked : cores;
+  if (crew.workers + (asked > 0 ? crew.lanes_most : 0) < wanted_in_all)
+    crew.why = no_more_fit(wanted_in_all);
+  crew.executor = std::make_unique<ThreadExecutor>(
+      crew.workers,
+      [&pipeline, lanes = crew.lanes.get()](unsigned number) {
+        if (lanes != nullptr) lanes->meet_worker(number);
+        return make_worker(pipeline, number, lanes);
+      },
+      board, crew.lanes.get());
+}
 
 Result<Crew> make_crew(const BatchStep& step, const Pipeline& pipeline,
                        const StepSurroundings& surroundings, const StepMemory& memory,
@@ -176,18 +218,20 @@ Result<Crew> make_crew(const BatchStep& step, const Pipeline& pipeline,
   board.clear();
   Crew crew;
   crew.is_isolated = is_processes;
-  crew.workers = memory.workers(asked.count > 0 ? asked.count : core_count(), task_bytes);
   ProcessLimits limits;
   limits.timeout = asked.timeout;
   limits.cpu_time = asked.cpu_time;
   limits.recycle_batches = asked.recycle_batches;
   if (is_processes) {
-    limits.memory_bytes = memory.process_bytes(crew.workers);
     if (asked.memory_bytes > 0) {
       limits.memory_bytes = asked.memory_bytes;
       TRANCHE_ASSIGN(crew.workers,
                      memory.processes(asked.count, asked.memory_bytes, task_bytes));
+    } else {
+      crew.workers = memory.workers(asked.count, task_bytes);
+      limits.memory_bytes = memory.process_bytes(crew.workers);
     }
+    crew.why = crew.workers < asked.count ? no_more_fit(asked.count) : "as asked";
     crew.executor = std::make_unique<ProcessExecutor>(crew.workers, 0, limits,
                                                       *surroundings.starter, board);
     return crew;
@@ -195,8 +239,7 @@ Result<Crew> make_crew(const BatchStep& step, const Pipeline& pipeline,
   board.timeout_milliseconds.store(static_cast<std::uint64_t>(asked.timeout.count()));
   // Far beyond the budget something runs away; the engine's own estimates are not as wrong as that.
   board.memory_bytes_hard.store(surroundings.memory_bytes_max / 2 * 3);
-  crew.executor = std::make_unique<ThreadExecutor>(
-      crew.workers, [&pipeline](unsigned number) { return make_worker(pipeline, number); }, board);
+  gather_threads(crew, step, pipeline, memory, task_bytes, board);
   if (surroundings.starter != nullptr) {
     limits.memory_bytes = memory.bytes_left(0);
     crew.trials = std::make_unique<ProcessExecutor>(0, trial_slots_begin, limits,
@@ -298,7 +341,7 @@ engine::StepEnd run_batch_step(const BatchStep& step, const Division& division, 
   work.reject_limit = step.reject_limit;
   work.retry = step.retry;
   work.whole_batches = pipeline.whole_batches();
-  work.memory_bytes_max = memory->bytes_left(crew->workers);
+  work.memory_bytes_max = memory->bytes_left(crew->workers, crew->lanes_most);
   work.memory_per_record_byte = memory->bytes_per_record_byte();
   if (memory->source_bytes() > 0) {
     work.unread_bytes_max = unread_text_for(surroundings.memory_bytes_max);
@@ -309,7 +352,9 @@ engine::StepEnd run_batch_step(const BatchStep& step, const Division& division, 
     work.sample_memory = [&] { return sample_within(surroundings); };
   }
   auto end = engine::run_step(work, *std::move(recovered));
-  end.workers = crew->workers;
+  end.workers = crew->lanes ? crew->lanes->chosen() : crew->workers;
+  const std::string why = crew->lanes ? crew->lanes->why() : std::string();
+  end.workers_why = why.empty() || end.workers < core_count() ? crew->why : why;
   return end;
 }
 

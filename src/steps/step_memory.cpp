@@ -112,8 +112,14 @@ Result<unsigned> StepMemory::processes(unsigned asked, std::uint64_t process_byt
   return static_cast<unsigned>(std::clamp<std::uint64_t>(carried, 1, std::max(asked, 1U)));
 }
 
-std::uint64_t StepMemory::bytes_left(unsigned workers) const {
-  return work_bytes_ - std::min(work_bytes_, workers * worker_bytes_);
+std::uint64_t StepMemory::bytes_left(unsigned workers, unsigned lanes) const {
+  return work_bytes_ -
+         std::min(work_bytes_, workers * worker_bytes_ + lanes * lane_memory_bytes);
+}
+
+unsigned StepMemory::lanes(unsigned asked, unsigned workers) const {
+  return static_cast<unsigned>(
+      std::min<std::uint64_t>(asked, bytes_left(workers) / 8 / lane_memory_bytes));
 }
 
 // A larger budget gives more to the database too, so the least one is searched.

@@ -23,6 +23,8 @@ inline constexpr std::uint64_t process_memory_bytes = 48ULL << 20;
 // That a worker process keeps besides what a thread would: what it has written to of the program's
 // memory, and an allocator of its own.
 inline constexpr std::uint64_t worker_process_bytes = 12ULL << 20;
+// Of a thread that helps workers with calls: what it touches of its stack, a copy of the function.
+inline constexpr std::uint64_t lane_memory_bytes = 128ULL << 10;
 inline constexpr std::uint64_t memory_bytes_min = 128ULL << 20;
 
 // The memory_limit of an embedded database within a run's budget. A function of the budget alone,
@@ -58,8 +60,11 @@ class StepMemory {
   // Errors: config, when none does, or one with a task of `task_bytes` needs more.
   Result<unsigned> processes(unsigned asked, std::uint64_t process_bytes,
                              std::uint64_t task_bytes) const;
-  // What is left for tasks and results beside so many workers.
-  std::uint64_t bytes_left(unsigned workers) const;
+  // What is left for tasks and results beside so many workers, and so many lanes that help them.
+  std::uint64_t bytes_left(unsigned workers, unsigned lanes = 0) const;
+  // As many of the lanes that were asked for as an eighth of what is left beside the workers
+  // carries.
+  unsigned lanes(unsigned asked, unsigned workers) const;
   // A task of the batch must fit in beside one worker. Errors: config, with the budget that would
   // do, and the batch that would fit. `division` says in what the batch was asked for.
   Result<void> check(const BatchPlan& batch, const Division& division) const;

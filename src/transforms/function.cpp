@@ -61,6 +61,11 @@ Result<std::string> explain_exception(std::exception_ptr exception) {
   }
 }
 
+void reject_null(std::string_view field) {
+  throw Reject("Field \"" + std::string(field) +
+               "\" is null; make it std::optional where nulls are meant.");
+}
+
 Result<std::string> program_fingerprint() {
   TRANCHE_ASSIGN(const auto file, File::open_read(executable_path()));
   Digest digest;

@@ -74,6 +74,16 @@ std::size_t widest(const std::string& text) {
   return widest;
 }
 
+TEST(ProgressView, ShowsHowManyAreAtWorkAsThatMoves) {
+  Watched view(terminal(120));
+  Progress now = half_way();
+  for (const unsigned workers : {2U, 64U}) {
+    now.workers = workers;
+    view.tell(Event::Kind::progress, {}, now);
+    EXPECT_NE(view.take().find(fmt::format("{} workers", workers)), std::string::npos);
+  }
+}
+
 TEST(ProgressBar, ShowsWhereTheStepIs) {
   Watched watched(terminal(80));
   watched.tell(Event::Kind::step_started).take();

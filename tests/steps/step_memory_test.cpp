@@ -166,5 +166,16 @@ TEST(StepMemory, NamesNoSmallerBatchWhereOneRecordIsTooLarge) {
   EXPECT_NE(refused.error().message.find("1 record)"), std::string::npos);
 }
 
+TEST(StepMemory, GivesLanesNoMoreThanAnEighthOfWhatWorkersLeave) {
+  const StepMemory large(4096 * mebibyte, 0, 0);
+  EXPECT_EQ(large.lanes(1022, 2), 1022U);
+  const StepMemory small(memory_bytes_min, 0, 0);
+  const unsigned lanes = small.lanes(1022, 2);
+  EXPECT_GE(lanes, 62U) << "64 at once, in the least budget";
+  EXPECT_LE(lanes * lane_memory_bytes, small.bytes_left(2) / 8);
+  EXPECT_EQ(small.bytes_left(2, lanes), small.bytes_left(2) - lanes * lane_memory_bytes);
+  EXPECT_EQ(small.lanes(3, 2), 3U);
+}
+
 }  // namespace
 }  // namespace tranche

@@ -34,6 +34,7 @@ struct alignas(64) Breadcrumb {
   std::atomic<std::uint64_t> beats{0};   // grows with every page, and result of SQL
   std::atomic<std::uint32_t> stage{0};   // the transform that has them in hand, from 0
   std::atomic<std::uint32_t> generation{0};  // of the worker in this slot
+  std::atomic<std::uint64_t> calls{0};       // of functions that this thread has made, in all
 
   void begin_task(std::uint64_t id, RecordRange of) {
     records.store(0, std::memory_order_relaxed);
@@ -52,6 +53,10 @@ struct alignas(64) Breadcrumb {
   }
   // For each record of a stage that takes them one by one: take() said that one is in hand.
   void at(std::uint64_t record) { first.store(record, std::memory_order_relaxed); }
+  // Behind each call of a function; only this slot's thread writes, so nothing is locked.
+  void called() {
+    calls.store(calls.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
+  }
   void beat() { beats.fetch_add(1, std::memory_order_relaxed); }
 };
 static_assert(sizeof(Breadcrumb) == 64);
@@ -75,6 +80,7 @@ struct BreadcrumbBoard {
     for (Breadcrumb& slot : slots) {
       slot.end_task();
       slot.beats.store(0);
+      slot.calls.store(0);
       slot.generation.store(0);
     }
   }

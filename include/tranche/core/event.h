@@ -21,7 +21,7 @@ struct Progress {
   std::uint64_t quarantined = 0;     // of them, that killed their workers; committed or not
   std::uint64_t memory_bytes = 0;    // proportional set size of the process tree
   std::uint32_t retries = 0;
-  unsigned workers = 0;
+  unsigned workers = 0;              // that are at the business logic
   double seconds = 0;                // since the step began in this process
   std::uint64_t bytes_resumed = 0;   // committed by earlier processes: not part of the rate
   std::uint64_t records_resumed = 0;

@@ -103,6 +103,8 @@ class Executor {
   // Waits up to `timeout` for an outcome; nullopt when none came.
   virtual Result<std::optional<Outcome>> next(std::chrono::milliseconds timeout) = 0;
   virtual unsigned workers() const = 0;
+  // How many threads or processes are at the business logic now, which may be more.
+  virtual unsigned at_once() const { return workers(); }
 };
 
 }  // namespace tranche

@@ -12,19 +12,23 @@
 
 #include <tranche/base/result.h>
 #include <tranche/core/breadcrumb.h>
+#include <tranche/core/lanes.h>
 
 namespace tranche {
 
 class WorkerScope {
  public:
-  // `breadcrumb`: the worker's slot; nullptr: nobody looks at it.
+  // `breadcrumb`: the worker's slot; nullptr: nobody looks at it. `lanes`: that help it; nullptr:
+  // it makes every call itself.
   WorkerScope(unsigned number, std::uint64_t database_memory_bytes, std::string spill_folder,
-              std::uint64_t rejects_enough = UINT64_MAX, Breadcrumb* breadcrumb = nullptr)
+              std::uint64_t rejects_enough = UINT64_MAX, Breadcrumb* breadcrumb = nullptr,
+              Lanes* lanes = nullptr)
       : number_(number),
         database_memory_bytes_(database_memory_bytes),
         spill_folder_(std::move(spill_folder)),
         rejects_enough_(rejects_enough),
-        breadcrumb_(breadcrumb != nullptr ? breadcrumb : &own_breadcrumb_) {}
+        breadcrumb_(breadcrumb != nullptr ? breadcrumb : &own_breadcrumb_),
+        lanes_(lanes) {}
   WorkerScope(const WorkerScope&) = delete;
   WorkerScope& operator=(const WorkerScope&) = delete;
 
@@ -38,6 +42,8 @@ class WorkerScope {
 
   // Where it writes what it is at.
   Breadcrumb& breadcrumb() const { return *breadcrumb_; }
+  // Threads that help with calls that wait; nullptr: there are none.
+  Lanes* lanes() const { return lanes_; }
 
   // The worker's own T, made by `make` (WorkerScope& -> Result<std::shared_ptr<T>>) at first use.
   template <class T, class Make>
@@ -56,6 +62,7 @@ class WorkerScope {
   std::uint64_t rejects_enough_;
   Breadcrumb own_breadcrumb_;
   Breadcrumb* breadcrumb_;
+  Lanes* lanes_;
   std::unordered_map<std::type_index, std::shared_ptr<void>> things_;
 };
 
