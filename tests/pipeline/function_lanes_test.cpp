@@ -45,7 +45,7 @@ struct Came {
 
 std::unique_ptr<Page> make_page(std::int64_t page_rows) {
   auto schema = std::make_shared<const Schema>(schema_of<Input>());
-  auto page = std::make_unique<Page>(schema, page_rows);
+  auto page = std::make_unique<Page>(schema, static_cast<std::size_t>(page_rows));
   page->base.source = std::make_shared<const std::string>("input.csv");
   for (std::int64_t id = 0; id < page_rows; ++id) {
     const auto row = static_cast<std::size_t>(id);
@@ -55,7 +55,7 @@ std::unique_ptr<Page> make_page(std::int64_t page_rows) {
     origin.record = static_cast<std::uint32_t>(id);
     page->origins.push_back(origin);
   }
-  page->set_rows(page_rows);
+  page->set_rows(static_cast<std::size_t>(page_rows));
   return page;
 }
 
