@@ -82,7 +82,8 @@ Came process(Function function, unsigned at_once, std::int64_t page_rows = rows)
     return {};
   };
   came.result = (*instance)->process(pages, take, came.rejects, came.counts);
-  came.record_in_hand = death_of(board->slots[0], "").in_hand.value_or(RecordRange{}).first;
+  const Death death = death_of(board->slots[0], ErrorKind::crash, "");
+  came.record_in_hand = death.in_hand.value_or(RecordRange{}).first;
   for (const Breadcrumb& slot : board->slots) came.calls_counted += slot.calls.load();
   return came;
 }
