@@ -44,6 +44,8 @@ struct Partition {
 
 // The segments of a part, read one after the other while DuckDB asks for rows.
 struct PartFeed {
+  explicit PartFeed(Breadcrumb& of_worker) : breadcrumb(of_worker) {}
+  Breadcrumb& breadcrumb;  // who looks at it sees that a long merge gets on
   std::vector<Segment> segments;
   std::uint64_t rows = 0;  // given to DuckDB
 };
@@ -55,6 +57,7 @@ Result<PageRun> next_run(PartFeed& part, const SchemaPtr& schema, std::size_t& a
       TRANCHE_ASSIGN(std::unique_ptr<Page> page, frames->next());
       if (page) {
         const std::size_t rows = page->rows();
+        part.breadcrumb.beat();
         part.rows += rows;
         return PageRun{std::shared_ptr<const Page>(std::move(page)), 0, rows};
       }
@@ -73,10 +76,11 @@ struct KeyHash {
 
 class ParquetEncoder : public Encoder {
  public:
-  ParquetEncoder(PartTarget target, std::unique_ptr<DuckConnection> connection)
+  ParquetEncoder(PartTarget target, std::unique_ptr<DuckConnection> connection,
+                 Breadcrumb& breadcrumb)
       : target_(std::move(target)),
         connection_(std::move(connection)),
-        part_(std::make_shared<PartFeed>()) {}
+        part_(std::make_shared<PartFeed>(breadcrumb)) {}
 
   // Makes the table function that COPY reads.
   Result<void> open() {
@@ -267,7 +271,8 @@ class ParquetEncoder : public Encoder {
 Result<std::unique_ptr<Encoder>> make_parquet_encoder(PartTarget target, WorkerScope& worker) {
   TRANCHE_ASSIGN(const auto database, DuckDatabase::of(worker));
   TRANCHE_ASSIGN(auto connection, database->connect());
-  auto encoder = std::make_unique<ParquetEncoder>(std::move(target), std::move(connection));
+  auto encoder = std::make_unique<ParquetEncoder>(std::move(target), std::move(connection),
+                                                  worker.breadcrumb());
   TRANCHE_TRY(encoder->open());
   return std::unique_ptr<Encoder>(std::move(encoder));
 }

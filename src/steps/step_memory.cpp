@@ -59,13 +59,12 @@ StepMemory::StepMemory(std::uint64_t memory_bytes_max, std::uint64_t database_by
       buffer_bytes_(worker_buffer_bytes + encoder_bytes + process_bytes),
       worker_bytes_(buffer_bytes_ + database_bytes),
       whole_batches_(transforms_of_batches > 0),
-      // Of a chunk what was read, and as much that is encoded: one record may be all of it. Of a
-      // batch half as much for each transform, and what is encoded, whose buffer doubles. A process
-      // copies the result into shared memory.
-      bytes_per_record_byte_((transforms_of_batches == 0
-                                  ? 2.0
-                                  : 1.25 + 0.5 * static_cast<double>(transforms_of_batches)) +
-                             (process_bytes > 0 ? 1.0 : 0.0)) {}
+      // Of a chunk what was read, as much that is encoded, and what the planner has read of the next
+      // one: one record may be all of it. Of a batch half as much for each transform, and what is
+      // encoded, whose buffer doubles, or which a process copies into shared memory.
+      bytes_per_record_byte_(transforms_of_batches == 0
+                                 ? 3.0
+                                 : 1.25 + 0.5 * static_cast<double>(transforms_of_batches)) {}
 
 std::uint64_t StepMemory::task_bytes(const BatchPlan& batch) const {
   std::uint64_t bytes = 0;

@@ -131,7 +131,7 @@ struct Workplace {
   Result<void> connect(const Definition& of, WorkerScope& worker) {
     TRANCHE_ASSIGN(const auto database, DuckDatabase::of(worker));
     TRANCHE_ASSIGN(connection, database->connect());
-    rows = std::make_shared<BatchRows>();
+    rows = std::make_shared<BatchRows>(worker.breadcrumb());
     rows->clear();
     const std::string base = of.options.base.string();
     if (!base.empty() && base.find(',') == std::string::npos) {
@@ -211,11 +211,11 @@ struct Workplace {
 
 class SqlInstance : public TransformInstance {
  public:
-  SqlInstance(std::shared_ptr<const Definition> definition, Workplace place,
-              std::uint64_t rejects_enough)
+  SqlInstance(std::shared_ptr<const Definition> definition, Workplace place, WorkerScope& worker)
       : definition_(std::move(definition)),
         place_(std::move(place)),
-        rejects_enough_(rejects_enough) {}
+        breadcrumb_(worker.breadcrumb()),
+        rejects_enough_(worker.rejects_enough()) {}
 
   Result<void> process(std::span<const std::unique_ptr<Page>> pages, const PageConsumer& consume,
                        std::vector<Reject>& rejects, StageCounts& counts) override {
@@ -281,6 +281,7 @@ class SqlInstance : public TransformInstance {
     while (true) {
       TRANCHE_ASSIGN(const std::size_t rows, result->fetch());
       if (rows == 0) return fetched;
+      breadcrumb_.beat();
       fetched += rows;
       if (!keep) {
         if (!scratch_) scratch_ = std::make_unique<Page>(definition_->output, vector_rows);
@@ -330,6 +331,7 @@ class SqlInstance : public TransformInstance {
   Workplace place_;
   std::vector<std::unique_ptr<Page>> given_;
   std::unique_ptr<Page> scratch_;
+  Breadcrumb& breadcrumb_;
   std::uint64_t rejects_enough_;
   bool rejects_incomplete_ = false;
 };
@@ -362,7 +364,7 @@ class SqlTransform : public Transform {
     if (ready) ready = place.prepare(*definition_);
     if (!ready) return definition_->at_place(std::move(ready).error());
     return std::unique_ptr<TransformInstance>(
-        std::make_unique<SqlInstance>(definition_, std::move(place), worker.rejects_enough()));
+        std::make_unique<SqlInstance>(definition_, std::move(place), worker));
   }
 
   Result<std::string> fingerprint() const override {

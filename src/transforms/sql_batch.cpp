@@ -33,6 +33,7 @@ PageCursor BatchRows::scan() const {
       ++next;
     }
     if (row >= end_) return PageRun{};
+    breadcrumb_.beat();
     const auto [page, at] = find(row);
     std::size_t end = std::min(end_, row + (page->rows() - at));
     if (next != excluded_.end()) end = std::min(end, *next);

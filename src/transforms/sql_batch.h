@@ -8,12 +8,16 @@
 #include <span>
 #include <vector>
 
+#include <tranche/core/breadcrumb.h>
+
 #include "drivers/duckdb_database.h"
 
 namespace tranche {
 
 class BatchRows {
  public:
+  // `breadcrumb`: of the worker; each part that a scan gives is progress.
+  explicit BatchRows(Breadcrumb& breadcrumb) : breadcrumb_(breadcrumb) {}
   // Rows are numbered through the pages, from 0.
   void set(std::span<const std::unique_ptr<Page>> pages);
   void clear() { set({}); }
@@ -27,6 +31,7 @@ class BatchRows {
   std::pair<const Page*, std::size_t> find(std::size_t row) const;
 
  private:
+  Breadcrumb& breadcrumb_;
   std::span<const std::unique_ptr<Page>> pages_;
   std::vector<std::size_t> first_rows_;  // of each page, and the end
   std::size_t rows_ = 0;

@@ -191,6 +191,29 @@ def culprits_of(ledger):
         return []
 
 
+class Progress(unittest.TestCase):
+    """A batch that takes longer than `timeout` is none that hangs, as long as rows move."""
+
+    def test_sql_and_merges_that_get_on_are_not_timed_out(self):
+        slow = " + ".join(f"list_sum(list_transform(range(400), x -> x * id % {n}))" for n in range(7, 17))
+        job = f"""job: slow
+memory: 1GiB
+steps:
+  - name: load
+    read: {{ csv: in.csv, columns: {{ id: bigint }} }}
+    process:
+      - sql: SELECT id, CAST({slow} AS BIGINT) AS slow FROM batch
+    write: {{ parquet: out/o, mode: replace }}
+"""
+        for workers in (f"{{ threads: 1, timeout: {TIMEOUT}s }}", f"{{ processes: 1, timeout: {TIMEOUT}s }}"):
+            with self.subTest(workers=workers), scenes.Scene(job, workers) as scene:
+                scene.write("in.csv", "id\n" + "".join(f"{i}\n" for i in range(40_000)))
+                done = scene.run()
+                self.assertEqual(0, done.code, done)
+                self.assertEqual(40_000, done.json["steps"][0]["written"])
+                self.assertNotIn("no progress", done.err)
+
+
 class Jitter(unittest.TestCase):
     """Records that take their time by chance change nothing."""
 
