@@ -60,8 +60,8 @@ StepMemory::StepMemory(std::uint64_t memory_bytes_max, std::uint64_t database_by
       worker_bytes_(buffer_bytes_ + database_bytes),
       whole_batches_(transforms_of_batches > 0),
       // Of a chunk what was read, as much that is encoded, and what the planner has read of the
-      // next one: one record may be all of it. Of a batch half as much for each transform, and what is
-      // encoded, whose buffer doubles, or which a process copies into shared memory.
+      // next one: one record may be all of it. Of a batch half as much for each transform, and what
+      // is encoded, whose buffer doubles, or which a process copies into shared memory.
       bytes_per_record_byte_(transforms_of_batches == 0
                                  ? 3.0
                                  : 1.25 + 0.5 * static_cast<double>(transforms_of_batches)) {}
