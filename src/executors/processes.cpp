@@ -250,8 +250,6 @@ void ProcessExecutor::take_answer(Process& process, Frame frame) {
   outcome.is_merge = task.kind == Task::Kind::merge;
   outcome.result = std::move(answer->result);
   outcome.death = std::move(answer->death);
-  outcome.wall = std::chrono::nanoseconds(answer->wall_nanoseconds);
-  outcome.cpu = std::chrono::nanoseconds(answer->cpu_nanoseconds);
   outcome.worker = process.slot;
   retire_when_due(process, answer->wants_replacement);
   deliver(std::move(outcome));

@@ -270,8 +270,6 @@ Result<OutgoingFrame> encode_answer(TaskAnswer answer) {
   OutgoingFrame out;
   FrameWriter frame;
   frame.put(answer.task);
-  frame.put(answer.cpu_nanoseconds);
-  frame.put(answer.wall_nanoseconds);
   frame.put(answer.wants_replacement ? 1 : 0);
   put_death(frame, answer.death);
   frame.put(answer.result ? 1 : 0);
@@ -303,8 +301,6 @@ Result<TaskAnswer> decode_answer(Frame frame) {
   FrameReader reader(frame.bytes);
   TaskAnswer answer;
   answer.task = reader.take();
-  answer.cpu_nanoseconds = reader.take();
-  answer.wall_nanoseconds = reader.take();
   answer.wants_replacement = reader.take() != 0;
   answer.death = take_death(reader);
   const bool is_result = reader.take() != 0;

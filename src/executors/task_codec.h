@@ -30,8 +30,6 @@ struct TaskAnswer {
   Result<ChunkResult> result = ChunkResult{};
   std::optional<Death> death;      // of an error of kind memory or crash
   bool wants_replacement = false;  // it leaks, or was hurt
-  std::uint64_t cpu_nanoseconds = 0;
-  std::uint64_t wall_nanoseconds = 0;
 };
 
 OutgoingFrame encode_task(const Task& task);

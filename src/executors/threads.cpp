@@ -1,7 +1,5 @@
 #include "executors/threads.h"
 
-#include <time.h>
-
 #include <system_error>
 
 #include <fmt/format.h>
@@ -10,16 +8,6 @@
 #include "executors/work_loop.h"
 
 namespace tranche {
-namespace {
-
-std::chrono::nanoseconds thread_time(clockid_t clock) {
-  timespec now{};
-  clock_gettime(clock, &now);
-  return std::chrono::seconds(now.tv_sec) + std::chrono::nanoseconds(now.tv_nsec);
-}
-
-}  // namespace
-
 ThreadExecutor::ThreadExecutor(unsigned workers, WorkerFactory factory, BreadcrumbBoard& board,
                                const LanePool* lanes)
     : factory_(std::move(factory)), board_(board), lanes_(lanes) {
@@ -85,16 +73,12 @@ void ThreadExecutor::run(unsigned number) {
     outcome.is_merge = task.kind == Task::Kind::merge;
     outcome.worker = number;
     Breadcrumb& breadcrumb = board_.slots[number];
-    const auto wall = thread_time(CLOCK_MONOTONIC);
-    const auto cpu = thread_time(CLOCK_THREAD_CPUTIME_ID);
     breadcrumb.begin_task(task.id, task.records());
     outcome.result = work_safely(worker, factory_, number, task);
     if (!outcome.result && outcome.result.error().kind == ErrorKind::memory) {
       outcome.death = death_of(breadcrumb, ErrorKind::memory, "ran out of memory");
     }
     breadcrumb.end_task();
-    outcome.wall = thread_time(CLOCK_MONOTONIC) - wall;
-    outcome.cpu = thread_time(CLOCK_THREAD_CPUTIME_ID) - cpu;
     task = Task{};  // its segments are freed before the outcome is seen
     {
       const std::lock_guard lock(mutex_);

@@ -1,7 +1,5 @@
 #include "executors/work_loop.h"
 
-#include <time.h>
-
 #include <exception>
 #include <new>
 
@@ -13,13 +11,6 @@
 namespace tranche {
 namespace {
 
-std::uint64_t nanoseconds(clockid_t clock) {
-  timespec now{};
-  ::clock_gettime(clock, &now);
-  return static_cast<std::uint64_t>(now.tv_sec) * 1'000'000'000 +
-         static_cast<std::uint64_t>(now.tv_nsec);
-}
-
 // Descriptors that a worker's own work opens and keeps: a database, a window or two.
 constexpr int descriptors_kept_max = 64;
 
@@ -27,16 +18,12 @@ TaskAnswer answer_of(std::unique_ptr<Worker>& worker, const WorkerFactory& facto
                      unsigned number, const Task& task, Breadcrumb& breadcrumb) {
   TaskAnswer answer;
   answer.task = task.id;
-  const std::uint64_t wall = nanoseconds(CLOCK_MONOTONIC);
-  const std::uint64_t cpu = nanoseconds(CLOCK_PROCESS_CPUTIME_ID);
   breadcrumb.begin_task(task.id, task.records());
   answer.result = work_safely(worker, factory, number, task);
   if (!answer.result && answer.result.error().kind == ErrorKind::memory) {
     answer.death = death_of(breadcrumb, ErrorKind::memory, "ran out of memory");
     worker.reset();
   }
-  answer.wall_nanoseconds = nanoseconds(CLOCK_MONOTONIC) - wall;
-  answer.cpu_nanoseconds = nanoseconds(CLOCK_PROCESS_CPUTIME_ID) - cpu;
   return answer;
 }
 
