@@ -8,6 +8,7 @@
 #include "executors/work_loop.h"
 
 namespace tranche {
+
 ThreadExecutor::ThreadExecutor(unsigned workers, WorkerFactory factory, BreadcrumbBoard& board,
                                const LanePool* lanes)
     : factory_(std::move(factory)), board_(board), lanes_(lanes) {

@@ -82,8 +82,6 @@ struct Outcome {
   std::uint64_t group = 0;
   bool is_merge = false;
   Result<ChunkResult> result = ChunkResult{};
-  std::chrono::nanoseconds wall{0};
-  std::chrono::nanoseconds cpu{0};
   unsigned worker = 0;
   std::optional<Death> death;  // with an error of kind crash, memory or timeout
 };
