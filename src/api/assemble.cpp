@@ -126,7 +126,13 @@ Result<BatchStep> assemble(const JobSpec& job, const StepSpec& spec, const RunOp
 
 std::string job_fingerprint_text(const JobSpec& job, const StepSpec& spec) {
   std::string text = fmt::format("read: {}\n", canonical_text(spec.read.options));
-  text += fmt::format("batch: rows {} bytes {}\n", spec.division.rows, spec.division.bytes);
+  text += fmt::format("batch: rows {} bytes {}", spec.division.rows, spec.division.bytes);
+  if (!spec.division.key.empty()) text += fmt::format(" key {}", spec.division.key);
+  if (const auto& window = spec.division.window) {
+    text += fmt::format(" every {} on {} timezone {}{}", window->every, window->column,
+                        window->timezone, window->rejects_late ? " late: reject" : "");
+  }
+  text += '\n';
   for (const auto& use : spec.process) {
     text += fmt::format("process: {} {}\n", use.kind, canonical_text(use.options));
   }

@@ -46,6 +46,7 @@ std::string encode_order(const WorkerOrder& order) {
     frame.put_text(input.name);
     frame.put(input.bytes);
     frame.put(static_cast<std::uint64_t>(input.modified_nanoseconds));
+    frame.put_text(input.snapshot);
   }
   frame.put_text(order.fingerprint);
   return frame.bytes();
@@ -61,11 +62,12 @@ Result<WorkerOrder> decode_order(const std::string& bytes) {
   order.memory_bytes_max = reader.take();
   order.database_memory_bytes = reader.take();
   order.spill_folder = reader.take_text();
-  order.inputs.resize(reader.take_count(3 * sizeof(std::uint64_t)));
+  order.inputs.resize(reader.take_count(4 * sizeof(std::uint64_t)));
   for (Input& input : order.inputs) {
     input.name = reader.take_text();
     input.bytes = reader.take();
     input.modified_nanoseconds = static_cast<std::int64_t>(reader.take());
+    input.snapshot = reader.take_text();
   }
   order.fingerprint = reader.take_text();
   if (!reader.ok() || !reader.at_end())

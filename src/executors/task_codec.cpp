@@ -13,7 +13,7 @@ namespace {
 constexpr std::uint64_t inline_bytes_max = 32ULL << 10;
 
 constexpr std::uint64_t no_file = 0;
-constexpr std::size_t slice_numbers = 11;
+constexpr std::size_t slice_numbers = 13;  // and lengths
 
 Error not_a_frame() {
   return make_error(ErrorKind::crash, "A worker process sent something that is no answer.");
@@ -112,6 +112,8 @@ void put_slice(FrameWriter& frame, const Slice& slice) {
         slice.file_bytes}) {
     frame.put(number);
   }
+  frame.put_text(slice.range);
+  frame.put(slice.ends_batch ? 1 : 0);
 }
 
 Slice take_slice(FrameReader& reader) {
@@ -122,6 +124,8 @@ Slice take_slice(FrameReader& reader) {
         &slice.end_line, &slice.bytes, &slice.memory_bytes, &slice.digest, &slice.file_bytes}) {
     *number = reader.take();
   }
+  slice.range = reader.take_text();
+  slice.ends_batch = reader.take() != 0;
   return slice;
 }
 

@@ -210,7 +210,6 @@ Division JobReader::division(Node node) {
   Division made;
   if (is_scalar(&node) && node.text == "auto") return made;
   if (!is_map(node, "\"batch\"", "batch: { rows: 100000 }\" or \"batch: auto")) return made;
-  take_later_keys(node, "batch");
   check_options(node, batch_options(), "batch", problems_);
   const Node* rows = node.find("rows");
   const Node* bytes = node.find("bytes");
@@ -221,6 +220,39 @@ Division JobReader::division(Node node) {
       problem(limit->mark,
               "A batch holds at least one record; a number greater than 0 was "
               "expected");
+  if (const Node* key = node.find("key"); is_scalar(key)) made.key = key->text;
+  made.window = window(node);
+  return made;
+}
+
+std::optional<WindowDivision> JobReader::window(const Node& batch) {
+  const Node* every = batch.find("every");
+  const Node* on = batch.find("on");
+  for (const char* companion : {"on", "timezone", "late"}) {
+    const Node* given = batch.find(companion);
+    if (every != nullptr || given == nullptr) continue;
+    problem(given->mark, fmt::format("\"{}\" belongs to windows of time: \"every\" is missing, as "
+                                     "in batch: {{ every: 1 day, on: sold_at }}",
+                                     companion));
+  }
+  if (every == nullptr) return std::nullopt;
+  if (on == nullptr) {
+    problem(every->mark, "\"every\" needs the column that tells when: batch: { every: 1 day, on: "
+                         "sold_at }");
+  }
+  for (const char* other : {"rows", "key"}) {
+    const Node* given = batch.find(other);
+    if (given == nullptr) continue;
+    problem(given->mark, fmt::format("A batch is a window of time, or divided by \"{}\"; give "
+                                     "either \"every\" or \"{}\"",
+                                     other, other));
+  }
+  const OptionReader options(batch, batch_options());
+  WindowDivision made;
+  made.every = options.text("every");
+  made.column = options.text("on");
+  made.timezone = options.text("timezone");
+  made.rejects_late = options.text("late") == "reject";
   return made;
 }
 

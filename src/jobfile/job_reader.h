@@ -25,6 +25,7 @@ class JobReader {
   ConnectorUse connector(const Node& node, bool is_read, std::string_view what);
   std::vector<std::string> systems(bool is_read) const;
   Division division(Node node);
+  std::optional<WindowDivision> window(const Node& batch);
   std::vector<TransformUse> process(const Node& node);
   std::optional<TransformUse> transform(Node node);
   void lookups(const Node& tables);

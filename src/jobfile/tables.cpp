@@ -58,6 +58,15 @@ Option on_error_option() {
       std::move(children));
 }
 
+Option late_option() {
+  Option late = with_default(option("late", OptionKind::choice,
+                                    "What a record of a text file is whose window is over: kept "
+                                    "in the present one, or a reject."),
+                             "keep");
+  late.choices = {"keep", "reject"};
+  return late;
+}
+
 constexpr std::array later_key_table{
     LaterKey{"job", "connections", "Give the path of a database where it is used."},
     LaterKey{"job", "schedule", "Start \"tranche run\" from cron or a systemd timer."},
@@ -78,9 +87,6 @@ constexpr std::array later_key_table{
     LaterKey{"read", "duckdb", "Export the table as CSV or Parquet first."},
     LaterKey{"write", "postgres", "Write CSV or Parquet, and load that."},
     LaterKey{"write", "duckdb", "Write Parquet, and read that in DuckDB."},
-    LaterKey{"batch", "every", "Divide by \"rows\" or \"bytes\"."},
-    LaterKey{"batch", "on", "Divide by \"rows\" or \"bytes\"."},
-    LaterKey{"batch", "key", "Divide by \"rows\" or \"bytes\"."},
 };
 
 }  // namespace
@@ -114,7 +120,8 @@ const OptionTable& step_options() {
                                    "Where the records come from: one system and its options."),
                             "{ csv: data.csv }")),
       with_example(option("batch", OptionKind::any,
-                          "How the records are divided: auto, or by rows or bytes."),
+                          "How the records are divided: auto, or by rows, bytes, a key or "
+                          "windows of time."),
                    "{ rows: 100000 }"),
       with_example(option("process", OptionKind::any,
                           "What happens to the records: a list of transforms, in order."),
@@ -147,6 +154,21 @@ const OptionTable& batch_options() {
                    "100000"),
       with_example(option("bytes", OptionKind::size, "A batch ends after so many bytes of input."),
                    "64MiB"),
+      with_example(option("key", OptionKind::text,
+                          "Databases: the column in whose order the records are read; batches are "
+                          "cut between two of its values."),
+                   "id"),
+      with_example(option("every", OptionKind::text,
+                          "Each batch is a window of time of this length, aligned to the "
+                          "calendar: a number and second, minute, hour, day, week, month or year."),
+                   "1 day"),
+      with_example(option("on", OptionKind::text,
+                          "The column that tells which window a record belongs to."),
+                   "sold_at"),
+      with_example(option("timezone", OptionKind::text,
+                          "Whose calendar cuts a timestamptz into windows; UTC when left out."),
+                   "Europe/Berlin"),
+      late_option(),
   };
   return table;
 }

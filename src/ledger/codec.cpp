@@ -22,7 +22,9 @@ Error not_as_written(std::string_view what) {
                                                    what));
 }
 
+// Fields behind these are left out where they say nothing, as are those that came later.
 constexpr std::size_t slice_fields = 11;
+constexpr std::size_t slice_fields_with_range = 13;
 constexpr std::size_t slice_fields_once = 10;  // version 0.1 had no file_bytes
 
 }  // namespace
@@ -31,9 +33,12 @@ std::string encode_slices(std::span<const Slice> slices) {
   std::string out = "[";
   for (const Slice& s : slices) {
     if (out.size() > 1) out += ',';
-    fmt::format_to(std::back_inserter(out), "[{},{},{},{},{},{},{},{},{},{},{}]", s.input, s.begin,
+    fmt::format_to(std::back_inserter(out), "[{},{},{},{},{},{},{},{},{},{},{}", s.input, s.begin,
                    s.end, s.records, s.first_record, s.first_line, s.end_line, s.bytes,
                    s.memory_bytes, s.digest, s.file_bytes);
+    if (!s.range.empty() || s.ends_batch)
+      fmt::format_to(std::back_inserter(out), ",{},{}", Json(s.range).dump(), s.ends_batch);
+    out += ']';
   }
   out += ']';
   return out;
@@ -45,7 +50,9 @@ Result<std::vector<Slice>> decode_slices(std::string_view text) {
   slices.reserve(json.items().size());
   for (const Json& item : json.items()) {
     const auto& f = item.items();
-    if (f.size() != slice_fields && f.size() != slice_fields_once) return not_as_written("slices");
+    const bool has_range = f.size() == slice_fields_with_range;
+    if (!has_range && f.size() != slice_fields && f.size() != slice_fields_once)
+      return not_as_written("slices");
     slices.push_back(Slice{.input = static_cast<std::uint32_t>(f[0].natural()),
                            .begin = f[1].natural(),
                            .end = f[2].natural(),
@@ -56,7 +63,9 @@ Result<std::vector<Slice>> decode_slices(std::string_view text) {
                            .bytes = f[7].natural(),
                            .memory_bytes = f[8].natural(),
                            .digest = f[9].natural(),
-                           .file_bytes = f[f.size() == slice_fields ? 10 : 7].natural()});
+                           .file_bytes = f[f.size() == slice_fields_once ? 7 : 10].natural(),
+                           .range = has_range ? f[11].text() : std::string(),
+                           .ends_batch = has_range && f[12].boolean()});
   }
   return slices;
 }
@@ -109,19 +118,34 @@ Result<Counts> decode_counts(std::string_view text) {
 }
 
 std::string encode_division(const Division& division) {
-  return Json(Json::Object{{"rows", division.rows},
-                           {"bytes", division.bytes},
-                           {"chunk_bytes", division.chunk_bytes},
-                           {"group_bytes", division.group_bytes}})
-      .dump();
+  Json json(Json::Object{{"rows", division.rows},
+                         {"bytes", division.bytes},
+                         {"chunk_bytes", division.chunk_bytes},
+                         {"group_bytes", division.group_bytes},
+                         {"key", division.key}});
+  if (division.window) {
+    json.set("window", Json(Json::Object{{"column", division.window->column},
+                                         {"every", division.window->every},
+                                         {"timezone", division.window->timezone},
+                                         {"rejects_late", division.window->rejects_late}}));
+  }
+  return json.dump();
 }
 
 Result<Division> decode_division(std::string_view text) {
   TRANCHE_ASSIGN(const Json json, parse(text, "division"));
-  return Division{.rows = json["rows"].natural(),
-                  .bytes = json["bytes"].natural(),
-                  .chunk_bytes = json["chunk_bytes"].natural(),
-                  .group_bytes = json["group_bytes"].natural()};
+  Division division{.rows = json["rows"].natural(),
+                    .bytes = json["bytes"].natural(),
+                    .chunk_bytes = json["chunk_bytes"].natural(),
+                    .group_bytes = json["group_bytes"].natural(),
+                    .key = json["key"].text()};
+  if (const Json& window = json["window"]; window.is_object()) {
+    division.window = WindowDivision{.column = window["column"].text(),
+                                     .every = window["every"].text(),
+                                     .timezone = window["timezone"].text(),
+                                     .rejects_late = window["rejects_late"].boolean()};
+  }
+  return division;
 }
 
 std::string encode_texts(std::span<const std::string> texts) {

@@ -152,6 +152,11 @@ CREATE TABLE trials (
 ) WITHOUT ROWID;
 )sql";
 
+// What version 4 has more than version 3: the snapshot of a database.
+constexpr const char* columns_of_version_4 = R"sql(
+ALTER TABLE inputs ADD COLUMN snapshot TEXT NOT NULL DEFAULT '';
+)sql";
+
 Result<std::int64_t> known_version(SqliteDatabase& database) {
   TRANCHE_ASSIGN(const std::int64_t version, database.query_integer("PRAGMA user_version"));
   TRANCHE_ASSIGN(const std::int64_t application, database.query_integer("PRAGMA application_id"));
@@ -185,7 +190,8 @@ Result<void> prepare_schema(SqliteDatabase& database) {
   if (version == schema_version) return {};
   if (version == 0) TRANCHE_TRY(database.execute(tables));
   if (version < 2) TRANCHE_TRY(database.execute(tables_of_version_2));
-  TRANCHE_TRY(database.execute(tables_of_version_3));
+  if (version < 3) TRANCHE_TRY(database.execute(tables_of_version_3));
+  TRANCHE_TRY(database.execute(columns_of_version_4));
   TRANCHE_TRY(database.execute(fmt::format("PRAGMA application_id = {}; PRAGMA user_version = {}",
                                            application_id, schema_version)));
   return transaction.commit();

@@ -61,13 +61,17 @@ Result<StepRecord> read_step(SqliteDatabase& database, const SqliteStatement& ro
   step.appends = row.integer(14) != 0;
   step.started_microseconds = row.integer(15);
   step.ended_microseconds = row.integer(16);
-  TRANCHE_ASSIGN(auto inputs, database.query("SELECT name, bytes, modified FROM inputs WHERE "
-                                             "step = ? ORDER BY position",
+  // A ledger that is only looked at may be of an older version, which knew of no snapshots.
+  TRANCHE_ASSIGN(const std::int64_t version, database.query_integer("PRAGMA user_version"));
+  TRANCHE_ASSIGN(auto inputs, database.query(fmt::format("SELECT name, bytes, modified, {} FROM "
+                                                         "inputs WHERE step = ? ORDER BY position",
+                                                         version < 4 ? "''" : "snapshot"),
                                              row.integer(0)));
   for (;;) {
     TRANCHE_ASSIGN(const bool more, inputs.step());
     if (!more) return step;
-    step.inputs.push_back(Input{inputs.string(0), inputs.natural(1), inputs.integer(2)});
+    step.inputs.push_back(
+        Input{inputs.string(0), inputs.natural(1), inputs.integer(2), inputs.string(3)});
   }
 }
 
@@ -75,7 +79,7 @@ Result<void> write_inputs(SqliteDatabase& database, std::int64_t step,
                           const std::vector<Input>& inputs) {
   TRANCHE_TRY(database.run("DELETE FROM inputs WHERE step = ?", step));
   TRANCHE_ASSIGN(auto insert, database.prepare("INSERT INTO inputs (step, position, name, bytes, "
-                                               "modified) VALUES (?, ?, ?, ?, ?)"));
+                                               "modified, snapshot) VALUES (?, ?, ?, ?, ?, ?)"));
   std::int64_t position = 0;
   for (const Input& input : inputs) {
     insert.bind_integer(1, step);
@@ -83,6 +87,7 @@ Result<void> write_inputs(SqliteDatabase& database, std::int64_t step,
     insert.bind_text(3, input.name);
     insert.bind_natural(4, input.bytes);
     insert.bind_integer(5, input.modified_nanoseconds);
+    insert.bind_text(6, input.snapshot);
     TRANCHE_TRY(insert.run());
   }
   return {};

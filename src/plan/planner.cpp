@@ -48,7 +48,7 @@ PlanPosition position_behind(std::span<const BatchPlan> planned, const Division&
 Division choose_division(const Division& asked, const Division& source_default,
                          std::uint64_t sink_group_bytes) {
   Division division = asked;
-  if (asked.rows == 0 && asked.bytes == 0) {
+  if (asked.rows == 0 && asked.bytes == 0 && !asked.window) {
     division.rows = source_default.rows;
     division.bytes = source_default.bytes;
   }
@@ -79,7 +79,9 @@ Result<std::optional<BatchPlan>> Planner::cut_batch() {
   batch.group = position_.group;
   std::uint64_t rows = 0;
   std::uint64_t bytes = 0;
-  while (!at_end_ && !reached(rows, division_.rows) && !reached(bytes, division_.bytes)) {
+  bool is_ended = false;
+  while (!at_end_ && !is_ended && !reached(rows, division_.rows) &&
+         !reached(bytes, division_.bytes)) {
     const CutLimits limits = limits_of_next_slice(rows, bytes);
     TRANCHE_ASSIGN(std::optional<Slice> slice, stream_.next(limits));
     if (!slice) {
@@ -91,6 +93,7 @@ Result<std::optional<BatchPlan>> Planner::cut_batch() {
     slice->first_record = position_.record + rows;
     rows += slice->records;
     bytes += slice->bytes;
+    is_ended = slice->ends_batch;
     batch.chunks.push_back(*std::move(slice));
   }
   if (batch.chunks.empty()) return std::optional<BatchPlan>();

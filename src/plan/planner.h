@@ -1,6 +1,7 @@
 // Makes batches and groups out of a source's slices.
 //
-// A batch ends with the record that reaches division.rows or division.bytes, whichever comes first;
+// A batch ends with the record that reaches division.rows or division.bytes, or with the slice that
+// ends its window, whichever comes first;
 // its chunks are slices of at most division.chunk_bytes, so a batch may span inputs and a chunk
 // never does. Batches share a group until their input bytes reach division.group_bytes; with 0 each
 // batch is a group of its own.

@@ -266,6 +266,7 @@ Result<void> bind_step(BatchStep& step, const std::vector<Input>* inputs,
   }
   TRANCHE_TRY(step.source->use_inputs(step.inputs));
   TRANCHE_ASSIGN(auto schema, step.source->schema());
+  TRANCHE_TRY(step.source->use_division(step.division));
   step.schemas.clear();
   step.schemas.emplace_back("read", schema);
   WorkerScope scope(0, surroundings.database_memory_bytes, surroundings.spill_folder);

@@ -41,7 +41,7 @@ Task full_task() {
   Slice slice;
   slice.input = 1, slice.begin = 2, slice.end = 3, slice.records = 4, slice.first_record = 5;
   slice.first_line = 6, slice.end_line = 7, slice.bytes = 8, slice.memory_bytes = 9;
-  slice.digest = 10, slice.file_bytes = 11;
+  slice.digest = 10, slice.file_bytes = 11, slice.range = "[12, 13)", slice.ends_batch = true;
   task.chunks = {slice, Slice{}};
   task.culprits = {Culprit{21, "function", "Its worker died.", 11, 3}, Culprit{}};
   task.trial = RecordRange{30, 31};

@@ -236,11 +236,11 @@ class OlderLedger(Case):
         scene = self.scene(job_text("csv: in.csv"), in_csv="a,b\n1,x\n")
         self.expect(0, scene.run())
         ledger = sqlite3.connect(scene.state / "ledger.db")
-        ledger.executescript("DROP TABLE checkpoints; DROP TABLE trials; PRAGMA user_version = 1;")
+        ledger.executescript("DROP TABLE checkpoints; DROP TABLE trials; ALTER TABLE inputs DROP COLUMN snapshot; PRAGMA user_version = 1;")
         ledger.close()
         self.expect(0, scene.type("runs", "--state", scene.state))
         self.expect(0, scene.run())
-        self.assertEqual(3, scene.ask_ledger(lambda copy: copy.execute("PRAGMA user_version").fetchone()[0]))
+        self.assertEqual(4, scene.ask_ledger(lambda copy: copy.execute("PRAGMA user_version").fetchone()[0]))
 
 
 if __name__ == "__main__":

@@ -15,8 +15,11 @@ namespace tranche {
 // A file (or table) that a source reads, as it was when the plan began.
 struct Input {
   std::string name;                      // the path as the user wrote it, or the table
-  std::uint64_t bytes = 0;
-  std::int64_t modified_nanoseconds = 0; // since the epoch
+  std::uint64_t bytes = 0;               // of a table: about
+  std::int64_t modified_nanoseconds = 0; // since the epoch; of a table: 0
+  // Of a database: what all batches see, whoever writes to it meanwhile; by this name the source
+  // finds it again. Empty: a file.
+  std::string snapshot = {};
   bool operator==(const Input&) const = default;
 };
 
@@ -33,7 +36,7 @@ struct Checkpoint {
 // Where a chunk's records are: enough to read them again. Never crosses an input's end.
 struct Slice {
   std::uint32_t input = 0;          // index into the plan's inputs
-  std::uint64_t begin = 0;          // text: bytes of it, decoded; Parquet: rows of the file
+  std::uint64_t begin = 0;          // text: bytes of it, decoded; else: rows of the file, or table
   std::uint64_t end = 0;
   std::uint64_t records = 0;        // that the planner counted, broken ones included
   std::uint64_t first_record = 0;   // ordinal in the step, from 0
@@ -43,6 +46,9 @@ struct Slice {
   std::uint64_t memory_bytes = 0;   // estimate of what its records take as Pages
   std::uint64_t digest = 0;         // digest64 of its bytes in the input
   std::uint64_t file_bytes = 0;     // of the file, for progress; compressed: fewer than `bytes`
+  std::string range = {};           // of a database: its bounds; of a time window too: the source's
+                                    // own. Empty: begin and end say all
+  bool ends_batch = false;          // with it ends what the job divides by: a window of time
   bool operator==(const Slice&) const = default;
 };
 
@@ -64,12 +70,24 @@ struct BatchPlan {
   bool operator==(const BatchPlan&) const = default;
 };
 
+// `batch: { every: 1 day, on: sold_at }`: each window of time is a batch of its own.
+struct WindowDivision {
+  std::string column;    // what tells when; a date, a timestamp or a timestamptz
+  std::string every;     // how long a window is: "1 day", "15 minutes", "1 month"
+  std::string timezone;  // whose calendar cuts a timestamptz: "Europe/Berlin"; empty: UTC
+  bool rejects_late = false;  // text: a record of an earlier window is a reject; else it is kept
+  bool operator==(const WindowDivision&) const = default;
+};
+
 // `batch:` of a job file. What is 0 does not limit.
 struct Division {
   std::uint64_t rows = 0;
   std::uint64_t bytes = 0;
   std::uint64_t chunk_bytes = 0;  // text: the unit of parallel work
   std::uint64_t group_bytes = 0;  // of input, after which a group closes; 0: each batch is one
+  // Databases: records are read in the order of this column and cut between two of its values.
+  std::string key = {};
+  std::optional<WindowDivision> window = {};
   bool operator==(const Division&) const = default;
 };
 

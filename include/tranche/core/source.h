@@ -42,6 +42,9 @@ class Source {
   // Fixes the inputs (those of the plan). Called once, before schema, divide and open.
   virtual Result<void> use_inputs(std::vector<Input> inputs) = 0;
   virtual Result<SchemaPtr> schema() = 0;
+  // How the job divides its records; after schema(), before divide. A source that does not have to
+  // know takes whatever names neither a key nor a window. Errors: config, what it can't divide by.
+  virtual Result<void> use_division(const Division& division);
   // Cuts what comes behind `after` (nullptr: from the beginning).
   virtual Result<std::unique_ptr<SliceStream>> divide(const Slice* after) = 0;
   virtual Result<std::unique_ptr<Reader>> open(const Slice& slice, WorkerScope& worker) const = 0;
