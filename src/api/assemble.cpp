@@ -147,8 +147,20 @@ std::string job_fingerprint_text(const JobSpec& job, const StepSpec& spec) {
 std::string input_fingerprint_text(const std::vector<Input>& inputs) {
   std::string text;
   for (const auto& input : inputs) {
+    if (!input.snapshot.empty()) {  // whoever writes to it meanwhile: its snapshot says it all
+      text += fmt::format("{}\n", input.name);
+      continue;
+    }
     text += fmt::format("{}: {} bytes, modified {}\n", input.name, input.bytes,
                         format_utc(input.modified_nanoseconds / 1000));
+  }
+  return text;
+}
+
+std::string snapshot_fingerprint_text(const std::vector<Input>& inputs) {
+  std::string text;
+  for (const auto& input : inputs) {
+    if (!input.snapshot.empty()) text += fmt::format("{}: {}\n", input.name, input.snapshot);
   }
   return text;
 }

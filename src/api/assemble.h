@@ -21,6 +21,7 @@ Result<BatchStep> assemble(const JobSpec& job, const StepSpec& spec, const RunOp
 // 2026-01-31").
 std::string job_fingerprint_text(const JobSpec& job, const StepSpec& spec);
 std::string input_fingerprint_text(const std::vector<Input>& inputs);
+std::string snapshot_fingerprint_text(const std::vector<Input>& inputs);
 Result<std::string> code_fingerprint_text(const BatchStep& step);
 
 // How two fingerprint texts differ, as a sentence part: "read: and write:".

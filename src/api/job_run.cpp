@@ -238,6 +238,8 @@ Result<bool> JobRun::nothing_changed_since(const RunRecord& last) {
     if (record.job.text != job_fingerprint_text(job_, job_.steps[i])) return false;
     TRANCHE_ASSIGN(auto step, bound_step(i, nullptr));
     if (record.input.text != input_fingerprint_text(step.inputs)) return false;
+    if (snapshot_fingerprint_text(record.inputs) != snapshot_fingerprint_text(step.inputs))
+      return false;
     TRANCHE_ASSIGN(const auto code, code_fingerprint_text(step));
     if (record.code.text != code) return false;
   }

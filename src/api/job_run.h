@@ -57,6 +57,11 @@ class JobRun {
   Result<BatchStep> resumed_step(std::size_t number, StepRecord& record);
   Result<StepRecord> create_record(std::size_t number, const BatchStep& step);
   Result<void> accept_or_refuse(const StepSpec& spec, StepRecord& record, BatchStep& step);
+  Result<void> accept_new_snapshot(const BatchStep& step, StepState& state, StepLedger& step_ledger,
+                                   std::vector<std::string>& accepted);
+  Result<void> plan_anew(const BatchStep& step, const StepState& state,
+                         const std::vector<Input>& inputs_before, StepLedger& step_ledger);
+  Result<void> undo_step(const BatchStep& step, StepState& state, StepLedger& step_ledger);
   Result<void> claim_targets(const BatchStep& step);
   Result<void> write_rejects(const StepSpec& spec);
   StepSurroundings surroundings();

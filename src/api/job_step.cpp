@@ -72,6 +72,14 @@ void fill_workers(StepSummary& summary, const WorkersSpec& asked, const engine::
   summary.worker_why = end.workers_why;
 }
 
+// Nothing is left to be read.
+bool is_read(const StepState& state) {
+  return state.plan_complete &&
+         std::all_of(state.batches.begin(), state.batches.end(), [&](const BatchPlan& batch) {
+           return batch.group < state.committed.size();
+         });
+}
+
 // The first bad records of the batch that failed the step, as lines below the sentence.
 std::string with_bad_records(const engine::StepEnd& end) {
   std::string text = end.error->message;
@@ -207,24 +215,20 @@ Result<void> JobRun::accept_or_refuse(const StepSpec& spec, StepRecord& record, 
                                    part.name, difference));
     part.before = fingerprint(part.now);
   }
-  if (accepted.empty()) return {};
+  const bool snapshot_lost =
+      snapshot_fingerprint_text(record.inputs) != snapshot_fingerprint_text(step.inputs);
+  if (accepted.empty() && !snapshot_lost) return {};
   const bool input_changed = inputs_before != record.input;
-  TRANCHE_ASSIGN(auto step_ledger, ledger_->step_ledger(record_.run, spec.name));
   // What the target has is committed, also where a crash kept it from the ledger: planned anew, it
   // would be taken for done.
   TRANCHE_TRY(claim_targets(step));
-  TRANCHE_ASSIGN(const auto state, recover_batch_step(step, *step_ledger, surroundings()));
-  // Those of another input are worth nothing; the comparison goes over all and notes new ones.
-  step.source->use_checkpoints({});
-  // Whoever was guilty is tried anew: the logic, or the input, is another by now.
-  TRANCHE_TRY(step_ledger->forget_culprits());
-  TRANCHE_TRY(compare_committed(step, state, record.inputs));
-  auto first =
-      std::find_if(state.batches.begin(), state.batches.end(),
-                   [&](const BatchPlan& batch) { return batch.group >= state.committed.size(); });
-  const std::uint64_t first_number =
-      first == state.batches.end() ? state.batches.size() : first->number;
-  TRANCHE_TRY(step_ledger->drop_plan_from(first_number));
+  TRANCHE_ASSIGN(auto step_ledger, ledger_->step_ledger(record_.run, spec.name));
+  TRANCHE_ASSIGN(auto state, recover_batch_step(step, *step_ledger, surroundings()));
+  if (snapshot_lost) {
+    if (accepted.empty() && is_read(state)) return {};
+    TRANCHE_TRY(accept_new_snapshot(step, state, *step_ledger, accepted));
+  }
+  TRANCHE_TRY(plan_anew(step, state, record.inputs, *step_ledger));
   if (input_changed) TRANCHE_TRY(step_ledger->forget_checkpoints());
   record.inputs = step.inputs;
   record.division = full_division(step);
@@ -237,6 +241,70 @@ Result<void> JobRun::accept_or_refuse(const StepSpec& spec, StepRecord& record, 
   for (const auto& sentence : accepted) {
     TRANCHE_TRY(ledger_->add_warning(record_.run, sentence));
   }
+  return {};
+}
+
+// All batches of a run read one snapshot of a database, which ends with the engine that held it.
+// Those that are committed are kept, or taken back, as the user wants it.
+Result<void> JobRun::accept_new_snapshot(const BatchStep& step, StepState& state,
+                                         StepLedger& step_ledger,
+                                         std::vector<std::string>& accepted) {
+  if (state.committed.empty()) return {};
+  const SnapshotLoss wanted =
+      options_.accept_snapshot ? SnapshotLoss::go_on : step.source->on_snapshot_loss();
+  if (wanted == SnapshotLoss::refuse) {
+    return make_error(
+        ErrorKind::config,
+        fmt::format("The snapshot of the database that step \"{}\" of run {} was reading is gone "
+                    "with the engine that held it; what is left may have been changed since. Go on "
+                    "from a new one with --accept snapshot (committed batches are kept), or start "
+                    "again with --fresh; `on_change: continue` or `on_change: restart` in `read:` "
+                    "says so for ever.",
+                    step.name, record_.run.substr(0, 8)));
+  }
+  if (wanted == SnapshotLoss::start_afresh) {
+    TRANCHE_TRY(undo_step(step, state, step_ledger));
+    accepted.push_back(fmt::format("Step \"{}\" was started afresh, since the snapshot that it "
+                                   "read is gone.",
+                                   step.name));
+    return {};
+  }
+  const auto last = std::find_if(
+      state.batches.rbegin(), state.batches.rend(),
+      [&](const BatchPlan& batch) { return batch.group < state.committed.size(); });
+  accepted.push_back(fmt::format(
+      "Step \"{}\": batches 0 to {} were read from a snapshot that is gone, those behind them from "
+      "a new one; a row that was changed in between may be missing, or be there twice.",
+      step.name, last == state.batches.rend() ? 0 : last->number));
+  return {};
+}
+
+// Keeps the committed batches, and forgets the plan of the others.
+Result<void> JobRun::plan_anew(const BatchStep& step, const StepState& state,
+                               const std::vector<Input>& inputs_before, StepLedger& step_ledger) {
+  // Those of another input are worth nothing; the comparison goes over all and notes new ones.
+  step.source->use_checkpoints({});
+  // Whoever was guilty is tried anew: the logic, or the input, is another by now.
+  TRANCHE_TRY(step_ledger.forget_culprits());
+  TRANCHE_TRY(compare_committed(step, state, inputs_before));
+  auto first =
+      std::find_if(state.batches.begin(), state.batches.end(),
+                   [&](const BatchPlan& batch) { return batch.group >= state.committed.size(); });
+  return step_ledger.drop_plan_from(first == state.batches.end() ? state.batches.size()
+                                                                 : first->number);
+}
+
+// Takes back what a step has committed but not sealed. Errors: config, where rows of a table in
+// append can't be.
+Result<void> JobRun::undo_step(const BatchStep& step, StepState& state, StepLedger& step_ledger) {
+  std::vector<Receipt> receipts;
+  for (const auto& group : state.committed) receipts.push_back(group.receipt);
+  SinkRun sink_run = surroundings().run;
+  sink_run.step = step.name;
+  TRANCHE_TRY(step.sink->discard(sink_run, receipts, false));
+  for (const auto& receipt : receipts) TRANCHE_TRY(step_ledger.forget_commit(receipt.group));
+  TRANCHE_TRY(step_ledger.drop_plan_from(0));
+  state = StepState();
   return {};
 }
 

@@ -25,10 +25,12 @@ Result<void> read_accepted(const std::string& text, RunOptions& options) {
       options.accept_job = true;
     else if (word == "code")
       options.accept_code = true;
+    else if (word == "snapshot")
+      options.accept_snapshot = true;
     else if (word == "committed")
       options.accept_committed = true;
     else
-      return needs("--accept", text, "a list of input, job, code and committed");
+      return needs("--accept", text, "a list of input, job, code, snapshot and committed");
   }
   return {};
 }
@@ -101,7 +103,7 @@ Command run_command() {
            "gives up the unfinished run, undoes what it has not finished, starts anew"},
           {"--again", "", "loads again what a completed run has already appended"},
           {"--accept", "WHAT",
-           "goes on although something changed: input, job, code; with "
+           "goes on although something changed: input, job, code, snapshot; with "
            "--fresh: committed leaves rows in tables"},
       },
       job_flags());

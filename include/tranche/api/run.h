@@ -29,6 +29,7 @@ struct RunOptions {
   bool accept_input = false;
   bool accept_job = false;
   bool accept_code = false;
+  bool accept_snapshot = false;             // a database is read on from a new snapshot
   bool accept_committed = false;            // with fresh: rows committed to a table stay there
   std::chrono::milliseconds wait{0};        // for a run that holds the lock or a target
   // Only this run, of which the summary is given when it is completed; empty: as the job's state

@@ -18,6 +18,10 @@
 
 namespace tranche {
 
+// What a resume does when the snapshot that the run read is gone, and with it the certainty that
+// no row moved from one batch to another.
+enum class SnapshotLoss { refuse, go_on, start_afresh };
+
 class SliceStream {
  public:
   virtual ~SliceStream() = default;
@@ -37,7 +41,7 @@ class Reader {
 class Source {
  public:
   virtual ~Source() = default;
-  // What it would read now: globs are expanded here, once a run.
+  // What it would read now: globs are expanded, a database's snapshot is taken here, once a run.
   virtual Result<std::vector<Input>> inputs() = 0;
   // Fixes the inputs (those of the plan). Called once, before schema, divide and open.
   virtual Result<void> use_inputs(std::vector<Input> inputs) = 0;
@@ -71,6 +75,8 @@ class Source {
   virtual std::optional<std::string> seek_notice(const Slice& /*slice*/) const {
     return std::nullopt;
   }
+  // REQUIRES inputs with a snapshot.
+  virtual SnapshotLoss on_snapshot_loss() const { return SnapshotLoss::refuse; }
   // True when workers need their embedded database to read.
   virtual bool uses_database() const { return false; }
 };
