@@ -27,7 +27,7 @@ set(TRANCHE_ROOMS
 )
 
 # package | the headers it is known by | the only file that may include it, or "-" for any file of its rooms
-# A package that no room uses yet (libpq, curl) is found by cmake/dependencies.cmake from its first use on.
+# A package that no room uses yet (curl) is found by cmake/dependencies.cmake from its first use on.
 set(TRANCHE_THIRD_PARTY
   "fmt           | fmt/                            | -"
   "xxhash        | xxhash.h xxh3.h xxh_x86dispatch.h | -"
@@ -38,7 +38,7 @@ set(TRANCHE_THIRD_PARTY
   "zstd          | zstd.h zstd_errors.h            | -"
   "duckdb        | duckdb.h duckdb.hpp duckdb/     | -"
   "sqlite3       | sqlite3.h                       | -"
-  "libpq         | libpq-fe.h libpq/ postgresql/   | -"
+  "libpq         | libpq-fe.h libpq/ postgresql/   | src/drivers/postgres.cpp"
   "curl          | curl/                           | -"
   "yaml_cpp      | yaml-cpp/                       | -"
   "cli11         | CLI/                            | one file"

@@ -15,6 +15,9 @@ set(TRANCHE_TEST_ENVIRONMENT
   "UBSAN_OPTIONS=print_stacktrace=1"
   "TSAN_OPTIONS=suppressions=${PROJECT_SOURCE_DIR}/cmake/tsan.supp:second_deadlock_stack=1")
 
+# These have a PostgreSQL of their own while they run, named by TRANCHE_TEST_POSTGRES.
+set(TRANCHE_TESTS_WITH_POSTGRES drivers connectors)
+
 # `tests` builds all of them; a plain build leaves them out of its way.
 add_custom_target(tests)
 
@@ -53,7 +56,11 @@ function(tranche_test_binary folder)
       add_dependencies(${name} tranche)
     endif()
   endif()
-  add_test(NAME ${name} COMMAND ${name} WORKING_DIRECTORY "${PROJECT_BINARY_DIR}/tests")
+  set(server)
+  if(folder IN_LIST TRANCHE_TESTS_WITH_POSTGRES)
+    set(server python3 "${PROJECT_SOURCE_DIR}/tests/postgres_server.py")
+  endif()
+  add_test(NAME ${name} COMMAND ${server} $<TARGET_FILE:${name}> WORKING_DIRECTORY "${PROJECT_BINARY_DIR}/tests")
   tranche_register(${name} "tests/${folder}")
 endfunction()
 

@@ -88,7 +88,8 @@ Result<std::optional<BatchPlan>> Planner::cut_batch() {
       at_end_ = true;
       break;
     }
-    if (slice->records == 0 || slice->records > limits.records_max)
+    const bool may_exceed = !slice->range.empty();  // records of one key are not parted
+    if (slice->records == 0 || (!may_exceed && slice->records > limits.records_max))
       return bad_slice(*slice, limits);
     slice->first_record = position_.record + rows;
     rows += slice->records;

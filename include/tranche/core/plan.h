@@ -52,7 +52,8 @@ struct Slice {
   bool operator==(const Slice&) const = default;
 };
 
-// How much a slice may hold at most; it holds at least one record, however long.
+// How much a slice may hold at most; it holds at least one record, however long. A range of a key
+// ends with the key in which a limit is reached: it holds all records of that key.
 struct CutLimits {
   std::uint64_t records_max = UINT64_MAX;
   std::uint64_t bytes_max = UINT64_MAX;  // it ends with the record in which this is reached
