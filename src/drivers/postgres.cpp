@@ -133,6 +133,14 @@ std::size_t PostgresRows::column_count() const {
   return static_cast<std::size_t>(PQnfields(result_));
 }
 
+std::uint32_t PostgresRows::column_type(std::size_t column) const {
+  return PQftype(result_, static_cast<int>(column));
+}
+
+std::int32_t PostgresRows::column_modifier(std::size_t column) const {
+  return PQfmod(result_, static_cast<int>(column));
+}
+
 std::string PostgresRows::column_name(std::size_t column) const {
   return PQfname(result_, static_cast<int>(column));
 }

@@ -65,6 +65,8 @@ class PostgresRows {
   std::size_t size() const;
   std::size_t column_count() const;
   std::string column_name(std::size_t column) const;
+  std::uint32_t column_type(std::size_t column) const;     // its oid; of a domain: of its base
+  std::int32_t column_modifier(std::size_t column) const;  // of the type; -1: it has none
   bool is_null(std::size_t row, std::size_t column) const;
   std::string_view text(std::size_t row, std::size_t column) const;  // while the rows live
   std::string string(std::size_t row, std::size_t column) const {
