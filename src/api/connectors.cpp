@@ -2,6 +2,7 @@
 #include "connectors/csv.h"
 #include "connectors/jsonl.h"
 #include "connectors/parquet_connector.h"
+#include "connectors/postgres.h"
 #include "connectors/sqlite.h"
 
 namespace tranche {
@@ -9,7 +10,8 @@ namespace tranche {
 // Explicit, since static initialisers vanish from archives.
 const std::vector<Connector>& connectors() {
   static const std::vector<Connector> table = {csv_connector(), jsonl_connector(),
-                                               parquet_connector(), sqlite_connector()};
+                                               parquet_connector(), postgres_connector(),
+                                               sqlite_connector()};
   return table;
 }
 

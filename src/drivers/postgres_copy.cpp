@@ -194,25 +194,25 @@ PostgresTupleEncoder::PostgresTupleEncoder(const Schema& schema, std::vector<Pos
   }
 }
 
-// For all rows, without what is nested.
-std::size_t PostgresTupleEncoder::room_for(const Page& page) const {
-  std::size_t bytes = fixed_bytes_ * page.rows();
+// Without what is nested.
+std::size_t PostgresTupleEncoder::room_for(std::size_t rows) const {
+  std::size_t bytes = fixed_bytes_ * rows;
   for (const Plan& plan : plans_) {
     if (!is_string(plan.type)) continue;
     const StringRef* const strings = plan.column->values<StringRef>();
-    for (std::size_t row = 0; row < page.rows(); ++row) {
+    for (std::size_t row = 0; row < rows; ++row) {
       if (plan.column->is_valid(row)) bytes += strings[row].length;
     }
   }
   return bytes;
 }
 
-void PostgresTupleEncoder::append(std::string& out, const Page& page,
+void PostgresTupleEncoder::append(std::string& out, const Page& page, std::size_t rows,
                                   std::vector<std::uint32_t>& refused) {
   for (std::size_t i = 0; i < plans_.size(); ++i) plans_[i].column = &page.column(i);
   std::size_t used = out.size();
-  out.resize(used + room_for(page));
-  for (std::size_t row = 0; row < page.rows(); ++row) {
+  out.resize(used + room_for(rows));
+  for (std::size_t row = 0; row < rows; ++row) {
     char* end = nullptr;
     std::size_t nested_bytes = 0;
     if (!has_nested_ || prepare_nested(page, row, nested_bytes)) [[likely]] {

@@ -50,9 +50,10 @@ class PostgresTupleEncoder {
   // Columns of which a null is refused, beside what the server refuses.
   void refuse_nulls_of(std::size_t column) { plans_[column].refuses_null = true; }
 
-  // Appends the rows of the page as tuples. Rows that hold a value beyond their column's type are
-  // left out: their numbers are appended to `refused`, in order.
-  void append(std::string& out, const Page& page, std::vector<std::uint32_t>& refused);
+  // Appends the first `rows` rows of the page as tuples. Rows that hold a value beyond their
+  // column's type are left out: their numbers are appended to `refused`, in order.
+  void append(std::string& out, const Page& page, std::size_t rows,
+              std::vector<std::uint32_t>& refused);
   // Why a row was refused: a sentence.
   std::string refusal(const Page& page, std::size_t row) const;
 
@@ -65,7 +66,7 @@ class PostgresTupleEncoder {
     const Column* column = nullptr;
     std::string text;
   };
-  std::size_t room_for(const Page& page) const;
+  std::size_t room_for(std::size_t rows) const;
   bool prepare_nested(const Page& page, std::size_t row, std::size_t& bytes);
   char* put_row(char* out, std::size_t row) const;
 

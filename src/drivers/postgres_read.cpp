@@ -101,21 +101,21 @@ Fault read_integer(std::string_view bytes, Column& column, std::size_t row) {
 }
 
 Fault read_float(std::string_view bytes, Column& column, std::size_t row) {
-  double wide = 0;
+  double value = 0;
   if (std::int32_t bits = 0; take(bytes, bits)) {
     float narrow = 0;
     std::memcpy(&narrow, &bits, sizeof narrow);
-    wide = double{narrow};
-    if (column.type().id == TypeId::real) {
-      column.values<float>()[row] = narrow;
-      return {};
-    }
+    value = double{narrow};
   } else if (std::int64_t bits8 = 0; take(bytes, bits8)) {
-    std::memcpy(&wide, &bits8, sizeof wide);
+    std::memcpy(&value, &bits8, sizeof value);
   } else {
     return malformed;
   }
-  column.values<double>()[row] = wide;
+  if (column.type().id == TypeId::real) {
+    column.values<float>()[row] = static_cast<float>(value);
+  } else {
+    column.values<double>()[row] = value;
+  }
   return {};
 }
 

@@ -100,7 +100,7 @@ class PostgresCopy : public ::testing::Test {
     PostgresTupleEncoder encoder(page.schema(), types_of(page.schema()));
     std::string tuples;
     std::vector<std::uint32_t> refused;
-    encoder.append(tuples, page, refused);
+    encoder.append(tuples, page, page.rows(), refused);
     EXPECT_TRUE(refused.empty());
     put(table, tuples, page.rows());
   }
@@ -220,7 +220,7 @@ TEST_F(PostgresCopy, RefusesWhatTheColumnCantHold) {
   encoder.refuse_nulls_of(1);
   std::string tuples;
   std::vector<std::uint32_t> refused;
-  encoder.append(tuples, page, refused);
+  encoder.append(tuples, page, page.rows(), refused);
   EXPECT_EQ(refused, (std::vector<std::uint32_t>{1, 3}));
   EXPECT_EQ(encoder.refusal(page, 1),
             "Column \"v\" is 2147483648, beyond what its type in the table holds.");

@@ -1,0 +1,107 @@
+#include "connectors/postgres.h"
+
+#include <fmt/format.h>
+
+#include "connectors/postgres_sink.h"
+
+namespace tranche {
+namespace {
+
+const OptionTable& write_options() {
+  static const OptionTable table = {
+      Option{.name = "postgres",
+             .kind = OptionKind::text,
+             .doc = "The database: a URL, or the name of one of the job's connections.",
+             .required = true,
+             .example = "postgresql://user@host:5432/database"},
+      Option{.name = "table",
+             .kind = OptionKind::text,
+             .doc = "The table that takes the records, with its schema or without; it is created "
+                    "when missing.",
+             .required = true,
+             .example = "sales"},
+      Option{.name = "mode",
+             .kind = OptionKind::choice,
+             .doc = "append adds rows, replace puts them in the place of all rows at the end, "
+                    "upsert updates the row of the same key or adds it.",
+             .choices = {"append", "replace", "upsert"},
+             .required = true,
+             .example = "append"},
+      Option{.name = "key",
+             .kind = OptionKind::texts,
+             .doc = "The columns by which upsert finds a row; the table needs a unique index over "
+                    "them.",
+             .example = "[id]"},
+      Option{.name = "commits_table",
+             .kind = OptionKind::text,
+             .doc = "The table of the database that records which batches are committed; in the "
+                    "schema of the other one when it names none.",
+             .default_text = "tranche_commits",
+             .example = "tranche_commits"},
+      Option{.name = "lock_wait",
+             .kind = OptionKind::duration,
+             .doc = "How long one attempt waits while another session holds a lock.",
+             .default_text = "10s",
+             .example = "1m"},
+  };
+  return table;
+}
+
+Error refuse(std::string why) { return make_error(ErrorKind::config, std::move(why)); }
+
+Result<postgres::TableName> table_name(const std::string& text, std::string_view option) {
+  if (auto name = postgres::parse_table_name(text)) return *std::move(name);
+  return refuse(fmt::format("{}: \"{}\" names no table; write it like sales, public.sales or "
+                            "\"My Shop\".\"a.b\".",
+                            option, text));
+}
+
+// What the option table can't say.
+Result<void> check_target(const postgres::Target& target) {
+  if (target.table == target.commits_table ||
+      (target.table.table == target.commits_table.table && target.commits_table.schema.empty())) {
+    return refuse(
+        fmt::format("Table \"{}\" is the record of commits; choose another name for the "
+                    "records, or for the record (commits_table).",
+                    target.table.text()));
+  }
+  const bool is_upsert = target.mode == postgres::Mode::upsert;
+  if (is_upsert && target.key.empty()) {
+    return refuse("mode: upsert needs the columns by which a row is found, as in key: [id].");
+  }
+  if (!is_upsert && !target.key.empty()) {
+    return refuse(fmt::format("key goes with mode: upsert only, not with mode: {}.",
+                              postgres::to_string(target.mode)));
+  }
+  return {};
+}
+
+Result<std::unique_ptr<Sink>> make_postgres_sink(const Node& node, const std::filesystem::path&) {
+  const OptionReader options(node, write_options());
+  postgres::Target target;
+  target.url = options.text("postgres");
+  TRANCHE_ASSIGN(target.place, parse_postgres_url(target.url));
+  TRANCHE_ASSIGN(target.table, table_name(options.text("table"), "table"));
+  TRANCHE_ASSIGN(target.commits_table,
+                 table_name(options.text("commits_table"), "commits_table"));
+  const std::string mode = options.text("mode");
+  if (mode == "replace") target.mode = postgres::Mode::replace;
+  if (mode == "upsert") target.mode = postgres::Mode::upsert;
+  target.key = options.texts("key");
+  target.timeouts.lock = options.duration("lock_wait");
+  TRANCHE_TRY(check_target(target));
+  return std::unique_ptr<Sink>(std::make_unique<postgres::TableSink>(std::move(target)));
+}
+
+}  // namespace
+
+Connector postgres_connector() {
+  Connector connector;
+  connector.name = "postgres";
+  connector.summary = "Writes into a table of a PostgreSQL database, batch by batch or all at once.";
+  connector.write_options = write_options();
+  connector.make_sink = make_postgres_sink;
+  return connector;
+}
+
+}  // namespace tranche

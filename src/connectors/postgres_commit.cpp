@@ -1,0 +1,129 @@
+#include "connectors/postgres_commit.h"
+
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "base/digest.h"
+
+namespace tranche::postgres {
+
+Result<void> TableCommitter::be_connected() {
+  if (connection_ && connection_->is_alive()) return {};
+  connection_.reset();
+  TRANCHE_ASSIGN(auto connection, connect(target_));
+  if (!loader_.plan().prepare.empty()) TRANCHE_TRY(connection->execute(loader_.plan().prepare));
+  connection_ = std::move(connection);
+  return {};
+}
+
+Result<Applied> TableCommitter::apply(std::uint64_t group, std::span<const Segment> segments,
+                                      const std::string& reject_id) {
+  rollback();
+  Receipt receipt;
+  receipt.group = group;
+  receipt.reject_id = reject_id;
+  Digest digest;
+  for (const Segment& segment : segments) {
+    receipt.rows += segment.rows;
+    receipt.bytes += segment.bytes;
+    digest.update(to_hex64(segment.checksum));
+  }
+  receipt.checksum = digest.value();
+  receipt_ = receipt;
+
+  TRANCHE_TRY(be_connected());
+  auto applied = apply_once(segments);
+  if (applied) {
+    for (Reject& reject : applied->rejects) reject.error = explain(std::move(reject.error));
+    return applied;
+  }
+  // The job was right when the run began: what is wrong now was changed since.
+  Error error = std::move(applied).error();
+  if (error.kind == ErrorKind::config || error.kind == ErrorKind::bad_record) {
+    error.kind = ErrorKind::failed;
+  }
+  return error;
+}
+
+Result<Applied> TableCommitter::apply_once(std::span<const Segment> segments) {
+  TRANCHE_ASSIGN(const bool is_new, begin_group());
+  if (!is_new) return Applied{receipt_.rows, {}};
+  Applied applied;
+  bool is_loaded = false;
+  if (!expects_refused_) {
+    TRANCHE_ASSIGN(is_loaded, loader_.load(*connection_, segments, applied));
+  }
+  if (!is_loaded) {
+    applied = Applied{};
+    if (!expects_refused_) {
+      connection_->rollback();
+      TRANCHE_ASSIGN(const bool is_still_new, begin_group());
+      if (!is_still_new) return Applied{receipt_.rows, {}};
+    }
+    TRANCHE_TRY(loader_.load_without_refused(*connection_, segments, applied));
+    expects_refused_ = !applied.rejects.empty();
+  }
+  if (applied.rows != receipt_.rows) {
+    CommitRecord record(*connection_, target_);
+    TRANCHE_TRY(record.set_rows(run_, receipt_.group, applied.rows));
+  }
+  receipt_.rows = applied.rows;
+  return applied;
+}
+
+// The commit's row comes first: whoever else commits this group now waits, or is found out.
+Result<bool> TableCommitter::begin_group() {
+  TRANCHE_TRY(connection_->begin());
+  CommitRecord record(*connection_, target_);
+  TRANCHE_ASSIGN(const bool is_new, record.insert(run_, receipt_));
+  if (is_new) return true;
+  TRANCHE_TRY(take_committed());
+  connection_->rollback();
+  return false;
+}
+
+Result<void> TableCommitter::take_committed() {
+  CommitRecord record(*connection_, target_);
+  TRANCHE_ASSIGN(const auto found, record.find(run_, receipt_.group));
+  if (!found || found->checksum != receipt_.checksum) {
+    return make_error(ErrorKind::failed,
+                      fmt::format("{} already has a commit of batch {} of this run, with other "
+                                  "content: the record in {} was changed from outside. Start again "
+                                  "with --fresh.",
+                                  target_.named(), receipt_.group, target_.commits_table.text()));
+  }
+  receipt_ = *found;
+  committed_already_ = true;
+  return {};
+}
+
+// PostgreSQL's message speaks of the staging table, which nobody knows.
+std::string TableCommitter::explain(std::string message) const {
+  if (into_ == target_.table) return message;
+  for (auto at = message.find(into_.table); at != std::string::npos;
+       at = message.find(into_.table, at)) {
+    message.replace(at, into_.table.size(), target_.table.table);
+    at += target_.table.table.size();
+  }
+  return message;
+}
+
+Result<Receipt> TableCommitter::commit() {
+  if (std::exchange(committed_already_, false)) return receipt_;
+  auto committed = connection_->commit();
+  if (committed) return receipt_;
+  if (committed.error().kind != ErrorKind::bad_record) return committed.error();
+  return make_error(
+      ErrorKind::failed,
+      fmt::format("{} refused batch {} as a whole: {} No row is to blame for it alone; mend the "
+                  "data, or make the constraint immediate.",
+                  target_.named(), receipt_.group, connection_->last_failure().sentence()));
+}
+
+void TableCommitter::rollback() {
+  committed_already_ = false;
+  if (connection_) connection_->rollback();
+}
+
+}  // namespace tranche::postgres

@@ -1,0 +1,245 @@
+#include "connectors/postgres_load.h"
+
+#include <algorithm>
+#include <charconv>
+#include <cmath>
+
+#include <fmt/format.h>
+
+#include "base/fault.h"
+#include "drivers/big_endian.h"
+
+namespace tranche::postgres {
+namespace {
+
+constexpr const char* upsert_table = "tranche_upsert";
+constexpr const char* position_column = "\"tranche position\"";
+
+// What a savepoint and a COPY of their own cost, counted in rows that go in meanwhile.
+constexpr double block_overhead_rows = 64;
+constexpr std::size_t block_rows_min = 64;
+constexpr std::size_t block_rows_max = 4096;
+
+// Within a group the last record of a key wins. A heap does not keep the order of what is copied
+// into it, so each row has its position.
+void plan_upsert(LoadPlan& plan, const Target& target, const Schema& schema,
+                 const TableShape& shape, const TableName& into) {
+  const std::string columns = column_list(schema, shape);
+  std::string key;
+  std::string updates;
+  for (const Field& field : schema.fields) {
+    const std::string name = postgres_identifier(shape.find(field.name)->name);
+    std::string& list = contains_name(target.key, field.name) ? key : updates;
+    if (!list.empty()) list += ", ";
+    list += &list == &key ? name : fmt::format("{} = excluded.{}", name, name);
+  }
+  plan.copied = upsert_table;
+  plan.prepare = fmt::format(
+      "DROP TABLE IF EXISTS pg_temp.{0}; CREATE TEMP TABLE {0} ON COMMIT DELETE ROWS AS SELECT {1} "
+      "FROM {2} WITH NO DATA; ALTER TABLE pg_temp.{0} ADD COLUMN {3} bigint GENERATED ALWAYS AS "
+      "IDENTITY",
+      upsert_table, columns, into.sql(), position_column);
+  plan.copy =
+      fmt::format("COPY pg_temp.{} ({}) FROM STDIN (FORMAT binary)", upsert_table, columns);
+  // Where nothing is left to update, a row that is there already is not taken, and that is right.
+  plan.merge = fmt::format(
+      "WITH latest AS MATERIALIZED (SELECT DISTINCT ON ({1}) * FROM pg_temp.{0} ORDER BY {1}, {2} "
+      "DESC), merged AS (INSERT INTO {3} ({4}) OVERRIDING SYSTEM VALUE SELECT {4} FROM latest "
+      "ORDER BY {2} ON CONFLICT ({1}) DO {5} RETURNING 1) SELECT {6}",
+      upsert_table, key, position_column, into.sql(), columns,
+      updates.empty() ? "NOTHING" : "UPDATE SET " + updates,
+      updates.empty() ? "0, 0" : "(SELECT count(*) FROM latest), (SELECT count(*) FROM merged)");
+  plan.empty = fmt::format("TRUNCATE pg_temp.{}", upsert_table);
+}
+
+// The first "COPY table, line 7" from the outside, in whatever language.
+std::optional<std::size_t> line_of(std::string_view context, std::string_view table) {
+  const std::string opening = fmt::format("COPY {}, ", table);
+  std::size_t at = context.rfind(opening);
+  if (at == std::string_view::npos || (at > 0 && context[at - 1] != '\n')) return std::nullopt;
+  at += opening.size();
+  while (at < context.size() && (context[at] < '0' || context[at] > '9')) {
+    if (context[at] == '\n') return std::nullopt;
+    ++at;
+  }
+  std::size_t line = 0;
+  std::from_chars(context.data() + at, context.data() + context.size(), line);
+  return line;
+}
+
+}  // namespace
+
+LoadPlan load_plan(const Target& target, const Schema& schema, const TableShape& shape,
+                   const TableName& into) {
+  LoadPlan plan;
+  plan.copied = into.table;
+  plan.copy = fmt::format("COPY {} ({}) FROM STDIN (FORMAT binary)", into.sql(),
+                          column_list(schema, shape));
+  if (target.mode == Mode::upsert) plan_upsert(plan, target, schema, shape, into);
+  if (shape.has_deferred) {
+    plan.check = "SET CONSTRAINTS ALL IMMEDIATE; SET CONSTRAINTS ALL DEFERRED";
+  }
+  return plan;
+}
+
+Result<bool> RowLoader::load(PostgresConnection& connection, std::span<const Segment> segments,
+                             Applied& applied) {
+  TRANCHE_TRY(connection.begin_copy_in(plan_.copy));
+  TRANCHE_TRY(connection.put(copy_header));
+  std::uint64_t sent = 0;
+  for (const Segment& segment : segments) {
+    TRANCHE_ASSIGN(const SegmentRows rows, SegmentRows::open(segment));
+    for (const SegmentRows::Frame& frame : rows.frames()) {
+      std::string_view tuples = frame.tuples;
+      sent += frame.rows;
+      if (frame.rows > 0 && fault_drops_record("sink")) {
+        tuples.remove_prefix(postgres_tuple_bytes(tuples));
+        --sent;
+      }
+      TRANCHE_TRY(connection.put(tuples));
+    }
+    rows.add_refused(schema_, applied.rejects);
+  }
+  TRANCHE_TRY(connection.put(copy_trailer));
+  const auto refuse = [&](const Refusal& refusal) {
+    rows_seen_ += refusal.row.value_or(sent) + 1;
+    ++rows_refused_;
+    return false;
+  };
+  const auto copied = connection.finish_copy_in();
+  if (!copied) {
+    const auto refusal = refusal_of(connection, copied.error(), sent);
+    return refusal ? Result<bool>(refuse(*refusal)) : copied.error();
+  }
+  if (*copied != sent) return refuse({});
+  TRANCHE_ASSIGN(const auto merged, merge(connection));
+  if (merged) return refuse(*merged);
+  rows_seen_ += sent;
+  applied.rows += sent;
+  return true;
+}
+
+// What follows the COPY of a block.
+Result<std::optional<RowLoader::Refusal>> RowLoader::merge(PostgresConnection& connection) {
+  const auto judged = [&](const Error& error) -> Result<std::optional<Refusal>> {
+    if (error.kind != ErrorKind::bad_record) return error;
+    return std::optional<Refusal>{Refusal{{}, connection.last_failure().sentence()}};
+  };
+  if (!plan_.merge.empty()) {
+    const auto merged = connection.query(plan_.merge);
+    if (!merged) return judged(merged.error());
+    if (merged->integer(0, 0) != merged->integer(0, 1)) {
+      return std::optional<Refusal>{Refusal{}};
+    }
+  }
+  if (!plan_.check.empty()) {
+    const auto checked = connection.execute(plan_.check);
+    if (!checked) return judged(checked.error());
+  }
+  return std::optional<Refusal>{};
+}
+
+// nullopt: the error is none of a row.
+std::optional<RowLoader::Refusal> RowLoader::refusal_of(const PostgresConnection& connection,
+                                                        const Error& error,
+                                                        std::size_t rows) const {
+  const PostgresFailure& failure = connection.last_failure();
+  const auto line = line_of(failure.context, plan_.copied);
+  const bool is_named = line && *line >= 1 && *line <= rows;
+  // A policy's refusal of a row has the code of a missing permission.
+  const bool is_policy = is_named && failure.sqlstate == "42501";
+  if (error.kind != ErrorKind::bad_record && !is_policy) return std::nullopt;
+  Refusal refusal;
+  if (is_named) refusal.row = *line - 1;
+  refusal.why = failure.sentence();
+  return refusal;
+}
+
+Result<void> RowLoader::load_without_refused(PostgresConnection& connection,
+                                             std::span<const Segment> segments,
+                                             Applied& applied) {
+  for (const Segment& segment : segments) {
+    TRANCHE_ASSIGN(SegmentRows rows, SegmentRows::open(segment));
+    for (std::size_t begin = 0; begin < rows.rows();) {
+      const std::size_t end = std::min(rows.rows(), begin + block_rows());
+      TRANCHE_TRY(load_block(connection, rows, begin, end, applied));
+      rows_seen_ += end - begin;
+      begin = end;
+    }
+    rows.add_refused(schema_, applied.rejects);
+  }
+  return {};
+}
+
+// The larger a block, the fewer of them, and the more is copied again for a row that it holds.
+std::size_t RowLoader::block_rows() const {
+  const double apart =
+      static_cast<double>(rows_seen_ + 1) / static_cast<double>(std::max<std::uint64_t>(rows_refused_, 1));
+  const auto best = static_cast<std::size_t>(std::sqrt(2 * block_overhead_rows * apart));
+  return std::clamp(best, block_rows_min, block_rows_max);
+}
+
+Result<void> RowLoader::load_block(PostgresConnection& connection, SegmentRows& segment,
+                                   std::size_t begin, std::size_t end, Applied& applied) {
+  while (begin < end) {
+    TRANCHE_ASSIGN(const auto refusal, try_rows(connection, segment, begin, end));
+    if (!refusal) {
+      applied.rows += end - begin;
+      return {};
+    }
+    if (!refusal->row && end - begin > 1) {
+      const std::size_t middle = begin + (end - begin) / 2;
+      TRANCHE_TRY(load_block(connection, segment, begin, middle, applied));
+      begin = middle;
+      continue;
+    }
+    const std::size_t refused = begin + refusal->row.value_or(0);
+    TRANCHE_TRY(load_block(connection, segment, begin, refused, applied));
+    std::string why = refusal->why.empty()
+                          ? std::string("A trigger of the table ignored the row.")
+                          : fmt::format("PostgreSQL refused the row ({}): {}",
+                                        refusal->why.substr(0, refusal->why.find(':')),
+                                        refusal->why.substr(refusal->why.find(':') + 2));
+    applied.rejects.push_back(segment.reject(refused, schema_, reader_, std::move(why)));
+    ++rows_refused_;
+    begin = refused + 1;
+  }
+  return {};
+}
+
+// nullopt: they are in. Otherwise nothing of them is.
+Result<std::optional<RowLoader::Refusal>> RowLoader::try_rows(PostgresConnection& connection,
+                                                              SegmentRows& segment,
+                                                              std::size_t begin, std::size_t end) {
+  const auto pieces = segment.tuples(begin, end);
+  TRANCHE_ASSIGN(auto refusal,
+                 copy(connection, "SAVEPOINT tranche_rows; " + plan_.copy, pieces, end - begin));
+  if (!refusal) {
+    TRANCHE_ASSIGN(refusal, merge(connection));
+  }
+  if (refusal) {
+    TRANCHE_TRY(connection.execute("ROLLBACK TO tranche_rows; RELEASE tranche_rows"));
+    return refusal;
+  }
+  TRANCHE_TRY(connection.execute(plan_.empty.empty() ? "RELEASE tranche_rows"
+                                                     : "RELEASE tranche_rows; " + plan_.empty));
+  return refusal;
+}
+
+Result<std::optional<RowLoader::Refusal>> RowLoader::copy(PostgresConnection& connection,
+                                                          const std::string& sql,
+                                                          std::span<const std::string_view> pieces,
+                                                          std::size_t rows) {
+  TRANCHE_TRY(connection.begin_copy_in(sql));
+  TRANCHE_TRY(connection.put(copy_header));
+  for (const std::string_view piece : pieces) TRANCHE_TRY(connection.put(piece));
+  TRANCHE_TRY(connection.put(copy_trailer));
+  const auto copied = connection.finish_copy_in();
+  if (copied && *copied == rows) return std::optional<Refusal>{};
+  if (copied) return std::optional<Refusal>{Refusal{}};
+  auto refusal = refusal_of(connection, copied.error(), rows);
+  if (!refusal) return copied.error();
+  return refusal;
+}
+
+}  // namespace tranche::postgres

@@ -1,0 +1,79 @@
+// Rows into a table by COPY, inside an open transaction: all at once, or, where the server refuses
+// some of them, all but those.
+//
+// A refused row fails its whole COPY. So a group that had one is loaded again in blocks, each
+// behind a savepoint: the server names the row by its line of the COPY, or the block is halved
+// until one row is left; what is before and behind it goes in, in order.
+// Threads: the committing thread. Lifetime: refers to its connection.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <tranche/core/sink.h>
+
+#include "connectors/postgres_frames.h"
+#include "connectors/postgres_shape.h"
+#include "connectors/postgres_target.h"
+
+namespace tranche::postgres {
+
+// What the rows of a group go through, as SQL.
+struct LoadPlan {
+  std::string prepare;   // once a session; empty: nothing
+  std::string copied;    // the name of the table that takes the COPY, as messages have it
+  std::string copy;      // COPY ... FROM STDIN
+  std::string merge;     // upsert: from the table of the COPY into the target: gives two numbers,
+                         // rows offered and rows taken
+  std::string empty;     // upsert: makes the table of the COPY ready for the next block
+  std::string check;     // constraints that would else wait for the commit; empty: there are none
+};
+LoadPlan load_plan(const Target& target, const Schema& schema, const TableShape& shape,
+                   const TableName& into);
+
+class RowLoader {
+ public:
+  RowLoader(LoadPlan plan, SchemaPtr schema, const std::vector<PostgresType>& types)
+      : plan_(std::move(plan)),
+        schema_(readable_schema(*schema, types)),
+        reader_(schema_, types) {}
+
+  const LoadPlan& plan() const { return plan_; }
+  // REQUIRES an open transaction that holds nothing of these segments. false: the server refused a
+  // row; the transaction has failed and nothing of it may be committed.
+  Result<bool> load(PostgresConnection& connection, std::span<const Segment> segments,
+                    Applied& applied);
+  // The same, but refused rows are left out and become rejects. Errors of the server that are no
+  // fault of a row are returned.
+  Result<void> load_without_refused(PostgresConnection& connection,
+                                    std::span<const Segment> segments, Applied& applied);
+
+ private:
+  struct Refusal {
+    std::optional<std::size_t> row;  // of those that were copied, from 0; nullopt: nobody knows
+    std::string why;
+  };
+  Result<std::optional<Refusal>> copy(PostgresConnection& connection, const std::string& sql,
+                                      std::span<const std::string_view> pieces, std::size_t rows);
+  Result<std::optional<Refusal>> merge(PostgresConnection& connection);
+  Result<std::optional<Refusal>> try_rows(PostgresConnection& connection, SegmentRows& segment,
+                                          std::size_t begin, std::size_t end);
+  Result<void> load_block(PostgresConnection& connection, SegmentRows& segment, std::size_t begin,
+                          std::size_t end, Applied& applied);
+  std::optional<Refusal> refusal_of(const PostgresConnection& connection, const Error& error,
+                                    std::size_t rows) const;
+  std::size_t block_rows() const;
+
+  LoadPlan plan_;
+  SchemaPtr schema_;  // of rejects
+  PostgresTupleReader reader_;
+  // Of this loader's life: how far apart refused rows lie.
+  std::uint64_t rows_seen_ = 0;
+  std::uint64_t rows_refused_ = 0;
+};
+
+}  // namespace tranche::postgres

@@ -1,0 +1,82 @@
+// Where a step writes: a table of a PostgreSQL database, as the job names it, and the database's
+// own record of commits.
+//
+// Threads: one at a time. Lifetime: value types and functions of a connection of the caller's.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <tranche/core/sink.h>
+
+#include "drivers/postgres.h"
+
+namespace tranche::postgres {
+
+enum class Mode { append, replace, upsert };
+std::string to_string(Mode mode);
+
+// A name with its schema; without one, the schema is the session's own.
+struct TableName {
+  std::string schema;
+  std::string table;
+  std::string sql() const;   // "public"."sales"
+  std::string text() const;  // public.sales
+  bool operator==(const TableName&) const = default;
+};
+// `sales`, `public.sales`, `"My Shop"."a.b"`: taken as written, with quotes around what holds a
+// dot or a quote. nullopt: it names no table.
+std::optional<TableName> parse_table_name(std::string_view text);
+
+struct Target {
+  std::string url;  // with its password
+  PostgresPlace place;
+  TableName table;
+  Mode mode = Mode::append;
+  std::vector<std::string> key;  // of upsert
+  TableName commits_table;       // in the table's schema, when it names none
+  PostgresTimeouts timeouts;
+  std::string named() const;  // "Table sales of db.example:5432/shop", for messages
+};
+
+// The table beside the real one that a replacing run fills.
+TableName staging_table(const TableName& table, const std::string& run_id);
+
+// Opens a connection and gives the target's names their schemas, where the job left them out.
+Result<std::unique_ptr<PostgresConnection>> connect(Target& target);
+
+// tranche_commits: a row a committed group, and a row with batch -1 for the seal, each written in
+// the transaction of what it stands for.
+class CommitRecord {
+ public:
+  CommitRecord(PostgresConnection& connection, const Target& target)
+      : connection_(connection), table_(target.commits_table), place_(target.place) {}
+
+  Result<bool> exists();
+  // Whether the table, when there is one, is such a record. Errors: config.
+  Result<void> check();
+  // When it is missing; nobody else creates it meanwhile. REQUIRES an open transaction.
+  Result<void> create();
+  Result<std::vector<Receipt>> receipts(const SinkRun& run);  // in order, without the seal
+  Result<std::optional<Receipt>> find(const SinkRun& run, std::uint64_t group);
+  Result<bool> is_sealed(const SinkRun& run);
+  // Waits for whoever is inserting the same. False: it is there already.
+  Result<bool> insert(const SinkRun& run, const Receipt& receipt);
+  Result<void> set_rows(const SinkRun& run, std::uint64_t group, std::uint64_t rows);
+  Result<void> insert_seal(const SinkRun& run, std::uint64_t rows);
+  Result<void> erase(const SinkRun& run);
+
+ private:
+  Result<bool> insert_row(const SinkRun& run, std::int64_t batch, const Receipt& receipt);
+
+  PostgresConnection& connection_;
+  TableName table_;
+  PostgresPlace place_;
+};
+
+}  // namespace tranche::postgres
