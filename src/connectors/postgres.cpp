@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "connectors/postgres_sink.h"
+#include "connectors/postgres_source.h"
 
 namespace tranche {
 namespace {
@@ -98,7 +99,10 @@ Result<std::unique_ptr<Sink>> make_postgres_sink(const Node& node, const std::fi
 Connector postgres_connector() {
   Connector connector;
   connector.name = "postgres";
-  connector.summary = "Writes into a table of a PostgreSQL database, batch by batch or all at once.";
+  connector.summary = "Tables of a PostgreSQL database: read in one snapshot, in ranges of a key; "
+                      "written batch by batch, or all at once.";
+  connector.read_options = postgres_read_options();
+  connector.make_source = make_postgres_source;
   connector.write_options = write_options();
   connector.make_sink = make_postgres_sink;
   return connector;

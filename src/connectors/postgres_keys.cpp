@@ -33,7 +33,7 @@ Result<std::optional<KeyMark>> ServerKeyCursor::rest(const KeyRange& range) {
   mark.records = static_cast<std::uint64_t>(count);
   const std::string greatest =
       key_.is_address
-          ? records(range, "max(ctid)::text")
+          ? records(range, fmt::format("max({})::text", key_.expression))
           : fmt::format("{} ORDER BY {} DESC LIMIT 1", records(range, key_.expression + "::text"),
                         key_.expression);
   TRANCHE_ASSIGN(const auto last, connection_.query(greatest));

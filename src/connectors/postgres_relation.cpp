@@ -10,6 +10,9 @@
 namespace tranche::postgres {
 namespace {
 
+// What is read goes by this name in its SQL: a bare column in ORDER BY would be the one of the result,
+// which may have been made a text.
+constexpr const char* alias = "tranche_source";
 constexpr std::uint32_t numeric_oid = 1700;
 constexpr std::uint64_t text_bytes_guess = 32;  // of a text that no statistics speak of
 
@@ -227,7 +230,7 @@ Result<void> find_own_key(PostgresConnection& connection, Relation& relation) {
     TRANCHE_ASSIGN(relation.own_key,
                    describe_key(connection, relation, primary.string(0, 0)));
   } else if (relation.has_addresses) {
-    relation.own_key = RelationKey{.expression = "ctid",
+    relation.own_key = RelationKey{.expression = fmt::format("{}.ctid", alias),
                                    .type = "tid",
                                    .name = "the place of its rows",
                                    .tie_breaker = {},
@@ -239,11 +242,12 @@ Result<void> find_own_key(PostgresConnection& connection, Relation& relation) {
 Result<Relation> describe_table(PostgresConnection& connection, const RelationUse& use) {
   Relation relation;
   relation.name = use.table;
-  relation.from = quoted_table(use.table);
+  const std::string table = quoted_table(use.table);
+  relation.from = fmt::format("{} AS {}", table, alias);
   TRANCHE_ASSIGN(const auto found,
                  connection.query("SELECT oid, relkind, reltuples, pg_table_size(oid) FROM "
                                   "pg_class WHERE oid = to_regclass($1)",
-                                  relation.from));
+                                  table));
   if (found.size() == 0) {
     return make_error(ErrorKind::config, fmt::format("{} has no table or view \"{}\".",
                                                      to_string(connection.place()), use.table));
@@ -274,7 +278,7 @@ Result<Relation> describe_relation(PostgresConnection& connection, const Relatio
   std::string query(trim(use.query));
   while (query.ends_with(';')) query = std::string(trim(query.substr(0, query.size() - 1)));
   // On lines of its own: it may end with a comment.
-  relation.from = fmt::format("(\n{}\n) AS tranche_query", query);
+  relation.from = fmt::format("(\n{}\n) AS {}", query, alias);
   TRANCHE_ASSIGN(const auto columns, server_columns(connection, relation.from));
   TRANCHE_TRY(choose_columns(columns, use.columns, relation));
   estimate_records(relation, 0);
@@ -290,7 +294,7 @@ Result<RelationKey> describe_key(PostgresConnection& connection, const Relation&
                                                      relation.name, column));
   }
   RelationKey key;
-  key.expression = postgres_identifier(column);
+  key.expression = fmt::format("{}.{}", alias, postgres_identifier(column));
   key.type = found->type;
   key.name = column;
   TRANCHE_ASSIGN(const auto ordered,
@@ -319,7 +323,7 @@ Result<RelationKey> describe_key(PostgresConnection& connection, const Relation&
   key.may_be_null = !attribute.boolean(0, 0);
   key.may_repeat = !attribute.boolean(0, 1);
   key.has_index = attribute.integer(0, 2) > 0;
-  if (key.may_repeat && relation.has_addresses) key.tie_breaker = "ctid";
+  if (key.may_repeat && relation.has_addresses) key.tie_breaker = fmt::format("{}.ctid", alias);
   return key;
 }
 
