@@ -85,6 +85,18 @@ Error placed(Error error, const JobSpec& job, const StepSpec& spec) {
   return error;
 }
 
+// What an increment brings is not all that was there: it can't take the place of that.
+Result<void> check_increment(const BatchStep& step, const StepSpec& spec) {
+  const bool is_incremental =
+      step.source->is_incremental() || (step.files && step.files->is_incremental);
+  const Node* const mode = spec.write.options.find("mode");
+  const bool is_file = spec.write.connector == "csv" || spec.write.connector == "jsonl";
+  if (!is_incremental || is_file || mode == nullptr || mode->text != "replace") return {};
+  return make_error(ErrorKind::config,
+                    "\"incremental\" reads only what is new, and mode: replace would put it in the "
+                    "place of all that was loaded before; write it with mode: append or upsert.");
+}
+
 }  // namespace
 
 Result<ConnectorUse> connector_use(const Node& node) {
@@ -113,6 +125,10 @@ Result<BatchStep> assemble(const JobSpec& job, const StepSpec& spec, const RunOp
   auto source = make_source(spec.read, job.base);
   if (!source) return placed(std::move(source).error(), job, spec);
   step.source = *std::move(source);
+  const auto& read_options = find_connector(spec.read.connector)->read_options;
+  const OptionReader read(spec.read.options, read_options);
+  step.files = read_file_increment(spec.read.options, read_options,
+                                   {spec.read.connector, read.texts(spec.read.connector), job.base});
   for (const auto& use : spec.process) {
     auto transform = use.make ? use.make() : make_sql(job, use);
     if (!transform) return placed(std::move(transform).error(), job, spec);
@@ -121,6 +137,8 @@ Result<BatchStep> assemble(const JobSpec& job, const StepSpec& spec, const RunOp
   auto sink = make_sink(spec.write, job.base);
   if (!sink) return placed(std::move(sink).error(), job, spec);
   step.sink = *std::move(sink);
+  auto checked = check_increment(step, spec);
+  if (!checked) return placed(std::move(checked).error(), job, spec);
   return step;
 }
 

@@ -237,6 +237,7 @@ Result<bool> JobRun::nothing_changed_since(const RunRecord& last) {
     const auto& record = records[i];
     if (record.job.text != job_fingerprint_text(job_, job_.steps[i])) return false;
     TRANCHE_ASSIGN(auto step, bound_step(i, nullptr));
+    if (step.source->is_incremental() || (step.files && step.files->is_incremental)) return false;
     if (record.input.text != input_fingerprint_text(step.inputs)) return false;
     if (snapshot_fingerprint_text(record.inputs) != snapshot_fingerprint_text(step.inputs))
       return false;
@@ -257,7 +258,7 @@ Result<BatchStep> JobRun::checked_first_step() {
     if (!assembled) return assembled.error();
   }
   TRANCHE_ASSIGN(auto step, bound_step(0, nullptr));
-  TRANCHE_TRY(check_memory(step, surroundings()));
+  if (!step.has_nothing_new) TRANCHE_TRY(check_memory(step, surroundings()));
   return step;
 }
 

@@ -54,6 +54,10 @@ class JobRun {
   // job_step.cpp
   Result<engine::StepEnd> run_step(std::size_t number, StepSummary& summary);
   Result<BatchStep> bound_step(std::size_t number, const std::vector<Input>* inputs);
+  Result<std::optional<std::vector<Input>>> increment_of(BatchStep& step);
+  Result<engine::StepEnd> skip_step(std::size_t number, const BatchStep& step,
+                                    StepSummary& summary);
+  std::string job_base() const;
   Result<BatchStep> resumed_step(std::size_t number, StepRecord& record);
   Result<StepRecord> create_record(std::size_t number, const BatchStep& step);
   Result<void> accept_or_refuse(const StepSpec& spec, StepRecord& record, BatchStep& step);

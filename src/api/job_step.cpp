@@ -135,8 +135,58 @@ StepSurroundings JobRun::surroundings() {
 
 Result<BatchStep> JobRun::bound_step(std::size_t number, const std::vector<Input>* inputs) {
   TRANCHE_ASSIGN(auto step, assemble(job_, job_.steps[number], options_));
-  TRANCHE_TRY(bind_step(step, inputs, surroundings()));
+  std::optional<std::vector<Input>> new_inputs;
+  if (inputs == nullptr) {
+    TRANCHE_ASSIGN(new_inputs, increment_of(step));
+    if (new_inputs) inputs = &*new_inputs;
+  }
+  if (!step.has_nothing_new) TRANCHE_TRY(bind_step(step, inputs, surroundings()));
   return step;
+}
+
+// Of a step with an increment: what it has not read yet. nullopt: the source itself says what it
+// reads.
+Result<std::optional<std::vector<Input>>> JobRun::increment_of(BatchStep& step) {
+  const bool has_files = step.files && step.files->is_incremental;
+  if (!has_files && !step.source->is_incremental()) return std::optional<std::vector<Input>>();
+  std::vector<Input> read;
+  if (!options_.full) {
+    TRANCHE_ASSIGN(read, ledger_->inputs_read(job_.name, record_.parameters_digest, step.name));
+  }
+  if (!has_files) {
+    if (!read.empty()) step.source->read_behind(read.back().until);
+    return std::optional<std::vector<Input>>();
+  }
+  TRANCHE_ASSIGN(auto found,
+                 find_new_files(*step.files, read, system_clock().now_microseconds()));
+  step.notices = std::move(found.notices);
+  step.has_nothing_new = found.inputs.empty();
+  return std::optional(std::move(found.inputs));
+}
+
+// A step that has no new file is done without a plan, an encoder or a seal.
+Result<engine::StepEnd> JobRun::skip_step(std::size_t number, const BatchStep& step,
+                                          StepSummary& summary) {
+  StepRecord record;
+  record.number = static_cast<std::uint32_t>(number);
+  record.name = step.name;
+  record.input = fingerprint({});
+  record.job = fingerprint(job_fingerprint_text(job_, job_.steps[number]));
+  record.code = fingerprint({});
+  record.settings = to_json(StepSettings{job_.steps[number].write, job_base(), 0});
+  TRANCHE_TRY(ledger_->create_step(record_.run, record));
+  for (const auto& notice : step.notices) TRANCHE_TRY(ledger_->add_warning(record_.run, notice));
+  TRANCHE_TRY(ledger_->set_step_state(record_.run, step.name, "completed"));
+  claims_.clear();
+  summary.state = "completed";
+  emit(Event::Kind::step_skipped, step.name, "no new file");
+  engine::StepEnd end;
+  end.state = engine::StepEnd::State::completed;
+  return end;
+}
+
+std::string JobRun::job_base() const {
+  return (job_.base.empty() ? fs::current_path() : fs::absolute(job_.base)).string();
 }
 
 Result<StepRecord> JobRun::create_record(std::size_t number, const BatchStep& step) {
@@ -151,10 +201,10 @@ Result<StepRecord> JobRun::create_record(std::size_t number, const BatchStep& st
   record.inputs = step.inputs;
   record.division = full_division(step);
   record.appends = step.sink->appends();
-  const auto base = job_.base.empty() ? fs::current_path() : fs::absolute(job_.base);
-  record.settings = to_json(StepSettings{job_.steps[number].write, base.string(),
+  record.settings = to_json(StepSettings{job_.steps[number].write, job_base(),
                                          database_memory_for(memory_bytes_max_)});
   TRANCHE_TRY(ledger_->create_step(record_.run, record));
+  for (const auto& notice : step.notices) TRANCHE_TRY(ledger_->add_warning(record_.run, notice));
   return record;
 }
 
@@ -325,6 +375,7 @@ Result<engine::StepEnd> JobRun::run_step(std::size_t number, StepSummary& summar
   TRANCHE_ASSIGN(auto step, known         ? resumed_step(number, *known)
                             : first_step_ ? Result<BatchStep>(*std::exchange(first_step_, {}))
                                           : bound_step(number, nullptr));
+  if (step.has_nothing_new) return skip_step(number, step, summary);
   if (claims_.empty()) TRANCHE_TRY(claim_targets(step));
   if (!known) {
     TRANCHE_ASSIGN(known, create_record(number, step));
@@ -352,7 +403,10 @@ Result<engine::StepEnd> JobRun::run_step(std::size_t number, StepSummary& summar
   summary.state = step_end_text(end.state);
   if (end.error) end.error->message = with_bad_records(end);
   claims_.clear();
-  if (end.state == engine::StepEnd::State::completed) TRANCHE_TRY(write_rejects(spec));
+  if (end.state == engine::StepEnd::State::completed) {
+    TRANCHE_TRY(write_rejects(spec));
+    if (step.files) TRANCHE_TRY(move_done(*step.files, known->inputs));
+  }
   TRANCHE_TRY(ledger_->set_step_state(record_.run, spec.name, summary.state,
                                       end.error ? end.error->message : ""));
   if (end.state == engine::StepEnd::State::completed) {
@@ -403,6 +457,9 @@ Result<BatchStep> JobRun::resumed_step(std::size_t number, StepRecord& record) {
                       input.name, record_.run.substr(0, 8)));
     }
     now.push_back(*found);
+    now.back().from = input.from;
+    now.back().until = input.until;
+    now.back().digest = input.digest;
   }
   TRANCHE_TRY(bind_step(step, &now, surroundings()));
   TRANCHE_TRY(accept_or_refuse(spec, record, step));

@@ -46,7 +46,8 @@ std::string encode_order(const WorkerOrder& order) {
     frame.put_text(input.name);
     frame.put(input.bytes);
     frame.put(static_cast<std::uint64_t>(input.modified_nanoseconds));
-    frame.put_text(input.snapshot);
+    for (const std::string* text : {&input.snapshot, &input.from, &input.until, &input.digest})
+      frame.put_text(*text);
   }
   frame.put_text(order.fingerprint);
   return frame.bytes();
@@ -62,12 +63,13 @@ Result<WorkerOrder> decode_order(const std::string& bytes) {
   order.memory_bytes_max = reader.take();
   order.database_memory_bytes = reader.take();
   order.spill_folder = reader.take_text();
-  order.inputs.resize(reader.take_count(4 * sizeof(std::uint64_t)));
+  order.inputs.resize(reader.take_count(7 * sizeof(std::uint64_t)));
   for (Input& input : order.inputs) {
     input.name = reader.take_text();
     input.bytes = reader.take();
     input.modified_nanoseconds = static_cast<std::int64_t>(reader.take());
-    input.snapshot = reader.take_text();
+    for (std::string* text : {&input.snapshot, &input.from, &input.until, &input.digest})
+      *text = reader.take_text();
   }
   order.fingerprint = reader.take_text();
   if (!reader.ok() || !reader.at_end())

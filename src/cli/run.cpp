@@ -40,6 +40,7 @@ Result<RunOptions> run_options(const Invocation& invocation) {
   options.state = invocation.value("--state");
   options.fresh = invocation.has("--fresh");
   options.again = invocation.has("--again");
+  options.full = invocation.has("--full");
   if (invocation.has("--workers")) {
     TRANCHE_ASSIGN(options.workers, parse_workers(invocation.value("--workers")));
   }
@@ -68,7 +69,7 @@ Result<RunOptions> run_options(const Invocation& invocation) {
 std::string command_that_goes_on(const Invocation& invocation) {
   std::string out = quote_for_shell(invocation.program);
   for (const std::string& word : invocation.words)
-    if (word != "--fresh" && word != "--again") out += " " + quote_for_shell(word);
+    if (word != "--fresh" && word != "--again" && word != "--full") out += " " + quote_for_shell(word);
   return out;
 }
 
@@ -102,6 +103,7 @@ Command run_command() {
           {"--fresh", "",
            "gives up the unfinished run, undoes what it has not finished, starts anew"},
           {"--again", "", "loads again what a completed run has already appended"},
+          {"--full", "", "increments read all that is there, loaded before or not"},
           {"--accept", "WHAT",
            "goes on although something changed: input, job, code, snapshot; with "
            "--fresh: committed leaves rows in tables"},

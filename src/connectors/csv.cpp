@@ -4,6 +4,7 @@
 
 #include "connectors/csv_sink.h"
 #include "connectors/csv_source.h"
+#include "connectors/file_inputs.h"
 #include "connectors/single_file_sink.h"
 #include "connectors/time_options.h"
 
@@ -61,6 +62,7 @@ OptionTable read_table() {
        .doc = "fail: a file without a record is an error before the start.",
        .default_text = "ok", .choices = {"ok", "fail"}},
   };
+  for (auto& option : file_increment_options()) table.push_back(std::move(option));
   for (auto& option : coding_options({"utf-8", "latin-1", "utf-16", "utf-16le", "utf-16be"})) {
     table.push_back(std::move(option));
   }

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "connectors/file_inputs.h"
 #include "connectors/jsonl_source.h"
 #include "connectors/single_file_sink.h"
 #include "connectors/time_options.h"
@@ -32,6 +33,7 @@ OptionTable read_table() {
       {.name = "max_record", .kind = OptionKind::size,
        .doc = "A record that is longer is rejected.", .default_text = "1MiB"},
   };
+  for (auto& option : file_increment_options()) table.push_back(std::move(option));
   for (auto& option : coding_options({"utf-8", "utf-16", "utf-16le", "utf-16be"})) {
     table.push_back(std::move(option));
   }

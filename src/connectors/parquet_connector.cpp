@@ -1,5 +1,6 @@
 #include "connectors/parquet_connector.h"
 
+#include "connectors/file_inputs.h"
 #include "connectors/parquet_sink.h"
 #include "connectors/parquet_source.h"
 
@@ -28,12 +29,14 @@ Option one_of(Option made, std::vector<std::string> choices) {
 }
 
 OptionTable read_table() {
-  return {
+  OptionTable table{
       required(option("parquet", OptionKind::texts, "A file, a glob (** too) or a list of them.",
                       "data/*.parquet")),
       option("columns", OptionKind::texts,
              "The columns to read, in this order; without it, all of them.", "[id, name]"),
   };
+  for (auto& made : file_increment_options()) table.push_back(std::move(made));
+  return table;
 }
 
 OptionTable write_table() {

@@ -3,10 +3,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <set>
 #include <utility>
 
 #include "base/digest.h"
+#include "connectors/file_inputs.h"
 
 namespace tranche {
 namespace {
@@ -204,26 +204,7 @@ std::filesystem::path ParquetSource::path_of(const Input& input) const {
 }
 
 Result<std::vector<Input>> ParquetSource::inputs() {
-  std::vector<Input> inputs;
-  std::set<std::string> seen;
-  for (const std::string& pattern : options_.patterns) {
-    TRANCHE_ASSIGN(const auto paths, expand_glob(options_.base / pattern));
-    const bool relative = std::filesystem::path(pattern).is_relative() && !options_.base.empty();
-    for (const auto& path : paths) {
-      TRANCHE_ASSIGN(const FileStatus found, file_status(path));
-      Input input;
-      input.name = relative ? path.lexically_relative(options_.base).string() : path.string();
-      if (!seen.insert(path.lexically_normal().string()).second)
-        return make_error(ErrorKind::config,
-                          fmt::format("{} is named twice in `parquet:`, its records would be read "
-                                      "twice. Name it once.",
-                                      input.name));
-      input.bytes = found.bytes;
-      input.modified_nanoseconds = found.modified_nanoseconds;
-      inputs.push_back(std::move(input));
-    }
-  }
-  return inputs;
+  return list_files({"parquet", options_.patterns, options_.base});
 }
 
 Result<void> ParquetSource::use_inputs(std::vector<Input> inputs) {

@@ -161,17 +161,16 @@ class TableReader final : public Reader {
   bool is_ended_ = false;
 };
 
-std::string copy_sql(const Relation& relation, const RelationKey* key, const KeyRange& range) {
+std::string copy_sql(const Relation& relation, const RelationKey& key, const KeyRange& range,
+                     const std::string& filter) {
   std::string list;
   for (const RelationColumn& column : relation.columns) {
     list += (list.empty() ? "" : ", ") + column.expression;
   }
-  std::string sql = fmt::format("COPY (SELECT {} FROM {}", list, relation.from);
-  if (key != nullptr) {
-    sql += fmt::format(" WHERE {}", condition(*key, range));
-    if (!key->is_address) sql += fmt::format(" ORDER BY {}", key->expression);
-    if (!key->tie_breaker.empty()) sql += ", " + key->tie_breaker;
-  }
+  std::string sql = fmt::format("COPY (SELECT {} FROM {} WHERE {} AND {}", list, relation.from,
+                                condition(key, range), filter);
+  if (!key.is_address) sql += fmt::format(" ORDER BY {}", key.expression);
+  if (!key.tie_breaker.empty()) sql += ", " + key.tie_breaker;
   return sql + ") TO STDOUT (FORMAT binary)";
 }
 
@@ -194,6 +193,12 @@ Result<std::vector<Input>> TableSource::inputs() {
   input.name = fmt::format("{}: {}", to_string(connection_->place()), relation_->name);
   input.bytes = relation_->bytes;
   input.snapshot = snapshot_;
+  if (use_.increment) {
+    input.from = read_until_;
+    TRANCHE_ASSIGN(input.until,
+                   increment_end(*connection_, *relation_, *use_.increment, read_until_));
+    if (!input.from.empty()) input.bytes = 0;  // nobody knows how much is new
+  }
   return std::vector<Input>{std::move(input)};
 }
 
@@ -209,6 +214,10 @@ Result<void> TableSource::use_inputs(std::vector<Input> inputs) {
   }
   if (!relation_) {
     TRANCHE_ASSIGN(relation_, describe_relation(*connection_, use_.relation));
+  }
+  if (use_.increment) {
+    TRANCHE_ASSIGN(filter_, increment_condition(*connection_, *relation_, *use_.increment,
+                                                inputs_[0].from, inputs_[0].until));
   }
   return {};
 }
@@ -251,7 +260,7 @@ Result<std::unique_ptr<SliceStream>> TableSource::divide(const Slice* after) {
   settings.record_bytes = relation_->record_bytes;
   settings.record_memory_bytes = relation_->record_memory_bytes;
   settings.snapshot = snapshot_;
-  auto cursor = std::make_unique<ServerKeyCursor>(*connection_, *relation_, *key_, "true",
+  auto cursor = std::make_unique<ServerKeyCursor>(*connection_, *relation_, *key_, filter_,
                                                   begin ? *begin : KeyRange{{}, {}, true});
   return slice_keys(std::move(cursor), std::move(settings), after);
 }
@@ -264,7 +273,7 @@ Result<std::unique_ptr<Reader>> TableSource::open(const Slice& slice, WorkerScop
   TRANCHE_ASSIGN(PostgresConnection * connection, connections->get(use_.url, snapshot_));
   auto reader = std::make_unique<TableReader>(use_, snapshot_, connections, *connection,
                                               *relation_, slice);
-  TRANCHE_TRY(connection->begin_copy_out(copy_sql(*relation_, &*key_, range)));
+  TRANCHE_TRY(connection->begin_copy_out(copy_sql(*relation_, *key_, range, filter_)));
   return std::unique_ptr<Reader>(std::move(reader));
 }
 
@@ -295,6 +304,27 @@ std::vector<std::string> TableSource::notes() const {
 
 }  // namespace postgres
 
+namespace {
+
+const OptionTable& increment_options() {
+  static const OptionTable table = {
+      Option{.name = "column",
+             .kind = OptionKind::text,
+             .doc = "The column that rises with every change: a time, or a whole number.",
+             .required = true,
+             .example = "updated_at"},
+      Option{.name = "lag",
+             .kind = OptionKind::text,
+             .doc = "How far the newest values are left to the next run: as long as the longest "
+                    "transaction that writes them, or for numbers how many.",
+             .default_text = "0",
+             .example = "5m"},
+  };
+  return table;
+}
+
+}  // namespace
+
 const OptionTable& postgres_read_options() {
   static const OptionTable table = {
       Option{.name = "postgres",
@@ -315,6 +345,10 @@ const OptionTable& postgres_read_options() {
              .doc = "The columns to read, with the types to read them as; all of them when left "
                     "out.",
              .example = "{ id: bigint, total: \"decimal(18,2)\" }"},
+      Option{.name = "incremental",
+             .kind = OptionKind::map,
+             .doc = "Only records are read that are newer than those of the last completed run.",
+             .children = increment_options()},
       Option{.name = "on_change",
              .kind = OptionKind::choice,
              .doc = "What a resume does when the snapshot of the run that was killed is gone: "
@@ -333,6 +367,10 @@ Result<std::unique_ptr<Source>> make_postgres_source(const Node& node,
   use.relation.table = options.text("table");
   use.relation.query = options.text("query");
   use.relation.columns = options.columns("columns");
+  if (const Node* increment = options.node("incremental")) {
+    const OptionReader of_it(*increment, increment_options());
+    use.increment = postgres::IncrementUse{of_it.text("column"), of_it.text("lag")};
+  }
   const std::string on_change = options.text("on_change");
   if (on_change == "continue") use.on_snapshot_loss = SnapshotLoss::go_on;
   if (on_change == "restart") use.on_snapshot_loss = SnapshotLoss::start_afresh;

@@ -25,6 +25,7 @@ namespace postgres {
 struct SourceUse {
   std::string url;
   RelationUse relation;
+  std::optional<IncrementUse> increment;
   SnapshotLoss on_snapshot_loss = SnapshotLoss::refuse;
 };
 
@@ -32,6 +33,8 @@ class TableSource final : public Source {
  public:
   explicit TableSource(SourceUse use) : use_(std::move(use)) {}
 
+  bool is_incremental() const override { return use_.increment.has_value(); }
+  void read_behind(std::string until) override { read_until_ = std::move(until); }
   Result<std::vector<Input>> inputs() override;
   Result<void> use_inputs(std::vector<Input> inputs) override;
   Result<SchemaPtr> schema() override;
@@ -52,6 +55,8 @@ class TableSource final : public Source {
   std::string snapshot_;                            // that the connection reads
   std::optional<Relation> relation_;
   std::optional<RelationKey> key_;
+  std::string read_until_;        // by earlier runs
+  std::string filter_ = "true";   // of the increment
 };
 
 }  // namespace postgres

@@ -1,12 +1,12 @@
 #include "connectors/text_source.h"
 
 #include <algorithm>
-#include <set>
 
 #include <fmt/format.h>
 
 #include "base/digest.h"
 #include "base/text.h"
+#include "connectors/file_inputs.h"
 
 namespace tranche {
 namespace {
@@ -246,28 +246,7 @@ TextSource::TextSource(std::string key, std::vector<std::string> patterns, fs::p
       coding_(coding),
       return_ends_lines_(return_ends_lines) {}
 
-Result<std::vector<Input>> TextSource::inputs() {
-  std::vector<Input> found;
-  std::set<std::string> seen;
-  for (const auto& pattern : patterns_) {
-    TRANCHE_ASSIGN(const auto paths, expand_glob(base_ / pattern));
-    for (const auto& path : paths) {
-      const bool relative = fs::path(pattern).is_relative() && !base_.empty();
-      Input input;
-      input.name = relative ? path.lexically_relative(base_).string() : path.string();
-      if (!seen.insert(path.lexically_normal().string()).second) {
-        return make_error(ErrorKind::config,
-                          fmt::format("{} is named twice in `{}:`, its records would be read "
-                                      "twice. Name it once.", input.name, key_));
-      }
-      TRANCHE_ASSIGN(const auto status, file_status(path));
-      input.bytes = status.bytes;
-      input.modified_nanoseconds = status.modified_nanoseconds;
-      found.push_back(std::move(input));
-    }
-  }
-  return found;
-}
+Result<std::vector<Input>> TextSource::inputs() { return list_files({key_, patterns_, base_}); }
 
 Result<void> TextSource::use_inputs(std::vector<Input> inputs) {
   files_.inputs = std::move(inputs);

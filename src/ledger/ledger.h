@@ -160,6 +160,10 @@ class Ledger {
   // nullopt when the run has no such step yet.
   Result<std::optional<StepRecord>> load_step(const std::string& run, const std::string& step);
   Result<std::vector<StepRecord>> list_steps(const std::string& run);  // by number
+  // What all completed runs of a step have read, in order: for increments.
+  Result<std::vector<Input>> inputs_read(const std::string& job,
+                                         const std::string& parameters_digest,
+                                         const std::string& step);
   // Replaces fingerprints, inputs, division, targets and settings (a difference was accepted); the
   // state stays. REQUIRES a step that exists.
   Result<void> update_step(const std::string& run, const StepRecord& step);

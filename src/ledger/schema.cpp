@@ -152,9 +152,17 @@ CREATE TABLE trials (
 ) WITHOUT ROWID;
 )sql";
 
-// What version 4 has more than version 3: the snapshot of a database.
-constexpr const char* columns_of_version_4 = R"sql(
-ALTER TABLE inputs ADD COLUMN snapshot TEXT NOT NULL DEFAULT '';
+// What version 4 has more than version 3: of inputs that are no plain files, or part of an increment.
+constexpr const char* tables_of_version_4 = R"sql(
+CREATE TABLE input_states (
+  step INTEGER NOT NULL REFERENCES steps (number) ON DELETE CASCADE,
+  position INTEGER NOT NULL,
+  snapshot TEXT NOT NULL,
+  range_from TEXT NOT NULL,
+  range_until TEXT NOT NULL,
+  digest TEXT NOT NULL,
+  PRIMARY KEY (step, position)
+) WITHOUT ROWID;
 )sql";
 
 Result<std::int64_t> known_version(SqliteDatabase& database) {
@@ -191,7 +199,7 @@ Result<void> prepare_schema(SqliteDatabase& database) {
   if (version == 0) TRANCHE_TRY(database.execute(tables));
   if (version < 2) TRANCHE_TRY(database.execute(tables_of_version_2));
   if (version < 3) TRANCHE_TRY(database.execute(tables_of_version_3));
-  TRANCHE_TRY(database.execute(columns_of_version_4));
+  TRANCHE_TRY(database.execute(tables_of_version_4));
   TRANCHE_TRY(database.execute(fmt::format("PRAGMA application_id = {}; PRAGMA user_version = {}",
                                            application_id, schema_version)));
   return transaction.commit();

@@ -46,6 +46,39 @@ Result<StepKey> find_step(SqliteDatabase& database, const std::string& run,
                     fmt::format("The ledger has no step \"{}\" of run {}.", step, run));
 }
 
+constexpr const char* input_columns = 
+    "inputs.name, bytes, modified, snapshot, range_from, range_until, digest";
+
+Input read_input(const SqliteStatement& row) {
+  return Input{.name = row.string(0),
+               .bytes = row.natural(1),
+               .modified_nanoseconds = row.integer(2),
+               .snapshot = row.string(3),
+               .from = row.string(4),
+               .until = row.string(5),
+               .digest = row.string(6)};
+}
+
+Result<std::vector<Input>> read_inputs(SqliteDatabase& database, std::int64_t step) {
+  // A ledger that is only looked at may be of an older version, which knew of plain files alone.
+  TRANCHE_ASSIGN(const std::int64_t version, database.query_integer("PRAGMA user_version"));
+  TRANCHE_ASSIGN(
+      auto rows,
+      database.query(version < 4
+                         ? "SELECT name, bytes, modified, '', '', '', '' FROM inputs WHERE step = "
+                           "? ORDER BY position"
+                         : fmt::format("SELECT {} FROM inputs LEFT JOIN input_states USING (step, "
+                                       "position) WHERE step = ? ORDER BY position",
+                                       input_columns),
+                     step));
+  std::vector<Input> inputs;
+  for (;;) {
+    TRANCHE_ASSIGN(const bool more, rows.step());
+    if (!more) return inputs;
+    inputs.push_back(read_input(rows));
+  }
+}
+
 Result<StepRecord> read_step(SqliteDatabase& database, const SqliteStatement& row) {
   StepRecord step;
   step.number = static_cast<std::uint32_t>(row.integer(1));
@@ -61,39 +94,57 @@ Result<StepRecord> read_step(SqliteDatabase& database, const SqliteStatement& ro
   step.appends = row.integer(14) != 0;
   step.started_microseconds = row.integer(15);
   step.ended_microseconds = row.integer(16);
-  // A ledger that is only looked at may be of an older version, which knew of no snapshots.
-  TRANCHE_ASSIGN(const std::int64_t version, database.query_integer("PRAGMA user_version"));
-  TRANCHE_ASSIGN(auto inputs, database.query(fmt::format("SELECT name, bytes, modified, {} FROM "
-                                                         "inputs WHERE step = ? ORDER BY position",
-                                                         version < 4 ? "''" : "snapshot"),
-                                             row.integer(0)));
-  for (;;) {
-    TRANCHE_ASSIGN(const bool more, inputs.step());
-    if (!more) return step;
-    step.inputs.push_back(
-        Input{inputs.string(0), inputs.natural(1), inputs.integer(2), inputs.string(3)});
-  }
+  TRANCHE_ASSIGN(step.inputs, read_inputs(database, row.integer(0)));
+  return step;
 }
 
 Result<void> write_inputs(SqliteDatabase& database, std::int64_t step,
                           const std::vector<Input>& inputs) {
   TRANCHE_TRY(database.run("DELETE FROM inputs WHERE step = ?", step));
+  TRANCHE_TRY(database.run("DELETE FROM input_states WHERE step = ?", step));
   TRANCHE_ASSIGN(auto insert, database.prepare("INSERT INTO inputs (step, position, name, bytes, "
-                                               "modified, snapshot) VALUES (?, ?, ?, ?, ?, ?)"));
+                                               "modified) VALUES (?, ?, ?, ?, ?)"));
   std::int64_t position = 0;
   for (const Input& input : inputs) {
     insert.bind_integer(1, step);
-    insert.bind_integer(2, position++);
+    insert.bind_integer(2, position);
     insert.bind_text(3, input.name);
     insert.bind_natural(4, input.bytes);
     insert.bind_integer(5, input.modified_nanoseconds);
-    insert.bind_text(6, input.snapshot);
     TRANCHE_TRY(insert.run());
+    if (!input.snapshot.empty() || !input.until.empty() || !input.digest.empty()) {
+      TRANCHE_TRY(database.run("INSERT INTO input_states (step, position, snapshot, range_from, "
+                               "range_until, digest) VALUES (?, ?, ?, ?, ?, ?)",
+                               step, position, input.snapshot, input.from, input.until,
+                               input.digest));
+    }
+    ++position;
   }
   return {};
 }
 
 }  // namespace
+
+Result<std::vector<Input>> Ledger::inputs_read(const std::string& job,
+                                               const std::string& parameters_digest,
+                                               const std::string& step) {
+  TRANCHE_ASSIGN(
+      auto rows,
+      database_->query(fmt::format("SELECT {} FROM runs JOIN steps ON steps.run = runs.number JOIN "
+                                   "inputs ON inputs.step = steps.number LEFT JOIN input_states ON "
+                                   "input_states.step = inputs.step AND input_states.position = "
+                                   "inputs.position WHERE runs.job = ? AND parameters_digest = ? "
+                                   "AND steps.name = ? AND steps.state = 'completed' ORDER BY "
+                                   "steps.number, inputs.position",
+                                   input_columns),
+                       job, parameters_digest, step));
+  std::vector<Input> inputs;
+  for (;;) {
+    TRANCHE_ASSIGN(const bool more, rows.step());
+    if (!more) return inputs;
+    inputs.push_back(read_input(rows));
+  }
+}
 
 Result<void> Ledger::create_step(const std::string& run, const StepRecord& step) {
   TRANCHE_TRY(check_step_state(step.state));

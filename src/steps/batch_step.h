@@ -17,6 +17,7 @@
 #include <tranche/core/source.h>
 #include <tranche/core/transform.h>
 #include "base/channel.h"
+#include "connectors/file_inputs.h"
 #include "engine/step_engine.h"
 #include "executors/processes.h"
 #include "ledger/ledger.h"
@@ -32,6 +33,10 @@ struct BatchStep {
   RejectLimit reject_limit;
   RetryPolicy retry;
   WorkersSpec workers;
+  std::optional<FileIncrement> files;  // of a source of files: what increments and its end do
+
+  std::vector<std::string> notices;    // what an increment left out, for people
+  bool has_nothing_new = false;        // an increment of files found none: nothing is bound
 
   // Set by bind.
   std::vector<Input> inputs;

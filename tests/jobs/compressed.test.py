@@ -236,7 +236,8 @@ class OlderLedger(Case):
         scene = self.scene(job_text("csv: in.csv"), in_csv="a,b\n1,x\n")
         self.expect(0, scene.run())
         ledger = sqlite3.connect(scene.state / "ledger.db")
-        ledger.executescript("DROP TABLE checkpoints; DROP TABLE trials; ALTER TABLE inputs DROP COLUMN snapshot; PRAGMA user_version = 1;")
+        ledger.executescript("DROP TABLE checkpoints; DROP TABLE trials; DROP TABLE input_states; "
+                             "PRAGMA user_version = 1;")
         ledger.close()
         self.expect(0, scene.type("runs", "--state", scene.state))
         self.expect(0, scene.run())

@@ -441,10 +441,10 @@ TEST_F(LedgerTest, RefusesTheLedgerOfANewerVersionByName) {
 
 TEST_F(LedgerTest, GivesALedgerOfAnEarlierVersionWhatItLacks) {
   const std::vector<std::string> earlier = {
-      "DROP TABLE trials; DROP TABLE checkpoints; ALTER TABLE inputs DROP COLUMN snapshot; "
+      "DROP TABLE trials; DROP TABLE checkpoints; DROP TABLE input_states; "
       "PRAGMA user_version = 1",
-      "DROP TABLE trials; ALTER TABLE inputs DROP COLUMN snapshot; PRAGMA user_version = 2",
-      "ALTER TABLE inputs DROP COLUMN snapshot; PRAGMA user_version = 3"};
+      "DROP TABLE trials; DROP TABLE input_states; PRAGMA user_version = 2",
+      "DROP TABLE input_states; PRAGMA user_version = 3"};
   open_with_step();
   std::uint64_t record = 0;
   for (const std::string& make_earlier : earlier) {

@@ -26,6 +26,7 @@ struct RunOptions {
   std::filesystem::path state;  // empty: TRANCHE_STATE, or .tranche beside the job file
   bool fresh = false;           // gives up an unfinished run, undoes what was not sealed
   bool again = false;           // loads again what a completed run appended
+  bool full = false;            // increments read all that is there, loaded before or not
   bool accept_input = false;
   bool accept_job = false;
   bool accept_code = false;

@@ -41,6 +41,10 @@ class Reader {
 class Source {
  public:
   virtual ~Source() = default;
+  // `incremental:` of a table: whether it reads only what is newer than the last completed run did,
+  // whose Input.until `until` is; empty: there is none, or nobody asks. Before inputs().
+  virtual bool is_incremental() const { return false; }
+  virtual void read_behind(std::string /*until*/) {}
   // What it would read now: globs are expanded, a database's snapshot is taken here, once a run.
   virtual Result<std::vector<Input>> inputs() = 0;
   // Fixes the inputs (those of the plan). Called once, before schema, divide and open.
