@@ -49,7 +49,7 @@ void plan_upsert(LoadPlan& plan, const Target& target, const Schema& schema,
       upsert_table, key, position_column, into.sql(), columns,
       updates.empty() ? "NOTHING" : "UPDATE SET " + updates,
       updates.empty() ? "0, 0" : "(SELECT count(*) FROM latest), (SELECT count(*) FROM merged)");
-  plan.empty = fmt::format("TRUNCATE pg_temp.{}", upsert_table);
+  plan.empty = fmt::format("TRUNCATE pg_temp.{}; ", upsert_table);
 }
 
 // The first "COPY table, line 7" from the outside, in whatever language.
@@ -158,6 +158,7 @@ std::optional<RowLoader::Refusal> RowLoader::refusal_of(const PostgresConnection
 Result<void> RowLoader::load_without_refused(PostgresConnection& connection,
                                              std::span<const Segment> segments,
                                              Applied& applied) {
+  before_try_ = "SAVEPOINT tranche_rows; ";
   for (const Segment& segment : segments) {
     TRANCHE_ASSIGN(SegmentRows rows, SegmentRows::open(segment));
     for (std::size_t begin = 0; begin < rows.rows();) {
@@ -168,7 +169,7 @@ Result<void> RowLoader::load_without_refused(PostgresConnection& connection,
     }
     rows.add_refused(schema_, applied.rejects);
   }
-  return {};
+  return connection.execute(before_try_);
 }
 
 // The larger a block, the fewer of them, and the more is copied again for a row that it holds.
@@ -207,22 +208,18 @@ Result<void> RowLoader::load_block(PostgresConnection& connection, SegmentRows& 
   return {};
 }
 
-// nullopt: they are in. Otherwise nothing of them is.
+// nullopt: they are in. Otherwise nothing of them is. What the savepoint needs before the next try
+// is sent along with its COPY, since each answer of the server is a wait.
 Result<std::optional<RowLoader::Refusal>> RowLoader::try_rows(PostgresConnection& connection,
                                                               SegmentRows& segment,
                                                               std::size_t begin, std::size_t end) {
   const auto pieces = segment.tuples(begin, end);
-  TRANCHE_ASSIGN(auto refusal,
-                 copy(connection, "SAVEPOINT tranche_rows; " + plan_.copy, pieces, end - begin));
+  TRANCHE_ASSIGN(auto refusal, copy(connection, before_try_ + plan_.copy, pieces, end - begin));
   if (!refusal) {
     TRANCHE_ASSIGN(refusal, merge(connection));
   }
-  if (refusal) {
-    TRANCHE_TRY(connection.execute("ROLLBACK TO tranche_rows; RELEASE tranche_rows"));
-    return refusal;
-  }
-  TRANCHE_TRY(connection.execute(plan_.empty.empty() ? "RELEASE tranche_rows"
-                                                     : "RELEASE tranche_rows; " + plan_.empty));
+  before_try_ = refusal ? "ROLLBACK TO tranche_rows; "
+                        : "RELEASE tranche_rows; SAVEPOINT tranche_rows; " + plan_.empty;
   return refusal;
 }
 

@@ -29,7 +29,7 @@ struct LoadPlan {
   std::string copy;      // COPY ... FROM STDIN
   std::string merge;     // upsert: from the table of the COPY into the target: gives two numbers,
                          // rows offered and rows taken
-  std::string empty;     // upsert: makes the table of the COPY ready for the next block
+  std::string empty;     // upsert: before the next block: empties the table of the COPY
   std::string check;     // constraints that would else wait for the commit; empty: there are none
 };
 LoadPlan load_plan(const Target& target, const Schema& schema, const TableShape& shape,
@@ -71,6 +71,7 @@ class RowLoader {
   LoadPlan plan_;
   SchemaPtr schema_;  // of rejects
   PostgresTupleReader reader_;
+  std::string before_try_;  // what becomes of the savepoint before the next COPY
   // Of this loader's life: how far apart refused rows lie.
   std::uint64_t rows_seen_ = 0;
   std::uint64_t rows_refused_ = 0;
