@@ -14,7 +14,8 @@ const OptionTable& write_options() {
              .kind = OptionKind::text,
              .doc = "The database: a URL, or the name of one of the job's connections.",
              .required = true,
-             .example = "postgresql://user@host:5432/database"},
+             .example = "postgresql://user@host:5432/database",
+             .names_connection = true},
       Option{.name = "table",
              .kind = OptionKind::text,
              .doc = "The table that takes the records, with its schema or without; it is created "
