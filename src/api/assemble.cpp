@@ -127,7 +127,8 @@ Result<ConnectorUse> connector_use(const Node& node) {
   for (const auto& entry : node.entries) {
     if (find_connector(entry.key) != nullptr) return ConnectorUse{entry.key, node};
   }
-  return make_error(ErrorKind::config, "Here a system is missing: csv, jsonl, parquet, postgres or sqlite.");
+  return make_error(ErrorKind::config,
+                    "Here a system is missing: csv, jsonl, parquet, postgres or sqlite.");
 }
 
 Result<std::unique_ptr<Sink>> make_sink(const ConnectorUse& use,

@@ -24,7 +24,8 @@ std::string option_text(const Node& options, std::string_view key) {
 std::string output_of(const JobSpec& job, const StepSpec& step) {
   std::string out = option_text(step.write.options, step.write.connector);
   const bool is_path = out.find("://") == std::string::npos;
-  if (!out.empty() && is_path && !job.base.empty()) out = (job.base / out).lexically_normal().string();
+  if (!out.empty() && is_path && !job.base.empty())
+    out = (job.base / out).lexically_normal().string();
   if (const std::string table = option_text(step.write.options, "table"); !table.empty())
     out += ", table " + table;
   return out;

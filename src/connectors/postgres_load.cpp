@@ -39,8 +39,7 @@ void plan_upsert(LoadPlan& plan, const Target& target, const Schema& schema,
       "FROM {2} WITH NO DATA; ALTER TABLE pg_temp.{0} ADD COLUMN {3} bigint GENERATED ALWAYS AS "
       "IDENTITY",
       upsert_table, columns, into.sql(), position_column);
-  plan.copy =
-      fmt::format("COPY pg_temp.{} ({}) FROM STDIN (FORMAT binary)", upsert_table, columns);
+  plan.copy = fmt::format("COPY pg_temp.{} ({}) FROM STDIN (FORMAT binary)", upsert_table, columns);
   // Where nothing is left to update, a row that is there already is not taken, and that is right.
   plan.merge = fmt::format(
       "WITH latest AS MATERIALIZED (SELECT DISTINCT ON ({1}) * FROM pg_temp.{0} ORDER BY {1}, {2} "
@@ -156,8 +155,7 @@ std::optional<RowLoader::Refusal> RowLoader::refusal_of(const PostgresConnection
 }
 
 Result<void> RowLoader::load_without_refused(PostgresConnection& connection,
-                                             std::span<const Segment> segments,
-                                             Applied& applied) {
+                                             std::span<const Segment> segments, Applied& applied) {
   before_try_ = "SAVEPOINT tranche_rows; ";
   for (const Segment& segment : segments) {
     TRANCHE_ASSIGN(SegmentRows rows, SegmentRows::open(segment));
@@ -174,8 +172,8 @@ Result<void> RowLoader::load_without_refused(PostgresConnection& connection,
 
 // The larger a block, the fewer of them, and the more is copied again for a row that it holds.
 std::size_t RowLoader::block_rows() const {
-  const double apart =
-      static_cast<double>(rows_seen_ + 1) / static_cast<double>(std::max<std::uint64_t>(rows_refused_, 1));
+  const double apart = static_cast<double>(rows_seen_ + 1) /
+                       static_cast<double>(std::max<std::uint64_t>(rows_refused_, 1));
   const auto best = static_cast<std::size_t>(std::sqrt(2 * block_overhead_rows * apart));
   return std::clamp(best, block_rows_min, block_rows_max);
 }

@@ -190,11 +190,13 @@ TEST_F(PostgresRefused, RowsAreFoundWhateverRefusesThem) {
       {"CREATE TABLE t (id bigint, name text, EXCLUDE USING btree (name WITH =)); INSERT INTO t "
        "VALUES (0, 'b')",
        "23P01"},
-      {"CREATE TABLE t (id bigint, name text); CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql "
+      {"CREATE TABLE t (id bigint, name text); CREATE FUNCTION f() RETURNS trigger LANGUAGE "
+       "plpgsql "
        "AS $$ BEGIN IF new.name = 'b' THEN RAISE 'no b'; END IF; RETURN new; END $$; CREATE "
        "TRIGGER x BEFORE INSERT ON t FOR EACH ROW EXECUTE FUNCTION f()",
        "P0001"},
-      {"CREATE TABLE t (id bigint, name text); CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql "
+      {"CREATE TABLE t (id bigint, name text); CREATE FUNCTION f() RETURNS trigger LANGUAGE "
+       "plpgsql "
        "AS $$ BEGIN IF new.name = 'b' THEN RAISE 'no b' USING ERRCODE = 'A0001'; END IF; RETURN "
        "NULL; END $$; CREATE TRIGGER x AFTER INSERT ON t FOR EACH ROW EXECUTE FUNCTION f()",
        "A0001"},
@@ -210,15 +212,17 @@ TEST_F(PostgresRefused, RowsAreFoundWhateverRefusesThem) {
       SCOPED_TRACE(mode + ": " + one.tables);
       scene_.must(fmt::format("DROP SCHEMA {0} CASCADE; CREATE SCHEMA {0}", scene_.schema()));
       scene_.must(one.tables);
-      const bool has_index = scene_.connection().execute("CREATE UNIQUE INDEX ON t (id)").has_value();
+      const bool has_index =
+          scene_.connection().execute("CREATE UNIQUE INDEX ON t (id)").has_value();
       if (mode == "upsert" && !has_index) continue;  // a partitioned one has no such key
-      auto sink = this->sink(mode, mode == "upsert" ? std::vector<std::string>{"id"}
-                                                    : std::vector<std::string>{});
+      auto sink = this->sink(
+          mode, mode == "upsert" ? std::vector<std::string>{"id"} : std::vector<std::string>{});
       recover(*sink);
       const auto [applied, receipt] =
           commit_page(*sink, 0, page_of({{1, "a"}, {2, "b"}, {3, "c"}, {4, "d"}}));
       ASSERT_EQ(applied.rejects.size(), 1U);
-      expect_contains(applied.rejects[0].error, fmt::format("refused the row ({}): ", one.sqlstate));
+      expect_contains(applied.rejects[0].error,
+                      fmt::format("refused the row ({}): ", one.sqlstate));
       EXPECT_EQ(applied.rejects[0].record, 1U);
       EXPECT_EQ(applied.rejects[0].raw, R"({"id":2,"name":"b"})");
       EXPECT_EQ(receipt.rows, 3U);

@@ -114,8 +114,9 @@ class PostgresSinkTest : public TemporaryFolder {
   }
   // Ends the server's side of all connections but the scene's own.
   void cut_connections() {
-    scene_.must("SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE pid <> "
-                "pg_backend_pid() AND application_name = 'tranche'");
+    scene_.must(
+        "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE pid <> "
+        "pg_backend_pid() AND application_name = 'tranche'");
   }
 
   PostgresScene scene_;

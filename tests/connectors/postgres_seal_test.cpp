@@ -11,12 +11,14 @@ using PostgresExamine = PostgresSinkTest;
 constexpr const char* staging = "t__tranche_01234567";
 
 TEST_F(PostgresSeal, ReplacesATableOnlyAtTheSeal) {
-  scene_.must("CREATE TABLE t (id bigint PRIMARY KEY, name text CHECK (name <> 'bad'));"
-              "CREATE INDEX by_name ON t (name); INSERT INTO t VALUES (9, 'old')");
+  scene_.must(
+      "CREATE TABLE t (id bigint PRIMARY KEY, name text CHECK (name <> 'bad'));"
+      "CREATE INDEX by_name ON t (name); INSERT INTO t VALUES (9, 'old')");
   auto sink = this->sink("replace");
   recover(*sink);
   EXPECT_FALSE(sink->appends());
-  const auto [applied, first] = commit_page(*sink, 0, page_of({{1, "a"}, {1, "again"}, {5, "bad"}}));
+  const auto [applied, first] =
+      commit_page(*sink, 0, page_of({{1, "a"}, {1, "again"}, {5, "bad"}}));
   ASSERT_EQ(applied.rejects.size(), 2U);
   expect_contains(applied.rejects[0].error, "unique constraint \"t_pkey\"");
   expect_contains(applied.rejects[1].error, "relation \"t\" violates check constraint");
@@ -82,8 +84,9 @@ TEST_F(PostgresSeal, ReplacesTheRowsWhereSomethingDependsOnTheTable) {
   for (const char* const dependent : dependents) {
     SCOPED_TRACE(dependent);
     scene_.must(fmt::format("DROP SCHEMA {0} CASCADE; CREATE SCHEMA {0}", scene_.schema()));
-    scene_.must("CREATE TABLE t (id bigint PRIMARY KEY, name text, twice bigint GENERATED ALWAYS AS "
-                "(2 * id) STORED); INSERT INTO t VALUES (1, 'old')");
+    scene_.must(
+        "CREATE TABLE t (id bigint PRIMARY KEY, name text, twice bigint GENERATED ALWAYS AS "
+        "(2 * id) STORED); INSERT INTO t VALUES (1, 'old')");
     scene_.must(dependent);
     const std::string oid = scene_.texts("SELECT 't'::regclass::oid");
     auto sink = this->sink("replace");
@@ -92,17 +95,18 @@ TEST_F(PostgresSeal, ReplacesTheRowsWhereSomethingDependsOnTheTable) {
     const std::string intent = seal(*sink, committed);
     EXPECT_EQ(scene_.texts("SELECT id, name, twice FROM t ORDER BY id"), "1|a|2,2|b|4");
     EXPECT_EQ(scene_.texts("SELECT 't'::regclass::oid"), oid);
-    EXPECT_EQ(scene_.number(fmt::format("SELECT count(*) FROM pg_class WHERE relname = '{}'",
-                                        staging)),
-              0);
+    EXPECT_EQ(
+        scene_.number(fmt::format("SELECT count(*) FROM pg_class WHERE relname = '{}'", staging)),
+        0);
     EXPECT_EQ(scene_.number("SELECT count(*) FROM pg_constraint WHERE condeferrable"), 0);
     EXPECT_TRUE(sink->verify(run_, intent, committed)->empty());
   }
 }
 
 TEST_F(PostgresSeal, RefusesToOrphanOrToRemoveRowsOfOtherTables) {
-  scene_.must("CREATE TABLE t (id bigint PRIMARY KEY, name text); INSERT INTO t VALUES (1, 'old');"
-              "CREATE TABLE child (t bigint REFERENCES t (id)); INSERT INTO child VALUES (1)");
+  scene_.must(
+      "CREATE TABLE t (id bigint PRIMARY KEY, name text); INSERT INTO t VALUES (1, 'old');"
+      "CREATE TABLE child (t bigint REFERENCES t (id)); INSERT INTO child VALUES (1)");
   auto sink = this->sink("replace");
   recover(*sink);
   const auto receipt = commit(*sink, 0, {{2, "b"}});
@@ -201,8 +205,9 @@ TEST_F(PostgresSeal, NamesEveryDifferenceThatItFindsLater) {
   const std::vector<Receipt> committed = {commit(*sink, 0, {{1, "a"}}),
                                           commit(*sink, 1, {{2, "b"}})};
   const std::string intent = seal(*sink, committed);
-  scene_.must("DELETE FROM t WHERE id = 2; DELETE FROM tranche_commits WHERE batch = 0;"
-              "UPDATE tranche_commits SET digest = 'ff' WHERE batch = 1");
+  scene_.must(
+      "DELETE FROM t WHERE id = 2; DELETE FROM tranche_commits WHERE batch = 0;"
+      "UPDATE tranche_commits SET digest = 'ff' WHERE batch = 1");
   const auto differences = sink->verify(run_, intent, committed).value();
   ASSERT_EQ(differences.size(), 3U);
   expect_contains(differences[0], "Batch 0 is not in");
@@ -213,8 +218,9 @@ TEST_F(PostgresSeal, NamesEveryDifferenceThatItFindsLater) {
 TEST_F(PostgresExamine, NamesTheColumnThatTheTableLacks) {
   scene_.must("CREATE TABLE t (id bigint)");
   const std::string problem = problem_of("append");
-  expect_contains(problem, "has another shape: it has no column \"name\". The table is (id bigint); "
-                           "the records are (id bigint, name varchar).");
+  expect_contains(problem,
+                  "has another shape: it has no column \"name\". The table is (id bigint); "
+                  "the records are (id bigint, name varchar).");
   EXPECT_TRUE(problem.starts_with("Table " + scene_.schema() + ".t of 127.0.0.1:")) << problem;
 }
 
@@ -231,13 +237,13 @@ TEST_F(PostgresExamine, RefusesColumnsThatWouldChangeValues) {
 TEST_F(PostgresExamine, RefusesPrecisionsThatWouldRound) {
   const auto exact = std::make_shared<const Schema>(
       Schema{{Field{"d", decimal_type(8, 2)}, Field{"at", Type{TypeId::timestamp}}}});
-  for (const auto& [shape, is_good] : std::vector<std::pair<std::string, bool>>{
-           {"d numeric(8,1), at timestamp", false},
-           {"d numeric(8,2), at timestamp(0)", false},
-           {"d numeric, at timestamp", true},
-           {"d numeric(10,4), at timestamp(6)", true},
-           {"d double precision, at timestamp", false},
-           {"d numeric, at timestamptz", false}}) {
+  for (const auto& [shape, is_good] :
+       std::vector<std::pair<std::string, bool>>{{"d numeric(8,1), at timestamp", false},
+                                                 {"d numeric(8,2), at timestamp(0)", false},
+                                                 {"d numeric, at timestamp", true},
+                                                 {"d numeric(10,4), at timestamp(6)", true},
+                                                 {"d double precision, at timestamp", false},
+                                                 {"d numeric, at timestamptz", false}}) {
     scene_.must("DROP TABLE IF EXISTS t; CREATE TABLE t (" + shape + ")");
     EXPECT_EQ(sink("append")->examine(exact).has_value(), is_good) << shape;
   }
@@ -247,7 +253,8 @@ TEST_F(PostgresExamine, TakesTablesThatKeepValuesAsTheyAre) {
   for (const std::string shape :
        {"id integer, name varchar(20)", "\"ID\" numeric, \"Name\" char(3)", "id int8, name jsonb",
         "k serial PRIMARY KEY, id bigint, name text",
-        "id bigint, name text, at text NOT NULL DEFAULT 'x', n bigint GENERATED ALWAYS AS IDENTITY"}) {
+        "id bigint, name text, at text NOT NULL DEFAULT 'x', n bigint GENERATED ALWAYS AS "
+        "IDENTITY"}) {
     scene_.must("DROP TABLE IF EXISTS t; CREATE TABLE t (" + shape + ")");
     EXPECT_EQ(problem_of("append"), "none") << shape;
   }
@@ -266,8 +273,9 @@ TEST_F(PostgresExamine, RefusesWhatIsNoTableAndWhatItMayNotWrite) {
 }
 
 TEST_F(PostgresExamine, NeedsAUniqueIndexForAnUpsert) {
-  scene_.must("CREATE TABLE t (id bigint, name text); CREATE UNIQUE INDEX ON t (id, name);"
-              "CREATE UNIQUE INDEX ON t (id) WHERE id > 0");
+  scene_.must(
+      "CREATE TABLE t (id bigint, name text); CREATE UNIQUE INDEX ON t (id, name);"
+      "CREATE UNIQUE INDEX ON t (id) WHERE id > 0");
   expect_contains(problem_of("upsert", {"id"}), "no unique index");
   EXPECT_EQ(problem_of("upsert", {"name", "id"}), "none");
   scene_.must("CREATE UNIQUE INDEX ON t (id) INCLUDE (name)");
