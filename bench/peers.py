@@ -5,9 +5,13 @@ import os
 import pathlib
 import shutil
 import subprocess
+import sys
 import tempfile
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT / "tests"))
+import postgres_server   # noqa: E402
+
 POLARS = ROOT / ".deps" / "polars"
 
 
@@ -84,6 +88,17 @@ def miller_version():
     return output_of("mlr", "--version")
 
 
+def psql_version():
+    postgres_server.programs()
+    return output_of(postgres_server.programs() / "psql", "--version")
+
+
+def pgloader_version():
+    if not shutil.which("pgloader"):
+        raise Absent("pgloader is not installed")
+    return output_of("pgloader", "--version")
+
+
 class Peers:
     """`version` and `absent` by the peer's name; exactly one of them has it."""
 
@@ -92,8 +107,9 @@ class Peers:
         self.absent = {}
         for name, ask in (("DuckDB", lambda: output_of(programs / "duckdb_peer", "--version")),
                           ("Polars", polars_version), ("mawk", mawk_version), ("Miller", miller_version),
-                          ("Python", lambda: output_of("python3", "--version"))):
+                          ("Python", lambda: output_of("python3", "--version")),
+                          ("psql", psql_version), ("pgloader", pgloader_version)):
             try:
                 self.version[name] = ask()
-            except (Absent, OSError, subprocess.CalledProcessError) as why:
+            except (Absent, AssertionError, OSError, subprocess.CalledProcessError) as why:
                 self.absent[name] = str(why)

@@ -34,9 +34,7 @@ class PostgresScene {
   const std::string& schema() const { return schema_; }
   std::string qualified(const std::string& table) const { return schema_ + "." + table; }
   // Sessions of this URL find the tables of the schema without its name.
-  std::string url() const {
-    return postgres_test_url() + "?options=-csearch_path%3D" + schema_;
-  }
+  std::string url() const { return postgres_test_url() + "?options=-csearch_path%3D" + schema_; }
   PostgresConnection& connection() {
     if (!connection_) {
       auto opened = PostgresConnection::open(postgres_test_url());

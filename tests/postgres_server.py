@@ -5,6 +5,7 @@ killed.
 In Python:          with postgres_server.Server() as server: server.sql("SELECT 1"), server.url
 For other programs: postgres_server.py PROGRAM ARGUMENT...   gives them the URL as TRANCHE_TEST_POSTGRES
 """
+import hashlib
 import os
 import pathlib
 import pwd
@@ -46,6 +47,32 @@ def free_port():
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return probe.getsockname()[1]
+
+
+def sql(url, text):
+    """What psql prints, without frames; an error is an AssertionError."""
+    done = subprocess.run([programs() / "psql", "-XqAt", "-v", "ON_ERROR_STOP=1", url, "-c", text],
+                          stdin=subprocess.DEVNULL, capture_output=True, text=True, encoding="utf-8", check=False)
+    if done.returncode != 0:
+        raise AssertionError(f"{text}\n{done.stderr}")
+    return done.stdout.rstrip("\n")
+
+
+def clear():
+    """No table is left of an earlier test."""
+    sql(os.environ[VARIABLE], "DROP SCHEMA public CASCADE; CREATE SCHEMA public")
+
+
+def read_tables():
+    """Number and digest of the rows of every table, in the order of their first column; of the table of commits only
+    what does not differ from run to run."""
+    url = os.environ[VARIABLE]
+    tables = {}
+    for name in sql(url, "SELECT tablename FROM pg_tables WHERE schemaname = 'public'").split():
+        columns = "step, batch, rows, bytes, digest" if name == "tranche_commits" else "*"
+        rows = sql(url, f'SELECT {columns} FROM "{name}" ORDER BY 1, 2')
+        tables[name] = f"{rows.count(chr(10)) + 1} rows, {hashlib.sha256(rows.encode()).hexdigest()}"
+    return tables
 
 
 class Server:
@@ -135,14 +162,8 @@ class Server:
     def url_of(self, database, user=OWNER, password=None):
         return f"postgresql://{user}{':' + password if password else ''}@127.0.0.1:{self.port}/{database}"
 
-    def sql(self, text, database="postgres"):
-        """What psql prints, without frames; an error is an AssertionError."""
-        done = subprocess.run([self.bin / "psql", "-XqAt", "-v", "ON_ERROR_STOP=1", "-h", self.folder, "-p", str(self.port),
-                               "-U", OWNER, "-d", database, "-c", text],
-                              stdin=subprocess.DEVNULL, capture_output=True, text=True, encoding="utf-8", check=False)
-        if done.returncode != 0:
-            raise AssertionError(f"{text}\n{done.stderr}")
-        return done.stdout.rstrip("\n")
+    def sql(self, text):
+        return sql(self.url, text)
 
     def lock_user(self):
         """Makes the user that needs a password."""

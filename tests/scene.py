@@ -12,8 +12,12 @@ import signal
 import sqlite3
 import subprocess
 import tempfile
+import sys
 import time
 import unittest
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
+import postgres_server
 
 SOURCE = pathlib.Path(os.environ.get("TRANCHE_SOURCE_DIR") or pathlib.Path(__file__).resolve().parent.parent)
 TRANCHE = os.path.abspath(os.environ.get("TRANCHE_BIN") or SOURCE / "build" / "tranche")
@@ -212,7 +216,12 @@ class Scene:
                 seen.update((f"{name}: {table}", content) for table, content in read_tables(path).items())
             elif not path.name.endswith((".db-wal", ".db-shm", ".db-journal")):
                 seen[name] = hashlib.sha256(path.read_bytes()).hexdigest()
+        if self.writes_to_postgres():
+            seen.update((f"PostgreSQL: {table}", content) for table, content in postgres_server.read_tables().items())
         return seen
+
+    def writes_to_postgres(self):
+        return "write: { postgres:" in self.job.read_text(encoding="utf-8")
 
     def leavings(self):
         """Files and tables that should have gone by the end of a run."""
@@ -221,6 +230,8 @@ class Scene:
                  or p.name.endswith(".db-journal")]
         for path in self.out.rglob("*.db"):
             found += [table for table in read_tables(path) if "__tranche_" in table]
+        if self.writes_to_postgres():
+            found += [table for table in postgres_server.read_tables() if "__tranche_" in table]
         return found
 
 

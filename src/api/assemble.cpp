@@ -1,6 +1,7 @@
 #include "api/assemble.h"
 
 #include <algorithm>
+#include <cstdlib>
 
 #include <fmt/format.h>
 
@@ -12,12 +13,16 @@
 namespace tranche {
 namespace {
 
+// The key of an object that stands for a text which needs the environment.
+constexpr const char* unresolved_key = "${}";
+
 Json node_to_json(const Node& node) {
   switch (node.kind) {
     case Node::Kind::null:
       return {};
     case Node::Kind::scalar:
-      return node.text;
+      if (!node.unresolved.empty()) return Json().set(unresolved_key, node.unresolved);
+      return url_without_password(node.text);
     case Node::Kind::list: {
       Json list(Json::Array{});
       for (const auto& item : node.items) list.push(node_to_json(item));
@@ -32,19 +37,50 @@ Json node_to_json(const Node& node) {
   return {};
 }
 
-Node node_from_json(const Json& json) {
+// Puts the environment's values in the place of ${env:NAME}.
+Result<Node> resolve(const std::string& unresolved) {
+  Node node = Node::scalar({});
+  node.unresolved = unresolved;
+  for (std::size_t i = 0; i < unresolved.size(); ++i) {
+    if (unresolved[i] != '$' || i + 1 == unresolved.size()) {
+      node.text += unresolved[i];
+    } else if (unresolved[i + 1] != '{') {
+      node.text += unresolved[++i] == '$' ? "$" : std::string("$") + unresolved[i];
+    } else {
+      const std::size_t end = unresolved.find('}', i);
+      const std::string name = unresolved.substr(i + 6, end - i - 6);  // behind "${env:"
+      const char* const value = std::getenv(name.c_str());
+      if (value == nullptr) {
+        return make_error(ErrorKind::config,
+                          fmt::format("The environment variable {} is not set; the job took from "
+                                      "it where it writes, so set it as it was then.",
+                                      excerpt(name)));
+      }
+      node.text += value;
+      i = end;
+    }
+  }
+  return node;
+}
+
+Result<Node> node_from_json(const Json& json) {
   if (json.is_string()) return Node::scalar(json.text());
   if (json.is_array()) {
     std::vector<Node> items;
-    for (const auto& item : json.items()) items.push_back(node_from_json(item));
+    for (const auto& item : json.items()) {
+      TRANCHE_ASSIGN(auto node, node_from_json(item));
+      items.push_back(std::move(node));
+    }
     return Node::list(std::move(items));
   }
-  if (json.is_object()) {
-    Node map = Node::map();
-    for (const auto& [key, value] : json.entries()) map.set(key, node_from_json(value));
-    return map;
+  if (!json.is_object()) return Node();
+  if (const Json& text = json[unresolved_key]; text.is_string()) return resolve(text.text());
+  Node map = Node::map();
+  for (const auto& [key, value] : json.entries()) {
+    TRANCHE_ASSIGN(auto node, node_from_json(value));
+    map.set(key, std::move(node));
   }
-  return {};
+  return map;
 }
 
 std::string place(const JobSpec& job, Mark mark) {
@@ -103,7 +139,8 @@ Result<ConnectorUse> connector_use(const Node& node) {
   for (const auto& entry : node.entries) {
     if (find_connector(entry.key) != nullptr) return ConnectorUse{entry.key, node};
   }
-  return make_error(ErrorKind::config, "Here a system is missing: csv, jsonl, parquet or sqlite.");
+  return make_error(ErrorKind::config,
+                    "Here a system is missing: csv, jsonl, parquet, postgres or sqlite.");
 }
 
 Result<std::unique_ptr<Sink>> make_sink(const ConnectorUse& use,
@@ -157,7 +194,7 @@ std::string job_fingerprint_text(const JobSpec& job, const StepSpec& spec) {
   text += fmt::format("write: {}\n", canonical_text(spec.write.options));
   for (const auto& parameter : job.parameters) {
     text += fmt::format("parameter {}: {}\n", parameter.name,
-                        parameter.is_null ? "null" : parameter.text);
+                        parameter.is_null ? "null" : url_without_password(parameter.text));
   }
   return text;
 }
@@ -220,7 +257,8 @@ std::string connector_use_to_json(const ConnectorUse& use) {
 
 Result<ConnectorUse> connector_use_from_json(const std::string& text) {
   TRANCHE_ASSIGN(const auto json, Json::parse(text));
-  return ConnectorUse{json["connector"].text(), node_from_json(json["options"])};
+  TRANCHE_ASSIGN(auto options, node_from_json(json["options"]));
+  return ConnectorUse{json["connector"].text(), std::move(options)};
 }
 
 }  // namespace tranche

@@ -63,6 +63,7 @@ Use csv(std::vector<std::string> paths) { return Use("csv", std::move(paths)); }
 Use jsonl(std::string path) { return Use("jsonl", {std::move(path)}); }
 Use jsonl(std::vector<std::string> paths) { return Use("jsonl", std::move(paths)); }
 Use parquet(std::string path) { return Use("parquet", {std::move(path)}); }
+Use postgres(std::string url) { return Use("postgres", {std::move(url)}); }
 Use sqlite(std::string path) { return Use("sqlite", {std::move(path)}); }
 
 StepBuilder::StepBuilder(std::string name) { spec_.name = std::move(name); }

@@ -286,4 +286,27 @@ std::string excerpt(std::string_view text, std::size_t bytes_max) {
   return out;
 }
 
+std::string url_without_password(std::string_view text) {
+  const std::size_t scheme = text.find("://");
+  const auto is_of_scheme = [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+           c == '+' || c == '-' || c == '.';
+  };
+  if (scheme == std::string_view::npos || scheme == 0 ||
+      !std::all_of(text.begin(), text.begin() + static_cast<std::ptrdiff_t>(scheme), is_of_scheme))
+    return std::string(text);
+  const std::string_view address = text.substr(0, text.find('?', scheme));
+  std::string out(address);
+  // The last @, since a password that was not escaped may hold one, or a slash.
+  const std::size_t at = address.rfind('@');
+  const std::size_t colon = address.find(':', scheme + 3);
+  if (at != std::string_view::npos && colon < at) out.erase(colon, at - colon);
+  if (address.size() == text.size()) return out;
+  std::vector<std::string> options = split(text.substr(address.size() + 1), '&');
+  std::erase_if(options, [](const std::string& option) {
+    return to_lower(option.substr(0, option.find('='))).find("password") != std::string::npos;
+  });
+  return options.empty() ? out : out + "?" + join(options, "&");
+}
+
 }  // namespace tranche

@@ -4,6 +4,7 @@
 
 #include <tranche/api/inspect.h>
 
+#include "base/text.h"
 #include "cli/operands.h"
 #include "cli/output.h"
 #include "render/progress.h"
@@ -16,13 +17,15 @@ constexpr std::size_t bad_records_shown = 10;
 
 std::string option_text(const Node& options, std::string_view key) {
   const Node* node = options.find(key);
-  return node == nullptr ? std::string() : node->text;
+  return node == nullptr ? std::string() : url_without_password(node->text);
 }
 
 // Where a step writes, as a path from here.
 std::string output_of(const JobSpec& job, const StepSpec& step) {
   std::string out = option_text(step.write.options, step.write.connector);
-  if (!out.empty() && !job.base.empty()) out = (job.base / out).lexically_normal().string();
+  const bool is_path = out.find("://") == std::string::npos;
+  if (!out.empty() && is_path && !job.base.empty())
+    out = (job.base / out).lexically_normal().string();
   if (const std::string table = option_text(step.write.options, "table"); !table.empty())
     out += ", table " + table;
   return out;

@@ -14,7 +14,8 @@ const OptionTable& write_options() {
              .kind = OptionKind::text,
              .doc = "The database: a URL, or the name of one of the job's connections.",
              .required = true,
-             .example = "postgresql://user@host:5432/database"},
+             .example = "postgresql://user@host:5432/database",
+             .names_connection = true},
       Option{.name = "table",
              .kind = OptionKind::text,
              .doc = "The table that takes the records, with its schema or without; it is created "
@@ -52,9 +53,10 @@ Error refuse(std::string why) { return make_error(ErrorKind::config, std::move(w
 
 Result<postgres::TableName> table_name(const std::string& text, std::string_view option) {
   if (auto name = postgres::parse_table_name(text)) return *std::move(name);
-  return refuse(fmt::format("{}: \"{}\" names no table; write it like sales, public.sales or "
-                            "\"My Shop\".\"a.b\".",
-                            option, text));
+  return refuse(
+      fmt::format("{}: \"{}\" names no table; write it like sales, public.sales or "
+                  "\"My Shop\".\"a.b\".",
+                  option, text));
 }
 
 // What the option table can't say.
@@ -83,8 +85,7 @@ Result<std::unique_ptr<Sink>> make_postgres_sink(const Node& node, const std::fi
   target.url = options.text("postgres");
   TRANCHE_ASSIGN(target.place, parse_postgres_url(target.url));
   TRANCHE_ASSIGN(target.table, table_name(options.text("table"), "table"));
-  TRANCHE_ASSIGN(target.commits_table,
-                 table_name(options.text("commits_table"), "commits_table"));
+  TRANCHE_ASSIGN(target.commits_table, table_name(options.text("commits_table"), "commits_table"));
   const std::string mode = options.text("mode");
   if (mode == "replace") target.mode = postgres::Mode::replace;
   if (mode == "upsert") target.mode = postgres::Mode::upsert;
@@ -99,8 +100,9 @@ Result<std::unique_ptr<Sink>> make_postgres_sink(const Node& node, const std::fi
 Connector postgres_connector() {
   Connector connector;
   connector.name = "postgres";
-  connector.summary = "Tables of a PostgreSQL database: read in one snapshot, in ranges of a key; "
-                      "written batch by batch, or all at once.";
+  connector.summary =
+      "Tables of a PostgreSQL database: read in one snapshot, in ranges of a key; "
+      "written batch by batch, or all at once.";
   connector.read_options = postgres_read_options();
   connector.make_source = make_postgres_source;
   connector.write_options = write_options();

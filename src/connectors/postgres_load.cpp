@@ -39,8 +39,7 @@ void plan_upsert(LoadPlan& plan, const Target& target, const Schema& schema,
       "FROM {2} WITH NO DATA; ALTER TABLE pg_temp.{0} ADD COLUMN {3} bigint GENERATED ALWAYS AS "
       "IDENTITY",
       upsert_table, columns, into.sql(), position_column);
-  plan.copy =
-      fmt::format("COPY pg_temp.{} ({}) FROM STDIN (FORMAT binary)", upsert_table, columns);
+  plan.copy = fmt::format("COPY pg_temp.{} ({}) FROM STDIN (FORMAT binary)", upsert_table, columns);
   // Where nothing is left to update, a row that is there already is not taken, and that is right.
   plan.merge = fmt::format(
       "WITH latest AS MATERIALIZED (SELECT DISTINCT ON ({1}) * FROM pg_temp.{0} ORDER BY {1}, {2} "
@@ -49,7 +48,7 @@ void plan_upsert(LoadPlan& plan, const Target& target, const Schema& schema,
       upsert_table, key, position_column, into.sql(), columns,
       updates.empty() ? "NOTHING" : "UPDATE SET " + updates,
       updates.empty() ? "0, 0" : "(SELECT count(*) FROM latest), (SELECT count(*) FROM merged)");
-  plan.empty = fmt::format("TRUNCATE pg_temp.{}", upsert_table);
+  plan.empty = fmt::format("TRUNCATE pg_temp.{}; ", upsert_table);
 }
 
 // The first "COPY table, line 7" from the outside, in whatever language.
@@ -156,8 +155,8 @@ std::optional<RowLoader::Refusal> RowLoader::refusal_of(const PostgresConnection
 }
 
 Result<void> RowLoader::load_without_refused(PostgresConnection& connection,
-                                             std::span<const Segment> segments,
-                                             Applied& applied) {
+                                             std::span<const Segment> segments, Applied& applied) {
+  before_try_ = "SAVEPOINT tranche_rows; ";
   for (const Segment& segment : segments) {
     TRANCHE_ASSIGN(SegmentRows rows, SegmentRows::open(segment));
     for (std::size_t begin = 0; begin < rows.rows();) {
@@ -168,13 +167,13 @@ Result<void> RowLoader::load_without_refused(PostgresConnection& connection,
     }
     rows.add_refused(schema_, applied.rejects);
   }
-  return {};
+  return connection.execute(before_try_);
 }
 
 // The larger a block, the fewer of them, and the more is copied again for a row that it holds.
 std::size_t RowLoader::block_rows() const {
-  const double apart =
-      static_cast<double>(rows_seen_ + 1) / static_cast<double>(std::max<std::uint64_t>(rows_refused_, 1));
+  const double apart = static_cast<double>(rows_seen_ + 1) /
+                       static_cast<double>(std::max<std::uint64_t>(rows_refused_, 1));
   const auto best = static_cast<std::size_t>(std::sqrt(2 * block_overhead_rows * apart));
   return std::clamp(best, block_rows_min, block_rows_max);
 }
@@ -207,22 +206,18 @@ Result<void> RowLoader::load_block(PostgresConnection& connection, SegmentRows& 
   return {};
 }
 
-// nullopt: they are in. Otherwise nothing of them is.
+// nullopt: they are in. Otherwise nothing of them is. What the savepoint needs before the next try
+// is sent along with its COPY, since each answer of the server is a wait.
 Result<std::optional<RowLoader::Refusal>> RowLoader::try_rows(PostgresConnection& connection,
                                                               SegmentRows& segment,
                                                               std::size_t begin, std::size_t end) {
   const auto pieces = segment.tuples(begin, end);
-  TRANCHE_ASSIGN(auto refusal,
-                 copy(connection, "SAVEPOINT tranche_rows; " + plan_.copy, pieces, end - begin));
+  TRANCHE_ASSIGN(auto refusal, copy(connection, before_try_ + plan_.copy, pieces, end - begin));
   if (!refusal) {
     TRANCHE_ASSIGN(refusal, merge(connection));
   }
-  if (refusal) {
-    TRANCHE_TRY(connection.execute("ROLLBACK TO tranche_rows; RELEASE tranche_rows"));
-    return refusal;
-  }
-  TRANCHE_TRY(connection.execute(plan_.empty.empty() ? "RELEASE tranche_rows"
-                                                     : "RELEASE tranche_rows; " + plan_.empty));
+  before_try_ = refusal ? "ROLLBACK TO tranche_rows; "
+                        : "RELEASE tranche_rows; SAVEPOINT tranche_rows; " + plan_.empty;
   return refusal;
 }
 

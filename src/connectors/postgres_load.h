@@ -24,13 +24,13 @@ namespace tranche::postgres {
 
 // What the rows of a group go through, as SQL.
 struct LoadPlan {
-  std::string prepare;   // once a session; empty: nothing
-  std::string copied;    // the name of the table that takes the COPY, as messages have it
-  std::string copy;      // COPY ... FROM STDIN
-  std::string merge;     // upsert: from the table of the COPY into the target: gives two numbers,
-                         // rows offered and rows taken
-  std::string empty;     // upsert: makes the table of the COPY ready for the next block
-  std::string check;     // constraints that would else wait for the commit; empty: there are none
+  std::string prepare;  // once a session; empty: nothing
+  std::string copied;   // the name of the table that takes the COPY, as messages have it
+  std::string copy;     // COPY ... FROM STDIN
+  std::string merge;    // upsert: from the table of the COPY into the target: gives two numbers,
+                        // rows offered and rows taken
+  std::string empty;    // upsert: before the next block: empties the table of the COPY
+  std::string check;    // constraints that would else wait for the commit; empty: there are none
 };
 LoadPlan load_plan(const Target& target, const Schema& schema, const TableShape& shape,
                    const TableName& into);
@@ -38,9 +38,7 @@ LoadPlan load_plan(const Target& target, const Schema& schema, const TableShape&
 class RowLoader {
  public:
   RowLoader(LoadPlan plan, SchemaPtr schema, const std::vector<PostgresType>& types)
-      : plan_(std::move(plan)),
-        schema_(readable_schema(*schema, types)),
-        reader_(schema_, types) {}
+      : plan_(std::move(plan)), schema_(readable_schema(*schema, types)), reader_(schema_, types) {}
 
   const LoadPlan& plan() const { return plan_; }
   // REQUIRES an open transaction that holds nothing of these segments. false: the server refused a
@@ -71,6 +69,7 @@ class RowLoader {
   LoadPlan plan_;
   SchemaPtr schema_;  // of rejects
   PostgresTupleReader reader_;
+  std::string before_try_;  // what becomes of the savepoint before the next COPY
   // Of this loader's life: how far apart refused rows lie.
   std::uint64_t rows_seen_ = 0;
   std::uint64_t rows_refused_ = 0;

@@ -106,10 +106,12 @@ std::string columns_to_move(const TableShape& old, std::span<const std::string> 
 }
 
 Result<void> move_rows(PostgresConnection& connection, const Target& target, const TableShape& old,
-                       const TableName& staging, std::span<const std::string> given, std::uint64_t rows) {
+                       const TableName& staging, std::span<const std::string> given,
+                       std::uint64_t rows) {
   const std::string table = target.table.sql();
   TRANCHE_TRY(connection.execute(fmt::format("DELETE FROM {}", table)));
-  TRANCHE_ASSIGN(const std::int64_t left, connection.query_integer("SELECT count(*) FROM " + table));
+  TRANCHE_ASSIGN(const std::int64_t left,
+                 connection.query_integer("SELECT count(*) FROM " + table));
   const std::string columns = columns_to_move(old, given);
   TRANCHE_ASSIGN(const auto inserted,
                  connection.query(fmt::format("INSERT INTO {} ({}) OVERRIDING SYSTEM VALUE SELECT "
@@ -158,19 +160,19 @@ Result<void> examine_replace(PostgresConnection& connection, const Target& targe
                                   "'f' AND confrelid = $1::oid AND confdeltype <> 'a'",
                                   shape.oid));
   if (keys.size() > 0) {
-    return make_error(ErrorKind::config,
-                      fmt::format("{} can't be replaced: the rows of table {} depend on its rows by "
-                                  "foreign key {} (ON DELETE {}). Use mode: upsert, or a key with "
-                                  "ON DELETE NO ACTION.",
-                                  target.named(), keys.text(0, 1), keys.text(0, 0),
-                                  keys.text(0, 2)));
+    return make_error(
+        ErrorKind::config,
+        fmt::format("{} can't be replaced: the rows of table {} depend on its rows by "
+                    "foreign key {} (ON DELETE {}). Use mode: upsert, or a key with "
+                    "ON DELETE NO ACTION.",
+                    target.named(), keys.text(0, 1), keys.text(0, 0), keys.text(0, 2)));
   }
-  TRANCHE_ASSIGN(const auto may, connection.query("SELECT has_table_privilege($1::oid, 'DELETE')",
-                                                  shape.oid));
+  TRANCHE_ASSIGN(const auto may,
+                 connection.query("SELECT has_table_privilege($1::oid, 'DELETE')", shape.oid));
   if (may.boolean(0, 0)) return {};
-  return make_error(ErrorKind::config,
-                    fmt::format("{} can't be replaced by this user: GRANT DELETE on it.",
-                                target.named()));
+  return make_error(
+      ErrorKind::config,
+      fmt::format("{} can't be replaced by this user: GRANT DELETE on it.", target.named()));
 }
 
 Result<void> create_staging(PostgresConnection& connection, const Target& target,
@@ -186,14 +188,15 @@ Result<void> create_staging(PostgresConnection& connection, const Target& target
                                   "contype = 'f' AND conrelid = $1::oid AND confrelid <> conrelid",
                                   shape->oid));
   for (std::size_t row = 0; row < keys.size(); ++row) {
-    TRANCHE_TRY(connection.execute(
-        fmt::format("ALTER TABLE {} ADD {}", staging.sql(), keys.text(row, 0))));
+    TRANCHE_TRY(
+        connection.execute(fmt::format("ALTER TABLE {} ADD {}", staging.sql(), keys.text(row, 0))));
   }
   return {};
 }
 
 Result<void> replace_table(PostgresConnection& connection, const Target& target,
-                           const TableName& staging, std::span<const std::string> given, std::uint64_t rows) {
+                           const TableName& staging, std::span<const std::string> given,
+                           std::uint64_t rows) {
   TRANCHE_ASSIGN(const auto staged, read_shape(connection, staging));
   if (!staged) {
     return make_error(ErrorKind::failed,

@@ -129,9 +129,8 @@ std::string fault_of(const TableColumn* column, const Field& field) {
 }  // namespace
 
 bool contains_name(std::span<const std::string> names, std::string_view name) {
-  return std::any_of(names.begin(), names.end(), [&](const std::string& one) {
-    return to_lower(one) == to_lower(name);
-  });
+  return std::any_of(names.begin(), names.end(),
+                     [&](const std::string& one) { return to_lower(one) == to_lower(name); });
 }
 
 const TableColumn* TableShape::find(std::string_view column) const {
@@ -185,20 +184,22 @@ Result<void> check_shape(const Schema& schema, const TableShape& shape, const st
     return make_error(ErrorKind::config, fmt::format("{} {}.", named, why));
   };
   if (shape.kind != 'r' && shape.kind != 'p') {
-    return refuse(fmt::format("is {}; rows can be written into tables only", kind_name(shape.kind)));
+    return refuse(
+        fmt::format("is {}; rows can be written into tables only", kind_name(shape.kind)));
   }
   if (!shape.may_insert) return refuse("can't be written by this user: GRANT INSERT on it");
   if (shape.has_row_security) {
-    return refuse("has row security for this user, which keeps COPY from it; write as its owner, "
-                  "or as a user with BYPASSRLS");
+    return refuse(
+        "has row security for this user, which keeps COPY from it; write as its owner, "
+        "or as a user with BYPASSRLS");
   }
   std::vector<const TableColumn*> taken;
   for (const Field& field : schema.fields) {
     const TableColumn* const column = shape.find(field.name);
     std::string fault = fault_of(column, field);
     if (std::find(taken.begin(), taken.end(), column) != taken.end()) {
-      fault = fmt::format("two columns of the records would go into its column \"{}\"",
-                          column->name);
+      fault =
+          fmt::format("two columns of the records would go into its column \"{}\"", column->name);
     }
     if (!fault.empty()) return other_shape(named, fault, schema, shape);
     taken.push_back(column);

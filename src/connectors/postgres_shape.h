@@ -25,7 +25,7 @@ struct TableColumn {
   std::optional<PostgresType> type;  // nullopt: of a kind that no value of ours becomes
   int modifier = -1;                 // of the type below a domain: precision and scale
   bool not_null = false;
-  bool has_default = false;   // an identity too
+  bool has_default = false;  // an identity too
   bool is_identity = false;
   bool is_generated = false;  // computed from the others
 };

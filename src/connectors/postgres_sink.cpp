@@ -281,8 +281,8 @@ Result<std::vector<std::string>> TableSink::verify(const SinkRun& run, const std
   }
   // Others may have added rows, before and since; taken away is only what is missing.
   if (target_.mode == Mode::append && rows < rows_committed) {
-    differences.push_back(fmt::format("{} has {} rows; the run alone appended {}.",
-                                      target_.named(), rows, rows_committed));
+    differences.push_back(fmt::format("{} has {} rows; the run alone appended {}.", target_.named(),
+                                      rows, rows_committed));
   }
   return differences;
 }

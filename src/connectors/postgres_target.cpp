@@ -108,8 +108,8 @@ Result<std::unique_ptr<PostgresConnection>> connect(Target& target) {
 }
 
 Result<bool> CommitRecord::exists() {
-  TRANCHE_ASSIGN(const auto rows, connection_.query("SELECT to_regclass($1) IS NOT NULL",
-                                                    table_.sql()));
+  TRANCHE_ASSIGN(const auto rows,
+                 connection_.query("SELECT to_regclass($1) IS NOT NULL", table_.sql()));
   return rows.boolean(0, 0);
 }
 
@@ -212,9 +212,9 @@ Result<void> CommitRecord::set_rows(const SinkRun& run, std::uint64_t group, std
 }
 
 Result<void> CommitRecord::erase(const SinkRun& run) {
-  TRANCHE_TRY(connection_.query(
-      fmt::format("DELETE FROM {} WHERE run = $1 AND step = $2", table_.sql()), run.run_id,
-      run.step));
+  TRANCHE_TRY(
+      connection_.query(fmt::format("DELETE FROM {} WHERE run = $1 AND step = $2", table_.sql()),
+                        run.run_id, run.step));
   return {};
 }
 

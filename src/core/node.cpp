@@ -4,8 +4,15 @@
 
 #include <tranche/core/options.h>
 #include "base/json.h"
+#include "base/text.h"
 
 namespace tranche {
+
+std::string text_without_secrets(const Node& scalar) {
+  if (scalar.text.find("://") != std::string::npos) return url_without_password(scalar.text);
+  return scalar.unresolved.empty() ? scalar.text : scalar.unresolved;
+}
+
 namespace {
 
 void append_canonical(std::string& out, const Node& node) {
@@ -14,7 +21,7 @@ void append_canonical(std::string& out, const Node& node) {
       out += "null";
       return;
     case Node::Kind::scalar:
-      append_json_string(out, node.text);
+      append_json_string(out, text_without_secrets(node));
       return;
     case Node::Kind::list:
       out += '[';

@@ -19,9 +19,7 @@ constexpr std::uint32_t null_length = 0xFFFFFFFF;
 constexpr std::size_t length_bytes = 4;
 constexpr char jsonb_version = 1;
 
-bool is_integer(Type type) {
-  return type.id >= TypeId::tinyint && type.id <= TypeId::ubigint;
-}
+bool is_integer(Type type) { return type.id >= TypeId::tinyint && type.id <= TypeId::ubigint; }
 
 // The most bytes of a value of fixed size, without its length.
 constexpr std::size_t fixed_bytes_max = postgres_numeric::bytes_max;

@@ -26,8 +26,23 @@ inline constexpr std::string_view copy_trailer{"\377\377", 2};
 
 // How the values of a type travel. Text is that of varchar, char(n), enums, citext, ... too.
 enum class PostgresWire : std::uint8_t {
-  boolean, int2, int4, int8, float4, float8, numeric, date, time, timestamp, timestamptz,
-  text, bytea, uuid, json, jsonb, array,
+  boolean,
+  int2,
+  int4,
+  int8,
+  float4,
+  float8,
+  numeric,
+  date,
+  time,
+  timestamp,
+  timestamptz,
+  text,
+  bytea,
+  uuid,
+  json,
+  jsonb,
+  array,
 };
 struct PostgresType {
   PostgresWire wire = PostgresWire::text;
@@ -61,7 +76,7 @@ class PostgresTupleEncoder {
   struct Plan {
     Type type;
     PostgresType into;
-    bool is_nested = false;      // of any length, made in `text` before the row is written
+    bool is_nested = false;  // of any length, made in `text` before the row is written
     bool refuses_null = false;
     const Column* column = nullptr;
     std::string text;

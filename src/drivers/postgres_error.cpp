@@ -1,4 +1,5 @@
-// Which of PostgreSQL's errors asks for what. https://www.postgresql.org/docs/15/errcodes-appendix.html
+// Which of PostgreSQL's errors asks for what.
+// https://www.postgresql.org/docs/15/errcodes-appendix.html
 #include <algorithm>
 #include <array>
 #include <string_view>

@@ -52,7 +52,8 @@ char* write_magnitude(char* out, Magnitude magnitude, bool is_negative, unsigned
 // `value` / 10^scale. REQUIRES bytes_max of room; returns the end.
 inline char* write(char* out, Int128 value, unsigned scale) {
   const bool is_negative = value < 0;
-  const UInt128 magnitude = is_negative ? -static_cast<UInt128>(value) : static_cast<UInt128>(value);
+  const auto bits = static_cast<UInt128>(value);
+  const UInt128 magnitude = is_negative ? -bits : bits;
   if (magnitude <= UINT64_MAX) [[likely]] {  // where division is quick
     return write_magnitude(out, static_cast<std::uint64_t>(magnitude), is_negative, scale);
   }

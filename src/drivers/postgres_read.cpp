@@ -78,8 +78,8 @@ Fault read_numeric(std::string_view bytes, Column& column, std::size_t row, Aren
   const unsigned scale = type.id == TypeId::decimal ? type.scale : 0;
   Int128 value = 0;
   const Status status = postgres_numeric::read(bytes, scale, value);
-  const bool is_wide = status == Status::ok && type.id == TypeId::decimal &&
-                       is_beyond(value, type.width);
+  const bool is_wide =
+      status == Status::ok && type.id == TypeId::decimal && is_beyond(value, type.width);
   if (status == Status::malformed) return malformed;
   if (status != Status::ok || is_wide) {
     return fmt::format("is {}, which {} can't hold exactly", *postgres_numeric::to_text(bytes),

@@ -47,9 +47,7 @@ const Known* find(Type type) {
   return nullptr;
 }
 
-bool is_array(Type type) {
-  return type.id == TypeId::list && !is_nested((*type.members)[0].type);
-}
+bool is_array(Type type) { return type.id == TypeId::list && !is_nested((*type.members)[0].type); }
 
 }  // namespace
 

@@ -100,6 +100,7 @@ void JobReader::read(Node root, JobSpec& job) {
   if (is_scalar(root.find("description"))) job.description = options.text("description");
   if (const Node* memory = root.find("memory"); is_scalar(memory))
     job.memory_bytes = parse_size(memory->text).value_or(0);
+  if (const Node* named = root.find("connections")) connections(*named);
   const Node* steps = root.find("steps");
   if (steps == nullptr) return;
   if (steps->kind != Node::Kind::list || steps->items.empty()) {
@@ -119,10 +120,76 @@ void JobReader::read(Node root, JobSpec& job) {
   }
 }
 
+void JobReader::connections(const Node& given) {
+  if (given.is_null()) return;
+  if (!is_map(given, "\"connections\"", "connections: { warehouse: \"${env:WAREHOUSE_URL}\" }"))
+    return;
+  for (const Node::Entry& entry : given.entries) {
+    const Node key = Node::scalar(entry.key, entry.mark);
+    name(&key, "connection");
+    if (entry.value.kind != Node::Kind::scalar || entry.value.text.find("://") == std::string::npos)
+      problem(entry.value.mark,
+              fmt::format("The connection \"{}\" was expected to be a URL, as in "
+                          "postgresql://user@host:5432/database",
+                          excerpt(entry.key, 40)));
+    if (connections_.find(entry.key) != nullptr)
+      problem(entry.mark, fmt::format("Two connections have the name \"{}\"; give each its own",
+                                      excerpt(entry.key, 40)));
+    connections_.set(entry.key, entry.value);
+  }
+}
+
+// Where a system may be named by a connection, its URL takes the place of the name.
+void JobReader::use_connections(Node& step) {
+  for (Node::Entry& entry : step.entries) {
+    if (entry.key == "read" || entry.key == "write") use_connection(entry.value);
+    if (entry.key != "process") continue;
+    for (Node& transform : entry.value.items) {
+      for (Node::Entry& part : transform.entries) {
+        if (part.key != "tables") continue;
+        for (Node::Entry& table : part.value.entries) use_connection(table.value);
+      }
+    }
+  }
+}
+
+void JobReader::use_connection(Node& system) {
+  for (Node::Entry& entry : system.entries) {
+    const Connector* known = find_connector(entry.key);
+    if (known == nullptr || !is_scalar(&entry.value)) continue;
+    const auto takes_name = [&](const OptionTable& table) {
+      return std::any_of(table.begin(), table.end(), [&](const Option& option) {
+        return option.name == entry.key && option.names_connection;
+      });
+    };
+    if (!takes_name(known->read_options) && !takes_name(known->write_options)) continue;
+    const std::string given = entry.value.text;
+    if (given.find("://") != std::string::npos) continue;
+    if (const Node* const url = connections_.find(given)) {
+      const Mark mark = entry.value.mark;
+      entry.value = *url;
+      entry.value.mark = mark;
+      continue;
+    }
+    std::vector<std::string> names;
+    for (const Node::Entry& one : connections_.entries) names.push_back(one.key);
+    // What is neither may be a URL that went wrong, with a password in it.
+    const auto near = nearest(given, names);
+    problem(entry.value.mark,
+            fmt::format("\"{}\" names none of the job's connections{}, and is no URL such as "
+                        "postgresql://user@host:5432/database",
+                        entry.key,
+                        near             ? fmt::format(" (did you mean \"{}\"?)", *near)
+                        : names.empty() ? std::string(", of which there are none")
+                                        : fmt::format(" ({})", join(names, ", "))));
+  }
+}
+
 StepSpec JobReader::step(Node node, std::size_t number) {
   StepSpec made;
   made.mark = node.mark;
   if (!is_map(node, fmt::format("Step {}", number + 1), "- name: load")) return made;
+  use_connections(node);
   const bool is_other = take_later_keys(node, "step");
   static constexpr std::array<std::string_view, 2> run_ends{"read", "write"};
   if (is_other)

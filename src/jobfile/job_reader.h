@@ -22,6 +22,9 @@ class JobReader {
  private:
   void workers_count(const Node& node, WorkersSpec::Kind kind, WorkersSpec& made);
   StepSpec step(Node node, std::size_t number);
+  void connections(const Node& given);
+  void use_connections(Node& step);
+  void use_connection(Node& system);
   ConnectorUse connector(const Node& node, bool is_read, std::string_view what);
   std::vector<std::string> systems(bool is_read) const;
   Division division(Node node);
@@ -38,6 +41,7 @@ class JobReader {
   void problem(Mark mark, std::string message) { problems_.push_back({mark, std::move(message)}); }
 
   Problems& problems_;
+  Node connections_;  // a map of names to URLs
 };
 
 }  // namespace tranche

@@ -2,6 +2,7 @@
 
 #include <cstdlib>
 #include <optional>
+#include <utility>
 
 #include <fmt/format.h>
 
@@ -132,7 +133,7 @@ class Substitution {
     if (is_sql)
       check_sql(node);
     else
-      node.text = replaced(node.text, node.mark);
+      replace_in(node);
   }
 
  private:
@@ -146,27 +147,41 @@ class Substitution {
                                                 "\"${{{0}}}\" is not replaced; write ${0}",
                                                 name)});
   }
-  std::string replaced(const std::string& text, Mark mark) {
-    std::string out;
+  void replace_in(Node& node) {
+    const std::string text = std::exchange(node.text, {});
+    std::string unresolved;
+    bool has_secrets = false;
     for (std::size_t i = 0; i < text.size(); ++i) {
       const char next = i + 1 < text.size() ? text[i + 1] : '\0';
       if (text[i] != '$' || (next != '$' && next != '{')) {
-        out += text[i];
+        node.text += text[i];
+        unresolved += text[i];
       } else if (next == '$') {
-        out += '$';
+        node.text += '$';
+        unresolved += "$$";
         ++i;
       } else {
         const std::size_t end = text.find('}', i);
         if (end == std::string::npos) {
-          problems_.push_back({mark,
+          problems_.push_back({node.mark,
                                "A \"${\" is not closed with \"}\"; for a dollar and a brace "
                                "write \"$${\""});
-          return out;
+          return;
         }
-        out += value_of(text.substr(i + 2, end - i - 2), mark);
+        const std::string name = text.substr(i + 2, end - i - 2);
+        const std::string value = value_of(name, node.mark);
+        const bool is_secret = name.starts_with("env:");
+        has_secrets = has_secrets || is_secret;
+        node.text += value;
+        unresolved += is_secret ? "${" + name + "}" : with_dollars_doubled(value);
         i = end;
       }
     }
+    if (has_secrets) node.unresolved = std::move(unresolved);
+  }
+  static std::string with_dollars_doubled(const std::string& text) {
+    std::string out;
+    for (const char c : text) out += c == '$' ? "$$" : std::string(1, c);
     return out;
   }
   std::string value_of(const std::string& name, Mark mark) {

@@ -68,7 +68,6 @@ Option late_option() {
 }
 
 constexpr std::array later_key_table{
-    LaterKey{"job", "connections", "Give the path of a database where it is used."},
     LaterKey{"job", "schedule", "Start \"tranche run\" from cron or a systemd timer."},
     LaterKey{"step", "query", "Use a step with \"read\", \"process: [sql]\" and \"write\".", true},
     LaterKey{"step", "execute", "Run the statement with the database's own client.", true},
@@ -82,7 +81,6 @@ constexpr std::array later_key_table{
     LaterKey{"read", "bad_file", "A file whose header is wrong stops the run before its start."},
     LaterKey{"read", "sqlite", "Export the table as CSV or Parquet first."},
     LaterKey{"read", "duckdb", "Export the table as CSV or Parquet first."},
-    LaterKey{"write", "postgres", "Write CSV or Parquet, and load that."},
     LaterKey{"write", "duckdb", "Write Parquet, and read that in DuckDB."},
 };
 
@@ -98,6 +96,10 @@ const OptionTable& job_options() {
                           "Values that are given anew for each run: name: type, or name: "
                           "{ type:, default: }."),
                    "{ day: date }"),
+      with_example(option("connections", OptionKind::any,
+                          "Databases by name: the URL of each, best taken from the environment, "
+                          "so that no password is in the file."),
+                   "{ warehouse: \"${env:WAREHOUSE_URL}\" }"),
       with_example(option("memory", OptionKind::size,
                           "The bytes that the whole run may hold; a quarter of the machine's "
                           "memory when left out."),

@@ -141,5 +141,19 @@ TEST(TextTest, AnExcerptFitsOneLine) {
   EXPECT_EQ(excerpt(""), "");
 }
 
+TEST(TextTest, TakesPasswordsOutOfUrls) {
+  EXPECT_EQ(url_without_password("postgresql://ann:hush@db:5432/shop"),
+            "postgresql://ann@db:5432/shop");
+  EXPECT_EQ(url_without_password("postgresql://ann:hu/s:h@h@db/shop"), "postgresql://ann@db/shop");
+  EXPECT_EQ(url_without_password("postgresql://:hush@db/shop"), "postgresql://@db/shop");
+  EXPECT_EQ(url_without_password("postgresql://db/shop?user=a&password=hush&sslmode=require"),
+            "postgresql://db/shop?user=a&sslmode=require");
+  EXPECT_EQ(url_without_password("postgresql://db/shop?sslPassword=hush"), "postgresql://db/shop");
+  for (const char* text : {"postgresql://ann@db:5432/shop", "data/a:b@c.csv", "", "://a:b@c",
+                           "the URL postgresql://ann:hush@db"}) {
+    EXPECT_EQ(url_without_password(text), text);
+  }
+}
+
 }  // namespace
 }  // namespace tranche

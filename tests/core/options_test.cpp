@@ -259,6 +259,11 @@ TEST(Node, HasOneTextForEqualContent) {
   EXPECT_EQ(canonical_text(quoted), canonical_text(Node::scalar("a\nb")));
   EXPECT_EQ(canonical_text(Node::list({Node::scalar("1"), Node()})), "[\"1\",null]");
   EXPECT_NE(canonical_text(Node::scalar("null")), canonical_text(Node()));
+  Node secret = Node::scalar("hush");
+  secret.unresolved = "${env:WORD}";
+  EXPECT_EQ(canonical_text(secret), "\"${env:WORD}\"");
+  secret.text = "postgresql://ann:hush@db/shop";
+  EXPECT_EQ(canonical_text(secret), "\"postgresql://ann@db/shop\"");
 }
 
 }  // namespace

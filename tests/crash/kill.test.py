@@ -14,6 +14,7 @@ import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 import kills
+import postgres_server
 import scene as scenes
 
 RECORDS = 300_000
@@ -23,11 +24,14 @@ KILLS = 20
 KILLS_BY_TIME = 3   # at any moment, the start and the seal included; the others aim at the commits
 BETWEEN_LEAST = 15  # between the first commit and the seal
 SEED = os.environ.get("TRANCHE_SEED") or str(random.SystemRandom().randrange(1 << 32))
-EVERY_SINK = ("csv", "parquet", "sqlite append")
+EVERY_SINK = ("csv", "parquet", "sqlite append", "postgres append")
 
 
 def setUpModule():
-    global folder, flights
+    global folder, flights, server
+    server = postgres_server.Server()
+    server.__enter__()
+    os.environ[postgres_server.VARIABLE] = server.url
     print(f"seed {SEED}", flush=True)
     folder = tempfile.TemporaryDirectory(prefix="tranche-kill-")
     flights = pathlib.Path(folder.name) / "flights.csv"
@@ -38,6 +42,7 @@ def setUpModule():
 
 def tearDownModule():
     folder.cleanup()
+    server.__exit__()
 
 
 measures = {}
@@ -79,6 +84,9 @@ class Kills(unittest.TestCase):
     def test_a_table_in_append_is_the_same_after_20_kills(self):
         self.twenty_kills("sqlite append")
 
+    def test_a_table_of_postgres_in_append_is_the_same_after_20_kills(self):
+        self.twenty_kills("postgres append")
+
     def test_compressed_csv_is_the_same_after_20_kills(self):
         self.twenty_kills("csv.gz")
 
@@ -93,6 +101,14 @@ class Kills(unittest.TestCase):
 
     def test_a_table_in_upsert_is_the_same_after_a_kill(self):
         self.disturb("sqlite upsert", 0)
+
+    def test_a_table_of_postgres_in_replace_is_the_same_after_kills(self):
+        for number in range(3):
+            self.disturb("postgres replace", number)
+
+    def test_a_table_of_postgres_in_upsert_is_the_same_after_kills(self):
+        for number in range(3):
+            self.disturb("postgres upsert", number)
 
 
 class Points(unittest.TestCase):
@@ -124,7 +140,9 @@ class Points(unittest.TestCase):
         points = {"csv": ["seal-intended", "seal-done"],
                   "parquet": ["seal-intended", "seal-rename:7", "seal-manifest", "seal-done"],
                   "sqlite append": ["seal-intended", "seal-done"],
-                  "sqlite replace": ["seal-intended", "seal-done"]}
+                  "sqlite replace": ["seal-intended", "seal-done"],
+                  "postgres append": ["seal-intended", "seal-done"],
+                  "postgres replace": ["seal-intended", "seal-done"]}
         for sink, names in points.items():
             for point in names:
                 with self.subTest(sink=sink, point=point):

@@ -9,6 +9,7 @@ import sys
 import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
+import postgres_server
 import scene as scenes
 
 READ = """
@@ -31,6 +32,7 @@ READ = """
         tables:
           airports: {{ csv: {airports} }}
 """
+POSTGRES = f'write: {{ postgres: "${{env:{postgres_server.VARIABLE}}}", table: flights, '
 WRITES = {
     "csv": "write: { csv: out/flights.csv }",
     "jsonl": "write: { jsonl: out/flights.jsonl }",
@@ -40,6 +42,9 @@ WRITES = {
     "sqlite append": "write: { sqlite: out/flights.db, table: flights, mode: append }",
     "sqlite replace": "write: { sqlite: out/flights.db, table: flights, mode: replace }",
     "sqlite upsert": "write: { sqlite: out/flights.db, table: flights, mode: upsert, key: id }",
+    "postgres append": POSTGRES + "mode: append }",
+    "postgres replace": POSTGRES + "mode: replace }",
+    "postgres upsert": POSTGRES + "mode: upsert, key: id }",
 }
 
 
@@ -57,6 +62,8 @@ def job_text(sink, flights, rows_a_batch, part_bytes):
 def prepare_target(scene, sink):
     """`out` is there before the run: the table that `replace` and `upsert` change has old rows."""
     scene.out.mkdir()
+    if sink.startswith("postgres"):
+        prepare_postgres(sink)
     if sink not in ("sqlite replace", "sqlite upsert"):
         return
     connection = sqlite3.connect(scene.out / "flights.db")
@@ -67,6 +74,20 @@ def prepare_target(scene, sink):
                            [(id,) for id in range(3, 3000, 7)])
     connection.commit()
     connection.close()
+
+
+def prepare_postgres(sink):
+    """The table of `append` refuses some rows, those of the others have old ones."""
+    postgres_server.clear()
+    constraint = ", CHECK (id % 5003 <> 7)" if sink == "postgres append" else ""
+    postgres_server.sql(os.environ[postgres_server.VARIABLE], f"""
+        CREATE TABLE flights (id bigint PRIMARY KEY, departed_at timestamp, origin text, origin_city text,
+                              destination text, miles integer, delay_minutes integer, month text, is_late boolean
+                              {constraint});
+        CREATE INDEX flights_by_origin ON flights (origin)""")
+    if sink != "postgres append":
+        postgres_server.sql(os.environ[postgres_server.VARIABLE],
+                            "INSERT INTO flights SELECT id, now(), 'old' FROM generate_series(3, 3000, 7) AS id")
 
 
 def damage(path, count, seed):

@@ -34,9 +34,11 @@ const std::vector<Case>& every_type() {
       {"usmallint", {"65535"}, {}},
       {"uinteger", {"4294967295"}, {}},
       {"ubigint", {"18446744073709551615", "18446744073709550000"}, {}},
-      {"real", {"3.4028235e+38", "1e-45", "inf", "-inf", "nan", "0.1"},
+      {"real",
+       {"3.4028235e+38", "1e-45", "inf", "-inf", "nan", "0.1"},
        {"3.4028235e+38", "1e-45", "Infinity", "-Infinity", "NaN", "0.1"}},
-      {"double", {"1.7976931348623157e+308", "5e-324", "-0", "inf", "0.30000000000000004"},
+      {"double",
+       {"1.7976931348623157e+308", "5e-324", "-0", "inf", "0.30000000000000004"},
        {"1.7976931348623157e+308", "5e-324", "-0", "Infinity", "0.30000000000000004"}},
       {"decimal(4,2)", {"-99.99", "99.99", "0.01", "0.00", "-0.10", "7.00"}, {}},
       {"decimal(9,0)", {"999999999", "-999999999", "10000", "0"}, {}},
@@ -48,14 +50,17 @@ const std::vector<Case>& every_type() {
         "0.0000000001", "10000.0000000000"},
        {}},
       {"decimal(38,37)", {"9.9999999999999999999999999999999999999"}, {}},
-      {"date", {"0001-01-01", "9999-12-31", "2024-02-29", "1999-12-31", "infinity", "-infinity"},
+      {"date",
+       {"0001-01-01", "9999-12-31", "2024-02-29", "1999-12-31", "infinity", "-infinity"},
        {}},
-      {"time", {"00:00:00", "23:59:59.999999", "12:34:56.700"},
+      {"time",
+       {"00:00:00", "23:59:59.999999", "12:34:56.700"},
        {"00:00:00", "23:59:59.999999", "12:34:56.7"}},
       {"timestamp",
        {"0001-01-01T00:00:00", "9999-12-31T23:59:59.999999", "1969-12-31T23:59:59.500", "infinity"},
        {"0001-01-01 00:00:00", "9999-12-31 23:59:59.999999", "1969-12-31 23:59:59.5", "infinity"}},
-      {"timestamptz", {"2026-01-31T12:00:00Z", "-infinity"},
+      {"timestamptz",
+       {"2026-01-31T12:00:00Z", "-infinity"},
        {"2026-01-31 12:00:00+00", "-infinity"}},
       {"varchar", {"", "plain", "a\tb\nc\\N", "\xC3\xA9\xE2\x82\xAC\xF0\x9F\x98\x80", "\\N"}, {}},
       {"blob", {"plain", "\\x00\\xFF\\x0A", ""}, {"\\x706c61696e", "\\x00ff0a", "\\x"}},
@@ -215,8 +220,8 @@ TEST_F(PostgresCopy, RefusesWhatTheColumnCantHold) {
   const auto schema = schema_of("bigint");
   Page page(schema);
   fill(page, {"1", "2147483648", "-2147483648"});
-  PostgresTupleEncoder encoder(
-      *schema, {postgres_type_for(Type{TypeId::integer}), postgres_type_for(Type{TypeId::integer})});
+  PostgresTupleEncoder encoder(*schema, {postgres_type_for(Type{TypeId::integer}),
+                                         postgres_type_for(Type{TypeId::integer})});
   encoder.refuse_nulls_of(1);
   std::string tuples;
   std::vector<std::uint32_t> refused;

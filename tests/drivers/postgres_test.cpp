@@ -105,7 +105,8 @@ TEST_F(Postgres, CallsAServerThatIsNotThereTransient) {
 }
 
 TEST_F(Postgres, NamesThePlaceOfAUrlWithoutItsPassword) {
-  const auto place = parse_postgres_url("postgresql://ann:hush%40@db.example:6543/sales?sslmode=prefer");
+  const auto place =
+      parse_postgres_url("postgresql://ann:hush%40@db.example:6543/sales?sslmode=prefer");
   ASSERT_TRUE(place);
   EXPECT_EQ(to_string(*place), "db.example:6543/sales");
   EXPECT_EQ(place->user, "ann");

@@ -49,6 +49,7 @@ TRANCHE_EXPORT Use csv(std::vector<std::string> paths);
 TRANCHE_EXPORT Use jsonl(std::string path);
 TRANCHE_EXPORT Use jsonl(std::vector<std::string> paths);
 TRANCHE_EXPORT Use parquet(std::string path);
+TRANCHE_EXPORT Use postgres(std::string url);
 TRANCHE_EXPORT Use sqlite(std::string path);
 
 struct MaxRejects {

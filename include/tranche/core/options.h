@@ -32,6 +32,9 @@ struct Node {
   Kind kind = Kind::null;
   std::string text;           // of a scalar, as written
   bool quoted = false;        // written in quotes, so it is text whatever it looks like
+  // Of a scalar that took values of the environment: the text with ${env:NAME} in their place, and
+  // $$ for a dollar. What is kept of it is this, since the values may be secret.
+  std::string unresolved;
   std::vector<Node> items;    // of a list
   std::vector<Entry> entries; // of a map, in order
   Mark mark;
@@ -49,8 +52,10 @@ struct Node::Entry {
   Node value;
   Mark mark;  // of the key
 };
-// One line that is equal for equal content (marks and quotes left out): for fingerprints.
+// One line that is equal for equal content (marks and quotes left out): for fingerprints, so it
+// holds no secret: of a URL not the password, else of the environment's values only the names.
 std::string canonical_text(const Node& node);
+std::string text_without_secrets(const Node& scalar);
 
 enum class OptionKind {
   text,       // any scalar
@@ -74,6 +79,7 @@ struct Option {
   std::vector<Option> children = {};     // of map
   bool required = false;
   std::string example = {};
+  bool names_connection = false;  // of text: a URL, or the name of one in the job's `connections`
   // Of text and texts: a sentence on what is wrong with a value; empty: nothing.
   std::string (*fault_of)(std::string_view value) = nullptr;
 };
