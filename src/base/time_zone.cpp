@@ -30,10 +30,9 @@ class FileBytes {
   }
   template <class T> std::optional<T> number() {
     if (left_.size() < sizeof(T)) return std::nullopt;
-    std::make_unsigned_t<T> value = 0;
-    for (std::size_t i = 0; i < sizeof(T); ++i) {
-      value = static_cast<std::make_unsigned_t<T>>(value << 8 | static_cast<unsigned char>(left_[i]));
-    }
+    std::uint64_t value = 0;
+    for (std::size_t i = 0; i < sizeof(T); ++i)
+      value = value << 8 | static_cast<unsigned char>(left_[i]);
     left_.remove_prefix(sizeof(T));
     return static_cast<T>(value);
   }

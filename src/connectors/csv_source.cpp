@@ -55,6 +55,19 @@ class CsvSource final : public TextSource {
                                        CsvCursor::Find::records, use);
   }
 
+  Result<std::unique_ptr<Reader>> column_reader(TextFile file, const Slice& range,
+                                                std::size_t column) const override {
+    const CsvColumns& all = *shapes_->files[range.input].columns;
+    auto one = std::make_shared<CsvColumns>(all);
+    Field field = all.schema->fields[column];
+    field.required = false;
+    one->schema = std::make_shared<const Schema>(Schema{{std::move(field)}});
+    one->field_of_column = {all.field_of_column[column]};
+    return std::unique_ptr<Reader>(std::make_unique<CsvReader>(
+        std::move(file), std::make_shared<const std::string>(files().inputs[range.input].name),
+        dialect_, std::move(one), range));
+  }
+
  protected:
   Result<std::unique_ptr<Reader>> reader(TextFile file, std::shared_ptr<const std::string> name,
                                          const Slice& slice) const override {

@@ -128,6 +128,18 @@ class JsonlSource final : public TextSource {
                             use);
   }
 
+  Result<std::unique_ptr<Reader>> column_reader(TextFile file, const Slice& range,
+                                                std::size_t column) const override {
+    JsonlDialect dialect = dialect_;
+    dialect.rules.unknown_keys_ignored = true;
+    Field field = shapes_->schema->fields[column];
+    field.required = false;
+    return std::unique_ptr<Reader>(std::make_unique<JsonlReader>(
+        std::move(file), std::make_shared<const std::string>(files().inputs[range.input].name),
+        dialect, shapes_->places[range.input],
+        std::make_shared<const Schema>(Schema{{std::move(field)}}), range));
+  }
+
  protected:
   Result<std::unique_ptr<Reader>> reader(TextFile file, std::shared_ptr<const std::string> name,
                                          const Slice& slice) const override {

@@ -53,6 +53,7 @@ class TextSliceStream final : public SliceStream {
  public:
   TextSliceStream(const TextSource& source, SchemaPtr schema, const Slice* after)
       : source_(source), inputs_(source.files()), schema_(std::move(schema)) {
+    if (source.windows()) time_line_.emplace(source, *source.windows(), after);
     if (after == nullptr) return;
     resumed_ = *after;
     input_ = after->input;
@@ -85,6 +86,10 @@ class TextSliceStream final : public SliceStream {
       slice.file_bytes = reached - std::min(reached, file_position_);
       file_position_ = std::max(reached, file_position_);
     }
+    if (time_line_) {
+      slice.range = time_line_->range();
+      TRANCHE_ASSIGN(slice.ends_batch, time_line_->is_at_window_end(input_));
+    }
     position_ = slice.end;
     line_ = slice.end_line;
     next_record_ += slice.records;
@@ -95,8 +100,16 @@ class TextSliceStream final : public SliceStream {
   // Goes over the next records of a slice that begins at position_ and has `records` so far.
   Result<RecordCursor::Passed> pass(const CutLimits& limits, std::uint64_t records) {
     // A slice has one record at least, whatever the limits are.
-    const std::uint64_t left = limits.records_max - std::min(records, limits.records_max);
-    return cursor_->pass({position_, limits.bytes_max, std::max<std::uint64_t>(1, left)});
+    const std::uint64_t left =
+        std::max<std::uint64_t>(1, limits.records_max - std::min(records, limits.records_max));
+    if (!time_line_) return cursor_->pass({position_, limits.bytes_max, left});
+    TRANCHE_ASSIGN(const TimeLine::Stretch stretch, time_line_->ahead(input_));
+    if (stretch.records == 0 || (stretch.begins_window && records > 0))
+      return RecordCursor::Passed();
+    TRANCHE_ASSIGN(const RecordCursor::Passed passed,
+                   cursor_->pass({position_, limits.bytes_max, std::min(left, stretch.records)}));
+    time_line_->take(passed.records);
+    return passed;
   }
 
   // Goes over the first records of a slice, in the next file if need be; none: there are no more.
@@ -168,6 +181,7 @@ class TextSliceStream final : public SliceStream {
   const TextSource& source_;
   const TextInputs& inputs_;
   const SchemaPtr schema_;
+  std::optional<TimeLine> time_line_;  // where windows of time are cut
   std::optional<Slice> resumed_;
   std::size_t input_ = 0;
   TextFile file_;
@@ -300,6 +314,14 @@ Result<TextFile> TextSource::open_behind(std::size_t input) const {
   return std::move(file).error();
 }
 
+Result<void> TextSource::use_division(const Division& division) {
+  windows_.reset();
+  if (!division.window || !division.key.empty()) return Source::use_division(division);
+  TRANCHE_ASSIGN(const SchemaPtr schema, this->schema());
+  TRANCHE_ASSIGN(windows_, find_text_windows(*schema, *division.window));
+  return {};
+}
+
 Result<std::unique_ptr<SliceStream>> TextSource::divide(const Slice* after) {
   TRANCHE_ASSIGN(SchemaPtr schema, this->schema());
   return std::unique_ptr<SliceStream>(
@@ -312,7 +334,9 @@ Result<std::unique_ptr<Reader>> TextSource::open(const Slice& slice, WorkerScope
                       fmt::format("A slice of `{}:` names an input that is not there.", key_));
   }
   TRANCHE_ASSIGN(TextFile file, open_behind(slice.input));
-  return reader(std::move(file), names_[slice.input], slice);
+  TRANCHE_ASSIGN(auto opened, reader(std::move(file), names_[slice.input], slice));
+  if (!windows_ || !windows_->rejects_late) return opened;
+  return reject_late_records(std::move(opened), *windows_, slice);
 }
 
 Result<std::optional<std::uint64_t>> TextSource::digest(const Slice& slice) const {

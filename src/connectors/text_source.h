@@ -15,6 +15,7 @@
 #include <tranche/core/options.h>
 #include <tranche/core/source.h>
 
+#include "connectors/text_windows.h"
 #include "formats/decoded_texts.h"
 #include "formats/record_cursor.h"
 
@@ -58,6 +59,7 @@ class TextSource : public Source {
  public:
   Result<std::vector<Input>> inputs() final;
   Result<void> use_inputs(std::vector<Input> inputs) override;
+  Result<void> use_division(const Division& division) final;
   Result<std::unique_ptr<SliceStream>> divide(const Slice* after) final;
   Result<std::unique_ptr<Reader>> open(const Slice& slice, WorkerScope& worker) const final;
   Result<std::optional<std::uint64_t>> digest(const Slice& slice) const final;
@@ -69,6 +71,7 @@ class TextSource : public Source {
   std::optional<std::string> seek_notice(const Slice& slice) const final;
 
   const TextInputs& files() const { return files_; }
+  const std::optional<TextWindows>& windows() const { return windows_; }
   bool return_ends_lines() const { return return_ends_lines_; }
   virtual Result<TextBegin> begin_of(std::size_t input) const = 0;
   // Whether a record of the input ends with its line. REQUIRES that begin_of(input) gave no error.
@@ -76,6 +79,9 @@ class TextSource : public Source {
   // A cursor over records of the input. REQUIRES that begin_of(input) gave no error.
   virtual std::unique_ptr<RecordCursor> cursor(const TextFile& file, std::size_t input,
                                                const RecordCursor::Use& use) const = 0;
+  // Reads one column of the schema, without a digest; a null is a value of it.
+  virtual Result<std::unique_ptr<Reader>> column_reader(TextFile file, const Slice& range,
+                                                        std::size_t column) const = 0;
 
  protected:
   // `key`: of the system in `read:`. `return_ends_lines`: a CR that no LF follows ends a line.
@@ -96,6 +102,7 @@ class TextSource : public Source {
   const bool return_ends_lines_;
   TextInputs files_;
   std::vector<std::shared_ptr<const std::string>> names_;
+  std::optional<TextWindows> windows_;  // what the job divides by; else by records and bytes
 };
 
 // Which files are looked at to guess a schema: up to eight that are not empty, from the first to
