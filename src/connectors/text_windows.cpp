@@ -1,12 +1,11 @@
 #include "connectors/text_windows.h"
 
 #include <algorithm>
-#include <charconv>
 
 #include <fmt/format.h>
 
 #include <tranche/core/value.h>
-#include "base/text.h"
+#include "connectors/bad_file.h"
 #include "connectors/text_source.h"
 
 namespace tranche {
@@ -15,29 +14,9 @@ namespace {
 // What is read at once: small enough to stay in a core's cache for the one who cuts it.
 constexpr std::uint64_t range_bytes = std::uint64_t{512} << 10;
 
-std::string range_text(const TimeWindow& window) {
-  return fmt::format("{} {}", window.begin, window.end);
-}
-
-std::optional<TimeWindow> parse_range(std::string_view text) {
-  TimeWindow window;
-  const char* const end = text.data() + text.size();
-  const auto begin = std::from_chars(text.data(), end, window.begin);
-  if (begin.ec != std::errc() || begin.ptr == end) return std::nullopt;
-  const auto rest = std::from_chars(begin.ptr + 1, end, window.end);
-  return rest.ec == std::errc() ? std::optional(window) : std::nullopt;
-}
-
-// Microseconds of a row of a date, timestamp or timestamptz column. REQUIRES that it is not null.
-std::int64_t time_of(const Column& column, std::size_t row) {
-  if (column.type().id == TypeId::date)
-    return Calendar::microseconds_of_date(column.values<std::int32_t>()[row]);
-  return column.values<std::int64_t>()[row];
-}
-
 class LateReader final : public Reader {
  public:
-  LateReader(std::unique_ptr<Reader> reader, const TextWindows& windows, const TimeWindow& window)
+  LateReader(std::unique_ptr<Reader> reader, const TimeWindows& windows, const TimeWindow& window)
       : reader_(std::move(reader)), windows_(windows), window_(window) {}
 
   Result<std::unique_ptr<Page>> next(std::vector<Reject>& rejects) override {
@@ -80,39 +59,20 @@ class LateReader final : public Reader {
   }
 
   const std::unique_ptr<Reader> reader_;
-  const TextWindows& windows_;
+  const TimeWindows& windows_;
   const TimeWindow window_;
   std::vector<std::size_t> late_;  // rows of the page in hand
 };
 
 }  // namespace
 
-Result<TextWindows> find_text_windows(const Schema& schema, const WindowDivision& division) {
-  const auto column = schema.find(division.column);
-  if (!column) {
-    const auto meant = nearest(division.column, schema.names());
-    return make_error(ErrorKind::config,
-                      fmt::format("`batch: {{ on: {} }}` names no column of the input{}",
-                                  division.column,
-                                  meant ? fmt::format("; did you mean \"{}\"?", *meant) : "."));
-  }
-  TRANCHE_ASSIGN(const Period period, parse_period(division.every));
-  auto calendar = Calendar::make(period, schema.fields[*column].type, division.timezone);
-  if (!calendar) {
-    return make_error(ErrorKind::config,
-                      fmt::format("Column \"{}\" does not tell when: {}. Declare it in `columns:` "
-                                  "where the guess is wrong.",
-                                  division.column, calendar.error().message));
-  }
-  return TextWindows{*column, division.column, *std::move(calendar), division.rejects_late};
-}
-
-TimeLine::TimeLine(const TextSource& source, const TextWindows& windows, const Slice* after)
+TimeLine::TimeLine(const TextSource& source, const TimeWindows& windows, const Slice* after)
     : source_(source), windows_(windows) {
   if (after == nullptr) return;
-  resumed_ = *after;
   input_ = after->input;
-  window_ = taken_ = parse_range(after->range);
+  if (bad_file_of(*after)) ++input_;
+  else resumed_ = *after;
+  window_ = taken_ = window_of_range(after->range);
 }
 
 Result<TimeLine::Stretch> TimeLine::ahead(std::size_t input) {
@@ -143,7 +103,7 @@ Result<bool> TimeLine::is_at_window_end(std::size_t input) {
   return false;
 }
 
-std::string TimeLine::range() const { return taken_ ? range_text(*taken_) : std::string(); }
+std::string TimeLine::range() const { return taken_ ? window_range(*taken_) : std::string(); }
 
 Result<void> TimeLine::open(std::size_t input) {
   TRANCHE_ASSIGN(const TextBegin begin, source_.begin_of(input));
@@ -159,7 +119,12 @@ Result<void> TimeLine::open(std::size_t input) {
 }
 
 Result<void> TimeLine::read_on() {
-  if (cursor_ == nullptr) TRANCHE_TRY(open(input_));
+  if (cursor_ == nullptr) {
+    TRANCHE_ASSIGN(const auto fault, source_.bad_file(input_));
+    ended_ = fault.has_value();
+    if (ended_) return {};
+    TRANCHE_TRY(open(input_));
+  }
   Slice range;
   range.input = static_cast<std::uint32_t>(input_);
   range.begin = range.end = position_;
@@ -209,8 +174,8 @@ void TimeLine::add(std::uint64_t records, bool begins_window) {
 }
 
 std::unique_ptr<Reader> reject_late_records(std::unique_ptr<Reader> reader,
-                                            const TextWindows& windows, const Slice& slice) {
-  const auto window = parse_range(slice.range);
+                                            const TimeWindows& windows, const Slice& slice) {
+  const auto window = window_of_range(slice.range);
   if (!window) return reader;
   return std::make_unique<LateReader>(std::move(reader), windows, *window);
 }

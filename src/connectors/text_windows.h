@@ -14,30 +14,20 @@
 #include <optional>
 #include <string>
 
-#include <tranche/core/calendar.h>
 #include <tranche/core/source.h>
 
+#include "connectors/time_windows.h"
 #include "formats/record_cursor.h"
 
 namespace tranche {
 
 class TextSource;
 
-struct TextWindows {
-  std::size_t column = 0;  // of the schema
-  std::string column_name;
-  Calendar calendar;
-  bool rejects_late = false;
-};
-
-// Errors: config, when the division's window can't be had of this schema.
-Result<TextWindows> find_text_windows(const Schema& schema, const WindowDivision& division);
-
 // Reads ahead of whoever cuts, and tells how many records are left in the present window.
 class TimeLine {
  public:
   // Goes on behind `after`; nullptr: from the beginning.
-  TimeLine(const TextSource& source, const TextWindows& windows, const Slice* after);
+  TimeLine(const TextSource& source, const TimeWindows& windows, const Slice* after);
 
   // The next records that lie in one window; none at the end of the input. REQUIRES that all those
   // before them were taken.
@@ -64,7 +54,7 @@ class TimeLine {
   Result<void> add_times(Reader& times, std::uint64_t records);
 
   const TextSource& source_;
-  const TextWindows& windows_;
+  const TimeWindows& windows_;
   std::optional<Slice> resumed_;
   std::size_t input_ = 0;
   TextFile file_;
@@ -78,6 +68,6 @@ class TimeLine {
 
 // A reader of the slice that makes late records of it rejects.
 std::unique_ptr<Reader> reject_late_records(std::unique_ptr<Reader> reader,
-                                            const TextWindows& windows, const Slice& slice);
+                                            const TimeWindows& windows, const Slice& slice);
 
 }  // namespace tranche

@@ -81,7 +81,6 @@ constexpr std::array later_key_table{
     LaterKey{"process", "http", "Use \"sql\", or a function of the C++ library."},
     LaterKey{"read", "incremental", "Name the files of the day with a parameter, as in ${day}."},
     LaterKey{"read", "on_done", "Move the files after \"tranche run\"."},
-    LaterKey{"read", "bad_file", "A file whose header is wrong stops the run before its start."},
     LaterKey{"read", "sqlite", "Export the table as CSV or Parquet first."},
     LaterKey{"read", "duckdb", "Export the table as CSV or Parquet first."},
     LaterKey{"write", "postgres", "Write CSV or Parquet, and load that."},

@@ -244,11 +244,12 @@ TEST_F(TextWindowsTest, RefusesWhatIsNoTime) {
   EXPECT_EQ(refusal("soldat", "1 day"),
             "`batch: { on: soldat }` names no column of the input; did you mean \"sold_at\"?");
   EXPECT_EQ(refusal("text", "1 day"),
-            "Column \"text\" does not tell when: Windows of time need a date, a timestamp or a "
-            "timestamptz, not a varchar. Declare it in `columns:` where the guess is wrong.");
+            "`batch: { on: text }` can't divide by that column: Windows of time need a date, a "
+            "timestamp or a timestamptz, not a varchar. Declare its type in `columns:` where the "
+            "guess is wrong.");
   EXPECT_EQ(refusal("sold_at", "1 hour"),
-            "Column \"sold_at\" does not tell when: A date has no hours: its windows are days at "
-            "least, not 1 hour. Declare it in `columns:` where the guess is wrong.");
+            "`batch: { on: sold_at }` can't divide by that column: A date has no hours: its windows "
+            "are days at least, not 1 hour.");
 }
 
 }  // namespace
