@@ -119,7 +119,7 @@ Result<StepSettings> step_settings_from_json(const std::string& text) {
 
 StepSurroundings JobRun::surroundings() {
   StepSurroundings surroundings;
-  surroundings.run = SinkRun{record_.run, {}, run_folder().string()};
+  surroundings.run = SinkRun{record_.run, {}, run_folder().string(), job_.name};
   surroundings.memory_bytes_max = memory_bytes_max_;
   surroundings.database_memory_bytes = database_memory_for(memory_bytes_max_);
   surroundings.spill_folder = (run_folder() / "spill").string();

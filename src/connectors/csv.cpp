@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "connectors/bad_file.h"
 #include "connectors/csv_sink.h"
 #include "connectors/csv_source.h"
 #include "connectors/file_inputs.h"
@@ -58,9 +59,8 @@ OptionTable read_table() {
       {.name = "missing_columns", .kind = OptionKind::choice,
        .doc = "Columns that a header or a record lacks.", .default_text = "error",
        .choices = {"error", "null"}},
-      {.name = "empty", .kind = OptionKind::choice,
-       .doc = "fail: a file without a record is an error before the start.",
-       .default_text = "ok", .choices = {"ok", "fail"}},
+      empty_option(),
+      bad_file_option(),
   };
   for (auto& option : file_increment_options()) table.push_back(std::move(option));
   for (auto& option : coding_options({"utf-8", "latin-1", "utf-16", "utf-16le", "utf-16be"})) {
@@ -129,7 +129,6 @@ Result<CsvDialect> read_dialect(const OptionReader& options) {
   dialect.quoted_nulls = options.boolean("quoted_nulls");
   TRANCHE_ASSIGN(dialect.date_formats, read_date_formats(options));
   TRANCHE_ASSIGN(dialect.timestamp_formats, read_timestamp_formats(options));
-  dialect.empty_refused = options.text("empty") == "fail";
   dialect.decimal_comma = options.boolean("decimal_comma");
   dialect.max_record_bytes = options.size("max_record");
   dialect.extra_columns_ignored = options.text("extra_columns") == "ignore";
@@ -154,6 +153,7 @@ Result<std::unique_ptr<Source>> make_source(const Node& node, const std::filesys
                                     field.name, to_string(field.type)));
   }
   return make_csv_source(std::move(patterns), base, dialect, read_coding(options),
+                         read_file_rules(options),
                          std::move(columns));
 }
 

@@ -99,23 +99,29 @@ Error header_mismatch(const std::string& name, const std::vector<std::string>& u
 
 }  // namespace
 
-Result<std::vector<CsvHead>> read_csv_heads(const TextInputs& files, const CsvDialect& dialect) {
-  std::vector<CsvHead> heads;
-  heads.reserve(files.inputs.size());
-  for (std::size_t i = 0; i < files.inputs.size(); ++i) {
+Result<std::vector<CsvHead>> read_csv_heads(const TextInputs& files, const CsvDialect& dialect,
+                                            FileFaults* faults) {
+  std::vector<CsvHead> heads(files.inputs.size());
+  const auto read = [&](std::size_t i) -> Result<void> {
     TRANCHE_ASSIGN(const TextFile file, files.open(i));
-    TRANCHE_ASSIGN(auto head,
-                   read_csv_head(file, files.end_of(i), files.inputs[i].name, dialect));
-    heads.push_back(std::move(head));
+    TRANCHE_ASSIGN(heads[i], read_csv_head(file, files.end_of(i), files.inputs[i].name, dialect));
+    return {};
+  };
+  for (std::size_t i = 0; i < files.inputs.size(); ++i) {
+    if (faults != nullptr) TRANCHE_TRY(files.check_size(i));
+    const auto done = read(i);
+    if (!done && faults == nullptr) return done.error();
+    if (!done) (*faults)[i] = done.error().message;
   }
   return heads;
 }
 
 Result<SchemaPtr> guess_csv_schema(const TextInputs& files, const std::vector<CsvHead>& heads,
-                                   const CsvDialect& dialect) {
+                                   const CsvDialect& dialect, FileFaults* faults) {
   Sample sample;
   for (const std::size_t i : sampled_inputs(files)) {
     const CsvHead& head = heads[i];
+    if (faults != nullptr && !(*faults)[i].empty()) continue;
     if (head.empty()) {
       TRANCHE_ASSIGN(const TextFile file, files.open(i));
       TRANCHE_ASSIGN(const bool is_empty, ends_at(file, head.data_begin));
@@ -129,11 +135,12 @@ Result<SchemaPtr> guess_csv_schema(const TextInputs& files, const std::vector<Cs
       continue;  // said when the columns are matched
     }
     Sampler sampler(files.inputs[i].name, files.end_of(i), dialect);
-    TRANCHE_TRY(sample_text(files, i, head.data_begin, true,
-                            [&](const TextFile& file, std::uint64_t begin,
-                                std::size_t records_max) {
-                              return sampler.look(file, begin, records_max, sample);
-                            }));
+    const auto look = [&](const TextFile& file, std::uint64_t begin, std::size_t records_max) {
+      return sampler.look(file, begin, records_max, sample);
+    };
+    const auto sampled = sample_text(files, i, head.data_begin, true, look);
+    if (!sampled && faults == nullptr) return sampled.error();
+    if (!sampled) (*faults)[i] = sampled.error().message;
   }
   if (sample.names.empty()) {
     return make_error(ErrorKind::config,

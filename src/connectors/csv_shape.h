@@ -21,10 +21,15 @@ struct CsvShape {
   std::shared_ptr<const CsvColumns> columns;
 };
 
-Result<std::vector<CsvHead>> read_csv_heads(const TextInputs& files, const CsvDialect& dialect);
+// What is wrong with files that are one reject each, by input; empty: nothing.
+using FileFaults = std::vector<std::string>;
+
+// `faults`: takes what is wrong with files; nullptr: that is an error.
+Result<std::vector<CsvHead>> read_csv_heads(const TextInputs& files, const CsvDialect& dialect,
+                                            FileFaults* faults);
 // A schema by the names of the first header, or column0, column1, ..., with guessed types.
 Result<SchemaPtr> guess_csv_schema(const TextInputs& files, const std::vector<CsvHead>& heads,
-                                   const CsvDialect& dialect);
+                                   const CsvDialect& dialect, FileFaults* faults);
 // Finds the columns of `schema` in the file's header, or takes them by position.
 Result<std::shared_ptr<const CsvColumns>> match_csv_columns(const SchemaPtr& schema,
                                                             const CsvHead& head,

@@ -2,8 +2,7 @@
 
 #include <mutex>
 
-#include <fmt/format.h>
-
+#include "connectors/bad_file.h"
 #include "connectors/csv_shape.h"
 #include "connectors/text_source.h"
 #include "connectors/time_options.h"
@@ -17,13 +16,14 @@ namespace fs = std::filesystem;
 struct Shapes {
   SchemaPtr schema;
   std::vector<CsvShape> files;
+  FileFaults faults;
 };
 
 class CsvSource final : public TextSource {
  public:
   CsvSource(std::vector<std::string> patterns, fs::path base, CsvDialect dialect,
-            const AskedCoding& coding, Schema declared)
-      : TextSource("csv", std::move(patterns), std::move(base), coding, true),
+            const AskedCoding& coding, const FileRules& rules, Schema declared)
+      : TextSource("csv", std::move(patterns), std::move(base), coding, rules, true),
         dialect_(std::move(dialect)),
         declared_(std::move(declared)) {}
 
@@ -55,7 +55,24 @@ class CsvSource final : public TextSource {
                                        CsvCursor::Find::records, use);
   }
 
+  Result<std::unique_ptr<Reader>> column_reader(TextFile file, const Slice& range,
+                                                std::size_t column) const override {
+    const CsvColumns& all = *shapes_->files[range.input].columns;
+    auto one = std::make_shared<CsvColumns>(all);
+    Field field = all.schema->fields[column];
+    field.required = false;
+    one->schema = std::make_shared<const Schema>(Schema{{std::move(field)}});
+    one->field_of_column = {all.field_of_column[column]};
+    return std::unique_ptr<Reader>(std::make_unique<CsvReader>(
+        std::move(file), std::make_shared<const std::string>(files().inputs[range.input].name),
+        dialect_, std::move(one), range));
+  }
+
  protected:
+  Result<std::string> fault_of_head(std::size_t input) const override {
+    TRANCHE_ASSIGN(const Shapes* shapes, this->shapes());
+    return shapes->faults[input];
+  }
   Result<std::unique_ptr<Reader>> reader(TextFile file, std::shared_ptr<const std::string> name,
                                          const Slice& slice) const override {
     TRANCHE_ASSIGN(const Shapes* shapes, this->shapes());
@@ -69,22 +86,29 @@ class CsvSource final : public TextSource {
   Result<const Shapes*> shapes() const {
     const std::lock_guard lock(mutex_);
     if (shapes_) return shapes_.get();
-    TRANCHE_ASSIGN(auto heads, read_csv_heads(files(), dialect_));
     auto made = std::make_unique<Shapes>();
+    made->faults.resize(files().inputs.size());
+    FileFaults* const faults = rules().bad_rejected ? &made->faults : nullptr;
+    TRANCHE_ASSIGN(auto heads, read_csv_heads(files(), dialect_, faults));
     if (declared_.fields.empty()) {
-      TRANCHE_ASSIGN(made->schema, guess_csv_schema(files(), heads, dialect_));
+      TRANCHE_ASSIGN(made->schema, guess_csv_schema(files(), heads, dialect_, faults));
     } else {
       made->schema = std::make_shared<const Schema>(declared_);
     }
     TRANCHE_TRY(check_read_times(*made->schema, dialect_.timestamp_formats));
     for (std::size_t i = 0; i < heads.size(); ++i) {
-      CsvShape shape;
-      TRANCHE_ASSIGN(shape.columns, match_csv_columns(made->schema, heads[i],
-                                                      files().inputs[i].name, dialect_,
-                                                      declared_.fields.empty()));
-      if (dialect_.empty_refused) TRANCHE_TRY(refuse_empty(i, heads[i], *shape.columns));
+      CsvShape& shape = made->files.emplace_back();
+      if (!made->faults[i].empty()) continue;
+      auto columns = match_csv_columns(made->schema, heads[i], files().inputs[i].name, dialect_,
+                                       declared_.fields.empty());
+      if (!columns && faults == nullptr) return std::move(columns).error();
+      if (!columns) {
+        made->faults[i] = columns.error().message;
+        continue;
+      }
+      shape.columns = *std::move(columns);
+      if (rules().empty_refused) TRANCHE_TRY(refuse_empty(i, heads[i], *shape.columns));
       shape.head = std::move(heads[i]);
-      made->files.push_back(std::move(shape));
     }
     shapes_ = std::move(made);
     return shapes_.get();
@@ -103,8 +127,7 @@ class CsvSource final : public TextSource {
                      use);
     TRANCHE_ASSIGN(const auto block, cursor.next());
     if (!block.empty()) return {};
-    return make_error(ErrorKind::config,
-                      fmt::format("{} has no records, and `empty: fail` is set.", name), name);
+    return empty_file_error(name);
   }
 
   const CsvDialect dialect_;
@@ -117,10 +140,11 @@ class CsvSource final : public TextSource {
 
 Result<std::unique_ptr<Source>> make_csv_source(std::vector<std::string> patterns,
                                                 const fs::path& base, const CsvDialect& dialect,
-                                                const AskedCoding& coding, Schema declared) {
+                                                const AskedCoding& coding,
+                                                const FileRules& rules, Schema declared) {
   TRANCHE_TRY(check_dialect(dialect));
   return std::unique_ptr<Source>(std::make_unique<CsvSource>(std::move(patterns), base, dialect,
-                                                             coding, std::move(declared)));
+                                                             coding, rules, std::move(declared)));
 }
 
 }  // namespace tranche

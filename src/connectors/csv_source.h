@@ -19,6 +19,7 @@ namespace tranche {
 Result<std::unique_ptr<Source>> make_csv_source(std::vector<std::string> patterns,
                                                 const std::filesystem::path& base,
                                                 const CsvDialect& dialect,
-                                                const AskedCoding& coding, Schema declared);
+                                                const AskedCoding& coding,
+                                                const FileRules& rules, Schema declared);
 
 }  // namespace tranche

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "connectors/bad_file.h"
 #include "connectors/file_inputs.h"
 #include "connectors/jsonl_source.h"
 #include "connectors/single_file_sink.h"
@@ -33,6 +34,8 @@ OptionTable read_table() {
       {.name = "max_record", .kind = OptionKind::size,
        .doc = "A record that is longer is rejected.", .default_text = "1MiB"},
   };
+  table.push_back(empty_option());
+  table.push_back(bad_file_option());
   for (auto& option : file_increment_options()) table.push_back(std::move(option));
   for (auto& option : coding_options({"utf-8", "utf-16", "utf-16le", "utf-16be"})) {
     table.push_back(std::move(option));
@@ -83,7 +86,7 @@ Result<std::unique_ptr<Source>> make_source(const Node& node, const std::filesys
                         "become.");
   }
   return make_jsonl_source(std::move(patterns), base, dialect, read_coding(options),
-                           std::move(columns));
+                           read_file_rules(options), std::move(columns));
 }
 
 Result<std::unique_ptr<Sink>> make_sink(const Node& node, const std::filesystem::path& base) {

@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include "connectors/bad_file.h"
 #include "formats/jsonl_guess.h"
 
 namespace tranche {
@@ -14,7 +15,8 @@ namespace fs = std::filesystem;
 // What all inputs together are, once they were looked at.
 struct Shapes {
   SchemaPtr schema;
-  std::vector<JsonPlace> places;  // one an input
+  std::vector<JsonPlace> places;    // one an input
+  std::vector<std::string> faults;  // of files that are one reject each; empty: none
 };
 
 // The comma before an element of an array that begins a line near `offset`: one whose line begins
@@ -63,8 +65,9 @@ Result<void> look(const TextFile& file, const std::string& name, const JsonlDial
   return {};
 }
 
+// `faults`: takes what is wrong with files; nullptr: that is an error.
 Result<SchemaPtr> guess_schema(const TextInputs& files, const std::vector<JsonPlace>& places,
-                               const JsonlDialect& dialect) {
+                               const JsonlDialect& dialect, std::vector<std::string>* faults) {
   if (dialect.rules.is_any_value) {
     return make_error(ErrorKind::config,
                       "With `record: value`, `columns:` names the one column that the values "
@@ -73,12 +76,14 @@ Result<SchemaPtr> guess_schema(const TextInputs& files, const std::vector<JsonPl
   JsonlGuess guess;
   for (const std::size_t i : sampled_inputs(files)) {
     const JsonPlace& place = places[i];
-    TRANCHE_TRY(sample_text(files, i, place.begin, false,
-                            [&](const TextFile& file, std::uint64_t begin,
+    if (faults != nullptr && !(*faults)[i].empty()) continue;
+    const auto look_there = [&](const TextFile& file, std::uint64_t begin,
                                 std::size_t records_max) {
-                              return look(file, files.inputs[i].name, dialect, place, begin,
-                                          records_max, guess);
-                            }));
+      return look(file, files.inputs[i].name, dialect, place, begin, records_max, guess);
+    };
+    const auto sampled = sample_text(files, i, place.begin, false, look_there);
+    if (!sampled && faults == nullptr) return sampled.error();
+    if (!sampled) (*faults)[i] = sampled.error().message;
   }
   auto schema = std::make_shared<const Schema>(guess.schema());
   if (!schema->fields.empty()) return SchemaPtr(std::move(schema));
@@ -92,8 +97,8 @@ Result<SchemaPtr> guess_schema(const TextInputs& files, const std::vector<JsonPl
 class JsonlSource final : public TextSource {
  public:
   JsonlSource(std::vector<std::string> patterns, fs::path base, const JsonlDialect& dialect,
-              const AskedCoding& coding, Schema declared)
-      : TextSource("jsonl", std::move(patterns), std::move(base), coding, false),
+              const AskedCoding& coding, const FileRules& rules, Schema declared)
+      : TextSource("jsonl", std::move(patterns), std::move(base), coding, rules, false),
         dialect_(dialect),
         declared_(std::move(declared)) {}
 
@@ -128,7 +133,23 @@ class JsonlSource final : public TextSource {
                             use);
   }
 
+  Result<std::unique_ptr<Reader>> column_reader(TextFile file, const Slice& range,
+                                                std::size_t column) const override {
+    JsonlDialect dialect = dialect_;
+    dialect.rules.unknown_keys_ignored = true;
+    Field field = shapes_->schema->fields[column];
+    field.required = false;
+    return std::unique_ptr<Reader>(std::make_unique<JsonlReader>(
+        std::move(file), std::make_shared<const std::string>(files().inputs[range.input].name),
+        dialect, shapes_->places[range.input],
+        std::make_shared<const Schema>(Schema{{std::move(field)}}), range));
+  }
+
  protected:
+  Result<std::string> fault_of_head(std::size_t input) const override {
+    TRANCHE_ASSIGN(const Shapes* shapes, this->shapes());
+    return shapes->faults[input];
+  }
   Result<std::unique_ptr<Reader>> reader(TextFile file, std::shared_ptr<const std::string> name,
                                          const Slice& slice) const override {
     TRANCHE_ASSIGN(const Shapes* shapes, this->shapes());
@@ -145,19 +166,40 @@ class JsonlSource final : public TextSource {
     const std::lock_guard lock(mutex_);
     if (shapes_) return shapes_.get();
     auto made = std::make_unique<Shapes>();
+    made->faults.resize(files().inputs.size());
+    auto* const faults = rules().bad_rejected ? &made->faults : nullptr;
     for (std::size_t i = 0; i < files().inputs.size(); ++i) {
-      TRANCHE_ASSIGN(const TextFile file, files().open(i));
-      TRANCHE_ASSIGN(const JsonPlace place, find_json_place(file, files().inputs[i].name,
-                                                            files().end_of(i), dialect_));
-      made->places.push_back(place);
+      if (faults != nullptr) TRANCHE_TRY(files().check_size(i));
+      auto place = find_place(i);
+      if (!place && faults == nullptr) return std::move(place).error();
+      if (!place) made->faults[i] = place.error().message;
+      made->places.push_back(place ? *place : JsonPlace());
+      if (place && rules().empty_refused) TRANCHE_TRY(refuse_empty(i, *place));
     }
     if (declared_.fields.empty()) {
-      TRANCHE_ASSIGN(made->schema, guess_schema(files(), made->places, dialect_));
+      TRANCHE_ASSIGN(made->schema, guess_schema(files(), made->places, dialect_, faults));
     } else {
       made->schema = std::make_shared<const Schema>(declared_);
     }
     shapes_ = std::move(made);
     return shapes_.get();
+  }
+
+  Result<JsonPlace> find_place(std::size_t input) const {
+    TRANCHE_ASSIGN(const TextFile file, files().open(input));
+    return find_json_place(file, files().inputs[input].name, files().end_of(input), dialect_);
+  }
+
+  // Errors: config, when the file has no record.
+  Result<void> refuse_empty(std::size_t input, const JsonPlace& place) const {
+    const std::string& name = files().inputs[input].name;
+    TRANCHE_ASSIGN(const TextFile file, files().open(input));
+    RecordCursor::Use use;
+    use.begin = place.begin;
+    use.end = place.end;
+    const auto records = make_json_cursor(file, name, dialect_, place, use);
+    TRANCHE_ASSIGN(const auto block, records->next());
+    return block.empty() ? Result<void>(empty_file_error(name)) : Result<void>();
   }
 
   const JsonlDialect dialect_;
@@ -171,9 +213,10 @@ class JsonlSource final : public TextSource {
 Result<std::unique_ptr<Source>> make_jsonl_source(std::vector<std::string> patterns,
                                                   const fs::path& base,
                                                   const JsonlDialect& dialect,
-                                                  const AskedCoding& coding, Schema declared) {
+                                                  const AskedCoding& coding,
+                                                  const FileRules& rules, Schema declared) {
   return std::unique_ptr<Source>(std::make_unique<JsonlSource>(
-      std::move(patterns), base, dialect, coding, std::move(declared)));
+      std::move(patterns), base, dialect, coding, rules, std::move(declared)));
 }
 
 }  // namespace tranche

@@ -1,5 +1,6 @@
 #include "connectors/parquet_connector.h"
 
+#include "connectors/bad_file.h"
 #include "connectors/file_inputs.h"
 #include "connectors/parquet_sink.h"
 #include "connectors/parquet_source.h"
@@ -34,6 +35,25 @@ OptionTable read_table() {
                       "data/*.parquet")),
       option("columns", OptionKind::texts,
              "The columns to read, in this order; without it, all of them.", "[id, name]"),
+      one_of(option("hive", OptionKind::choice,
+                    "Folders named column=value are columns too, after those of the files: auto "
+                    "where all files lie in such folders, true where they must, false where they "
+                    "are not.",
+                    "false", "auto"),
+             {"auto", "true", "false"}),
+      option("hive_types", OptionKind::columns,
+             "Types of the folders' columns; else they are guessed from all values: bigint, date, "
+             "timestamp or varchar.",
+             "{ store: varchar }"),
+      one_of(option("missing_columns", OptionKind::choice,
+                    "Columns that a file lacks: an error, or nulls.", "null", "error"),
+             {"error", "null"}),
+      one_of(option("extra_columns", OptionKind::choice,
+                    "Columns that the first file lacks: an error, or left unread.", "ignore",
+                    "error"),
+             {"error", "ignore"}),
+      empty_option(),
+      bad_file_option(),
   };
   for (auto& made : file_increment_options()) table.push_back(std::move(made));
   return table;
@@ -64,7 +84,18 @@ OptionTable write_table() {
 Result<std::unique_ptr<Source>> make_source(const Node& node, const std::filesystem::path& base) {
   static const OptionTable table = read_table();
   const OptionReader options(node, table);
-  ParquetSourceOptions chosen{options.texts("parquet"), options.texts("columns"), base};
+  ParquetSourceOptions chosen;
+  chosen.patterns = options.texts("parquet");
+  chosen.columns = options.texts("columns");
+  chosen.base = base;
+  using Hive = ParquetSourceOptions::Hive;
+  const std::string hive = options.text("hive");
+  chosen.hive = hive == "auto" ? Hive::automatic : hive == "true" ? Hive::yes : Hive::no;
+  chosen.hive_types = options.columns("hive_types");
+  chosen.missing_null = options.text("missing_columns") == "null";
+  chosen.extra_ignored = options.text("extra_columns") == "ignore";
+  chosen.empty_refused = options.text("empty") == "fail";
+  chosen.bad_rejected = options.text("bad_file") == "reject";
   return std::unique_ptr<Source>(std::make_unique<ParquetSource>(std::move(chosen)));
 }
 

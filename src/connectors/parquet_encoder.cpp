@@ -226,10 +226,10 @@ class ParquetEncoder : public Encoder {
     const auto& options = target_.options;
     auto written = connection_->execute(fmt::format(
         "COPY (SELECT {} FROM {}()) TO {} (FORMAT parquet, COMPRESSION {}, ROW_GROUP_SIZE {}, "
-        "USE_TMP_FILE false)",
+        "USE_TMP_FILE false, KV_METADATA {{tranche_job: {}, tranche_step: {}}})",
         columns_, feed_name_, sql_literal(descriptor_path(file)),
         options.compression == "none" ? "uncompressed" : options.compression,
-        options.row_group_rows));
+        options.row_group_rows, sql_literal(target_.job), sql_literal(target_.step)));
     if (!written) return copy_error(std::move(written).error(), file, part.label);
     if (part_->rows != rows || *written != rows)
       return make_error(ErrorKind::bug,

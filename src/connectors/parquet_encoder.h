@@ -18,6 +18,8 @@ struct PartTarget {
   SchemaPtr schema;
   std::vector<std::size_t> partition_columns;
   std::string temporary_prefix;
+  std::string job;   // it and the step stand in the files' metadata; the run never does
+  std::string step;
 };
 
 Result<std::unique_ptr<Encoder>> make_parquet_encoder(PartTarget target, WorkerScope& worker);

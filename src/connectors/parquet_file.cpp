@@ -21,13 +21,16 @@ std::uint64_t number(const std::string& text) {
 
 // Columns by the names that the file has; the wanted ones in the order of the job.
 Result<std::vector<std::string>> choose_columns(const std::vector<std::string>& there,
-                                                const std::vector<std::string>& wanted) {
-  if (wanted.empty()) return there;
+                                                const ParquetColumns& wanted) {
+  if (wanted.names.empty()) return there;
   std::vector<std::string> chosen;
-  for (const std::string& column : wanted) {
+  for (const std::string& column : wanted.names) {
     const auto same = [&](const std::string& other) { return to_lower(other) == to_lower(column); };
     const auto found = std::find_if(there.begin(), there.end(), same);
     if (found == there.end()) {
+      if (wanted.may_lack ||
+          std::any_of(wanted.elsewhere.begin(), wanted.elsewhere.end(), same))
+        continue;
       const auto near = nearest(column, there);
       return make_error(
           ErrorKind::config,
@@ -43,13 +46,14 @@ Result<std::vector<std::string>> choose_columns(const std::vector<std::string>& 
 }
 
 Result<SchemaPtr> read_schema(DuckConnection& connection, const std::string& table,
-                              const std::vector<std::string>& columns) {
+                              const ParquetColumns& columns) {
   TRANCHE_ASSIGN(const auto described,
                  connection.query_texts(
                      fmt::format("SELECT column_name FROM (DESCRIBE SELECT * FROM {})", table)));
   std::vector<std::string> there;
   for (const auto& row : described) there.push_back(row[0]);
   TRANCHE_ASSIGN(const auto chosen, choose_columns(there, columns));
+  if (chosen.empty()) return std::make_shared<const Schema>();
   std::string list;
   for (const std::string& column : chosen)
     list += (list.empty() ? "" : ", ") + sql_identifier(column);
@@ -120,7 +124,7 @@ Result<void> check_ending(const File& file, const std::string& name) {
 
 Result<ParquetFooter> read_footer(DuckConnection& connection, const File& file,
                                   const std::string& name,
-                                  const std::vector<std::string>& columns) {
+                                  const ParquetColumns& columns) {
   const std::string path = sql_literal(descriptor_path(file));
   const auto broken = [&](Error error) {
     error.kind = ErrorKind::config;

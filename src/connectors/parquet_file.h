@@ -25,17 +25,24 @@ struct RowGroup {
 };
 
 struct ParquetFooter {
-  SchemaPtr schema;  // of the columns that were asked for
+  SchemaPtr schema;  // of the columns that were asked for and are there
   std::uint64_t rows = 0;
   std::vector<RowGroup> groups;
   // The group that holds `row`. REQUIRES row < rows.
   const RowGroup& group_of(std::uint64_t row) const;
 };
 
-// `columns` empty: all. `name`: for messages. Errors: config, for a file that is no Parquet, a
-// column that is not there or of a type that we don't have.
+// Columns of a file that are asked for.
+struct ParquetColumns {
+  std::vector<std::string> names;      // empty: all
+  std::vector<std::string> elsewhere;  // those that the file need not have: folders are named so
+  bool may_lack = false;               // it need not have any
+};
+
+// `name`: for messages. Errors: config, for a file that is no Parquet, a column that is not there or
+// of a type that we don't have.
 Result<ParquetFooter> read_footer(DuckConnection& connection, const File& file,
-                                  const std::string& name, const std::vector<std::string>& columns);
+                                  const std::string& name, const ParquetColumns& columns);
 
 // The name by which DuckDB opens the file: valid while `file` is open.
 std::string descriptor_path(const File& file);

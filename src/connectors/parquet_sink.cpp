@@ -272,6 +272,8 @@ Result<void> ParquetSink::examine(const SchemaPtr& schema) {
 void ParquetSink::bind_encoders(const SinkRun& run, const SchemaPtr& schema) {
   schema_ = schema;
   temporary_prefix_ = temporary_prefix_of(run.run_id);
+  job_ = run.job;
+  step_ = run.step;
 }
 
 Result<std::vector<Receipt>> ParquetSink::recover(const SinkRun& run, const SchemaPtr& schema,
@@ -294,7 +296,7 @@ Result<std::vector<Receipt>> ParquetSink::recover(const SinkRun& run, const Sche
 }
 
 Result<std::unique_ptr<Encoder>> ParquetSink::encoder(WorkerScope& worker) const {
-  PartTarget target{options_, schema_, {}, temporary_prefix_};
+  PartTarget target{options_, schema_, {}, temporary_prefix_, job_, step_};
   for (const std::string& column : options_.partition_by)
     target.partition_columns.push_back(schema_->find(column).value());
   return make_parquet_encoder(std::move(target), worker);

@@ -55,6 +55,8 @@ class ParquetSink : public Sink {
   ParquetSinkOptions options_;
   SchemaPtr schema_;
   std::string temporary_prefix_;  // ".tranche-<run>-"
+  std::string job_;
+  std::string step_;
 };
 
 }  // namespace tranche

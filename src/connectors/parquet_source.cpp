@@ -6,7 +6,9 @@
 #include <utility>
 
 #include "base/digest.h"
+#include "connectors/bad_file.h"
 #include "connectors/file_inputs.h"
+#include "connectors/parquet_windows.h"
 
 namespace tranche {
 namespace {
@@ -14,11 +16,6 @@ namespace {
 constexpr std::uint64_t batch_memory_bytes = 32ULL << 20;
 constexpr std::uint64_t batch_rows_max = 122'880;  // DuckDB's own row group
 constexpr std::size_t page_rows = 8 * vector_rows;
-constexpr std::uint64_t footer_database_memory_bytes = 128ULL << 20;
-
-std::uint64_t range_digest(std::uint64_t group_digest, std::uint64_t begin, std::uint64_t end) {
-  return digest64(fmt::format("{:016x} {} {}", group_digest, begin, end));
-}
 
 // The bytes of the first `rows` rows of a group: shares that add up to the whole exactly.
 std::uint64_t share(std::uint64_t bytes, std::uint64_t rows, std::uint64_t rows_all) {
@@ -43,23 +40,27 @@ std::uint64_t rows_within(const RowGroup& group, std::uint64_t begin, std::uint6
 class ParquetSlices : public SliceStream {
  public:
   using OpenFile = std::function<Result<File>(std::size_t input)>;
-  ParquetSlices(const std::vector<ParquetFooter>& footers, OpenFile open, std::size_t input,
-                std::uint64_t row, std::uint64_t first_record)
-      : footers_(footers),
+  ParquetSlices(const std::vector<Input>& inputs, const std::vector<ParquetInput>& files,
+                OpenFile open, std::size_t input, std::uint64_t row, std::uint64_t first_record)
+      : inputs_(inputs),
+        files_(files),
         open_(std::move(open)),
         input_(input),
         row_(row),
         record_(first_record) {}
 
   Result<std::optional<Slice>> next(const CutLimits& limits) override {
-    while (input_ < footers_.size() && row_ == footers_[input_].rows) {
-      ++input_;
+    while (input_ < files_.size() && row_ == files_[input_].footer.rows) {
+      const std::size_t passed = input_++;
       row_ = 0;
       file_ = File();
       digested_ = nullptr;
+      const std::string& fault = files_[passed].fault;
+      if (!fault.empty())
+        return std::optional(bad_file_slice(passed, inputs_[passed], record_++, fault));
     }
-    if (input_ == footers_.size()) return std::optional<Slice>();
-    const RowGroup& group = footers_[input_].group_of(row_);
+    if (input_ == files_.size()) return std::optional<Slice>();
+    const RowGroup& group = files_[input_].footer.group_of(row_);
     const std::uint64_t begin = row_ - group.first_row;
     std::uint64_t rows =
         std::min(group.rows - begin, std::max<std::uint64_t>(1, limits.records_max));
@@ -75,7 +76,7 @@ class ParquetSlices : public SliceStream {
         share(group.bytes, begin + rows, group.rows) - share(group.bytes, begin, group.rows);
     slice.file_bytes = slice.bytes;
     slice.memory_bytes = share(group.memory_bytes, rows, group.rows) + 1;
-    slice.digest = range_digest(group_digest_, slice.begin, slice.end);
+    slice.digest = parquet_slice_digest(group_digest_, slice);
     row_ += rows;
     record_ += rows;
     return std::optional<Slice>(slice);
@@ -92,7 +93,8 @@ class ParquetSlices : public SliceStream {
     return {};
   }
 
-  const std::vector<ParquetFooter>& footers_;
+  const std::vector<Input>& inputs_;
+  const std::vector<ParquetInput>& files_;
   OpenFile open_;
   std::size_t input_;
   std::uint64_t row_;
@@ -128,8 +130,8 @@ class ParquetReader : public Reader {
       }
       auto appended = result_->append_to(*page);
       if (!appended) return broken(std::move(appended).error());
+      add_origins(*page, *rows);
     }
-    set_origins(*page);
     done_ += page->rows();
     if (ended_ && done_ != slice_.records)
       return make_error(ErrorKind::failed,
@@ -151,13 +153,16 @@ class ParquetReader : public Reader {
     return file_error(std::move(error), file_, *name_);
   }
 
-  void set_origins(Page& page) const {
+  // The result's last column is the row's number in the file.
+  void add_origins(Page& page, std::size_t rows) const {
     page.base.source = name_;
     page.base.record = slice_.first_record + done_;
-    page.origins.resize(page.rows());
-    for (std::size_t row = 0; row < page.rows(); ++row) {
-      page.origins[row].offset = slice_.begin + done_ + row;
-      page.origins[row].record = static_cast<std::uint32_t>(row);
+    const std::int64_t* const numbers = result_->numbers(page.column_count());
+    const std::size_t before = page.origins.size();
+    page.origins.resize(before + rows);
+    for (std::size_t row = 0; row < rows; ++row) {
+      page.origins[before + row].offset = static_cast<std::uint64_t>(numbers[row]);
+      page.origins[before + row].record = static_cast<std::uint32_t>(before + row);
     }
   }
 
@@ -171,32 +176,6 @@ class ParquetReader : public Reader {
   bool ended_ = false;
 };
 
-// The first difference between two schemas, as a sentence; empty when there is none.
-std::string difference(const Schema& first, const std::string& first_name, const Schema& other,
-                       const std::string& name) {
-  for (const Field& field : first.fields) {
-    const auto at = other.find(field.name);
-    if (!at)
-      return fmt::format(
-          "{} has no column \"{}\", which {} has; all files of one source need the "
-          "same columns",
-          name, field.name, first_name);
-    if (other.fields[*at].type != field.type)
-      return fmt::format(
-          "Column \"{}\" is {} in {} but {} in {}; all files of one source need the "
-          "same columns",
-          field.name, to_string(other.fields[*at].type), name, to_string(field.type), first_name);
-  }
-  for (const Field& field : other.fields) {
-    if (!first.find(field.name))
-      return fmt::format(
-          "{} has a column \"{}\", which {} has not; name the columns that you need "
-          "with columns: [...]",
-          name, field.name, first_name);
-  }
-  return {};
-}
-
 }  // namespace
 
 std::filesystem::path ParquetSource::path_of(const Input& input) const {
@@ -208,27 +187,25 @@ Result<std::vector<Input>> ParquetSource::inputs() {
 }
 
 Result<void> ParquetSource::use_inputs(std::vector<Input> inputs) {
-  footers_.clear();
-  schema_.reset();
+  files_ = ParquetInputs();
   inputs_ = std::move(inputs);
   if (inputs_.empty()) return make_error(ErrorKind::config, "There is no Parquet file to read");
-  TRANCHE_ASSIGN(const auto database, DuckDatabase::open(footer_database_memory_bytes, ""));
-  TRANCHE_ASSIGN(const auto connection, database->connect());
-  for (const Input& input : inputs_) {
-    TRANCHE_ASSIGN(const File file, File::open_read(path_of(input)));
-    TRANCHE_ASSIGN(ParquetFooter footer,
-                   read_footer(*connection, file, input.name, options_.columns));
-    if (!schema_) schema_ = footer.schema;
-    std::string differs = difference(*schema_, inputs_[0].name, *footer.schema, input.name);
-    if (!differs.empty()) return make_error(ErrorKind::config, std::move(differs));
-    footers_.push_back(std::move(footer));
-  }
+  TRANCHE_ASSIGN(files_, read_parquet_inputs(inputs_, options_));
   return {};
 }
 
 Result<SchemaPtr> ParquetSource::schema() {
-  if (!schema_) return make_error(ErrorKind::bug, "The Parquet source was not given its inputs");
-  return schema_;
+  if (!files_.schema)
+    return make_error(ErrorKind::bug, "The Parquet source was not given its inputs");
+  return files_.schema;
+}
+
+Result<void> ParquetSource::use_division(const Division& division) {
+  windows_.reset();
+  if (!division.window || !division.key.empty()) return Source::use_division(division);
+  TRANCHE_ASSIGN(const SchemaPtr schema, this->schema());
+  TRANCHE_ASSIGN(windows_, find_time_windows(*schema, *division.window));
+  return {};
 }
 
 Result<File> ParquetSource::open_unchanged(const Input& input) const {
@@ -241,51 +218,73 @@ Result<File> ParquetSource::open_unchanged(const Input& input) const {
 
 Result<std::unique_ptr<SliceStream>> ParquetSource::divide(const Slice* after) {
   const auto open = [this](std::size_t input) { return open_unchanged(inputs_[input]); };
-  const std::size_t input = after ? after->input : 0;
-  const std::uint64_t row = after ? after->end : 0;
-  const std::uint64_t record = after ? after->first_record + after->records : 0;
-  if (after != nullptr && (input >= footers_.size() || row > footers_[input].rows))
+  const bool is_behind_bad = after != nullptr && bad_file_of(*after).has_value();
+  if (after != nullptr && (after->input >= inputs_.size() ||
+                           after->end > files_.files[after->input].footer.rows))
     return make_error(ErrorKind::failed,
                       "The Parquet files have fewer rows than when the run was planned");
+  if (windows_) {
+    auto slices = std::make_unique<ParquetWindowSlices>(
+        WindowedFiles{inputs_, files_.files, *windows_,
+                      files_.schema->fields[windows_->column].type, default_division().rows, open});
+    TRANCHE_TRY(slices->open(after));
+    return std::unique_ptr<SliceStream>(std::move(slices));
+  }
+  const std::size_t input = after ? after->input + (is_behind_bad ? 1U : 0U) : 0;
+  const std::uint64_t row = after ? after->end : 0;
+  const std::uint64_t record = after ? after->first_record + after->records : 0;
   return std::unique_ptr<SliceStream>(
-      std::make_unique<ParquetSlices>(footers_, open, input, row, record));
+      std::make_unique<ParquetSlices>(inputs_, files_.files, open, input, row, record));
 }
 
 Result<std::unique_ptr<Reader>> ParquetSource::open(const Slice& slice, WorkerScope& worker) const {
   const Input& input = inputs_[slice.input];
+  if (bad_file_of(slice)) return bad_file_reader(input.name, slice);
   TRANCHE_ASSIGN(File file, open_unchanged(input));
   TRANCHE_ASSIGN(const auto database, DuckDatabase::of(worker));
   TRANCHE_ASSIGN(auto connection, database->connect());
+  const auto& expressions = files_.files[slice.input].expressions;
   std::string list;
-  for (const Field& field : schema_->fields)
-    list += (list.empty() ? "" : ", ") + sql_identifier(field.name);
+  for (const std::string& expression : expressions) list += expression + ", ";
   // Row groups outside the range are skipped by their row numbers; they are not read.
-  auto result = connection->query(
-      fmt::format("SELECT {} FROM read_parquet({}, file_row_number=true, hive_partitioning=false) "
-                  "WHERE file_row_number >= {} AND file_row_number < {}",
-                  list, sql_literal(descriptor_path(file)), slice.begin, slice.end));
+  std::string sql =
+      fmt::format("SELECT {}file_row_number FROM read_parquet({}, file_row_number=true, "
+                  "hive_partitioning=false) WHERE file_row_number >= {} AND file_row_number < {}",
+                  list, sql_literal(descriptor_path(file)), slice.begin, slice.end);
+  if (const auto part = part_of_range(slice.range); windows_ && part) {
+    sql += " AND " + window_condition(*part, expressions[windows_->column],
+                                      files_.schema->fields[windows_->column].type);
+    // Of a whole window all is read, so that a row too many is noticed.
+    if (slice.records < part->rows_all)
+      sql += fmt::format(" LIMIT {} OFFSET {}", slice.records, part->skipped);
+  }
+  auto result = connection->query(sql);
   if (!result) return file_error(std::move(result).error(), file, input.name);
   return std::unique_ptr<Reader>(std::make_unique<ParquetReader>(
-      schema_, std::make_shared<const std::string>(input.name), std::move(file), slice,
+      files_.schema, std::make_shared<const std::string>(input.name), std::move(file), slice,
       std::move(connection), *std::move(result)));
 }
 
 Result<std::optional<std::uint64_t>> ParquetSource::digest(const Slice& slice) const {
-  if (slice.input >= inputs_.size() || slice.begin >= footers_[slice.input].rows)
-    return std::optional<std::uint64_t>();
-  const RowGroup& group = footers_[slice.input].group_of(slice.begin);
-  if (slice.end > group.first_row + group.rows) return std::optional<std::uint64_t>();
+  const std::optional<std::uint64_t> none;
+  if (slice.input >= inputs_.size()) return none;
+  const ParquetInput& input = files_.files[slice.input];
+  if (const auto was = bad_file_of(slice))
+    return *was == input.fault ? std::optional(slice.digest) : none;
+  if (slice.begin >= input.footer.rows) return none;
+  const RowGroup& group = input.footer.group_of(slice.begin);
+  if (slice.end > group.first_row + group.rows) return none;
   TRANCHE_ASSIGN(const File file, File::open_read(path_of(inputs_[slice.input])));
   TRANCHE_ASSIGN(const std::uint64_t bytes, digest_range(file, group.offset, group.bytes));
-  return std::optional<std::uint64_t>(range_digest(bytes, slice.begin, slice.end));
+  return std::optional<std::uint64_t>(parquet_slice_digest(bytes, slice));
 }
 
 Division ParquetSource::default_division() const {
   std::uint64_t rows = 0;
   std::uint64_t memory_bytes = 0;
-  for (const ParquetFooter& footer : footers_) {
-    rows += footer.rows;
-    for (const RowGroup& group : footer.groups) memory_bytes += group.memory_bytes;
+  for (const ParquetInput& file : files_.files) {
+    rows += file.footer.rows;
+    for (const RowGroup& group : file.footer.groups) memory_bytes += group.memory_bytes;
   }
   const std::uint64_t row_bytes = rows == 0 ? 1 : std::max<std::uint64_t>(1, memory_bytes / rows);
   const std::uint64_t fitting = batch_memory_bytes / row_bytes / vector_rows * vector_rows;

@@ -1,25 +1,21 @@
-// Parquet files as a source. A slice is a range of rows inside one row group; its digest is that of
-// the row group's bytes and of the range.
+// Parquet files as a source. A slice is a range of rows inside one row group, or what the group has
+// of a window of time; its digest is that of the row group's bytes and of the range.
 //
 // Threads and lifetime: as core/source.h says. Footers are read once, by use_inputs.
 #pragma once
 
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include <tranche/core/source.h>
 
-#include "connectors/parquet_file.h"
+#include "connectors/parquet_inputs.h"
+#include "connectors/time_windows.h"
 
 namespace tranche {
-
-struct ParquetSourceOptions {
-  std::vector<std::string> patterns;  // paths or globs
-  std::vector<std::string> columns;   // empty: all
-  std::filesystem::path base;
-};
 
 class ParquetSource : public Source {
  public:
@@ -28,6 +24,7 @@ class ParquetSource : public Source {
   Result<std::vector<Input>> inputs() override;
   Result<void> use_inputs(std::vector<Input> inputs) override;
   Result<SchemaPtr> schema() override;
+  Result<void> use_division(const Division& division) override;
   Result<std::unique_ptr<SliceStream>> divide(const Slice* after) override;
   Result<std::unique_ptr<Reader>> open(const Slice& slice, WorkerScope& worker) const override;
   Result<std::optional<std::uint64_t>> digest(const Slice& slice) const override;
@@ -40,8 +37,8 @@ class ParquetSource : public Source {
 
   ParquetSourceOptions options_;
   std::vector<Input> inputs_;
-  std::vector<ParquetFooter> footers_;  // one an input
-  SchemaPtr schema_;
+  ParquetInputs files_;
+  std::optional<TimeWindows> windows_;  // what the job divides by; else by rows and bytes
 };
 
 }  // namespace tranche

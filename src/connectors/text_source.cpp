@@ -6,6 +6,7 @@
 
 #include "base/digest.h"
 #include "base/text.h"
+#include "connectors/bad_file.h"
 #include "connectors/file_inputs.h"
 
 namespace tranche {
@@ -53,14 +54,17 @@ class TextSliceStream final : public SliceStream {
  public:
   TextSliceStream(const TextSource& source, SchemaPtr schema, const Slice* after)
       : source_(source), inputs_(source.files()), schema_(std::move(schema)) {
+    if (source.windows()) time_line_.emplace(source, *source.windows(), after);
     if (after == nullptr) return;
-    resumed_ = *after;
-    input_ = after->input;
     next_record_ = after->first_record + after->records;
+    input_ = after->input;
+    if (bad_file_of(*after)) ++input_;
+    else resumed_ = *after;
   }
 
   Result<std::optional<Slice>> next(const CutLimits& limits) override {
     TRANCHE_ASSIGN(RecordCursor::Passed passed, find_records(limits));
+    if (fault_) return std::optional<Slice>(pass_bad_file());
     if (passed.records == 0) return std::optional<Slice>();
     Slice slice;
     slice.input = static_cast<std::uint32_t>(input_);
@@ -85,6 +89,10 @@ class TextSliceStream final : public SliceStream {
       slice.file_bytes = reached - std::min(reached, file_position_);
       file_position_ = std::max(reached, file_position_);
     }
+    if (time_line_) {
+      slice.range = time_line_->range();
+      TRANCHE_ASSIGN(slice.ends_batch, time_line_->is_at_window_end(input_));
+    }
     position_ = slice.end;
     line_ = slice.end_line;
     next_record_ += slice.records;
@@ -95,15 +103,35 @@ class TextSliceStream final : public SliceStream {
   // Goes over the next records of a slice that begins at position_ and has `records` so far.
   Result<RecordCursor::Passed> pass(const CutLimits& limits, std::uint64_t records) {
     // A slice has one record at least, whatever the limits are.
-    const std::uint64_t left = limits.records_max - std::min(records, limits.records_max);
-    return cursor_->pass({position_, limits.bytes_max, std::max<std::uint64_t>(1, left)});
+    const std::uint64_t left =
+        std::max<std::uint64_t>(1, limits.records_max - std::min(records, limits.records_max));
+    if (!time_line_) return cursor_->pass({position_, limits.bytes_max, left});
+    TRANCHE_ASSIGN(const TimeLine::Stretch stretch, time_line_->ahead(input_));
+    if (stretch.records == 0 || (stretch.begins_window && records > 0))
+      return RecordCursor::Passed();
+    TRANCHE_ASSIGN(const RecordCursor::Passed passed,
+                   cursor_->pass({position_, limits.bytes_max, std::min(left, stretch.records)}));
+    time_line_->take(passed.records);
+    return passed;
   }
 
-  // Goes over the first records of a slice, in the next file if need be; none: there are no more.
+  Slice pass_bad_file() {
+    const std::string state = time_line_ ? time_line_->range() : std::string();
+    Slice slice = bad_file_slice(input_, inputs_.inputs[input_], next_record_,
+                                 *std::exchange(fault_, std::nullopt), state);
+    ++input_;
+    ++next_record_;
+    return slice;
+  }
+
+  // Goes over the first records of a slice, in the next file if need be; none: there are no more,
+  // or a file is next that can't be read.
   Result<RecordCursor::Passed> find_records(const CutLimits& limits) {
     while (true) {
       if (cursor_ == nullptr) {
         if (input_ == inputs_.inputs.size()) return RecordCursor::Passed();
+        TRANCHE_ASSIGN(fault_, source_.bad_file(input_));
+        if (fault_) return RecordCursor::Passed();
         TRANCHE_TRY(open());
       }
       TRANCHE_ASSIGN(const RecordCursor::Passed passed, pass(limits, 0));
@@ -168,8 +196,10 @@ class TextSliceStream final : public SliceStream {
   const TextSource& source_;
   const TextInputs& inputs_;
   const SchemaPtr schema_;
+  std::optional<TimeLine> time_line_;  // where windows of time are cut
   std::optional<Slice> resumed_;
   std::size_t input_ = 0;
+  std::optional<std::string> fault_;  // of a file that is one reject, and is next
   TextFile file_;
   std::unique_ptr<RecordCursor> cursor_;
   std::uint64_t cursor_line_ = 0;  // where the cursor began
@@ -218,17 +248,23 @@ AskedCoding read_coding(const OptionReader& options) {
   return coding;
 }
 
+FileRules read_file_rules(const OptionReader& options) {
+  return {options.text("bad_file") == "reject", options.text("empty") == "fail"};
+}
+
+Result<void> TextInputs::check_size(std::size_t input) const {
+  TRANCHE_ASSIGN(const FileStatus now, file_status(paths[input]));
+  if (now.bytes == inputs[input].bytes) return {};
+  return make_error(ErrorKind::failed,
+                    fmt::format("{} had {} bytes when the run began and has {} now. Give back the "
+                                "file as it was and run again, or accept the change with --accept "
+                                "input.", inputs[input].name, inputs[input].bytes, now.bytes));
+}
+
 Result<TextFile> TextInputs::open(std::size_t input) const {
   if (!codings[input].is_plain()) return decoded->open(input, DecodedTexts::Reader::ahead);
   TRANCHE_ASSIGN(File file, File::open_read(paths[input]));
-  TRANCHE_ASSIGN(const std::uint64_t bytes, file.size());
-  if (bytes != inputs[input].bytes) {
-    return make_error(ErrorKind::failed,
-                      fmt::format("{} had {} bytes when the run began and has {} now. Give back "
-                                  "the file as it was and run again, or accept the change with "
-                                  "--accept input.", inputs[input].name, inputs[input].bytes,
-                                  bytes));
-  }
+  TRANCHE_TRY(check_size(input));
   return TextFile(std::move(file));
 }
 
@@ -239,11 +275,12 @@ Result<bool> ends_at(const TextFile& file, std::uint64_t offset) {
 }
 
 TextSource::TextSource(std::string key, std::vector<std::string> patterns, fs::path base,
-                       const AskedCoding& coding, bool return_ends_lines)
+                       const AskedCoding& coding, const FileRules& rules, bool return_ends_lines)
     : key_(std::move(key)),
       patterns_(std::move(patterns)),
       base_(std::move(base)),
       coding_(coding),
+      rules_(rules),
       return_ends_lines_(return_ends_lines) {}
 
 Result<std::vector<Input>> TextSource::inputs() { return list_files({key_, patterns_, base_}); }
@@ -254,6 +291,7 @@ Result<void> TextSource::use_inputs(std::vector<Input> inputs) {
   files_.codings.clear();
   files_.decoded.reset();
   names_.clear();
+  whole_.clear();
   std::vector<CodedFile> coded;
   bool all_plain = true;
   for (const auto& input : files_.inputs) {
@@ -269,6 +307,30 @@ Result<void> TextSource::use_inputs(std::vector<Input> inputs) {
   return {};
 }
 
+Result<std::optional<std::string>> TextSource::bad_file(std::size_t input) const {
+  std::optional<std::string> none;
+  if (!rules_.bad_rejected) return none;
+  TRANCHE_ASSIGN(std::string fault, fault_of_head(input));
+  if (!fault.empty()) return std::optional(std::move(fault));
+  const TextCoding& coding = files_.codings[input];
+  if (coding.is_plain()) return none;
+  const std::lock_guard lock(whole_mutex_);
+  if (const auto known = whole_.find(input); known != whole_.end())
+    return known->second.empty() ? none : std::optional(known->second);
+  TRANCHE_TRY(files_.check_size(input));
+  const DecodedTexts alone({{files_.paths[input], files_.inputs[input].name,
+                             files_.inputs[input].bytes, coding}});
+  const TextFile text = alone.open(0, DecodedTexts::Reader::ahead);
+  std::string piece(digest_piece_bytes, '\0');
+  for (std::uint64_t at = 0;; at += piece.size()) {
+    const auto count = text.read_at(piece.data(), piece.size(), at);
+    if (!count) fault = count.error().message;
+    if (!count || *count < piece.size()) break;
+  }
+  whole_[input] = fault;
+  return fault.empty() ? none : std::optional(std::move(fault));
+}
+
 Result<TextFile> TextSource::open_behind(std::size_t input) const {
   if (!files_.codings[input].is_plain()) {
     return files_.decoded->open(input, DecodedTexts::Reader::behind);
@@ -277,6 +339,14 @@ Result<TextFile> TextSource::open_behind(std::size_t input) const {
   if (file) return TextFile(std::move(*file));
   file.error().kind = ErrorKind::failed;  // it was there at the start: this is no error of the job
   return std::move(file).error();
+}
+
+Result<void> TextSource::use_division(const Division& division) {
+  windows_.reset();
+  if (!division.window || !division.key.empty()) return Source::use_division(division);
+  TRANCHE_ASSIGN(const SchemaPtr schema, this->schema());
+  TRANCHE_ASSIGN(windows_, find_time_windows(*schema, *division.window));
+  return {};
 }
 
 Result<std::unique_ptr<SliceStream>> TextSource::divide(const Slice* after) {
@@ -290,13 +360,20 @@ Result<std::unique_ptr<Reader>> TextSource::open(const Slice& slice, WorkerScope
     return make_error(ErrorKind::bug,
                       fmt::format("A slice of `{}:` names an input that is not there.", key_));
   }
+  if (bad_file_of(slice)) return bad_file_reader(*names_[slice.input], slice);
   TRANCHE_ASSIGN(TextFile file, open_behind(slice.input));
-  return reader(std::move(file), names_[slice.input], slice);
+  TRANCHE_ASSIGN(auto opened, reader(std::move(file), names_[slice.input], slice));
+  if (!windows_ || !windows_->rejects_late) return opened;
+  return reject_late_records(std::move(opened), *windows_, slice);
 }
 
 Result<std::optional<std::uint64_t>> TextSource::digest(const Slice& slice) const {
   std::optional<std::uint64_t> none;
   if (slice.input >= files_.paths.size() || !file_exists(files_.paths[slice.input])) return none;
+  if (const auto was = bad_file_of(slice)) {
+    TRANCHE_ASSIGN(const auto is, bad_file(slice.input));
+    return is == was ? std::optional(slice.digest) : none;
+  }
   TRANCHE_ASSIGN(const TextFile file, open_behind(slice.input));
   Digest digest;
   TRANCHE_ASSIGN(const bool whole, add_to_digest(file, slice.begin, slice.end, digest));

@@ -7,7 +7,9 @@
 
 #include <filesystem>
 #include <functional>
+#include <map>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <string>
 #include <vector>
@@ -15,6 +17,7 @@
 #include <tranche/core/options.h>
 #include <tranche/core/source.h>
 
+#include "connectors/text_windows.h"
 #include "formats/decoded_texts.h"
 #include "formats/record_cursor.h"
 
@@ -25,6 +28,13 @@ struct AskedCoding {
   std::optional<Compression> compression;  // nullopt: what the suffix of each file says
   Encoding encoding = Encoding::utf8;
 };
+
+// What is done about files that are no good.
+struct FileRules {
+  bool bad_rejected = false;   // each is one reject; else an error
+  bool empty_refused = false;  // a file without records is an error
+};
+FileRules read_file_rules(const OptionReader& options);
 
 // The options that say so, for the option table of a format, and what they say.
 std::vector<Option> coding_options(std::vector<std::string> encodings);
@@ -39,6 +49,8 @@ struct TextInputs {
 
   // For the one who reads ahead of all others.
   Result<TextFile> open(std::size_t input) const;
+  // Errors: failed, when the file has another size than it had when the run began.
+  Result<void> check_size(std::size_t input) const;
   // The end of its text, as far as it is known.
   std::uint64_t end_of(std::size_t input) const {
     return codings[input].is_plain() ? inputs[input].bytes : TextFile::unknown_end;
@@ -58,6 +70,7 @@ class TextSource : public Source {
  public:
   Result<std::vector<Input>> inputs() final;
   Result<void> use_inputs(std::vector<Input> inputs) override;
+  Result<void> use_division(const Division& division) final;
   Result<std::unique_ptr<SliceStream>> divide(const Slice* after) final;
   Result<std::unique_ptr<Reader>> open(const Slice& slice, WorkerScope& worker) const final;
   Result<std::optional<std::uint64_t>> digest(const Slice& slice) const final;
@@ -69,18 +82,28 @@ class TextSource : public Source {
   std::optional<std::string> seek_notice(const Slice& slice) const final;
 
   const TextInputs& files() const { return files_; }
+  const std::optional<TimeWindows>& windows() const { return windows_; }
   bool return_ends_lines() const { return return_ends_lines_; }
   virtual Result<TextBegin> begin_of(std::size_t input) const = 0;
+  // For the one who cuts: what is wrong with a file that is to be one reject. A file that must be
+  // decoded is decoded once to its end to find out. Errors: failed, when it is not what it was.
+  Result<std::optional<std::string>> bad_file(std::size_t input) const;
   // Whether a record of the input ends with its line. REQUIRES that begin_of(input) gave no error.
   virtual bool lines_end_records(std::size_t) const { return true; }
   // A cursor over records of the input. REQUIRES that begin_of(input) gave no error.
   virtual std::unique_ptr<RecordCursor> cursor(const TextFile& file, std::size_t input,
                                                const RecordCursor::Use& use) const = 0;
+  // Reads one column of the schema, without a digest; a null is a value of it.
+  virtual Result<std::unique_ptr<Reader>> column_reader(TextFile file, const Slice& range,
+                                                        std::size_t column) const = 0;
 
  protected:
   // `key`: of the system in `read:`. `return_ends_lines`: a CR that no LF follows ends a line.
   TextSource(std::string key, std::vector<std::string> patterns, std::filesystem::path base,
-             const AskedCoding& coding, bool return_ends_lines);
+             const AskedCoding& coding, const FileRules& rules, bool return_ends_lines);
+  const FileRules& rules() const { return rules_; }
+  // What was found wrong with the file when its beginning was read; empty: nothing.
+  virtual Result<std::string> fault_of_head(std::size_t input) const = 0;
   virtual Result<std::unique_ptr<Reader>> reader(TextFile file,
                                                  std::shared_ptr<const std::string> name,
                                                  const Slice& slice) const = 0;
@@ -93,9 +116,13 @@ class TextSource : public Source {
   const std::vector<std::string> patterns_;
   const std::filesystem::path base_;
   const AskedCoding coding_;
+  const FileRules rules_;
   const bool return_ends_lines_;
   TextInputs files_;
   std::vector<std::shared_ptr<const std::string>> names_;
+  mutable std::mutex whole_mutex_;                         // guards whole_
+  mutable std::map<std::size_t, std::string> whole_;       // faults of decoded files; empty: none
+  std::optional<TimeWindows> windows_;  // what the job divides by; else by records and bytes
 };
 
 // Which files are looked at to guess a schema: up to eight that are not empty, from the first to

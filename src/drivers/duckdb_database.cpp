@@ -343,12 +343,17 @@ Result<void> DuckResult::append_to(Page& page) const {
   const std::size_t at = page.rows();
   const std::size_t rows = state_->chunk_rows;
   if (page.capacity() < at + rows) page.reserve(at + rows);
-  for (std::size_t index = 0; index < state_->columns.size(); ++index) {
+  for (std::size_t index = 0; index < page.column_count(); ++index) {
     TRANCHE_TRY(append_vector(page.column(index), page.arena, state_->columns[index],
                               duckdb_data_chunk_get_vector(state_->chunk.get(), index), at, rows));
   }
   page.set_rows(at + rows);
   return {};
+}
+
+const std::int64_t* DuckResult::numbers(std::size_t column) const {
+  return static_cast<const std::int64_t*>(
+      duckdb_vector_get_data(duckdb_data_chunk_get_vector(state_->chunk.get(), column)));
 }
 
 }  // namespace tranche

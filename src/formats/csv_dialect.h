@@ -29,7 +29,6 @@ struct CsvDialect {
   bool undeclared_ignored = false;     // the header may have columns that nobody declared
   bool extra_columns_ignored = false;  // a record may have more columns than the header
   bool missing_columns_null = false;   // fewer columns than expected are null
-  bool empty_refused = false;          // a file without a record is an error
   std::uint64_t max_record_bytes = std::uint64_t{1} << 20;  // a longer record is a reject
 };
 

@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include <tranche/core/calendar.h>
 #include "base/text.h"
 #include "jobfile/tables.h"
 
@@ -320,6 +321,14 @@ std::optional<WindowDivision> JobReader::window(const Node& batch) {
   made.column = options.text("on");
   made.timezone = options.text("timezone");
   made.rejects_late = options.text("late") == "reject";
+  if (is_scalar(every)) {
+    const auto period = parse_period(every->text);
+    if (!period) problem(every->mark, period.error().message);
+  }
+  if (const Node* zone = batch.find("timezone"); is_scalar(zone)) {
+    const auto known = check_timezone(zone->text);
+    if (!known) problem(zone->mark, known.error().message);
+  }
   return made;
 }
 

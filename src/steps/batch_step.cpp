@@ -363,7 +363,9 @@ Result<void> bind_worker(BatchStep& step, const std::vector<Input>& inputs,
                          const StepSurroundings& surroundings) {
   TRANCHE_TRY(bind_step(step, &inputs, surroundings));
   step.source->keep_decoded(decoded_bytes_a_process);
-  step.sink->bind_encoders(surroundings.run, step.output_schema());
+  SinkRun run = surroundings.run;
+  run.step = step.name;
+  step.sink->bind_encoders(run, step.output_schema());
   return {};
 }
 

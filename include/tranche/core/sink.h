@@ -46,6 +46,7 @@ struct SinkRun {
   std::string run_id;
   std::string step;
   std::string run_folder;  // exists; for what must survive a crash and is no output
+  std::string job = {};
 };
 
 class Encoder {
