@@ -8,7 +8,7 @@ CLANG_TIDY ?= $(firstword $(foreach tool,clang-tidy clang-tidy-14,$(shell comman
 CTEST := ctest --test-dir $(BUILD) --output-on-failure --no-tests=error -j $(JOBS)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup configure build tests demo check test memory torture torture-workers fuzz bench format tidy asan tsan test-fresh clean
+.PHONY: help setup configure build tests demo check test memory torture torture-workers torture-increments fuzz bench format tidy asan tsan test-fresh clean
 
 help:  ## what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -48,6 +48,9 @@ torture-workers: tests  ## poison a million records, and kill workers, engine an
 	  tests/crash/isolation.test.py Poison.test_in_processes_exactly_the_poisoned_records_are_rejected \
 	  Poison.test_in_threads_exactly_the_poisoned_records_are_rejected
 	TRANCHE_BIN=$(BUILD)/tranche KILLS=$(or $(KILLS),1000) tests/crash/isolation.test.py Innocence
+
+torture-increments: tests  ## keep a copy of a table up to date a thousand times while others write to it (15 minutes; ROUNDS, SEED)
+	TRANCHE_BIN=$(BUILD)/tranche ROUNDS=$(or $(ROUNDS),1000) tests/crash/increments.test.py
 
 fuzz:  ## fuzz every parser with libFuzzer, into bench/results (an hour and a half on two cores; MINUTES a target, TARGETS)
 	tools/fuzz

@@ -55,7 +55,7 @@ class KeySliceStream final : public SliceStream {
     TRANCHE_ASSIGN(const auto next, cursor_->next_key());
     if (!next || next->is_null) return {};
     TRANCHE_ASSIGN(window_end_, settings_.window_end(next->text));
-    step.below = window_end_;
+    if (!window_end_.empty()) step.below = window_end_;
     return {};
   }
 

@@ -67,7 +67,7 @@ class KeyCursor {
   virtual Result<std::optional<Key>> next_key() = 0;
 };
 
-// The upper bound, exclusive, of the window that holds a key.
+// The upper bound, exclusive, of the window that holds a key; empty: there is none.
 using WindowEnd = std::function<Result<std::string>(const std::string& key)>;
 
 // What a stream has to know of the table.

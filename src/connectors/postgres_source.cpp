@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 
 #include "connectors/postgres_keys.h"
+#include "connectors/time_windows.h"
 #include "drivers/big_endian.h"
 
 namespace tranche {
@@ -233,9 +234,17 @@ Result<void> TableSource::use_division(const Division& division) {
   if (!column.empty()) {
     TRANCHE_ASSIGN(key_, describe_key(*connection_, *relation_, column));
   }
-  if (division.window) {
-    return make_error(ErrorKind::config, "A PostgreSQL source can't be divided by time yet.");
+  window_end_ = nullptr;
+  if (!division.window) return {};
+  TRANCHE_ASSIGN(const TimeWindows windows, find_time_windows(*relation_->schema, *division.window));
+  const Type type = relation_->schema->fields[windows.column].type;
+  if (key_->type != postgres_type_name(type) && key_->type != "timestamp without time zone") {
+    return make_error(ErrorKind::config,
+                      fmt::format("Column \"{}\" of {} is {}; windows of time need a date, a "
+                                  "timestamp or a timestamp with time zone.",
+                                  column, relation_->name, key_->type));
   }
+  window_end_ = window_end_of(windows, type);
   return {};
 }
 
@@ -260,6 +269,7 @@ Result<std::unique_ptr<SliceStream>> TableSource::divide(const Slice* after) {
   settings.record_bytes = relation_->record_bytes;
   settings.record_memory_bytes = relation_->record_memory_bytes;
   settings.snapshot = snapshot_;
+  settings.window_end = window_end_;
   auto cursor = std::make_unique<ServerKeyCursor>(*connection_, *relation_, *key_, filter_,
                                                   begin ? *begin : KeyRange{{}, {}, true});
   return slice_keys(std::move(cursor), std::move(settings), after);

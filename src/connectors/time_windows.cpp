@@ -4,6 +4,8 @@
 
 #include <fmt/format.h>
 
+#include <tranche/core/value.h>
+
 #include "base/text.h"
 
 namespace tranche {
@@ -43,6 +45,47 @@ std::optional<TimeWindow> window_of_range(std::string_view range) {
   if (begin.ec != std::errc() || begin.ptr == end) return std::nullopt;
   const auto rest = std::from_chars(begin.ptr + 1, end, window.end);
   return rest.ec == std::errc() ? std::optional(window) : std::nullopt;
+}
+
+namespace {
+
+constexpr std::int64_t microseconds_of_day = 86'400'000'000;
+
+// What is no time of the years 1 to 9999 as databases write it (44 BC, infinity) lies before or
+// behind them, and there windows have no end that matters.
+std::int64_t time_of_key(const std::string& key, Type type) {
+  std::int64_t microseconds = 0;
+  ParseStatus status = ParseStatus::malformed;
+  if (type.id == TypeId::date) {
+    std::int32_t days = 0;
+    status = parse_date(key, days);
+    microseconds = Calendar::microseconds_of_date(days);
+  } else if (type.id == TypeId::timestamp) {
+    status = parse_timestamp(key, microseconds);
+  } else {
+    status = parse_timestamptz(key, microseconds);
+  }
+  if (status == ParseStatus::ok) return microseconds;
+  const bool is_early = key.starts_with('-') || key.ends_with("BC") || key.ends_with("(BC)");
+  return is_early ? INT64_MIN : INT64_MAX;
+}
+
+}  // namespace
+
+std::function<Result<std::string>(const std::string& key)> window_end_of(const TimeWindows& windows,
+                                                                         Type type) {
+  return [calendar = windows.calendar, type](const std::string& key) -> Result<std::string> {
+    const TimeWindow window = calendar.window_of(time_of_key(key, type));
+    if (window.end == INT64_MAX) return std::string();
+    std::string text;
+    if (type.id == TypeId::date) {
+      const auto days = static_cast<std::int32_t>(window.end / microseconds_of_day);
+      append_value_text(text, type, &days);
+    } else {
+      append_value_text(text, type, &window.end);
+    }
+    return text;
+  };
 }
 
 }  // namespace tranche

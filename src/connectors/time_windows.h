@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -28,6 +29,11 @@ Result<TimeWindows> find_time_windows(const Schema& schema, const WindowDivision
 // "begin end", in microseconds; what follows behind a blank or a line end is the source's.
 std::string window_range(const TimeWindow& window);
 std::optional<TimeWindow> window_of_range(std::string_view range);
+
+// For tables, whose keys are texts: where the window of a key ends, exclusive, as a text that the
+// database takes for a value of the column; empty: with time.
+std::function<Result<std::string>(const std::string& key)> window_end_of(const TimeWindows& windows,
+                                                                         Type type);
 
 // Microseconds of a row of a date, timestamp or timestamptz column. REQUIRES that it is not null.
 inline std::int64_t time_of(const Column& column, std::size_t row) {

@@ -110,6 +110,29 @@ class Ranges(Case):
             self.expect(0, scene.run())
             self.assertEqual([str(i) for i in range(1001, RECORDS + 1)], self.ids(scene))
 
+    def test_windows_of_time_are_batches_aligned_to_the_calendar_of_a_zone(self):
+        self.sql("""CREATE TABLE t (id int PRIMARY KEY, at timestamptz, local timestamp, day date);
+                    INSERT INTO t SELECT i, '2026-03-27 00:00+00'::timestamptz + i * interval '1 hour',
+                      '2026-03-27'::timestamp + i * interval '1 hour', '2026-03-27'::date + i / 24
+                      FROM generate_series(0, 119) i;
+                    INSERT INTO t VALUES (1000, NULL, NULL, NULL), (1001, 'infinity', 'infinity', 'infinity'),
+                      (1002, '-infinity', '0044-03-15 BC', '0044-03-15 BC'), (1003, '2026-05-01', '2026-05-01', '2026-05-01')""")
+        hours = {  # per batch; the clocks are put forward on the 29th
+            "on: at, every: 1 day, timezone: Europe/Berlin": [1, 23, 24, 23, 24, 24, 2, 1, 1, 1],
+            "on: at, every: 1 day": [1, 24, 24, 24, 24, 24, 1, 1, 1],
+            "on: local, every: 2 days": [1, 24, 48, 48, 1, 1, 1],
+            "on: day, every: 1 month": [1, 120, 1, 1, 1],
+            "on: day, every: 1 month, bytes: 1": None,
+        }
+        for batch, counts in hours.items():
+            with self.subTest(batch):
+                scene = self.scene("table: t", f"{{ {batch} }}")
+                done = self.expect(0, scene.run())
+                self.assertEqual(sorted([*range(120), 1000, 1001, 1002, 1003]), sorted(map(int, self.ids(scene))))
+                found = scene.ask_ledger(lambda copy: [row[0] for row in copy.execute("SELECT records FROM batches ORDER BY number")])
+                if counts is not None:
+                    self.assertEqual(counts, found, done)
+
     def test_an_empty_table_gives_an_empty_output(self):
         self.sql("CREATE TABLE t (id int PRIMARY KEY, v text)")
         scene = self.scene("table: t")
