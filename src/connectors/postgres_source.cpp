@@ -244,7 +244,12 @@ Result<void> TableSource::use_division(const Division& division) {
                                   "timestamp or a timestamp with time zone.",
                                   column, relation_->name, key_->type));
   }
-  window_end_ = window_end_of(windows, type);
+  // The year before 1, which is 0 in ISO 8601, is 1 BC to PostgreSQL.
+  window_end_ = [end_of = window_end_of(windows, type)](const std::string& key) {
+    Result<std::string> end = end_of(key);
+    if (end && end->starts_with("0000-")) *end = "0001" + end->substr(4) + " BC";
+    return end;
+  };
   return {};
 }
 

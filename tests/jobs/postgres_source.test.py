@@ -28,7 +28,7 @@ class Case(scenes.Case):
         self.url = server.url_of(self.database)
 
     def sql(self, text):
-        return server.sql(text, self.database)
+        return postgres_server.sql(self.url, text)
 
     def make_sales(self, key="bigint PRIMARY KEY"):
         self.sql(f"""CREATE TABLE sales (id {key}, sold_at timestamptz NOT NULL, sku text, price numeric(12,2));
