@@ -39,8 +39,8 @@ struct ParquetColumns {
   bool may_lack = false;               // it need not have any
 };
 
-// `name`: for messages. Errors: config, for a file that is no Parquet, a column that is not there or
-// of a type that we don't have.
+// `name`: for messages. Errors: config, for a file that is no Parquet, a column that is not there
+// or of a type that we don't have.
 Result<ParquetFooter> read_footer(DuckConnection& connection, const File& file,
                                   const std::string& name, const ParquetColumns& columns);
 

@@ -12,10 +12,10 @@
 namespace tranche {
 namespace {
 
-constexpr std::uint64_t database_memory_bytes = 128ULL << 20;
+constexpr std::uint64_t database_memory_bytes = 64ULL << 20;
 constexpr std::string_view null_range = "null";
 
-template <class T> std::optional<T> number(const std::string& text) {
+template <class T> std::optional<T> number(std::string_view text) {
   T value = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
   const bool whole = error == std::errc() && end == text.data() + text.size();
@@ -50,8 +50,8 @@ std::optional<WindowPart> part_of_range(std::string_view range) {
   const std::size_t last = range.rfind(' ');
   const std::size_t before = last == std::string_view::npos ? last : range.rfind(' ', last - 1);
   if (before == std::string_view::npos) return std::nullopt;
-  const auto skipped = number<std::uint64_t>(std::string(range.substr(before + 1, last - before - 1)));
-  const auto rows = number<std::uint64_t>(std::string(range.substr(last + 1)));
+  const auto skipped = number<std::uint64_t>(range.substr(before + 1, last - before - 1));
+  const auto rows = number<std::uint64_t>(range.substr(last + 1));
   if (!skipped || !rows) return std::nullopt;
   part.skipped = *skipped;
   part.rows_all = *rows;
@@ -151,7 +151,8 @@ Result<void> ParquetWindowSlices::count(Group& group) {
       "file_row_number >= {} AND file_row_number < {}",
       file.expressions[files_.windows.column], sql_literal(descriptor_path(opened)),
       group.of->first_row, group.of->first_row + group.of->rows));
-  if (!result) return file_error(std::move(result).error(), opened, files_.inputs[group.input].name);
+  const std::string& name = files_.inputs[group.input].name;
+  if (!result) return file_error(std::move(result).error(), opened, name);
   const auto schema = std::make_shared<const Schema>(Schema{{Field{"time", files_.type}}});
   Page page(schema);
   std::optional<TimeWindow> window;

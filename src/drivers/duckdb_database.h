@@ -58,7 +58,8 @@ class DuckResult {
   // Moves to the next chunk: its rows (at most vector_rows), 0 at the end.
   Result<std::size_t> fetch();
   // Appends the chunk's rows behind those of `page`, strings copied into its arena. REQUIRES a page
-  // of the result's schema, or of its first columns. Errors: bad_record, for a timestamp that microseconds can't hold.
+  // of the result's schema, or of its first columns. Errors: bad_record, for a timestamp that
+  // microseconds can't hold.
   Result<void> append_to(Page& page) const;
   // The chunk's values of a column. REQUIRES a bigint column without nulls; valid until fetch().
   const std::int64_t* numbers(std::size_t column) const;

@@ -22,11 +22,11 @@ class ParquetReading : public TemporaryFolder {
     duck_ = database_->connect().value();
   }
 
-  void write(const std::string& name, const std::string& select, int row_group = 2048) {
+  void write(const std::string& name, const std::string& select) {
     fs::create_directories((folder_ / name).parent_path());
-    const auto done = duck_->execute(fmt::format("COPY ({}) TO '{}' (FORMAT parquet, ROW_GROUP_SIZE "
-                                                 "{})", select, (folder_ / name).string(),
-                                                 row_group));
+    const auto done = duck_->execute(
+        fmt::format("COPY ({}) TO '{}' (FORMAT parquet, ROW_GROUP_SIZE 2048)", select,
+                    (folder_ / name).string()));
     ASSERT_TRUE(done) << done.error().message;
   }
 

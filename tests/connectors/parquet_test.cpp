@@ -379,6 +379,27 @@ TEST_F(ParquetSinkTest, WritesTheSameBytesHoweverTheRowsAreCut) {
             "3|");
 }
 
+TEST_F(ParquetSinkTest, FilesNameJobAndStepButNeverTheRun) {
+  std::vector<std::string> bytes;
+  for (const char* run_id : {"0123456789abcdef", "fedcba9876543210"}) {
+    auto parts = sink("replace");
+    const SinkRun named{run_id, "load", "", "it's nightly"};
+    ASSERT_TRUE(parts->examine(schema));
+    ASSERT_TRUE(parts->recover(named, schema, {}));
+    seal(*parts, {commit(*parts, 0, 0, {5000})});
+    const auto written = files();
+    const auto part = std::find_if(written.begin(), written.end(), [](const std::string& name) {
+      return name.ends_with(".parquet");
+    });
+    ASSERT_NE(part, written.end());
+    bytes.push_back(read_file(folder / "out" / *part).value());
+    EXPECT_EQ(cell(fmt::format("SELECT decode(key), decode(value) FROM parquet_kv_metadata('{}')",
+                               (folder / "out" / *part).string())),
+              "tranche_job|it's nightly|tranche_step|load|");
+  }
+  EXPECT_EQ(bytes[0], bytes[1]);
+}
+
 TEST_F(ParquetSinkTest, PutsPartitionsIntoFoldersAndKeepsTheOrderInside) {
   auto of = sink("append", "day");
   ASSERT_TRUE(of->examine(schema));

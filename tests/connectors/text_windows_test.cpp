@@ -248,8 +248,8 @@ TEST_F(TextWindowsTest, RefusesWhatIsNoTime) {
             "timestamp or a timestamptz, not a varchar. Declare its type in `columns:` where the "
             "guess is wrong.");
   EXPECT_EQ(refusal("sold_at", "1 hour"),
-            "`batch: { on: sold_at }` can't divide by that column: A date has no hours: its windows "
-            "are days at least, not 1 hour.");
+            "`batch: { on: sold_at }` can't divide by that column: A date has no hours: its "
+            "windows are days at least, not 1 hour.");
 }
 
 }  // namespace

@@ -40,7 +40,7 @@ steps:
   - name: load
     read: {{ csv: in.csv, columns: {{ id: bigint, sold_at: timestamp, name: varchar }} }}
     batch: {{ every: 1 day, on: sold_at, late: {late} }}
-    on_error: {{ max_rejects: 100000, rejects: out/rejects.jsonl }}
+    on_error: {{ max_rejects: 100000 }}
     process:
       - sql: SELECT id, sold_at, md5(name || id) AS digest, count(*) OVER () AS of_the_day FROM batch
         per_batch: true
