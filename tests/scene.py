@@ -214,7 +214,9 @@ class Scene:
                 seen[name] = "folder"
             elif path.suffix == ".db":
                 seen.update((f"{name}: {table}", content) for table, content in read_tables(path).items())
-            elif not path.name.endswith((".db-wal", ".db-shm", ".db-journal")):
+            elif path.suffix == ".duckdb":
+                seen.update((f"{name}: {table}", content) for table, content in read_duckdb(path).items())
+            elif not path.name.endswith((".db-wal", ".db-shm", ".db-journal", ".duckdb.wal")):
                 seen[name] = hashlib.sha256(path.read_bytes()).hexdigest()
         if self.writes_to_postgres():
             seen.update((f"PostgreSQL: {table}", content) for table, content in postgres_server.read_tables().items())
@@ -232,6 +234,8 @@ class Scene:
             found += [table for table in read_tables(path) if "__tranche_" in table]
         if self.writes_to_postgres():
             found += [table for table in postgres_server.read_tables() if "__tranche_" in table]
+        for path in self.out.rglob("*.duckdb"):
+            found += [table for table in read_duckdb(path) if "__tranche_" in table]
         return found
 
 
@@ -254,6 +258,35 @@ def read_tables(path):
         return tables
     finally:
         connection.close()
+
+
+def query_duckdb(path, query, key):
+    """The rows of a query as CSV, in the order of the key, through Tranche itself: there is no other client here."""
+    with Scene("") as scene:
+        scene.write_job(f"""job: look
+steps:
+  - name: look
+    read: {{ duckdb: {json.dumps(str(path))}, query: {json.dumps(query)}, key: {key} }}
+    write: {{ csv: out/rows.csv }}
+""")
+        done = scene.run()
+        assert done.code == 0, done
+        return (scene.out / "rows.csv").read_text()
+
+
+def read_duckdb(path):
+    """As read_tables, for a DuckDB file, whose rows have no order of their own."""
+    tables = {}
+    query = "SELECT table_name FROM duckdb_tables() WHERE database_name = current_database()"
+    names = query_duckdb(path, query, "table_name")
+    for name in names.split()[1:]:
+        query = f"SELECT rowid AS position, * FROM {name}"
+        if name.endswith("_commits"):
+            query = f"SELECT batch AS position, step, rows, bytes, digest FROM {name}"
+        lines = query_duckdb(path, query, "position").splitlines()[1:]
+        rows = sorted(lines if name.endswith("_commits") else (line.split(",", 1)[1] for line in lines))
+        tables[name] = f"{len(rows)} lines, {hashlib.sha256(repr(rows).encode()).hexdigest()}"
+    return tables
 
 
 def counts_of(done):

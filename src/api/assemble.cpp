@@ -140,7 +140,7 @@ Result<ConnectorUse> connector_use(const Node& node) {
     if (find_connector(entry.key) != nullptr) return ConnectorUse{entry.key, node};
   }
   return make_error(ErrorKind::config,
-                    "Here a system is missing: csv, jsonl, parquet, postgres or sqlite.");
+                    "Here a system is missing: csv, jsonl, parquet, postgres, sqlite or duckdb.");
 }
 
 Result<std::unique_ptr<Sink>> make_sink(const ConnectorUse& use,

@@ -1,5 +1,6 @@
 #include <tranche/api/job.h>
 #include "connectors/csv.h"
+#include "connectors/duckdb_connector.h"
 #include "connectors/jsonl.h"
 #include "connectors/parquet_connector.h"
 #include "connectors/postgres.h"
@@ -11,7 +12,7 @@ namespace tranche {
 const std::vector<Connector>& connectors() {
   static const std::vector<Connector> table = {csv_connector(), jsonl_connector(),
                                                parquet_connector(), postgres_connector(),
-                                               sqlite_connector()};
+                                               sqlite_connector(), duckdb_connector()};
   return table;
 }
 

@@ -94,7 +94,8 @@ class KeySliceStream final : public SliceStream {
 std::string to_text(const KeyRange& range) {
   Json::Object text;
   if (range.is_nulls) text.emplace_back("nulls", true);
-  if (range.lower) text.emplace_back(range.lower->is_inclusive ? "from" : "above", range.lower->key);
+  if (range.lower)
+    text.emplace_back(range.lower->is_inclusive ? "from" : "above", range.lower->key);
   if (range.upper) text.emplace_back(range.upper->is_inclusive ? "to" : "below", range.upper->key);
   return Json(std::move(text)).dump();
 }

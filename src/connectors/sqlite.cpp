@@ -4,9 +4,45 @@
 
 #include "connectors/sqlite_shape.h"
 #include "connectors/sqlite_sink.h"
+#include "connectors/sqlite_source.h"
+#include "connectors/table_query.h"
 
 namespace tranche {
 namespace {
+
+const OptionTable& read_options() {
+  static const OptionTable table = {
+      Option{.name = "sqlite",
+             .kind = OptionKind::text,
+             .doc = "The database file.",
+             .required = true,
+             .example = "shop.db"},
+      Option{.name = "table",
+             .kind = OptionKind::text,
+             .doc = "The table to read; this, or a query.",
+             .example = "sales"},
+      Option{.name = "query",
+             .kind = OptionKind::text,
+             .doc = "A SELECT whose rows are read, in SQLite's SQL; it needs a key.",
+             .example = "SELECT id, qty FROM sales WHERE qty > 0"},
+      Option{.name = "columns",
+             .kind = OptionKind::any,
+             .doc = "A list: the columns to read. A map of names to types: of columns that are not "
+                    "what they were declared as; the others are read as well.",
+             .example = "[id, sold_at]"},
+      Option{.name = "key",
+             .kind = OptionKind::text,
+             .doc = "The column by whose order the records are read and cut into batches, as in "
+                    "batch: { key: id }; left out: the number of the row.",
+             .example = "id"},
+      Option{.name = "lock_wait",
+             .kind = OptionKind::duration,
+             .doc = "How long one attempt waits while another program holds the database locked.",
+             .default_text = "10s",
+             .example = "1m"},
+  };
+  return table;
+}
 
 const OptionTable& write_options() {
   static const OptionTable table = {
@@ -46,6 +82,45 @@ const OptionTable& write_options() {
   return table;
 }
 
+std::filesystem::path database_path(const std::string& name, const std::filesystem::path& base) {
+  const std::filesystem::path root = base.empty() ? std::filesystem::current_path() : base;
+  return std::filesystem::absolute(root / name).lexically_normal();
+}
+
+// A list of names, or a map of names to types.
+Result<void> read_columns(const Node* node, sqlite::SourceOptions& into) {
+  if (node == nullptr) return {};
+  if (node->kind == Node::Kind::list) {
+    for (const Node& item : node->items) into.columns.push_back(item.text);
+    return {};
+  }
+  const OptionTable table = {Option{.name = "columns", .kind = OptionKind::columns, .doc = ""}};
+  const Node options = Node::map({{"columns", *node, node->mark}});
+  Problems problems;
+  check_options(options, table, "columns", problems);
+  if (!problems.empty()) return make_error(ErrorKind::config, problems.front().message);
+  into.types = OptionReader(options, table).columns("columns");
+  return {};
+}
+
+Result<std::unique_ptr<Source>> make_sqlite_source(const Node& node,
+                                                   const std::filesystem::path& base) {
+  const OptionReader options(node, read_options());
+  sqlite::SourceOptions chosen;
+  chosen.name = options.text("sqlite");
+  chosen.path = database_path(chosen.name, base);
+  chosen.table = options.text("table");
+  chosen.query = without_semicolon(options.text("query"));
+  chosen.key = options.text("key");
+  chosen.lock_wait = options.duration("lock_wait");
+  TRANCHE_TRY(read_columns(options.node("columns"), chosen));
+  if (chosen.table.empty() == chosen.query.empty()) {
+    return make_error(ErrorKind::config,
+                      "sqlite reads a table or a query: table: sales, or query: SELECT ...");
+  }
+  return std::unique_ptr<Source>(std::make_unique<sqlite::TableSource>(std::move(chosen)));
+}
+
 // What the option table can't say.
 Result<void> check_target(const sqlite::Target& target) {
   const auto refuse = [](std::string why) -> Result<void> {
@@ -77,8 +152,7 @@ Result<std::unique_ptr<Sink>> make_sqlite_sink(const Node& node,
                                                const std::filesystem::path& base) {
   const OptionReader options(node, write_options());
   sqlite::Target target;
-  const std::filesystem::path root = base.empty() ? std::filesystem::current_path() : base;
-  target.database = std::filesystem::absolute(root / options.text("sqlite")).lexically_normal();
+  target.database = database_path(options.text("sqlite"), base);
   target.table = options.text("table");
   const std::string mode = options.text("mode");
   if (mode == "replace") target.mode = sqlite::Mode::replace;
@@ -95,7 +169,10 @@ Result<std::unique_ptr<Sink>> make_sqlite_sink(const Node& node,
 Connector sqlite_connector() {
   Connector connector;
   connector.name = "sqlite";
-  connector.summary = "Writes into a table of a SQLite database, batch by batch or all at once.";
+  connector.summary =
+      "Tables of a SQLite file: read by ranges of a key, written batch by batch or all at once.";
+  connector.read_options = read_options();
+  connector.make_source = make_sqlite_source;
   connector.write_options = write_options();
   connector.make_sink = make_sqlite_sink;
   return connector;

@@ -1,6 +1,5 @@
 #include "connectors/sqlite_commit.h"
 
-#include <numeric>
 #include <utility>
 
 #include <fmt/format.h>
@@ -11,46 +10,6 @@
 #include "formats/page_codec.h"
 
 namespace tranche::sqlite {
-namespace {
-
-class FrameEncoder final : public Encoder {
- public:
-  Result<void> add(const Page& page) override {
-    if (page.rows() > 0 && fault_drops_record("encode")) {
-      std::vector<std::uint32_t> rows(page.rows() - 1);
-      std::iota(rows.begin(), rows.end(), std::uint32_t{0});
-      append_page_frame(bytes_, page, rows);
-      rows_ += rows.size();
-      return {};
-    }
-    if (bytes_.empty()) bytes_.reserve(bytes_last_);
-    append_page_frame(bytes_, page);
-    rows_ += page.rows();
-    return {};
-  }
-
-  std::uint64_t rows_encoded() const override { return rows_; }
-
-  Result<std::vector<Segment>> finish() override {
-    std::vector<Segment> segments;
-    const std::uint64_t rows = rows_ - rows_finished_;
-    bytes_last_ = bytes_.size();
-    if (rows > 0) segments.push_back(Segment::make(std::move(bytes_), rows));
-    bytes_ = std::string();
-    rows_finished_ = rows_;
-    return segments;
-  }
-
- private:
-  std::string bytes_;
-  std::size_t bytes_last_ = 0;  // of the last chunk: the next one will be as large
-  std::uint64_t rows_ = 0;      // since it was made
-  std::uint64_t rows_finished_ = 0;
-};
-
-}  // namespace
-
-std::unique_ptr<Encoder> make_encoder() { return std::make_unique<FrameEncoder>(); }
 
 std::string insert_sql(const Schema& schema, const Target& target, const std::string& into) {
   // OR ABORT overrides ON CONFLICT clauses of the table's own constraints: none of them may drop a

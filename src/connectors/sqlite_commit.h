@@ -19,8 +19,6 @@
 
 namespace tranche::sqlite {
 
-std::unique_ptr<Encoder> make_encoder();
-
 class TableCommitter final : public Committer {
  public:
   // `into`: the table that takes the rows (the target's, or its staging table).

@@ -10,6 +10,7 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "base/text.h"
+#include "connectors/frame_encoder.h"
 #include "connectors/sqlite_commit.h"
 #include "connectors/sqlite_shape.h"
 
@@ -167,7 +168,7 @@ void TableSink::bind_encoders(const SinkRun& run, const SchemaPtr& schema) {
   schema_ = schema;
 }
 
-Result<std::unique_ptr<Encoder>> TableSink::encoder(WorkerScope&) const { return make_encoder(); }
+Result<std::unique_ptr<Encoder>> TableSink::encoder(WorkerScope&) const { return make_frame_encoder(); }
 
 Result<std::unique_ptr<Committer>> TableSink::committer() {
   if (!database_) return make_error(ErrorKind::bug, "The SQLite sink was not bound to a run.");

@@ -8,6 +8,7 @@
 
 #include <tranche/core/value.h>
 
+#include "base/digest.h"
 #include "base/text.h"
 #include "drivers/duckdb_handles.h"
 
@@ -143,6 +144,20 @@ DuckDatabase::~DuckDatabase() = default;
 
 Result<std::shared_ptr<DuckDatabase>> DuckDatabase::open(std::uint64_t memory_bytes_max,
                                                          const std::string& spill_folder) {
+  return open_at(nullptr, memory_bytes_max, spill_folder);
+}
+
+Result<std::shared_ptr<DuckDatabase>> DuckDatabase::open_file(const std::string& path,
+                                                              std::uint64_t memory_bytes_max,
+                                                              const std::string& spill_folder) {
+  auto opened = open_at(path.c_str(), memory_bytes_max, spill_folder);
+  if (!opened) return duckdb_file_error(std::move(opened).error(), path);
+  return opened;
+}
+
+Result<std::shared_ptr<DuckDatabase>> DuckDatabase::open_at(const char* path,
+                                                            std::uint64_t memory_bytes_max,
+                                                            const std::string& spill_folder) {
   ConfigHandle config;
   if (duckdb_create_config(config.out()) != DuckDBSuccess)
     return make_error(ErrorKind::memory, "DuckDB's configuration can't be made: out of memory");
@@ -171,7 +186,7 @@ Result<std::shared_ptr<DuckDatabase>> DuckDatabase::open(std::uint64_t memory_by
   duckdb_state opened = DuckDBError;
   {
     const std::scoped_lock lock(open_mutex());
-    opened = duckdb_open_ext(nullptr, state->database.out(), config.get(), &message);
+    opened = duckdb_open_ext(path, state->database.out(), config.get(), &message);
   }
   if (opened != DuckDBSuccess) {
     Error error = duckdb_error(message);
@@ -186,6 +201,32 @@ Result<std::shared_ptr<DuckDatabase>> DuckDatabase::open(std::uint64_t memory_by
   const auto zone = connection->execute("SET GLOBAL TimeZone = 'UTC'");
   if (!zone && zone.error().kind != ErrorKind::config) return zone.error();
   return database;
+}
+
+Error duckdb_file_error(Error error, const std::string& path) {
+  const std::string& message = error.message;
+  const bool is_locked = message.find("Could not set lock on file") != std::string::npos;
+  if (!is_locked) {
+    error.message = fmt::format("DuckDB database {}: {}", path, message);
+    return error;
+  }
+  const auto begin = message.find("(PID ");
+  const auto end = message.find(')', begin == std::string::npos ? 0 : begin);
+  const std::string who = begin == std::string::npos || end == std::string::npos
+                              ? std::string()
+                              : message.substr(begin, end - begin + 1) + " ";
+  return make_error(ErrorKind::transient,
+                    fmt::format("Another process {}has DuckDB database {} open. DuckDB lets one "
+                                "process write, or several read; end that one, then run again.",
+                                who, path));
+}
+
+Result<std::string> attach_to_read(DuckConnection& connection, const std::string& path) {
+  const std::string name = "tranche_" + digest_hex(path).substr(0, 12);
+  const auto attached = connection.execute(fmt::format("ATTACH IF NOT EXISTS {} AS {} (READ_ONLY)",
+                                                       sql_literal(path), name));
+  if (!attached) return duckdb_file_error(attached.error(), path);
+  return name;
 }
 
 Result<std::shared_ptr<DuckDatabase>> DuckDatabase::of(WorkerScope& worker) {

@@ -120,13 +120,27 @@ class DuckDatabase : public std::enable_shared_from_this<DuckDatabase> {
   // A new instance in memory with one thread. `memory_bytes_max` 0: DuckDB's own default.
   static Result<std::shared_ptr<DuckDatabase>> open(std::uint64_t memory_bytes_max,
                                                     const std::string& spill_folder);
+  // A database file, for reading and writing by this process alone; a missing one is created.
+  // Errors: transient, when another process has it open; failed, when it is none.
+  static Result<std::shared_ptr<DuckDatabase>> open_file(const std::string& path,
+                                                         std::uint64_t memory_bytes_max,
+                                                         const std::string& spill_folder);
   // The worker's own instance, opened at first use.
   static Result<std::shared_ptr<DuckDatabase>> of(WorkerScope& worker);
   Result<std::unique_ptr<DuckConnection>> connect();
 
  private:
+  static Result<std::shared_ptr<DuckDatabase>> open_at(const char* path,
+                                                       std::uint64_t memory_bytes_max,
+                                                       const std::string& spill_folder);
   std::unique_ptr<State> state_;
 };
+
+// Makes a database file part of the connection's instance, read-only, where it is not yet; the
+// name to be used in SQL. While it is, no other process writes to it. Errors: those of open_file.
+Result<std::string> attach_to_read(DuckConnection& connection, const std::string& path);
+// DuckDB's error about a database file, as a sentence that says whose the file is now.
+Error duckdb_file_error(Error error, const std::string& path);
 
 std::string sql_identifier(std::string_view name);  // "a ""b"""
 std::string sql_literal(std::string_view text);     // 'it''s'

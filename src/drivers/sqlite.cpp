@@ -59,6 +59,13 @@ Error error_of(sqlite3* handle, int code, const std::string& path, std::chrono::
     case SQLITE_NOTADB:
       return make_error(ErrorKind::failed, fmt::format("{} is not a SQLite database.", path));
     case SQLITE_READONLY:
+      if (code == SQLITE_READONLY_ROLLBACK || code == SQLITE_READONLY_RECOVERY) {
+        return make_error(ErrorKind::failed,
+                          fmt::format("SQLite database {} was left in the middle of a transaction "
+                                      "by a program that died. Open it once with a program that "
+                                      "may write it (sqlite3 {} .tables), then run again.",
+                                      path, path));
+      }
       return make_error(ErrorKind::failed,
                         fmt::format("SQLite database {} can't be written: {}. Check the "
                                     "permissions of the file and of its folder.",
@@ -129,6 +136,11 @@ void SqliteStatement::bind_text_copy(int parameter, std::string_view value) {
                            SQLITE_UTF8));
 }
 
+void SqliteStatement::bind_blob_copy(int parameter, std::string_view value) {
+  const char* bytes = value.data() != nullptr ? value.data() : "";
+  keep(sqlite3_bind_blob64(statement_, parameter, bytes, value.size(), SQLITE_TRANSIENT));
+}
+
 Result<bool> SqliteStatement::step() {
   if (bind_error_ != SQLITE_OK) [[unlikely]] {
     return database_->error(std::exchange(bind_error_, SQLITE_OK));
@@ -150,6 +162,33 @@ Result<void> SqliteStatement::run() {
 }
 
 void SqliteStatement::reset() { sqlite3_reset(statement_); }
+
+int SqliteStatement::column_count() const { return sqlite3_column_count(statement_); }
+
+std::string SqliteStatement::column_name(int column) const {
+  const char* name = sqlite3_column_name(statement_, column);
+  return name != nullptr ? name : "";
+}
+
+std::string SqliteStatement::declared_type(int column) const {
+  const char* type = sqlite3_column_decltype(statement_, column);
+  return type != nullptr ? type : "";
+}
+
+SqliteKind SqliteStatement::kind(int column) const {
+  switch (sqlite3_column_type(statement_, column)) {
+    case SQLITE_INTEGER:
+      return SqliteKind::integer;
+    case SQLITE_FLOAT:
+      return SqliteKind::real;
+    case SQLITE_TEXT:
+      return SqliteKind::text;
+    case SQLITE_BLOB:
+      return SqliteKind::blob;
+    default:
+      return SqliteKind::null;
+  }
+}
 
 bool SqliteStatement::is_null(int column) const {
   return sqlite3_column_type(statement_, column) == SQLITE_NULL;

@@ -28,6 +28,20 @@ namespace tranche {
 
 class SqliteDatabase;
 
+// How SQLite stores a value: its type is the value's own, whatever the column was declared as.
+enum class SqliteKind { null, integer, real, text, blob };
+
+// Which state of the database a reading transaction sees.
+struct SqliteState {
+  bool is_wal = false;      // others may write while it is read
+  std::uint64_t bytes = 0;  // of its pages
+  // Equal as long as nobody has committed anything. Of a write-ahead log with something in it: the
+  // checksum of all that; else the database's own count of changes.
+  std::string name;
+  bool is_named_by_log = false;
+  bool operator==(const SqliteState&) const = default;
+};
+
 // A prepared statement. Parameters count from 1, columns from 0.
 class SqliteStatement {
  public:
@@ -45,11 +59,17 @@ class SqliteStatement {
   void bind_text(int parameter, std::string_view value);
   void bind_blob(int parameter, std::string_view value);
   void bind_text_copy(int parameter, std::string_view value);  // the bytes may go away
+  void bind_blob_copy(int parameter, std::string_view value);
 
   Result<bool> step();  // true: there is a row; false: done
   Result<void> run();   // steps to the end and resets, also after an error
   void reset();
 
+  int column_count() const;
+  std::string column_name(int column) const;
+  // As the table's column was declared; empty: without a type, or not of a table.
+  std::string declared_type(int column) const;
+  SqliteKind kind(int column) const;
   bool is_null(int column) const;
   std::int64_t integer(int column) const;
   std::uint64_t natural(int column) const;  // 64 bits that were bound as natural
@@ -93,6 +113,9 @@ class SqliteDatabase {
   // The first column of the first row; 0 when there is none.
   Result<std::int64_t> query_integer(std::string_view sql);
 
+  // Begins a transaction that reads: until it ends, nothing that others commit is seen. REQUIRES
+  // that none is open. Errors: those above.
+  Result<SqliteState> begin_reading();
   // Waits for the write lock first, so that the transaction can't fail half-way for want of it.
   Result<void> begin();
   Result<void> commit();  // on an error the transaction may still be open: roll back
@@ -109,6 +132,9 @@ class SqliteDatabase {
   Error error(int code) const;
 
  private:
+  // What the files say now, of the last commit of anybody.
+  Result<SqliteState> look_at_state();
+
   SqliteDatabase(sqlite3* handle, std::filesystem::path path, std::chrono::milliseconds wait)
       : handle_(handle), path_(std::move(path)), wait_(wait) {}
 

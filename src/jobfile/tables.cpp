@@ -78,9 +78,6 @@ constexpr std::array later_key_table{
     LaterKey{"step", "after", "Steps run one after the other, in the order of the file."},
     LaterKey{"process", "command", "Use \"sql\", or a function of the C++ library."},
     LaterKey{"process", "http", "Use \"sql\", or a function of the C++ library."},
-    LaterKey{"read", "sqlite", "Export the table as CSV or Parquet first."},
-    LaterKey{"read", "duckdb", "Export the table as CSV or Parquet first."},
-    LaterKey{"write", "duckdb", "Write Parquet, and read that in DuckDB."},
 };
 
 }  // namespace

@@ -63,6 +63,11 @@ engine::StepEnd failed(Error error) {
   return end;
 }
 
+// Of the databases that the engine itself has open.
+std::uint64_t engine_bytes(const BatchStep& step) {
+  return step.source->planner_bytes() + step.sink->committer_bytes();
+}
+
 // Also tells the source how much of the memory is its own.
 Result<StepMemory> memory_of(const BatchStep& step, const StepSurroundings& surroundings) {
   const auto of_batches = std::count_if(
@@ -81,7 +86,8 @@ Result<StepMemory> memory_of(const BatchStep& step, const StepSurroundings& surr
   }
   return StepMemory(surroundings.memory_bytes_max,
                     uses_database(step) ? surroundings.database_memory_bytes : 0,
-                    static_cast<std::size_t>(of_batches), source_bytes,
+                    static_cast<std::size_t>(of_batches),
+                    source_bytes + engine_bytes(step),
                     step.sink->encoder_bytes(), process_bytes);
 }
 
@@ -255,10 +261,29 @@ std::uint64_t sample_within(const StepSurroundings& surroundings) {
   return bytes;
 }
 
-}  // namespace
+// A step that waits for itself would wait for ever.
+Result<void> check_target_is_free(const BatchStep& step) {
+  std::vector<std::string> all_kept = step.source->keeps_from_writing();
+  for (const auto& transform : step.transforms) {
+    for (std::string& kept : transform->keeps_from_writing()) all_kept.push_back(std::move(kept));
+  }
+  for (const std::string& kept : all_kept) {
+    for (const std::string& target : step.sink->targets()) {
+      if (!target.starts_with(kept)) continue;
+      return make_error(
+          ErrorKind::config,
+          fmt::format("The step reads from and writes into one database ({}), to which nobody can "
+                      "write while it is read. Write into another one, or go by way of a file in "
+                      "two steps.",
+                      kept.substr(0, kept.size() - 1)));
+    }
+  }
+  return {};
+}
 
-Result<void> bind_step(BatchStep& step, const std::vector<Input>* inputs,
-                       const StepSurroundings& surroundings) {
+// Source and transforms, from the inputs to the schema that is written.
+Result<void> bind_reading(BatchStep& step, const std::vector<Input>* inputs,
+                          const StepSurroundings& surroundings) {
   if (inputs != nullptr) {
     step.inputs = *inputs;
   } else {
@@ -267,6 +292,7 @@ Result<void> bind_step(BatchStep& step, const std::vector<Input>* inputs,
   TRANCHE_TRY(step.source->use_inputs(step.inputs));
   TRANCHE_ASSIGN(auto schema, step.source->schema());
   TRANCHE_TRY(step.source->use_division(step.division));
+  TRANCHE_TRY(check_target_is_free(step));
   step.schemas.clear();
   step.schemas.emplace_back("read", schema);
   WorkerScope scope(0, surroundings.database_memory_bytes, surroundings.spill_folder);
@@ -274,7 +300,15 @@ Result<void> bind_step(BatchStep& step, const std::vector<Input>* inputs,
     TRANCHE_ASSIGN(schema, transform->bind(schema, scope));
     step.schemas.emplace_back(transform->name(), schema);
   }
-  return step.sink->examine(schema);
+  return {};
+}
+
+}  // namespace
+
+Result<void> bind_step(BatchStep& step, const std::vector<Input>* inputs,
+                       const StepSurroundings& surroundings) {
+  TRANCHE_TRY(bind_reading(step, inputs, surroundings));
+  return step.sink->examine(step.output_schema());
 }
 
 Division full_division(const BatchStep& step) {
@@ -344,7 +378,7 @@ engine::StepEnd run_batch_step(const BatchStep& step, const Division& division, 
   work.whole_batches = pipeline.whole_batches();
   work.memory_bytes_max = memory->bytes_left(crew->workers, crew->lanes_most);
   work.memory_per_record_byte = memory->bytes_per_record_byte();
-  if (memory->source_bytes() > 0) {
+  if (memory->source_bytes() > engine_bytes(step)) {  // what is decoded waits to be read
     work.unread_bytes_max = unread_text_for(surroundings.memory_bytes_max);
   }
   for (const auto& input : step.inputs) work.input_bytes_total += input.bytes;
@@ -361,7 +395,9 @@ engine::StepEnd run_batch_step(const BatchStep& step, const Division& division, 
 
 Result<void> bind_worker(BatchStep& step, const std::vector<Input>& inputs,
                          const StepSurroundings& surroundings) {
-  TRANCHE_TRY(bind_step(step, &inputs, surroundings));
+  TRANCHE_TRY(bind_reading(step, &inputs, surroundings));
+  // The engine has the target in hand already, maybe for itself alone.
+  if (step.sink->encoders_need_target()) TRANCHE_TRY(step.sink->examine(step.output_schema()));
   step.source->keep_decoded(decoded_bytes_a_process);
   SinkRun run = surroundings.run;
   run.step = step.name;

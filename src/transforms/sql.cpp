@@ -348,6 +348,13 @@ class SqlTransform : public Transform {
   std::string name() const override { return "sql"; }
   Scope scope() const override { return Scope::batch; }
   bool uses_database() const override { return true; }
+  std::vector<std::string> keeps_from_writing() const override {
+    std::vector<std::string> kept;
+    for (const Lookup& lookup : definition_->lookups) {
+      for (std::string& one : lookup.source->keeps_from_writing()) kept.push_back(std::move(one));
+    }
+    return kept;
+  }
 
   Result<SchemaPtr> bind(SchemaPtr input, WorkerScope& worker) override {
     auto bound = bind_in(std::move(input), worker);

@@ -121,10 +121,9 @@ TEST(KeySlices, HoldEachRecordOnceAndPartNoKey) {
         EXPECT_EQ(slice.begin, passed);
         EXPECT_EQ(slice.first_record, passed);
         passed += slice.records;
-        EXPECT_EQ(slice.records,
-                  static_cast<std::uint64_t>(std::count_if(
-                      keys.begin(), keys.end(),
-                      [&](const auto& one) { return holds(*range, one); })));
+        EXPECT_EQ(slice.records, static_cast<std::uint64_t>(std::count_if(
+                                     keys.begin(), keys.end(),
+                                     [&](const auto& one) { return holds(*range, one); })));
         // A resume behind any slice goes on with the same ones.
         const auto rest = stream_of(keys, &slice);
         const auto next = rest->next({});

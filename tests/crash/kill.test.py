@@ -110,6 +110,17 @@ class Kills(unittest.TestCase):
         for number in range(3):
             self.disturb("postgres upsert", number)
 
+    def test_a_table_of_duckdb_in_append_is_the_same_after_20_kills(self):
+        self.twenty_kills("duckdb append")
+
+    def test_a_table_of_duckdb_in_replace_is_the_same_after_kills(self):
+        for number in range(3):
+            self.disturb("duckdb replace", number)
+
+    def test_a_table_of_duckdb_in_upsert_is_the_same_after_kills(self):
+        for number in range(3):
+            self.disturb("duckdb upsert", number)
+
 
 class Points(unittest.TestCase):
     """The moments that no random kill hits for certain."""
@@ -142,7 +153,9 @@ class Points(unittest.TestCase):
                   "sqlite append": ["seal-intended", "seal-done"],
                   "sqlite replace": ["seal-intended", "seal-done"],
                   "postgres append": ["seal-intended", "seal-done"],
-                  "postgres replace": ["seal-intended", "seal-done"]}
+                  "postgres replace": ["seal-intended", "seal-done"],
+                  "duckdb append": ["seal-intended", "seal-checkpoint", "seal-done"],
+                  "duckdb replace": ["seal-intended", "seal-checkpoint", "seal-done"]}
         for sink, names in points.items():
             for point in names:
                 with self.subTest(sink=sink, point=point):
@@ -171,6 +184,8 @@ class Points(unittest.TestCase):
         points = {sink: ["applied", "staged", "committed", "recorded"] for sink in EVERY_SINK}
         points["parquet"].append("part-written")
         points["sqlite replace"] = points["sqlite upsert"] = ["committed"]
+        points["duckdb append"] = ["applied", "staged", "committed", "recorded"]
+        points["duckdb replace"] = points["duckdb upsert"] = ["committed"]
         for sink, names in points.items():
             for name in names:
                 with self.subTest(sink=sink, point=name):
@@ -271,6 +286,38 @@ STEPS = """
     batch: {{ rows: {rows} }}
     write: {{ parquet: out/parts, mode: append, part_size: 1MiB }}
 """
+
+
+TABLES = """job: tables
+memory: 256MiB
+steps:
+  - name: into_sqlite
+    read:
+      csv: {input}
+      columns: {{ date: timestamp, delay: integer, distance: integer, origin: varchar, destination: varchar }}
+    batch: {{ rows: {rows} }}
+    on_error: {{ max_rejects: 100000, rejects: out/rejects.jsonl }}
+    write: {{ sqlite: out/flights.db, table: flights, mode: append }}
+  - name: into_duckdb
+    read: {{ sqlite: out/flights.db, table: flights }}
+    batch: {{ rows: {rows} }}
+    write: {{ duckdb: out/flights.duckdb, table: flights, mode: append }}
+  - name: into_csv
+    read: {{ duckdb: out/flights.duckdb, query: "SELECT * FROM flights WHERE delay > 0", key: distance }}
+    batch: {{ rows: {rows} }}
+    write: {{ csv: out/late.csv }}
+"""
+
+
+class Tables(unittest.TestCase):
+    def test_tables_that_are_read_and_written_are_the_same_after_kills_at_any_time(self):
+        job = TABLES.format(input=flights, rows=ROWS_A_BATCH)
+        expected = kills.Undisturbed("csv", job)
+        for number in range(6):
+            draw = random.Random(f"{SEED}/tables/{number}")
+            killed, wrong = kills.disturbed_run("csv", job, expected, draw, by_time=True)
+            print(f"tables {number}: killed {killed[0]}", flush=True)
+            self.assertEqual([], wrong, f"kill {number}, seed {SEED}: {killed[0]}")
 
 
 class SeveralSteps(unittest.TestCase):

@@ -45,6 +45,9 @@ WRITES = {
     "postgres append": POSTGRES + "mode: append }",
     "postgres replace": POSTGRES + "mode: replace }",
     "postgres upsert": POSTGRES + "mode: upsert, key: id }",
+    "duckdb append": "write: { duckdb: out/flights.duckdb, table: flights, mode: append }",
+    "duckdb replace": "write: { duckdb: out/flights.duckdb, table: flights, mode: replace }",
+    "duckdb upsert": "write: { duckdb: out/flights.duckdb, table: flights, mode: upsert, key: id }",
 }
 
 
@@ -64,6 +67,8 @@ def prepare_target(scene, sink):
     scene.out.mkdir()
     if sink.startswith("postgres"):
         prepare_postgres(sink)
+    if sink in ("duckdb replace", "duckdb upsert"):
+        prepare_duckdb(scene)
     if sink not in ("sqlite replace", "sqlite upsert"):
         return
     connection = sqlite3.connect(scene.out / "flights.db")
@@ -88,6 +93,23 @@ def prepare_postgres(sink):
     if sink != "postgres append":
         postgres_server.sql(os.environ[postgres_server.VARIABLE],
                             "INSERT INTO flights SELECT id, now(), 'old' FROM generate_series(3, 3000, 7) AS id")
+
+
+def prepare_duckdb(scene):
+    """Loads the old rows by a job in another folder."""
+    old = """job: old
+steps:
+  - name: old
+    read: { csv: old.csv, columns: { id: bigint, departed_at: timestamp, origin: varchar, origin_city: varchar,
+            destination: varchar, miles: integer, delay_minutes: integer, month: varchar, is_late: boolean } }
+    write: { duckdb: "TARGET", table: flights, mode: upsert, key: id, commits_table: old_commits }
+""".replace("TARGET", str(scene.out / "flights.duckdb"))
+    with scenes.Scene(old) as loading:
+        head = "id,departed_at,origin,origin_city,destination,miles,delay_minutes,month,is_late\n"
+        rows = (f"{id},2001-01-01 00:00:00,old,old,old,0,0,old,false\n" for id in range(3, 3000, 7))
+        loading.write("old.csv", head + "".join(rows))
+        done = loading.run()
+        assert done.code == 0, done
 
 
 def damage(path, count, seed):

@@ -86,6 +86,10 @@ class Sink {
   virtual bool uses_database() const { return false; }
   // What an encoder keeps in memory besides what it encodes.
   virtual std::uint64_t encoder_bytes() const { return 0; }
+  // What the committing thread keeps in memory besides the groups: an embedded database.
+  virtual std::uint64_t committer_bytes() const { return 0; }
+  // Encoders have to know what the target is like: workers examine it too.
+  virtual bool encoders_need_target() const { return true; }
   // Group size that suits the sink when the job says nothing; 0: each batch is a group.
   virtual std::uint64_t default_group_bytes() const { return 0; }
   // Checks mode, target and shape before anything is written; `check` calls it too. Read-only.
@@ -97,8 +101,8 @@ class Sink {
   // error.
   virtual Result<std::vector<Receipt>> recover(const SinkRun& run, const SchemaPtr& schema,
                                                std::span<const Receipt> committed) = 0;
-  // Binds the sink to the run for nothing but its encoders: in a worker process, after examine and
-  // instead of recover.
+  // Binds the sink to the run for nothing but its encoders: in a worker process, after examine
+  // where they need the target, and instead of recover.
   virtual void bind_encoders(const SinkRun& run, const SchemaPtr& schema) = 0;
   virtual Result<std::unique_ptr<Encoder>> encoder(WorkerScope& worker) const = 0;
   virtual Result<std::unique_ptr<Committer>> committer() = 0;

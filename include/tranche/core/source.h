@@ -61,6 +61,8 @@ class Source {
   virtual Result<std::optional<std::uint64_t>> digest(const Slice& slice) const = 0;
   // The division that suits this source when the job names none: chunk_bytes, and rows or bytes.
   virtual Division default_division() const = 0;
+  // Targets that nobody can write to while it is open: what Sink::targets() names, up to a colon.
+  virtual std::vector<std::string> keeps_from_writing() const { return {}; }
   // What a person should know of how it will be read, in sentences; after schema().
   virtual std::vector<std::string> notes() const { return {}; }
   // The bytes that decoders take; nullopt: it decodes nothing. A source that does (compressed text)
@@ -68,6 +70,8 @@ class Source {
   virtual Result<std::optional<std::uint64_t>> decoder_bytes() const {
     return std::optional<std::uint64_t>();
   }
+  // What the planning thread keeps in memory: an embedded database.
+  virtual std::uint64_t planner_bytes() const { return 0; }
   // How much text it may keep: half of it for what divide() went over and nobody has read, half for
   // what is read again.
   virtual void keep_decoded(std::uint64_t /*bytes*/) {}

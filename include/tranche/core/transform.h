@@ -51,6 +51,8 @@ class Transform {
   // is shown to people.
   virtual Result<std::string> fingerprint() const = 0;
   virtual bool uses_database() const { return false; }
+  // As Source's, of what it looks up.
+  virtual std::vector<std::string> keeps_from_writing() const { return {}; }
   // Whether its instances have WorkerScope::lanes() help with their calls.
   virtual bool uses_lanes() const { return false; }
 };

@@ -1,0 +1,154 @@
+#include "connectors/duckdb_connector.h"
+
+#include <fmt/format.h>
+
+#include "base/text.h"
+#include "connectors/duckdb_sink.h"
+#include "connectors/duckdb_source.h"
+#include "connectors/table_query.h"
+
+namespace tranche {
+namespace {
+
+constexpr std::uint64_t memory_bytes_min = 32ULL << 20;
+
+const OptionTable& read_options() {
+  static const OptionTable table = {
+      Option{.name = "duckdb",
+             .kind = OptionKind::text,
+             .doc = "The database file.",
+             .required = true,
+             .example = "warehouse.duckdb"},
+      Option{.name = "table",
+             .kind = OptionKind::text,
+             .doc = "The table to read; this, or a query.",
+             .example = "sales"},
+      Option{.name = "query",
+             .kind = OptionKind::text,
+             .doc = "A SELECT over the file's tables whose rows are read; it needs a key.",
+             .example = "SELECT id, qty FROM sales WHERE qty > 0"},
+      Option{.name = "columns",
+             .kind = OptionKind::texts,
+             .doc = "The columns to read; left out: all of them.",
+             .example = "[id, sold_at]"},
+      Option{.name = "key",
+             .kind = OptionKind::text,
+             .doc = "The column by whose order the records are read and cut into batches, as in "
+                    "batch: { key: id }; left out: the number of the row.",
+             .example = "id"},
+  };
+  return table;
+}
+
+const OptionTable& write_options() {
+  static const OptionTable table = {
+      Option{.name = "duckdb",
+             .kind = OptionKind::text,
+             .doc = "The database file; it is created when missing. No other process can open it "
+                    "while the step runs.",
+             .required = true,
+             .example = "warehouse.duckdb"},
+      Option{.name = "table",
+             .kind = OptionKind::text,
+             .doc = "The table that takes the records; it is created when missing.",
+             .required = true,
+             .example = "sales"},
+      Option{.name = "mode",
+             .kind = OptionKind::choice,
+             .doc = "append adds rows, replace puts them in the place of all rows at the end, "
+                    "upsert updates the row of the same key or adds it.",
+             .choices = {"append", "replace", "upsert"},
+             .required = true,
+             .example = "append"},
+      Option{.name = "key",
+             .kind = OptionKind::texts,
+             .doc = "The columns by which upsert finds a row; the table needs a unique index over "
+                    "them.",
+             .example = "[id]"},
+      Option{.name = "commits_table",
+             .kind = OptionKind::text,
+             .doc = "The table of the database that records which batches are committed.",
+             .default_text = "tranche_commits",
+             .example = "tranche_commits"},
+      Option{.name = "memory",
+             .kind = OptionKind::size,
+             .doc = "What DuckDB may hold in memory while it writes; a large key needs more. It is "
+                    "part of the memory of the run.",
+             .default_text = "96MiB",
+             .example = "512MiB"},
+  };
+  return table;
+}
+
+std::filesystem::path database_path(const std::string& name, const std::filesystem::path& base) {
+  const std::filesystem::path root = base.empty() ? std::filesystem::current_path() : base;
+  return std::filesystem::absolute(root / name).lexically_normal();
+}
+
+Error refusal(std::string why) { return make_error(ErrorKind::config, std::move(why)); }
+
+Result<std::unique_ptr<Source>> make_source(const Node& node, const std::filesystem::path& base) {
+  const OptionReader options(node, read_options());
+  DuckSourceOptions chosen;
+  chosen.name = options.text("duckdb");
+  chosen.path = database_path(chosen.name, base);
+  chosen.table = options.text("table");
+  chosen.query = without_semicolon(options.text("query"));
+  chosen.columns = options.texts("columns");
+  chosen.key = options.text("key");
+  if (chosen.table.empty() == chosen.query.empty())
+    return refusal("duckdb reads a table or a query: table: sales, or query: SELECT ...");
+  return std::unique_ptr<Source>(std::make_unique<DuckSource>(std::move(chosen)));
+}
+
+// What the option table can't say.
+Result<void> check_target(const duck::Target& target) {
+  if (target.table.empty()) return refusal("duckdb needs the name of a table: table: sales");
+  if (to_lower(target.table) == to_lower(target.commits_table)) {
+    return refusal(
+        fmt::format("Table \"{}\" is the record of commits; choose another name for the "
+                    "records, or for the record (commits_table).",
+                    target.table));
+  }
+  const bool is_upsert = target.mode == duck::Mode::upsert;
+  if (is_upsert && target.key.empty())
+    return refusal("mode: upsert needs the columns by which a row is found, as in key: [id].");
+  if (!is_upsert && !target.key.empty()) {
+    return refusal(fmt::format("key goes with mode: upsert only, not with mode: {}.",
+                               duck::to_string(target.mode)));
+  }
+  if (target.memory_bytes < memory_bytes_min)
+    return refusal("memory is less than the 32MiB that DuckDB needs to write a table.");
+  return {};
+}
+
+Result<std::unique_ptr<Sink>> make_sink(const Node& node, const std::filesystem::path& base) {
+  const OptionReader options(node, write_options());
+  duck::Target target;
+  target.database = database_path(options.text("duckdb"), base);
+  target.table = options.text("table");
+  const std::string mode = options.text("mode");
+  if (mode == "replace") target.mode = duck::Mode::replace;
+  if (mode == "upsert") target.mode = duck::Mode::upsert;
+  target.key = options.texts("key");
+  target.commits_table = options.text("commits_table");
+  target.memory_bytes = options.size("memory");
+  TRANCHE_TRY(check_target(target));
+  return std::unique_ptr<Sink>(std::make_unique<duck::TableSink>(std::move(target)));
+}
+
+}  // namespace
+
+Connector duckdb_connector() {
+  Connector connector;
+  connector.name = "duckdb";
+  connector.summary =
+      "Tables of a DuckDB file: read by ranges of a key, written batch by batch or all at once.";
+  connector.read_options = read_options();
+  connector.write_options = write_options();
+  connector.make_source = make_source;
+  connector.make_sink = make_sink;
+  return connector;
+}
+
+}  // namespace tranche
