@@ -8,7 +8,7 @@
 
 namespace tranche::postgres {
 
-Result<void> TableCommitter::be_connected() {
+Result<void> LoadSession::be_connected() {
   if (connection_ && connection_->is_alive()) return {};
   connection_.reset();
   TRANCHE_ASSIGN(auto connection, connect(target_));
@@ -17,7 +17,7 @@ Result<void> TableCommitter::be_connected() {
   return {};
 }
 
-Result<Applied> TableCommitter::apply(std::uint64_t group, std::span<const Segment> segments,
+Result<Applied> LoadSession::apply(std::uint64_t group, std::span<const Segment> segments,
                                       const std::string& reject_id) {
   rollback();
   Receipt receipt;
@@ -46,7 +46,7 @@ Result<Applied> TableCommitter::apply(std::uint64_t group, std::span<const Segme
   return error;
 }
 
-Result<Applied> TableCommitter::apply_once(std::span<const Segment> segments) {
+Result<Applied> LoadSession::apply_once(std::span<const Segment> segments) {
   TRANCHE_ASSIGN(const bool is_new, begin_group());
   if (!is_new) return Applied{receipt_.rows, {}};
   Applied applied;
@@ -73,7 +73,7 @@ Result<Applied> TableCommitter::apply_once(std::span<const Segment> segments) {
 }
 
 // The commit's row comes first: whoever else commits this group now waits, or is found out.
-Result<bool> TableCommitter::begin_group() {
+Result<bool> LoadSession::begin_group() {
   TRANCHE_TRY(connection_->begin());
   CommitRecord record(*connection_, target_);
   TRANCHE_ASSIGN(const bool is_new, record.insert(run_, receipt_));
@@ -83,7 +83,7 @@ Result<bool> TableCommitter::begin_group() {
   return false;
 }
 
-Result<void> TableCommitter::take_committed() {
+Result<void> LoadSession::take_committed() {
   CommitRecord record(*connection_, target_);
   TRANCHE_ASSIGN(const auto found, record.find(run_, receipt_.group));
   if (!found || found->checksum != receipt_.checksum) {
@@ -99,7 +99,7 @@ Result<void> TableCommitter::take_committed() {
 }
 
 // PostgreSQL's message speaks of the staging table, which nobody knows.
-std::string TableCommitter::explain(std::string message) const {
+std::string LoadSession::explain(std::string message) const {
   if (into_ == target_.table) return message;
   for (auto at = message.find(into_.table); at != std::string::npos;
        at = message.find(into_.table, at)) {
@@ -109,7 +109,7 @@ std::string TableCommitter::explain(std::string message) const {
   return message;
 }
 
-Result<Receipt> TableCommitter::commit() {
+Result<Receipt> LoadSession::commit() {
   if (std::exchange(committed_already_, false)) return receipt_;
   auto committed = connection_->commit();
   if (committed) return receipt_;
@@ -121,9 +121,35 @@ Result<Receipt> TableCommitter::commit() {
                   target_.named(), receipt_.group, connection_->last_failure().sentence()));
 }
 
-void TableCommitter::rollback() {
+void LoadSession::rollback() {
   committed_already_ = false;
   if (connection_) connection_->rollback();
+}
+
+void TableCommitter::begin_ahead(std::uint64_t group, std::span<const Segment> segments,
+                                 const std::string& reject_id) {
+  if (ahead_) return;
+  LoadSession& session = sessions_[1 - current_];
+  Ahead ahead;
+  ahead.group = group;
+  ahead.reject_id = reject_id;
+  ahead.applied = std::async(
+      std::launch::async,
+      [&session, group, reject_id, kept = std::vector<Segment>(segments.begin(), segments.end())] {
+        return session.apply(group, kept, reject_id);
+      });
+  ahead_ = std::move(ahead);
+}
+
+Result<Applied> TableCommitter::apply(std::uint64_t group, std::span<const Segment> segments,
+                                      const std::string& reject_id) {
+  if (ahead_ && ahead_->group == group) {
+    current_ = 1 - current_;
+    Ahead ahead = *std::exchange(ahead_, std::nullopt);
+    Result<Applied> applied = ahead.applied.get();
+    if (ahead.reject_id == reject_id) return applied;
+  }
+  return sessions_[current_].apply(group, segments, reject_id);
 }
 
 }  // namespace tranche::postgres

@@ -1,10 +1,11 @@
 // How a group of records gets into a table: one transaction with the group's row in the record of
 // commits.
 //
-// Threads: the committing thread. A lost connection is opened again by the next apply.
+// Threads: the committing thread, and one of its own for the group ahead. A lost connection is opened again by the next apply.
 #pragma once
 
 #include <cstdint>
+#include <future>
 #include <memory>
 #include <optional>
 #include <span>
@@ -18,16 +19,17 @@
 
 namespace tranche::postgres {
 
-class TableCommitter final : public Committer {
+// One connection, and the transaction of one group in it.
+class LoadSession {
  public:
   // `into`: the table that takes the rows (the target's, or its staging table).
-  TableCommitter(Target target, const SinkRun& run, const TableName& into, RowLoader loader)
+  LoadSession(Target target, const SinkRun& run, const TableName& into, RowLoader loader)
       : target_(std::move(target)), run_(run), into_(into), loader_(std::move(loader)) {}
 
   Result<Applied> apply(std::uint64_t group, std::span<const Segment> segments,
-                        const std::string& reject_id) override;
-  Result<Receipt> commit() override;
-  void rollback() override;
+                        const std::string& reject_id);
+  Result<Receipt> commit();
+  void rollback();
 
  private:
   Result<void> be_connected();
@@ -44,6 +46,33 @@ class TableCommitter final : public Committer {
   bool expects_refused_ = false;  // the last group had refused rows
   Receipt receipt_;
   bool committed_already_ = false;
+};
+
+// Commits groups in their order; with two sessions the rows of the next group go in while those of
+// this one wait for their commit.
+class TableCommitter final : public Committer {
+ public:
+  // REQUIRES one session or two; two only for a table whose rows don't depend on each other.
+  explicit TableCommitter(std::vector<LoadSession> sessions) : sessions_(std::move(sessions)) {}
+
+  bool works_ahead() const override { return sessions_.size() > 1; }
+  void begin_ahead(std::uint64_t group, std::span<const Segment> segments,
+                   const std::string& reject_id) override;
+  Result<Applied> apply(std::uint64_t group, std::span<const Segment> segments,
+                        const std::string& reject_id) override;
+  Result<Receipt> commit() override { return sessions_[current_].commit(); }
+  void rollback() override { sessions_[current_].rollback(); }
+
+ private:
+  struct Ahead {
+    std::uint64_t group = 0;
+    std::string reject_id;
+    std::future<Result<Applied>> applied;
+  };
+
+  std::vector<LoadSession> sessions_;
+  std::size_t current_ = 0;
+  std::optional<Ahead> ahead_;  // in the other session; ends before the sessions do
 };
 
 }  // namespace tranche::postgres

@@ -160,6 +160,17 @@ Result<std::optional<TableShape>> read_shape(PostgresConnection& connection,
   return std::optional<TableShape>{std::move(shape)};
 }
 
+Result<bool> are_rows_independent(PostgresConnection& connection, const TableName& name) {
+  TRANCHE_ASSIGN(
+      const auto row,
+      connection.query("SELECT relkind = 'r' AND NOT EXISTS (SELECT 1 FROM pg_index WHERE indrelid "
+                       "= c.oid AND (indisunique OR indisexclusion)) AND NOT EXISTS (SELECT 1 FROM "
+                       "pg_trigger WHERE tgrelid = c.oid) FROM pg_class c WHERE oid = "
+                       "to_regclass($1)",
+                       name.sql()));
+  return row.size() == 1 && row.boolean(0, 0);
+}
+
 std::string create_table_sql(const Schema& schema, const TableName& table,
                              std::span<const std::string> key) {
   std::string sql = fmt::format("CREATE TABLE {} (", table.sql());

@@ -44,6 +44,10 @@ bool contains_name(std::span<const std::string> names, std::string_view name);
 
 // nullopt: there is no such relation.
 Result<std::optional<TableShape>> read_shape(PostgresConnection& connection, const TableName& name);
+// Whether no row can be refused, or changed, because of another one, so that several transactions
+// may bring theirs at once: no unique or exclusion constraint, no trigger (foreign keys are some),
+// no partitions, which may have their own. REQUIRES a table that exists.
+Result<bool> are_rows_independent(PostgresConnection& connection, const TableName& name);
 // A table of this name for the schema; with a primary key when `key` is not empty.
 std::string create_table_sql(const Schema& schema, const TableName& table,
                              std::span<const std::string> key);

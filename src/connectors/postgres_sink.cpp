@@ -148,9 +148,13 @@ Result<std::unique_ptr<Committer>> TableSink::committer() {
                       fmt::format("Table {} of {} is gone: it was dropped from outside.",
                                   into().text(), tranche::to_string(target_.place)));
   }
-  RowLoader loader(load_plan(target_, *schema_, *shape, into()), schema_, types_);
-  return std::unique_ptr<Committer>(
-      std::make_unique<TableCommitter>(target_, run_, into(), std::move(loader)));
+  TRANCHE_ASSIGN(const bool is_independent, are_rows_independent(*connection, into()));
+  std::vector<LoadSession> sessions;
+  for (unsigned i = 0; i < (target_.mode != Mode::upsert && is_independent ? 2 : 1); ++i) {
+    RowLoader loader(load_plan(target_, *schema_, *shape, into()), schema_, types_);
+    sessions.emplace_back(target_, run_, into(), std::move(loader));
+  }
+  return std::unique_ptr<Committer>(std::make_unique<TableCommitter>(std::move(sessions)));
 }
 
 Result<std::optional<Receipt>> TableSink::find_receipt(std::uint64_t group) {

@@ -127,6 +127,24 @@ Result<void> StepRun::judge(const Group& group, const RejectRun& refused, Reject
   return {};
 }
 
+// Each attempt has its own: what an earlier one staged is not published by a later one's commit.
+std::string StepRun::take_reject_id(Group& group) {
+  if (group.reject_id.empty())
+    group.reject_id = fmt::format("{}-{}", group.number(), random_id());
+  return std::exchange(group.reject_id, {});
+}
+
+// The target may take the rows of the next group while this one is committed. It is not judged yet:
+// it is rolled back, should it not be wanted.
+void StepRun::begin_ahead() {
+  if (!committer_->works_ahead() || groups_.size() < 2) return;
+  Group& next = groups_[1];
+  if (next.failure || !next.ready(work_.sink->merges()) || !next.reject_id.empty()) return;
+  next.reject_id = fmt::format("{}-{}", next.number(), random_id());
+  const auto segments = next.segments();
+  committer_->begin_ahead(next.number(), segments, next.reject_id);
+}
+
 Result<void> StepRun::commit_attempt(Group& group) {
   RejectRun refused;
   RejectJudge judged = *judge_;
@@ -134,7 +152,8 @@ Result<void> StepRun::commit_attempt(Group& group) {
 
   CommittedGroup committed;
   committed.counts = group.counts();
-  const std::string reject_id = fmt::format("{}-{}", group.number(), random_id());
+  const std::string reject_id = take_reject_id(group);
+  begin_ahead();
   const auto segments = group.segments();
   TRANCHE_ASSIGN(Applied applied, committer_->apply(group.number(), segments, reject_id));
   committed.counts.written = applied.rows;

@@ -67,6 +67,7 @@ class Group {
   std::uint32_t attempt = 1;
   std::uint32_t merge_deaths = 0;
   std::uint32_t merge_outside_kills = 0;
+  std::string reject_id;         // of this attempt; empty: nobody has begun with it
   std::optional<Error> failure;  // it can't be done; known when it is the oldest
   std::chrono::nanoseconds not_before{0};
 

@@ -60,6 +60,8 @@ class StepRun {
   // commit.cpp
   Result<bool> commit_ready();  // true when a group was committed
   Result<void> commit_group(Group& group);
+  static std::string take_reject_id(Group& group);
+  void begin_ahead();
   Result<void> commit_attempt(Group& group);
   Result<void> record_commit(const CommittedGroup& committed);
   void finish_commit(Group& group, CommittedGroup committed);

@@ -65,6 +65,12 @@ class Encoder {
 class Committer {
  public:
   virtual ~Committer() = default;
+  // Whether it can apply a group while the one before it waits for its commit.
+  virtual bool works_ahead() const { return false; }
+  // Begins with what apply will be called with next but one, beside the group that is applied now;
+  // apply then waits for it. REQUIRES works_ahead; no error: apply gives it.
+  virtual void begin_ahead(std::uint64_t /*group*/, std::span<const Segment> /*segments*/,
+                           const std::string& /*reject_id*/) {}
   // Applies a group's segments inside a transaction of the target that is not yet committed.
   // `reject_id` goes into the target's own commit record where it has one.
   virtual Result<Applied> apply(std::uint64_t group, std::span<const Segment> segments,
