@@ -168,7 +168,9 @@ void TableSink::bind_encoders(const SinkRun& run, const SchemaPtr& schema) {
   schema_ = schema;
 }
 
-Result<std::unique_ptr<Encoder>> TableSink::encoder(WorkerScope&) const { return make_frame_encoder(); }
+Result<std::unique_ptr<Encoder>> TableSink::encoder(WorkerScope&) const {
+  return make_frame_encoder();
+}
 
 Result<std::unique_ptr<Committer>> TableSink::committer() {
   if (!database_) return make_error(ErrorKind::bug, "The SQLite sink was not bound to a run.");
