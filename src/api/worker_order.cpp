@@ -38,6 +38,7 @@ std::string encode_order(const WorkerOrder& order) {
   frame.put_text(order.run.run_id);
   frame.put_text(order.run.step);
   frame.put_text(order.run.run_folder);
+  frame.put_text(order.run.job);
   frame.put(order.memory_bytes_max);
   frame.put(order.database_memory_bytes);
   frame.put_text(order.spill_folder);
@@ -60,6 +61,7 @@ Result<WorkerOrder> decode_order(const std::string& bytes) {
   order.run.run_id = reader.take_text();
   order.run.step = reader.take_text();
   order.run.run_folder = reader.take_text();
+  order.run.job = reader.take_text();
   order.memory_bytes_max = reader.take();
   order.database_memory_bytes = reader.take();
   order.spill_folder = reader.take_text();

@@ -399,9 +399,7 @@ Result<void> bind_worker(BatchStep& step, const std::vector<Input>& inputs,
   // The engine has the target in hand already, maybe for itself alone.
   if (step.sink->encoders_need_target()) TRANCHE_TRY(step.sink->examine(step.output_schema()));
   step.source->keep_decoded(decoded_bytes_a_process);
-  SinkRun run = surroundings.run;
-  run.step = step.name;
-  step.sink->bind_encoders(run, step.output_schema());
+  step.sink->bind_encoders(surroundings.run, step.output_schema());
   return {};
 }
 
