@@ -40,7 +40,7 @@ std::unique_ptr<Source> open_source() {
   for (const auto& [name, type] : columns) {
     schema.fields.push_back({name, or_end(parse_type(type))});
   }
-  auto source = or_end(make_csv_source({file_path}, ".", CsvDialect(), {}, std::move(schema)));
+  auto source = or_end(make_csv_source({file_path}, ".", CsvDialect(), {}, {}, std::move(schema)));
   if (auto used = source->use_inputs(or_end(source->inputs())); !used) std::exit(1);
   or_end(source->schema());
   return source;

@@ -89,7 +89,7 @@ class Parse {
                      {"qty", type(TypeId::integer)},      {"unit_price", decimal_type(12, 2)},
                      {"currency", type(TypeId::varchar)}, {"customer", type(TypeId::varchar)},
                      {"note", type(TypeId::varchar)}};
-    TRANCHE_ASSIGN(source_, make_csv_source({path}, ".", CsvDialect(), {}, std::move(schema)));
+    TRANCHE_ASSIGN(source_, make_csv_source({path}, ".", CsvDialect(), {}, {}, std::move(schema)));
     TRANCHE_ASSIGN(auto inputs, source_->inputs());
     TRANCHE_TRY(source_->use_inputs(std::move(inputs)));
     TRANCHE_TRY(source_->schema());

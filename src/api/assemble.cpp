@@ -164,8 +164,9 @@ Result<BatchStep> assemble(const JobSpec& job, const StepSpec& spec, const RunOp
   step.source = *std::move(source);
   const auto& read_options = find_connector(spec.read.connector)->read_options;
   const OptionReader read(spec.read.options, read_options);
-  step.files = read_file_increment(spec.read.options, read_options,
-                                   {spec.read.connector, read.texts(spec.read.connector), job.base});
+  step.files =
+      read_file_increment(spec.read.options, read_options,
+                          {spec.read.connector, read.texts(spec.read.connector), job.base});
   for (const auto& use : spec.process) {
     auto transform = use.make ? use.make() : make_sql(job, use);
     if (!transform) return placed(std::move(transform).error(), job, spec);

@@ -69,7 +69,8 @@ Result<RunOptions> run_options(const Invocation& invocation) {
 std::string command_that_goes_on(const Invocation& invocation) {
   std::string out = quote_for_shell(invocation.program);
   for (const std::string& word : invocation.words)
-    if (word != "--fresh" && word != "--again" && word != "--full") out += " " + quote_for_shell(word);
+    if (word != "--fresh" && word != "--again" && word != "--full")
+      out += " " + quote_for_shell(word);
   return out;
 }
 

@@ -105,36 +105,48 @@ Result<std::vector<Input>> list_files(const FilePatterns& files) {
 
 std::vector<Option> file_increment_options() {
   OptionTable increment{
-      {.name = "files", .kind = OptionKind::boolean,
+      {.name = "files",
+       .kind = OptionKind::boolean,
        .doc = "Only files are read that no completed run has loaded, by their path, their size and "
-              "what is in them.", .required = true, .example = "true"},
-      {.name = "changed", .kind = OptionKind::choice,
+              "what is in them.",
+       .required = true,
+       .example = "true"},
+      {.name = "changed",
+       .kind = OptionKind::choice,
        .doc = "What a file is that was loaded and is another by now: an error before the start, "
               "loaded again as a whole, or left alone.",
-       .default_text = "fail", .choices = {"fail", "reload", "ignore"}},
-      {.name = "settle", .kind = OptionKind::duration,
+       .default_text = "fail",
+       .choices = {"fail", "reload", "ignore"}},
+      {.name = "settle",
+       .kind = OptionKind::duration,
        .doc = "A file that was changed so short a time ago may still be written: it is left to the "
-              "next run.", .default_text = "0s", .example = "60s"},
+              "next run.",
+       .default_text = "0s",
+       .example = "60s"},
   };
   OptionTable done{
-      {.name = "move", .kind = OptionKind::text,
+      {.name = "move",
+       .kind = OptionKind::text,
        .doc = "The folder that the files are moved to when all of them are loaded.",
-       .required = true, .example = "archive/"},
+       .required = true,
+       .example = "archive/"},
   };
   return {
-      {.name = "incremental", .kind = OptionKind::map,
+      {.name = "incremental",
+       .kind = OptionKind::map,
        .doc = "Each file is loaded once, however often the job runs.",
        .children = std::move(increment)},
-      {.name = "on_done", .kind = OptionKind::map,
-       .doc = "What happens to the files behind the step.", .children = std::move(done)},
+      {.name = "on_done",
+       .kind = OptionKind::map,
+       .doc = "What happens to the files behind the step.",
+       .children = std::move(done)},
   };
 }
 
 std::optional<FileIncrement> read_file_increment(const Node& options, const OptionTable& table,
                                                  FilePatterns files) {
-  const bool reads_files = std::any_of(table.begin(), table.end(), [](const Option& option) {
-    return option.name == "on_done";
-  });
+  const bool reads_files = std::any_of(
+      table.begin(), table.end(), [](const Option& option) { return option.name == "on_done"; });
   if (!reads_files) return std::nullopt;
   const auto child = [&](std::string_view name) {
     return std::find_if(table.begin(), table.end(),
@@ -173,28 +185,31 @@ Result<NewFiles> find_new_files(const FileIncrement& increment, const std::vecto
     }
     const std::int64_t age_microseconds = now_microseconds - input.modified_nanoseconds / 1000;
     if (age_microseconds < std::chrono::microseconds(increment.settle).count()) {
-      found.notices.push_back(fmt::format("{} was changed a moment ago and may still be written; it "
-                                          "is left to the next run.",
-                                          input.name));
+      found.notices.push_back(
+          fmt::format("{} was changed a moment ago and may still be written; it "
+                      "is left to the next run.",
+                      input.name));
       continue;
     }
     TRANCHE_ASSIGN(input.digest, digest_of(increment.files, input));
-    const bool is_other = before != nullptr && (before->bytes != input.bytes ||
-                                                before->digest != input.digest);
+    const bool is_other =
+        before != nullptr && (before->bytes != input.bytes || before->digest != input.digest);
     if (before != nullptr && !is_other) continue;  // only its time was touched
     if (is_other && increment.changed == FileIncrement::Changed::fail) {
       return changed_since(input, *before);
     }
     if (is_other && increment.changed == FileIncrement::Changed::ignore) {
-      found.notices.push_back(fmt::format("{} was loaded by an earlier run and is another file by "
-                                          "now; it was left alone.",
-                                          input.name));
+      found.notices.push_back(
+          fmt::format("{} was loaded by an earlier run and is another file by "
+                      "now; it was left alone.",
+                      input.name));
       continue;
     }
     if (const std::string* same = known.of_content(input); same != nullptr && !is_other) {
-      found.notices.push_back(fmt::format("{} holds the same bytes as {}, which is loaded; it was "
-                                          "left alone.",
-                                          input.name, *same));
+      found.notices.push_back(
+          fmt::format("{} holds the same bytes as {}, which is loaded; it was "
+                      "left alone.",
+                      input.name, *same));
       continue;
     }
     known.add(input);

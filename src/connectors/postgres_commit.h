@@ -1,7 +1,8 @@
 // How a group of records gets into a table: one transaction with the group's row in the record of
 // commits.
 //
-// Threads: the committing thread, and one of its own for the group ahead. A lost connection is opened again by the next apply.
+// Threads: the committing thread, and one of its own for the group ahead. A lost connection is
+// opened again by the next apply.
 #pragma once
 
 #include <cstdint>

@@ -16,9 +16,7 @@ std::string clock_of(const std::string& type) {
   return "now() AT TIME ZONE (SELECT reset_val FROM pg_settings WHERE name = 'TimeZone')";
 }
 
-bool is_time(const std::string& type) {
-  return type.starts_with("timestamp") || type == "date";
-}
+bool is_time(const std::string& type) { return type.starts_with("timestamp") || type == "date"; }
 
 bool is_whole_number(const std::string& type) {
   return type == "smallint" || type == "integer" || type == "bigint";
@@ -35,8 +33,8 @@ Error wrong_lag(const IncrementUse& use, const RelationKey& key, const char* exp
 Result<std::string> end_sql(const Relation& relation, const IncrementUse& use,
                             const RelationKey& key) {
   if (is_time(key.type)) {
-    const auto lag = use.lag == "0" ? std::optional(std::chrono::milliseconds(0))
-                                  : parse_duration(use.lag);
+    const auto lag =
+        use.lag == "0" ? std::optional(std::chrono::milliseconds(0)) : parse_duration(use.lag);
     if (!lag) return wrong_lag(use, key, "a duration such as 5m");
     return fmt::format("(({}) - interval '{} milliseconds')::{}", clock_of(key.type), lag->count(),
                        key.type);
@@ -48,10 +46,11 @@ Result<std::string> end_sql(const Relation& relation, const IncrementUse& use,
     return fmt::format("(SELECT max({})::bigint + 1 - {} FROM {})", key.expression, lag,
                        relation.from);
   }
-  return make_error(ErrorKind::config,
-                    fmt::format("Column \"{}\" of {} is {}; incremental needs a column of times, or "
-                                "of whole numbers, that rises with every change.",
-                                use.column, relation.name, key.type));
+  return make_error(
+      ErrorKind::config,
+      fmt::format("Column \"{}\" of {} is {}; incremental needs a column of times, or "
+                  "of whole numbers, that rises with every change.",
+                  use.column, relation.name, key.type));
 }
 
 }  // namespace
@@ -61,10 +60,10 @@ Result<std::string> increment_end(PostgresConnection& connection, const Relation
   TRANCHE_ASSIGN(const RelationKey key, describe_key(connection, relation, use.column));
   TRANCHE_ASSIGN(const std::string end, end_sql(relation, use, key));
   // Never back, whatever the clock does; of nothing, where the table is empty.
-  const std::string least =
-      from.empty() ? std::string()
-                   : fmt::format(", {}::{}", postgres_literal(from),
-                                 is_whole_number(key.type) ? "bigint" : key.type);
+  const std::string least = from.empty()
+                                ? std::string()
+                                : fmt::format(", {}::{}", postgres_literal(from),
+                                              is_whole_number(key.type) ? "bigint" : key.type);
   TRANCHE_ASSIGN(const auto row,
                  connection.query(fmt::format("SELECT greatest({}{})::text", end, least)));
   return row.string(0, 0);

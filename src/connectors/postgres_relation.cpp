@@ -10,8 +10,8 @@
 namespace tranche::postgres {
 namespace {
 
-// What is read goes by this name in its SQL: a bare column in ORDER BY would be the one of the result,
-// which may have been made a text.
+// What is read goes by this name in its SQL: a bare column in ORDER BY would be the one of the
+// result, which may have been made a text.
 constexpr const char* alias = "tranche_source";
 constexpr std::uint32_t numeric_oid = 1700;
 constexpr std::uint64_t text_bytes_guess = 32;  // of a text that no statistics speak of
@@ -35,23 +35,38 @@ std::optional<Type> decimal_of(std::int32_t modifier) {
 
 std::optional<Type> type_of(PostgresWire wire) {
   switch (wire) {
-    case PostgresWire::boolean: return Type{TypeId::boolean};
-    case PostgresWire::int2: return Type{TypeId::smallint};
-    case PostgresWire::int4: return Type{TypeId::integer};
-    case PostgresWire::int8: return Type{TypeId::bigint};
-    case PostgresWire::float4: return Type{TypeId::real};
-    case PostgresWire::float8: return Type{TypeId::double_};
-    case PostgresWire::date: return Type{TypeId::date};
-    case PostgresWire::time: return Type{TypeId::time};
-    case PostgresWire::timestamp: return Type{TypeId::timestamp};
-    case PostgresWire::timestamptz: return Type{TypeId::timestamptz};
-    case PostgresWire::text: return Type{TypeId::varchar};
-    case PostgresWire::bytea: return Type{TypeId::blob};
-    case PostgresWire::uuid: return Type{TypeId::uuid};
+    case PostgresWire::boolean:
+      return Type{TypeId::boolean};
+    case PostgresWire::int2:
+      return Type{TypeId::smallint};
+    case PostgresWire::int4:
+      return Type{TypeId::integer};
+    case PostgresWire::int8:
+      return Type{TypeId::bigint};
+    case PostgresWire::float4:
+      return Type{TypeId::real};
+    case PostgresWire::float8:
+      return Type{TypeId::double_};
+    case PostgresWire::date:
+      return Type{TypeId::date};
+    case PostgresWire::time:
+      return Type{TypeId::time};
+    case PostgresWire::timestamp:
+      return Type{TypeId::timestamp};
+    case PostgresWire::timestamptz:
+      return Type{TypeId::timestamptz};
+    case PostgresWire::text:
+      return Type{TypeId::varchar};
+    case PostgresWire::bytea:
+      return Type{TypeId::blob};
+    case PostgresWire::uuid:
+      return Type{TypeId::uuid};
     case PostgresWire::json:
-    case PostgresWire::jsonb: return Type{TypeId::json};
+    case PostgresWire::jsonb:
+      return Type{TypeId::json};
     case PostgresWire::numeric:
-    case PostgresWire::array: break;
+    case PostgresWire::array:
+      break;
   }
   return std::nullopt;
 }
@@ -125,8 +140,7 @@ std::optional<RelationColumn> read_as(const ServerColumn& column, Type declared)
 
 Result<std::vector<ServerColumn>> server_columns(PostgresConnection& connection,
                                                  const std::string& from) {
-  TRANCHE_ASSIGN(const auto head,
-                 connection.query(fmt::format("SELECT * FROM {} LIMIT 0", from)));
+  TRANCHE_ASSIGN(const auto head, connection.query(fmt::format("SELECT * FROM {} LIMIT 0", from)));
   std::vector<ServerColumn> columns;
   for (std::size_t i = 0; i < head.column_count(); ++i) {
     ServerColumn column;
@@ -172,16 +186,16 @@ Result<void> choose_columns(const std::vector<ServerColumn>& there, const Schema
     if (column == nullptr) {
       std::vector<std::string> names;
       for (const ServerColumn& one : there) names.push_back(one.name);
-      return make_error(ErrorKind::config, fmt::format("{} has no column \"{}\"; it has {}.",
-                                                       relation.name, field.name,
-                                                       join(names, ", ")));
+      return make_error(ErrorKind::config,
+                        fmt::format("{} has no column \"{}\"; it has {}.", relation.name,
+                                    field.name, join(names, ", ")));
     }
     auto read = read_as(*column, field.type);
     if (!read) {
-      return make_error(ErrorKind::config,
-                        fmt::format("Column \"{}\" of {} is {} and can't be read as {}.",
-                                    field.name, relation.name, column->type,
-                                    to_string(field.type)));
+      return make_error(
+          ErrorKind::config,
+          fmt::format("Column \"{}\" of {} is {} and can't be read as {}.", field.name,
+                      relation.name, column->type, to_string(field.type)));
     }
     schema.fields.push_back(field);
     relation.columns.push_back(*std::move(read));
@@ -227,8 +241,7 @@ Result<void> find_own_key(PostgresConnection& connection, Relation& relation) {
                                   "i.indrelid = $1::oid AND i.indisprimary",
                                   relation.oid));
   if (primary.size() == 1) {
-    TRANCHE_ASSIGN(relation.own_key,
-                   describe_key(connection, relation, primary.string(0, 0)));
+    TRANCHE_ASSIGN(relation.own_key, describe_key(connection, relation, primary.string(0, 0)));
   } else if (relation.has_addresses) {
     relation.own_key = RelationKey{.expression = fmt::format("{}.ctid", alias),
                                    .type = "tid",
@@ -297,12 +310,13 @@ Result<RelationKey> describe_key(PostgresConnection& connection, const Relation&
   key.expression = fmt::format("{}.{}", alias, postgres_identifier(column));
   key.type = found->type;
   key.name = column;
-  TRANCHE_ASSIGN(const auto ordered,
-                 connection.query("SELECT 1 FROM pg_opclass o JOIN pg_am m ON m.oid = o.opcmethod "
-                                  "JOIN pg_type t ON t.oid = $1::oid WHERE m.amname = 'btree' AND "
-                                  "o.opcdefault AND (o.opcintype = t.oid OR t.typtype IN ('e', 'r') "
-                                  "OR t.typname IN ('varchar', 'name', 'cidr')) LIMIT 1",
-                                  found->oid));
+  TRANCHE_ASSIGN(
+      const auto ordered,
+      connection.query("SELECT 1 FROM pg_opclass o JOIN pg_am m ON m.oid = o.opcmethod "
+                       "JOIN pg_type t ON t.oid = $1::oid WHERE m.amname = 'btree' AND "
+                       "o.opcdefault AND (o.opcintype = t.oid OR t.typtype IN ('e', 'r') "
+                       "OR t.typname IN ('varchar', 'name', 'cidr')) LIMIT 1",
+                       found->oid));
   if (ordered.size() == 0) {
     return make_error(ErrorKind::config,
                       fmt::format("Column \"{}\" of {} is {}, whose values have no order to divide "
@@ -312,13 +326,14 @@ Result<RelationKey> describe_key(PostgresConnection& connection, const Relation&
   key.may_be_null = true;
   key.may_repeat = true;
   if (relation.oid == 0) return key;
-  TRANCHE_ASSIGN(const auto attribute,
-                 connection.query("SELECT a.attnotnull, bool_or(i.indisunique AND i.indnkeyatts = "
-                                  "1), count(i.indrelid) FROM pg_attribute a LEFT JOIN pg_index i "
-                                  "ON i.indrelid = a.attrelid AND i.indpred IS NULL AND i.indkey[0] "
-                                  "= a.attnum WHERE a.attrelid = $1::oid AND a.attname = $2 "
-                                  "GROUP BY a.attnotnull",
-                                  relation.oid, column));
+  TRANCHE_ASSIGN(
+      const auto attribute,
+      connection.query("SELECT a.attnotnull, bool_or(i.indisunique AND i.indnkeyatts = "
+                       "1), count(i.indrelid) FROM pg_attribute a LEFT JOIN pg_index i "
+                       "ON i.indrelid = a.attrelid AND i.indpred IS NULL AND i.indkey[0] "
+                       "= a.attnum WHERE a.attrelid = $1::oid AND a.attname = $2 "
+                       "GROUP BY a.attnotnull",
+                       relation.oid, column));
   if (attribute.size() == 0) return key;
   key.may_be_null = !attribute.boolean(0, 0);
   key.may_repeat = !attribute.boolean(0, 1);

@@ -236,7 +236,8 @@ Result<void> TableSource::use_division(const Division& division) {
   }
   window_end_ = nullptr;
   if (!division.window) return {};
-  TRANCHE_ASSIGN(const TimeWindows windows, find_time_windows(*relation_->schema, *division.window));
+  TRANCHE_ASSIGN(const TimeWindows windows,
+                 find_time_windows(*relation_->schema, *division.window));
   const Type type = relation_->schema->fields[windows.column].type;
   if (key_->type != postgres_type_name(type) && key_->type != "timestamp without time zone") {
     return make_error(ErrorKind::config,
@@ -286,8 +287,8 @@ Result<std::unique_ptr<Reader>> TableSource::open(const Slice& slice, WorkerScop
   }));
   TRANCHE_ASSIGN(const KeyRange range, parse_key_range(slice.range));
   TRANCHE_ASSIGN(PostgresConnection * connection, connections->get(use_.url, snapshot_));
-  auto reader = std::make_unique<TableReader>(use_, snapshot_, connections, *connection,
-                                              *relation_, slice);
+  auto reader =
+      std::make_unique<TableReader>(use_, snapshot_, connections, *connection, *relation_, slice);
   TRANCHE_TRY(connection->begin_copy_out(copy_sql(*relation_, *key_, range, filter_)));
   return std::unique_ptr<Reader>(std::move(reader));
 }
@@ -308,11 +309,12 @@ std::vector<std::string> TableSource::notes() const {
   if (!key_) return notes;
   notes.push_back(fmt::format("{} is divided by {}.", relation_->name, key_->name));
   if (key_->is_address) {
-    notes.push_back("A run that is killed begins anew, since the place of rows counts in one "
-                    "snapshot only; with batch: { key: } it could go on.");
+    notes.push_back(
+        "A run that is killed begins anew, since the place of rows counts in one "
+        "snapshot only; with batch: { key: } it could go on.");
   } else if (!key_->has_index) {
-    notes.push_back(fmt::format("There is no index on {}, so each batch reads the whole table.",
-                                key_->name));
+    notes.push_back(
+        fmt::format("There is no index on {}, so each batch reads the whole table.", key_->name));
   }
   return notes;
 }

@@ -1,5 +1,5 @@
-// Tables and queries of PostgreSQL as a source. A slice is a range of a key; all slices of a run are
-// read in one snapshot, which the engine's connection holds and those of workers import.
+// Tables and queries of PostgreSQL as a source. A slice is a range of a key; all slices of a run
+// are read in one snapshot, which the engine's connection holds and those of workers import.
 //
 // Threads: as core/source.h says; connections belong to their worker, that of the plan to the
 // engine's thread. Lifetime: the snapshot ends with the source that took it.
@@ -51,7 +51,7 @@ class TableSource final : public Source {
 
   SourceUse use_;
   std::vector<Input> inputs_;
-  std::unique_ptr<PostgresConnection> connection_;  // of the plan; where it took one: the snapshot's
+  std::unique_ptr<PostgresConnection> connection_;  // of the plan; perhaps the snapshot's
   std::string snapshot_;                            // that the connection reads
   std::optional<Relation> relation_;
   std::optional<RelationKey> key_;

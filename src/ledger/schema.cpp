@@ -152,7 +152,8 @@ CREATE TABLE trials (
 ) WITHOUT ROWID;
 )sql";
 
-// What version 4 has more than version 3: of inputs that are no plain files, or part of an increment.
+// What version 4 has more than version 3: of inputs that are no plain files, or part of an
+// increment.
 constexpr const char* tables_of_version_4 = R"sql(
 CREATE TABLE input_states (
   step INTEGER NOT NULL REFERENCES steps (number) ON DELETE CASCADE,
