@@ -48,9 +48,12 @@ Result<void> check_step(BatchStep& step, const std::vector<Input>& inputs,
   return check_memory(step, surroundings);
 }
 
-// The first step's input exists; a later one may read what an earlier one writes.
-bool waits_for_earlier_step(const JobSpec& job, const StepSpec& spec, const Error& error) {
-  return error.kind == ErrorKind::config && &spec != &job.steps.front();
+// The first step's input exists; a later one may read what an earlier one writes, and an increment
+// what somebody is still to bring.
+bool waits_for_input(const JobSpec& job, const StepSpec& spec, const BatchStep& step,
+                     const Error& error) {
+  const bool is_incremental = step.files && step.files->is_incremental;
+  return error.kind == ErrorKind::config && (is_incremental || &spec != &job.steps.front());
 }
 
 }  // namespace
@@ -67,8 +70,8 @@ Result<std::vector<CheckedStep>> check_job(const JobSpec& job) {
       entry.error = std::move(step).error();
     } else {
       auto inputs = step->source->inputs();
-      if (!inputs && waits_for_earlier_step(job, spec, inputs.error())) {
-        entry.notes.push_back("Its input is not there yet (an earlier step may write it): " +
+      if (!inputs && waits_for_input(job, spec, *step, inputs.error())) {
+        entry.notes.push_back("Its input is not there yet: " +
                               inputs.error().message);
       } else if (!inputs) {
         entry.error = std::move(inputs).error();
@@ -93,7 +96,7 @@ Result<DataCheck> check_data(const JobSpec& job,
     TRANCHE_ASSIGN(auto step, assemble(job, spec, RunOptions{}));
     const auto surroundings = looking(job, scratch);
     auto inputs = step.source->inputs();
-    if (!inputs && waits_for_earlier_step(job, spec, inputs.error())) continue;
+    if (!inputs && waits_for_input(job, spec, step, inputs.error())) continue;
     if (!inputs) return std::move(inputs).error();
     TRANCHE_TRY(bind_step(step, &*inputs, surroundings));
     const auto give = [&](const Reject& reject) {
@@ -118,7 +121,7 @@ Result<std::vector<PlannedStep>> plan_job(const JobSpec& job) {
     PlannedStep entry;
     entry.step = spec.name;
     auto inputs = step.source->inputs();
-    if (!inputs && waits_for_earlier_step(job, spec, inputs.error())) {
+    if (!inputs && waits_for_input(job, spec, step, inputs.error())) {
       planned.push_back(std::move(entry));
       continue;
     }

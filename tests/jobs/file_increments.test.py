@@ -55,7 +55,9 @@ class Case(scenes.Case):
 class Files(Case):
     def test_each_file_is_loaded_once(self):
         scene = self.scene()
+        self.expect(0, scene.type("check", scene.job), "is not there yet")
         self.expect(0, scene.run())  # there is none yet
+        self.expect(0, scene.type("verify", "last", "--state", scene.state))
         self.drop(scene, "a.csv", 0, 100)
         self.assertEqual(100, self.read(self.expect(0, scene.run())))
         self.assertEqual(0, self.read(self.expect(0, scene.run())))
