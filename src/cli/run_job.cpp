@@ -4,6 +4,7 @@
 
 #include <tranche/api/inspect.h>
 
+#include "api/assemble.h"
 #include "base/text.h"
 #include "cli/operands.h"
 #include "cli/output.h"
@@ -23,6 +24,7 @@ std::string option_text(const Node& options, std::string_view key) {
 // Where a step writes, as a path from here.
 std::string output_of(const JobSpec& job, const StepSpec& step) {
   std::string out = option_text(step.write.options, step.write.connector);
+  if (writes_standard_output(step)) return "standard output";
   const bool is_path = out.find("://") == std::string::npos;
   if (!out.empty() && is_path && !job.base.empty())
     out = (job.base / out).lexically_normal().string();
@@ -55,7 +57,8 @@ SummaryContext summary_context(const Invocation& invocation, const JobSpec& job,
   for (const StepSpec& step : job.steps)
     if (std::string path = output_of(job, step); !path.empty())
       context.outputs.emplace_back(step.name, std::move(path));
-  if (summary.state == RunState::failed || summary.state == RunState::stopped)
+  const bool is_to_go_on = summary.state == RunState::failed || summary.state == RunState::stopped;
+  if (is_to_go_on && !writes_standard_output(job))
     context.resume_command = go_on;
   context.rejects_command =
       quote_for_shell(invocation.program) + " rejects " + summary.run.substr(0, 8);
@@ -95,6 +98,13 @@ int run_job(const Invocation& invocation, const JobSpec& job, const RunOptions& 
   const SummaryContext context = summary_context(invocation, job, *ended, go_on);
   write_message(render_summary(*ended, context, message_look()));
   const int code = exit_code_of(*ended);
+  if (writes_standard_output(job)) {  // it is for the data alone
+    if (invocation.has("--json")) write_message(ended->to_json() + "\n");
+    if (code == exit_failed || code == exit_stopped)
+      write_message("What was written to standard output can't be gone on with: the next run begins "
+                    "anew.\n");
+    return code;
+  }
   return invocation.has("--json") ? finish(ended->to_json() + "\n", code) : code;
 }
 

@@ -219,10 +219,12 @@ Result<NewFiles> find_new_files(const FileIncrement& increment, const std::vecto
 }
 
 Result<void> move_done(const FileIncrement& increment, const std::vector<Input>& inputs) {
-  if (increment.move_to.empty() || inputs.empty()) return {};
+  const auto is_own = [&](const Input& input) { return input.source == increment.source; };
+  if (increment.move_to.empty() || std::none_of(inputs.begin(), inputs.end(), is_own)) return {};
   const fs::path folder = increment.files.base / increment.move_to;
   TRANCHE_TRY(create_folders(folder));
   for (const Input& input : inputs) {
+    if (!is_own(input)) continue;
     const fs::path from = increment.files.base / input.name;
     if (!file_exists(from)) continue;  // moved before a crash, or by somebody else
     fs::path to = folder / from.filename();

@@ -33,6 +33,7 @@ struct FileIncrement {
   Changed changed = Changed::fail;       // a file that was loaded and is another by now
   std::chrono::milliseconds settle{0};   // a file that changed since is left to the next run
   std::string move_to;                   // a folder; empty: files stay where they are
+  std::uint32_t source = 0;              // which of the step's sources they are of
 };
 
 // The rows of an option table for sources of files.
@@ -50,7 +51,8 @@ struct NewFiles {
 Result<NewFiles> find_new_files(const FileIncrement& increment, const std::vector<Input>& loaded,
                                 std::int64_t now_microseconds);
 
-// Moves the files of a step that is done; may be called again after a crash on the way.
+// Moves the files of a step that is done, those of the increment's source; may be called again after
+// a crash on the way.
 Result<void> move_done(const FileIncrement& increment, const std::vector<Input>& inputs);
 
 }  // namespace tranche

@@ -45,7 +45,8 @@ OptionTable read_table() {
 
 OptionTable write_table() {
   OptionTable table{
-      {.name = "jsonl", .kind = OptionKind::text, .doc = "The path of the file to write.",
+      {.name = "jsonl", .kind = OptionKind::text, 
+       .doc = "The path of the file to write; \"-\" is standard output.",
        .required = true, .example = "out/totals.jsonl"},
       {.name = "mode", .kind = OptionKind::text,
        .doc = "replace: the file appears under its name when all of it is written.",
