@@ -134,24 +134,44 @@ Result<void> check_increment(const BatchStep& step, const StepSpec& spec) {
                     "place of all that was loaded before; write it with mode: append or upsert.");
 }
 
-// Data of two steps in one pipe are data of neither.
-Result<void> check_standard_output(const JobSpec& job, const StepSpec& spec) {
-  if (!writes_standard_output(spec)) return {};
-  for (const StepSpec& other : job.steps) {
-    if (&other == &spec || other.name == spec.name || !writes_standard_output(other)) continue;
-    return make_error(ErrorKind::config,
-                      fmt::format("The steps \"{}\" and \"{}\" both write to standard output; only "
-                                  "one of them can.",
-                                  job.steps.front().name == spec.name ? spec.name : other.name,
-                                  job.steps.front().name == spec.name ? other.name : spec.name));
-  }
-  return {};
-}
-
 std::vector<const ConnectorUse*> uses_of(const StepSpec& spec) {
   std::vector<const ConnectorUse*> uses{&spec.read};
   for (const ConnectorUse& use : spec.also_read) uses.push_back(&use);
   return uses;
+}
+
+bool names(const ConnectorUse& use, std::string_view name) {
+  if (use.connector != "csv" && use.connector != "jsonl") return false;
+  const Node* const given = use.options.find(use.connector);
+  if (given == nullptr) return false;
+  return given->text == name || std::any_of(given->items.begin(), given->items.end(),
+                                            [&](const Node& item) { return item.text == name; });
+}
+
+// One pipe is of one step.
+Result<void> check_standard_streams(const JobSpec& job, const StepSpec& spec) {
+  const auto count = [&](auto uses_it) {
+    return std::count_if(job.steps.begin(), job.steps.end(), uses_it);
+  };
+  const auto reads = [](const StepSpec& step) { return reads_standard_input(step); };
+  const auto writes = [](const StepSpec& step) { return writes_standard_output(step); };
+  if (writes(spec) && count(writes) > 1) {
+    return make_error(ErrorKind::config,
+                      "Two steps of the job write to standard output; only one of them can.");
+  }
+  if (!reads(spec)) return {};
+  if (count(reads) > 1) {
+    return make_error(ErrorKind::config,
+                      "Two steps of the job read standard input; only one of them can.");
+  }
+  for (const ConnectorUse* use : uses_of(spec)) {
+    const bool has_increment = use->options.find("incremental") || use->options.find("on_done");
+    if (!names(*use, standard_input_name) || !has_increment) continue;
+    return make_error(ErrorKind::config,
+                      "Standard input (\"-\") is no file: there is nothing to remember of it, or "
+                      "to move; leave out \"incremental\" and \"on_done\".");
+  }
+  return {};
 }
 
 // A source among others, for people. Of a database not its address, which may hold a password.
@@ -173,8 +193,8 @@ Result<void> check_not_incremental(const JobSpec& job, const ConnectorUse& use) 
   const Node* const given = use.options.find("incremental");
   if (given == nullptr) return {};
   Error error = make_error(ErrorKind::config,
-                           fmt::format("\"incremental\" belongs to a step with one source, and {} is "
-                                       "one of several; make a step of each source.",
+                           fmt::format("\"incremental\" belongs to a step with one source, and {} "
+                                       "is one of several; make a step of each source.",
                                        source_name(use)));
   error.where = place(job, given->mark);
   return error;
@@ -236,10 +256,20 @@ Result<std::unique_ptr<Sink>> make_sink(const ConnectorUse& use,
   return connector->make_sink(use.options, base);
 }
 
+bool reads_standard_input(const StepSpec& spec) {
+  const auto uses = uses_of(spec);
+  return std::any_of(uses.begin(), uses.end(), [](const ConnectorUse* use) {
+    return names(*use, standard_input_name);
+  });
+}
+
+bool reads_standard_input(const JobSpec& job) {
+  return std::any_of(job.steps.begin(), job.steps.end(),
+                     [](const StepSpec& spec) { return reads_standard_input(spec); });
+}
+
 bool writes_standard_output(const StepSpec& spec) {
-  const bool is_file = spec.write.connector == "csv" || spec.write.connector == "jsonl";
-  const Node* const target = spec.write.options.find(spec.write.connector);
-  return is_file && target != nullptr && target->text == standard_output_name;
+  return names(spec.write, standard_output_name);
 }
 
 bool writes_standard_output(const JobSpec& job) {
@@ -265,8 +295,8 @@ Result<BatchStep> assemble(const JobSpec& job, const StepSpec& spec, const RunOp
   }
   auto sink = make_sink(spec.write, job.base);
   if (!sink) return placed(std::move(sink).error(), job, spec);
-  const auto checked_output = check_standard_output(job, spec);
-  if (!checked_output) return placed(checked_output.error(), job, spec);
+  const auto streams = check_standard_streams(job, spec);
+  if (!streams) return placed(streams.error(), job, spec);
   step.sink = *std::move(sink);
   auto checked = check_increment(step, spec);
   if (!checked) return placed(std::move(checked).error(), job, spec);

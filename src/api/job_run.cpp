@@ -190,8 +190,8 @@ Result<std::optional<RunSummary>> JobRun::choose_run() {
     TRANCHE_TRY(checked_first_step());
     TRANCHE_TRY(give_up(*last));
   } else if (last && is_unfinished(*last) && options_.resume_run.empty() &&
-             writes_standard_output(job_)) {
-    TRANCHE_TRY(give_up(*last));  // what it wrote is in a pipe that is gone
+             (writes_standard_output(job_) || reads_standard_input(job_))) {
+    TRANCHE_TRY(give_up(*last));  // the pipes that it read and wrote are gone
   } else if (last && is_unfinished(*last)) {
     record_ = *last;
     resumed_ = true;

@@ -148,7 +148,8 @@ Result<BatchStep> JobRun::bound_step(std::size_t number, const std::vector<Input
 // reads.
 Result<std::optional<std::vector<Input>>> JobRun::increment_of(BatchStep& step) {
   const FileIncrement* const files = step.file_increment();
-  if (files == nullptr && !step.source->is_incremental()) return std::optional<std::vector<Input>>();
+  if (files == nullptr && !step.source->is_incremental())
+    return std::optional<std::vector<Input>>();
   std::vector<Input> read;
   if (!options_.full) {
     TRANCHE_ASSIGN(read, ledger_->inputs_read(job_.name, record_.parameters_digest, step.name));

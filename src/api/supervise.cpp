@@ -28,6 +28,7 @@
 #include "base/data_output.h"
 #include "base/json.h"
 #include "base/process.h"
+#include "base/standard_input.h"
 #include "base/system_error.h"
 #include "ledger/codec.h"
 
@@ -205,6 +206,7 @@ class Supervisor {
     const auto stop_wanted = [&] { return signals_.take_stops() > 0; };
     if (!board_) return board_.error();
     TRANCHE_ASSIGN(const auto lock, take_run_lock(job_, options_, state_, stop_wanted));
+    if (reads_standard_input(job_)) TRANCHE_TRY(keep_standard_input(state_));
     RunOptions options = options_;
     int starts_without_progress = 0;
     while (true) {
@@ -224,9 +226,10 @@ class Supervisor {
                                         last_end_));
       }
       if (starts_without_progress >= starts_without_progress_max) {
-        return record_crash(fmt::format("The engine {} {} times without a commit in between. Run it "
-                                        "again after the cause is mended; what is committed is kept.",
-                                        last_end_, starts_without_progress_max));
+        return record_crash(
+            fmt::format("The engine {} {} times without a commit in between. Run it again after "
+                        "the cause is mended; what is committed is kept.",
+                        last_end_, starts_without_progress_max));
       }
       // What was begun is resumed now, not begun again, even if it was completed before the death.
       if (!end.run.empty()) {

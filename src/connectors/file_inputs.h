@@ -8,12 +8,16 @@
 #include <filesystem>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include <tranche/core/options.h>
 #include <tranche/core/plan.h>
 
 namespace tranche {
+
+// What stands for standard input where a text file is named.
+inline constexpr std::string_view standard_input_name = "-";
 
 // As the job names them: `key` is the system's ("csv"), relative paths are relative to `base`.
 struct FilePatterns {
@@ -24,6 +28,9 @@ struct FilePatterns {
 
 // Every file once, in the order of the patterns. Errors: config, also when one matches nothing.
 Result<std::vector<Input>> list_files(const FilePatterns& files);
+
+// Where a text file that was listed is.
+std::filesystem::path path_of_input(const std::filesystem::path& base, const Input& input);
 
 // `incremental: { files: true }` and `on_done:`.
 struct FileIncrement {

@@ -15,7 +15,8 @@ namespace {
 OptionTable read_table() {
   OptionTable table{
       {.name = "jsonl", .kind = OptionKind::texts,
-       .doc = "A path, a glob or a list of them; read in this order.", .required = true,
+       .doc = "A path, a glob or a list of them; read in this order. \"-\" is standard input.",
+       .required = true,
        .example = "data/events-*.jsonl"},
       {.name = "columns", .kind = OptionKind::columns,
        .doc = "Keys and types; `null: error` makes one required. Left out: guessed from a sample.",

@@ -166,8 +166,8 @@ CREATE TABLE input_states (
 ) WITHOUT ROWID;
 )sql";
 
-// What version 5 has more than version 4: of steps that read several sources, whose the inputs behind
-// those of the first are.
+// What version 5 has more than version 4: of steps that read several sources, whose the inputs
+// behind those of the first are.
 constexpr const char* tables_of_version_5 = R"sql(
 CREATE TABLE input_sources (
   step INTEGER NOT NULL REFERENCES steps (number) ON DELETE CASCADE,

@@ -126,7 +126,8 @@ Result<void> write_inputs(SqliteDatabase& database, std::int64_t step,
                                input.digest));
     }
     if (input.source != 0) {
-      TRANCHE_TRY(database.run("INSERT INTO input_sources (step, position, source) VALUES (?, ?, ?)",
+      TRANCHE_TRY(database.run("INSERT INTO input_sources (step, position, source) VALUES "
+                               "(?, ?, ?)",
                                step, position, std::int64_t{input.source}));
     }
     ++position;

@@ -1,4 +1,4 @@
-// Sources in one form: what fits, what is refused, and that slices and pages of each keep their way.
+// Sources in one form: what fits, what is refused, and that slices and pages keep their way.
 #include "connectors/several_sources.h"
 
 #include "connectors/csv.h"
@@ -120,7 +120,7 @@ TEST_F(SeveralSourcesTest, GoesOnBehindAnySlice) {
     const auto rest = source->divide(&slices[i]).value();
     const auto next = rest->next({.records_max = 2}).value();
     ASSERT_EQ(next.has_value(), i + 1 < slices.size());
-    if (next) EXPECT_EQ(next->digest, slices[i + 1].digest);
+    if (next) { EXPECT_EQ(next->digest, slices[i + 1].digest); }
     EXPECT_EQ(source->digest(slices[i]).value(), slices[i].digest);
   }
   Drained drained;

@@ -58,7 +58,7 @@ class StandardOutput(Case):
 
     def test_gets_no_second_engine_after_a_crash(self):
         scene = self.scene(job_text())
-        done = self.expect(1, scene.run(fault="kill:committed:2"), "can't be taken back")
+        done = self.expect(1, scene.run(fault="kill:committed:2"), "can't be taken back", '{"error"')
         self.assertEqual([str(i) for i in range(1_000)], [line.split(",")[0] for line in done.out.splitlines()[1:]])
 
     def test_that_nobody_reads_any_more_ends_the_run_with_a_sentence(self):
@@ -74,7 +74,7 @@ class StandardOutput(Case):
 
     def test_is_for_one_step(self):
         more = '  - { name: again, read: { csv: in.csv }, write: { jsonl: "-" } }\n'
-        done = self.expect(2, self.scene(job_text(more=more)).run(), "both write to standard output")
+        done = self.expect(2, self.scene(job_text(more=more)).run(), "write to standard output")
         self.assertEqual("", done.out)
 
     def test_is_not_kept_to_be_verified(self):
