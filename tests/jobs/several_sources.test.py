@@ -51,7 +51,8 @@ class Case(scenes.Case):
                                [(i + 0.25, f"of a table {i}", i) for i in range(1000, 1000 + TABLE)])
         connection.commit()
         connection.close()
-        made.write("in.jsonl", "".join(json.dumps({"price": i + 0.1, "id": i}) + "\n" for i in range(5000, 5000 + LINES)))
+        made.write("in.jsonl", "".join(json.dumps({"price": i + 0.1, "id": i}) + "\n"
+                                       for i in range(5000, 5000 + LINES)))
         return made
 
     def lines(self, scene):
@@ -105,7 +106,8 @@ class Files(Case):
         self.assertEqual(expected(), self.lines(scene))
 
     def test_of_an_increment_may_have_a_source_column(self):
-        read = '      - { csv: "in-*.csv", columns: { id: bigint }, extra_columns: undeclared, incremental: { files: true } }'
+        read = ('      - { csv: "in-*.csv", columns: { id: bigint }, extra_columns: undeclared, '
+                'incremental: { files: true } }')
         scene = self.scene(job_text(read))
         self.expect(0, scene.run())
         self.assertEqual([f"{i},in-1.csv" for i in range(300)], self.lines(scene))
@@ -119,7 +121,8 @@ class Tables(Case):
         with postgres_server.Server() as server:
             server.sql("""CREATE TABLE new (id bigint PRIMARY KEY, sold_at timestamp);
                           CREATE TABLE old (sold_at date, id integer PRIMARY KEY);
-                          INSERT INTO new SELECT i, '2026-01-31'::timestamp + i * interval '1 s' FROM generate_series(1, 300) i;
+                          INSERT INTO new SELECT i, '2026-01-31'::timestamp + i * interval '1 s'
+                            FROM generate_series(1, 300) i;
                           INSERT INTO old SELECT '2025-01-31', i FROM generate_series(301, 600) i""")
             url = server.url_of("postgres")
             read = "\n".join(f'      - {{ postgres: "{url}", table: {table}, on_change: continue }}'

@@ -72,7 +72,8 @@ class StandardInput(Case):
         self.assertEqual(TEXT, (scene.out / "o.csv").read_text())
 
     def test_may_be_one_of_several_sources(self):
-        scene = self.scene(job_text().replace("read: {", "read: [{").replace("varchar } }", "varchar } }, { csv: more.csv }]"))
+        read = 'csv: "-", columns: { id: integer, name: varchar } }, { csv: more.csv'
+        scene = self.scene(job_text(read).replace("read: {", "read: [{").replace("varchar } }\n", "varchar } }]\n"))
         scene.write("more.csv", "name,id\nlast,-1\n")
         self.expect(0, self.pipe(scene, TEXT))
         self.assertEqual(TEXT + "-1,last\n", (scene.out / "o.csv").read_text())
