@@ -1,7 +1,7 @@
 // Standard output as a place that data go to, beside messages.
 //
-// The engine gives descriptor 1 to whatever user code prints, so that it can't get between the data;
-// what standard output was before is kept aside for those who write data.
+// The engine gives descriptor 1 to whatever user code prints, so that it can't get between the
+// data; what standard output was before is kept aside for those who write them.
 // Threads: keep_data_output before there are any; data_output by anybody.
 #pragma once
 

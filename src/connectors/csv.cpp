@@ -72,7 +72,8 @@ OptionTable read_table() {
 
 OptionTable write_table() {
   OptionTable table{
-      {.name = "csv", .kind = OptionKind::text, .doc = "The path of the file to write; \"-\" is standard output.",
+      {.name = "csv", .kind = OptionKind::text,
+       .doc = "The path of the file to write; \"-\" is standard output.",
        .required = true, .example = "out/totals.csv"},
       {.name = "mode", .kind = OptionKind::text,
        .doc = "replace: the file appears under its name when all of it is written.",

@@ -58,8 +58,8 @@ struct NewFiles {
 Result<NewFiles> find_new_files(const FileIncrement& increment, const std::vector<Input>& loaded,
                                 std::int64_t now_microseconds);
 
-// Moves the files of a step that is done, those of the increment's source; may be called again after
-// a crash on the way.
+// Moves the files of a step that is done, those of the increment's source; may be called again
+// after a crash on the way.
 Result<void> move_done(const FileIncrement& increment, const std::vector<Input>& inputs);
 
 }  // namespace tranche
