@@ -8,6 +8,8 @@
 #include "base/json.h"
 #include "base/process.h"
 #include "base/text.h"
+#include "connectors/several_sources.h"
+#include "connectors/standard_output.h"
 #include "transforms/sql.h"
 
 namespace tranche {
@@ -123,14 +125,116 @@ Error placed(Error error, const JobSpec& job, const StepSpec& spec) {
 
 // What an increment brings is not all that was there: it can't take the place of that.
 Result<void> check_increment(const BatchStep& step, const StepSpec& spec) {
-  const bool is_incremental =
-      step.source->is_incremental() || (step.files && step.files->is_incremental);
+  const bool is_incremental = step.source->is_incremental() || step.file_increment() != nullptr;
   const Node* const mode = spec.write.options.find("mode");
   const bool is_file = spec.write.connector == "csv" || spec.write.connector == "jsonl";
   if (!is_incremental || is_file || mode == nullptr || mode->text != "replace") return {};
   return make_error(ErrorKind::config,
                     "\"incremental\" reads only what is new, and mode: replace would put it in the "
                     "place of all that was loaded before; write it with mode: append or upsert.");
+}
+
+std::vector<const ConnectorUse*> uses_of(const StepSpec& spec) {
+  std::vector<const ConnectorUse*> uses{&spec.read};
+  for (const ConnectorUse& use : spec.also_read) uses.push_back(&use);
+  return uses;
+}
+
+bool names(const ConnectorUse& use, std::string_view name) {
+  if (use.connector != "csv" && use.connector != "jsonl") return false;
+  const Node* const given = use.options.find(use.connector);
+  if (given == nullptr) return false;
+  return given->text == name || std::any_of(given->items.begin(), given->items.end(),
+                                            [&](const Node& item) { return item.text == name; });
+}
+
+// One pipe is of one step.
+Result<void> check_standard_streams(const JobSpec& job, const StepSpec& spec) {
+  const auto count = [&](auto uses_it) {
+    return std::count_if(job.steps.begin(), job.steps.end(), uses_it);
+  };
+  const auto reads = [](const StepSpec& step) { return reads_standard_input(step); };
+  const auto writes = [](const StepSpec& step) { return writes_standard_output(step); };
+  if (writes(spec) && count(writes) > 1) {
+    return make_error(ErrorKind::config,
+                      "Two steps of the job write to standard output; only one of them can.");
+  }
+  if (!reads(spec)) return {};
+  if (count(reads) > 1) {
+    return make_error(ErrorKind::config,
+                      "Two steps of the job read standard input; only one of them can.");
+  }
+  for (const ConnectorUse* use : uses_of(spec)) {
+    const bool has_increment = use->options.find("incremental") || use->options.find("on_done");
+    if (!names(*use, standard_input_name) || !has_increment) continue;
+    return make_error(ErrorKind::config,
+                      "Standard input (\"-\") is no file: there is nothing to remember of it, or "
+                      "to move; leave out \"incremental\" and \"on_done\".");
+  }
+  return {};
+}
+
+// A source among others, for people. Of a database not its address, which may hold a password.
+std::string source_name(const ConnectorUse& use) {
+  for (const char* key : {"table", "query"}) {
+    const Node* const given = use.options.find(key);
+    if (given != nullptr) return fmt::format("{} {}", use.connector, excerpt(given->text, 40));
+  }
+  const Node* const given = use.options.find(use.connector);
+  if (given == nullptr) return use.connector;
+  const bool is_list = given->kind == Node::Kind::list && !given->items.empty();
+  const std::string& first = is_list ? given->items.front().text : given->text;
+  return fmt::format("{} {}{}", use.connector, first,
+                     is_list && given->items.size() > 1 ? ", ..." : "");
+}
+
+// What was read up to where is remembered for a step, not for each of its sources.
+Result<void> check_not_incremental(const JobSpec& job, const ConnectorUse& use) {
+  const Node* const given = use.options.find("incremental");
+  if (given == nullptr) return {};
+  Error error = make_error(ErrorKind::config,
+                           fmt::format("\"incremental\" belongs to a step with one source, and {} "
+                                       "is one of several; make a step of each source.",
+                                       source_name(use)));
+  error.where = place(job, given->mark);
+  return error;
+}
+
+// All that the step reads, as one source.
+Result<std::unique_ptr<Source>> make_sources(const JobSpec& job, const StepSpec& spec) {
+  const auto uses = uses_of(spec);
+  if (uses.size() == 1 && spec.source_column.empty()) return make_source(spec.read, job.base);
+  std::vector<SourceItem> items;
+  for (const ConnectorUse* use : uses) {
+    if (uses.size() > 1) TRANCHE_TRY(check_not_incremental(job, *use));
+    SourceItem item = read_source_item(use->options);
+    item.name = source_name(*use);
+    auto source = make_source(*use, job.base);
+    if (!source) {
+      if (source.error().where.empty()) source.error().where = place(job, use->options.mark);
+      return source;
+    }
+    item.source = *std::move(source);
+    items.push_back(std::move(item));
+  }
+  return make_several_sources(std::move(items), spec.source_column);
+}
+
+std::vector<FileIncrement> increments_of(const JobSpec& job, const StepSpec& spec) {
+  std::vector<FileIncrement> increments;
+  std::uint32_t number = 0;
+  for (const ConnectorUse* use : uses_of(spec)) {
+    const auto& table = find_connector(use->connector)->read_options;
+    const OptionReader read(use->options, table);
+    auto increment = read_file_increment(
+        use->options, table, {use->connector, read.texts(use->connector), job.base});
+    if (increment) {
+      increment->source = number;
+      increments.push_back(*std::move(increment));
+    }
+    ++number;
+  }
+  return increments;
 }
 
 }  // namespace
@@ -152,6 +256,27 @@ Result<std::unique_ptr<Sink>> make_sink(const ConnectorUse& use,
   return connector->make_sink(use.options, base);
 }
 
+bool reads_standard_input(const StepSpec& spec) {
+  const auto uses = uses_of(spec);
+  return std::any_of(uses.begin(), uses.end(), [](const ConnectorUse* use) {
+    return names(*use, standard_input_name);
+  });
+}
+
+bool reads_standard_input(const JobSpec& job) {
+  return std::any_of(job.steps.begin(), job.steps.end(),
+                     [](const StepSpec& spec) { return reads_standard_input(spec); });
+}
+
+bool writes_standard_output(const StepSpec& spec) {
+  return names(spec.write, standard_output_name);
+}
+
+bool writes_standard_output(const JobSpec& job) {
+  return std::any_of(job.steps.begin(), job.steps.end(),
+                     [](const StepSpec& spec) { return writes_standard_output(spec); });
+}
+
 Result<BatchStep> assemble(const JobSpec& job, const StepSpec& spec, const RunOptions& options) {
   BatchStep step;
   step.name = spec.name;
@@ -159,14 +284,10 @@ Result<BatchStep> assemble(const JobSpec& job, const StepSpec& spec, const RunOp
   step.reject_limit = options.max_rejects.value_or(spec.reject_limit);
   step.retry = spec.retry;
   step.workers = options.workers.value_or(spec.workers);
-  auto source = make_source(spec.read, job.base);
+  auto source = make_sources(job, spec);
   if (!source) return placed(std::move(source).error(), job, spec);
   step.source = *std::move(source);
-  const auto& read_options = find_connector(spec.read.connector)->read_options;
-  const OptionReader read(spec.read.options, read_options);
-  step.files =
-      read_file_increment(spec.read.options, read_options,
-                          {spec.read.connector, read.texts(spec.read.connector), job.base});
+  step.files = increments_of(job, spec);
   for (const auto& use : spec.process) {
     auto transform = use.make ? use.make() : make_sql(job, use);
     if (!transform) return placed(std::move(transform).error(), job, spec);
@@ -174,6 +295,8 @@ Result<BatchStep> assemble(const JobSpec& job, const StepSpec& spec, const RunOp
   }
   auto sink = make_sink(spec.write, job.base);
   if (!sink) return placed(std::move(sink).error(), job, spec);
+  const auto streams = check_standard_streams(job, spec);
+  if (!streams) return placed(streams.error(), job, spec);
   step.sink = *std::move(sink);
   auto checked = check_increment(step, spec);
   if (!checked) return placed(std::move(checked).error(), job, spec);
@@ -181,7 +304,11 @@ Result<BatchStep> assemble(const JobSpec& job, const StepSpec& spec, const RunOp
 }
 
 std::string job_fingerprint_text(const JobSpec& job, const StepSpec& spec) {
-  std::string text = fmt::format("read: {}\n", canonical_text(spec.read.options));
+  std::string text;
+  for (const ConnectorUse* use : uses_of(spec))
+    text += fmt::format("read: {}\n", canonical_text(use->options));
+  if (!spec.source_column.empty())
+    text += fmt::format("source_column: {}\n", spec.source_column);
   text += fmt::format("batch: rows {} bytes {}", spec.division.rows, spec.division.bytes);
   if (!spec.division.key.empty()) text += fmt::format(" key {}", spec.division.key);
   if (const auto& window = spec.division.window) {

@@ -17,6 +17,13 @@ Result<ConnectorUse> connector_use(const Node& node);
 Result<std::unique_ptr<Sink>> make_sink(const ConnectorUse& use, const std::filesystem::path& base);
 Result<BatchStep> assemble(const JobSpec& job, const StepSpec& spec, const RunOptions& options);
 
+// Whether a step reads standard input, or writes to standard output: its run can't be gone on with
+// by another one.
+bool reads_standard_input(const StepSpec& spec);
+bool reads_standard_input(const JobSpec& job);
+bool writes_standard_output(const StepSpec& spec);
+bool writes_standard_output(const JobSpec& job);
+
 // What shapes the output of a step: one line a part ("read: ...", "write: ...", "day =
 // 2026-01-31").
 std::string job_fingerprint_text(const JobSpec& job, const StepSpec& spec);

@@ -70,6 +70,17 @@ StepBuilder::StepBuilder(std::string name) { spec_.name = std::move(name); }
 
 StepBuilder&& StepBuilder::read(Use use) && {
   spec_.read = use.use();
+  spec_.also_read.clear();
+  return std::move(*this);
+}
+StepBuilder&& StepBuilder::read(std::vector<Use> uses) && {
+  spec_.read = uses.front().use();
+  spec_.also_read.clear();
+  for (std::size_t i = 1; i < uses.size(); ++i) spec_.also_read.push_back(uses[i].use());
+  return std::move(*this);
+}
+StepBuilder&& StepBuilder::source_column(std::string name) && {
+  spec_.source_column = std::move(name);
   return std::move(*this);
 }
 StepBuilder&& StepBuilder::batch_rows(std::uint64_t rows) && {
@@ -90,22 +101,28 @@ StepBuilder&& StepBuilder::sql(std::string text) && {
 }
 
 // A text file says nothing of types: the first function's argument says what its columns are.
+void StepBuilder::declare_columns(ConnectorUse& read, const Schema& schema) {
+  const bool is_text = read.connector == "csv" || read.connector == "jsonl";
+  if (!is_text || read.options.find("columns") != nullptr) return;
+  Node columns = Node::map();
+  for (const auto& field : schema.fields) {
+    if (field.name == spec_.source_column) continue;  // which no file has
+    columns.set(field.name, Node::scalar(to_string(field.type)));
+  }
+  read.options.set("columns", std::move(columns));
+  const auto take_only_these = [&](const char* option, const char* value) {
+    if (read.options.find(option) != nullptr) return;
+    read.options.set(option, Node::scalar(value));
+  };
+  if (read.connector == "csv") take_only_these("extra_columns", "undeclared");
+  else take_only_these("unknown_keys", "ignore");
+}
+
 StepBuilder&& StepBuilder::add_function(std::function<Result<std::unique_ptr<Transform>>()> make,
                                         Schema input) && {
-  const bool first = spec_.process.empty();
-  const bool is_text = spec_.read.connector == "csv" || spec_.read.connector == "jsonl";
-  if (first && is_text && spec_.read.options.find("columns") == nullptr) {
-    Node columns = Node::map();
-    for (const auto& field : input.fields) {
-      columns.set(field.name, Node::scalar(to_string(field.type)));
-    }
-    spec_.read.options.set("columns", std::move(columns));
-    const auto take_only_these = [this](const char* option, const char* value) {
-      if (spec_.read.options.find(option) != nullptr) return;
-      spec_.read.options.set(option, Node::scalar(value));
-    };
-    if (spec_.read.connector == "csv") take_only_these("extra_columns", "undeclared");
-    else take_only_these("unknown_keys", "ignore");
+  if (spec_.process.empty()) {
+    declare_columns(spec_.read, input);
+    for (ConnectorUse& use : spec_.also_read) declare_columns(use, input);
   }
   TransformUse use;
   use.kind = "function";

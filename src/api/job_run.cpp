@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 
 #include <tranche/api/inspect.h>
+#include "api/assemble.h"
 #include "base/clock.h"
 #include "base/digest.h"
 #include "base/fault.h"
@@ -188,6 +189,9 @@ Result<std::optional<RunSummary>> JobRun::choose_run() {
     // A wrong job must not cost the run that it was to replace.
     TRANCHE_TRY(checked_first_step());
     TRANCHE_TRY(give_up(*last));
+  } else if (last && is_unfinished(*last) && options_.resume_run.empty() &&
+             (writes_standard_output(job_) || reads_standard_input(job_))) {
+    TRANCHE_TRY(give_up(*last));  // the pipes that it read and wrote are gone
   } else if (last && is_unfinished(*last)) {
     record_ = *last;
     resumed_ = true;
@@ -237,7 +241,7 @@ Result<bool> JobRun::nothing_changed_since(const RunRecord& last) {
     const auto& record = records[i];
     if (record.job.text != job_fingerprint_text(job_, job_.steps[i])) return false;
     TRANCHE_ASSIGN(auto step, bound_step(i, nullptr));
-    if (step.source->is_incremental() || (step.files && step.files->is_incremental)) return false;
+    if (step.source->is_incremental() || step.file_increment() != nullptr) return false;
     if (record.input.text != input_fingerprint_text(step.inputs)) return false;
     if (snapshot_fingerprint_text(record.inputs) != snapshot_fingerprint_text(step.inputs))
       return false;

@@ -147,18 +147,18 @@ Result<BatchStep> JobRun::bound_step(std::size_t number, const std::vector<Input
 // Of a step with an increment: what it has not read yet. nullopt: the source itself says what it
 // reads.
 Result<std::optional<std::vector<Input>>> JobRun::increment_of(BatchStep& step) {
-  const bool has_files = step.files && step.files->is_incremental;
-  if (!has_files && !step.source->is_incremental()) return std::optional<std::vector<Input>>();
+  const FileIncrement* const files = step.file_increment();
+  if (files == nullptr && !step.source->is_incremental())
+    return std::optional<std::vector<Input>>();
   std::vector<Input> read;
   if (!options_.full) {
     TRANCHE_ASSIGN(read, ledger_->inputs_read(job_.name, record_.parameters_digest, step.name));
   }
-  if (!has_files) {
+  if (files == nullptr) {
     if (!read.empty()) step.source->read_behind(read.back().until);
     return std::optional<std::vector<Input>>();
   }
-  TRANCHE_ASSIGN(auto found,
-                 find_new_files(*step.files, read, system_clock().now_microseconds()));
+  TRANCHE_ASSIGN(auto found, find_new_files(*files, read, system_clock().now_microseconds()));
   step.notices = std::move(found.notices);
   step.has_nothing_new = found.inputs.empty();
   return std::optional(std::move(found.inputs));
@@ -405,7 +405,7 @@ Result<engine::StepEnd> JobRun::run_step(std::size_t number, StepSummary& summar
   claims_.clear();
   if (end.state == engine::StepEnd::State::completed) {
     TRANCHE_TRY(write_rejects(spec));
-    if (step.files) TRANCHE_TRY(move_done(*step.files, known->inputs));
+    for (const auto& files : step.files) TRANCHE_TRY(move_done(files, known->inputs));
   }
   TRANCHE_TRY(ledger_->set_step_state(record_.run, spec.name, summary.state,
                                       end.error ? end.error->message : ""));
@@ -448,7 +448,10 @@ Result<BatchStep> JobRun::resumed_step(std::size_t number, StepRecord& record) {
   std::vector<Input> now;
   for (const auto& input : record.inputs) {
     auto found = std::find_if(present.begin(), present.end(),
-                              [&](const Input& candidate) { return candidate.name == input.name; });
+                              [&](const Input& candidate) {
+                                return candidate.name == input.name &&
+                                       candidate.source == input.source;
+                              });
     if (found == present.end()) {
       return make_error(
           ErrorKind::config,

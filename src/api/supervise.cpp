@@ -18,14 +18,17 @@
 
 #include <tranche/api/inspect.h>
 #include <tranche/api/run.h>
+#include "api/assemble.h"
 #include "api/engine_watch.h"
 #include "api/job_run.h"
 #include "api/summary.h"
 #include "api/supervisor_link.h"
 #include "api/worker_keeper.h"
 #include "base/clock.h"
+#include "base/data_output.h"
 #include "base/json.h"
 #include "base/process.h"
+#include "base/standard_input.h"
 #include "base/system_error.h"
 #include "ledger/codec.h"
 
@@ -85,7 +88,8 @@ int run_engine(const JobSpec& job, RunOptions options, const std::filesystem::pa
   limit_free_memory();
   raise_descriptor_limit();
   on_exit(leave_at_once, nullptr);
-  dup2(STDERR_FILENO, STDOUT_FILENO);  // standard output is for the summary
+  keep_data_output();
+  dup2(STDERR_FILENO, STDOUT_FILENO);  // standard output is for the summary, or for data
   struct sigaction action = {};
   action.sa_handler = ask_for_stop;
   sigaction(SIGINT, &action, nullptr);
@@ -202,6 +206,7 @@ class Supervisor {
     const auto stop_wanted = [&] { return signals_.take_stops() > 0; };
     if (!board_) return board_.error();
     TRANCHE_ASSIGN(const auto lock, take_run_lock(job_, options_, state_, stop_wanted));
+    if (reads_standard_input(job_)) TRANCHE_TRY(keep_standard_input(state_));
     RunOptions options = options_;
     int starts_without_progress = 0;
     while (true) {
@@ -215,7 +220,17 @@ class Supervisor {
       starts_without_progress = progressed(end) ? 1 : starts_without_progress + 1;
       suspects_ = std::move(end.suspects);
       memory_bytes_peak_ = std::max(memory_bytes_peak_, end.memory_bytes_peak);
-      if (starts_without_progress >= starts_without_progress_max) return record_crash();
+      if (writes_standard_output(job_)) {
+        return record_crash(fmt::format("The engine {}, and what it wrote to standard output can't "
+                                        "be taken back. The next run begins anew.",
+                                        last_end_));
+      }
+      if (starts_without_progress >= starts_without_progress_max) {
+        return record_crash(
+            fmt::format("The engine {} {} times without a commit in between. Run it again after "
+                        "the cause is mended; what is committed is kept.",
+                        last_end_, starts_without_progress_max));
+      }
       // What was begun is resumed now, not begun again, even if it was completed before the death.
       if (!end.run.empty()) {
         options.fresh = false;
@@ -305,12 +320,7 @@ class Supervisor {
   }
 
   // Only the ledger says how a run ended; it is opened in a child, as always.
-  Result<RunSummary> record_crash() {
-    const auto sentence = fmt::format(
-        "The engine {} {} times without a commit in between. Run it again after the cause is "
-        "mended; "
-        "what is committed is kept.",
-        last_end_, starts_without_progress_max);
+  Result<RunSummary> record_crash(const std::string& sentence) {
     TRANCHE_ASSIGN(auto recorder, Child::fork([&] {
                      auto ledger = Ledger::open(state_);
                      if (!ledger) return 1;

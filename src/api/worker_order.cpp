@@ -49,6 +49,7 @@ std::string encode_order(const WorkerOrder& order) {
     frame.put(static_cast<std::uint64_t>(input.modified_nanoseconds));
     for (const std::string* text : {&input.snapshot, &input.from, &input.until, &input.digest})
       frame.put_text(*text);
+    frame.put(input.source);
   }
   frame.put_text(order.fingerprint);
   return frame.bytes();
@@ -65,13 +66,14 @@ Result<WorkerOrder> decode_order(const std::string& bytes) {
   order.memory_bytes_max = reader.take();
   order.database_memory_bytes = reader.take();
   order.spill_folder = reader.take_text();
-  order.inputs.resize(reader.take_count(7 * sizeof(std::uint64_t)));
+  order.inputs.resize(reader.take_count(8 * sizeof(std::uint64_t)));
   for (Input& input : order.inputs) {
     input.name = reader.take_text();
     input.bytes = reader.take();
     input.modified_nanoseconds = static_cast<std::int64_t>(reader.take());
     for (std::string* text : {&input.snapshot, &input.from, &input.until, &input.digest})
       *text = reader.take_text();
+    input.source = static_cast<std::uint32_t>(reader.take());
   }
   order.fingerprint = reader.take_text();
   if (!reader.ok() || !reader.at_end())

@@ -4,6 +4,8 @@
 
 #include <tranche/api/inspect.h>
 
+#include "api/assemble.h"
+#include "base/json.h"
 #include "base/text.h"
 #include "cli/operands.h"
 #include "cli/output.h"
@@ -20,9 +22,14 @@ std::string option_text(const Node& options, std::string_view key) {
   return node == nullptr ? std::string() : url_without_password(node->text);
 }
 
+bool begins_anew(const JobSpec& job) {
+  return reads_standard_input(job) || writes_standard_output(job);
+}
+
 // Where a step writes, as a path from here.
 std::string output_of(const JobSpec& job, const StepSpec& step) {
   std::string out = option_text(step.write.options, step.write.connector);
+  if (writes_standard_output(step)) return "standard output";
   const bool is_path = out.find("://") == std::string::npos;
   if (!out.empty() && is_path && !job.base.empty())
     out = (job.base / out).lexically_normal().string();
@@ -55,7 +62,8 @@ SummaryContext summary_context(const Invocation& invocation, const JobSpec& job,
   for (const StepSpec& step : job.steps)
     if (std::string path = output_of(job, step); !path.empty())
       context.outputs.emplace_back(step.name, std::move(path));
-  if (summary.state == RunState::failed || summary.state == RunState::stopped)
+  const bool is_to_go_on = summary.state == RunState::failed || summary.state == RunState::stopped;
+  if (is_to_go_on && !begins_anew(job))
     context.resume_command = go_on;
   context.rejects_command =
       quote_for_shell(invocation.program) + " rejects " + summary.run.substr(0, 8);
@@ -84,6 +92,15 @@ int exit_code_of(const RunSummary& summary) {
   return !has_begun && is_wrong ? exit_usage : exit_failed;
 }
 
+// Standard output is for the data alone where a step writes to it.
+int fail_beside_data(const Invocation& invocation, const JobSpec& job, const Error& error) {
+  if (!writes_standard_output(job)) return fail(invocation, error);
+  write_message(render_error(error, message_look()));
+  if (invocation.has("--json"))
+    write_message(Json().set("error", Json().set("message", error.message)).dump() + "\n");
+  return exit_code(error);
+}
+
 }  // namespace
 
 int run_job(const Invocation& invocation, const JobSpec& job, const RunOptions& options,
@@ -91,10 +108,16 @@ int run_job(const Invocation& invocation, const JobSpec& job, const RunOptions& 
   auto view = make_progress_view(write_message, [] { return message_look(); });
   auto ended = run_supervised(job, options, view.get());
   view.reset();
-  if (!ended) return fail(invocation, ended.error());
+  if (!ended) return fail_beside_data(invocation, job, ended.error());
   const SummaryContext context = summary_context(invocation, job, *ended, go_on);
   write_message(render_summary(*ended, context, message_look()));
   const int code = exit_code_of(*ended);
+  if (begins_anew(job) && (code == exit_failed || code == exit_stopped))
+    write_message("What went through a pipe can't be gone on with: the next run begins anew.\n");
+  if (writes_standard_output(job)) {  // it is for the data alone
+    if (invocation.has("--json")) write_message(ended->to_json() + "\n");
+    return code;
+  }
   return invocation.has("--json") ? finish(ended->to_json() + "\n", code) : code;
 }
 

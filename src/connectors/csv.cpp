@@ -15,7 +15,8 @@ namespace {
 OptionTable read_table() {
   OptionTable table{
       {.name = "csv", .kind = OptionKind::texts,
-       .doc = "A path, a glob or a list of them; read in this order.", .required = true,
+       .doc = "A path, a glob or a list of them; read in this order. \"-\" is standard input.",
+       .required = true,
        .example = "data/sales-*.csv"},
       {.name = "columns", .kind = OptionKind::columns,
        .doc = "Names and types; `null: error` makes one required. Left out: guessed from a sample.",
@@ -71,7 +72,8 @@ OptionTable read_table() {
 
 OptionTable write_table() {
   OptionTable table{
-      {.name = "csv", .kind = OptionKind::text, .doc = "The path of the file to write.",
+      {.name = "csv", .kind = OptionKind::text,
+       .doc = "The path of the file to write; \"-\" is standard output.",
        .required = true, .example = "out/totals.csv"},
       {.name = "mode", .kind = OptionKind::text,
        .doc = "replace: the file appears under its name when all of it is written.",

@@ -9,6 +9,7 @@
 
 #include "base/digest.h"
 #include "base/file.h"
+#include "base/standard_input.h"
 #include "base/text.h"
 
 namespace tranche {
@@ -35,6 +36,23 @@ Result<void> add_matches(const FilePatterns& files, const std::string& pattern,
     found.push_back(std::move(input));
   }
   return {};
+}
+
+// All of it, as one input. Errors: config, also when it is not alone.
+Result<std::vector<Input>> list_standard_input(const FilePatterns& files) {
+  if (files.patterns.size() > 1) {
+    return make_error(ErrorKind::config,
+                      fmt::format("\"-\" in `{}:` is standard input, and stands alone; name files "
+                                  "in another source of the step.",
+                                  files.key));
+  }
+  TRANCHE_ASSIGN(const fs::path path, spool_standard_input());
+  TRANCHE_ASSIGN(const auto status, file_status(path));
+  Input input;
+  input.name = standard_input_name;
+  input.bytes = status.bytes;
+  input.modified_nanoseconds = status.modified_nanoseconds;
+  return std::vector<Input>{std::move(input)};
 }
 
 // Where a glob that matches nothing is no mistake: nobody has put a file there yet.
@@ -94,7 +112,15 @@ Error changed_since(const Input& input, const Input& loaded) {
 
 }  // namespace
 
+fs::path path_of_input(const fs::path& base, const Input& input) {
+  return input.name == standard_input_name ? standard_input_path() : base / input.name;
+}
+
 Result<std::vector<Input>> list_files(const FilePatterns& files) {
+  const bool is_text = files.key == "csv" || files.key == "jsonl";
+  if (is_text && std::find(files.patterns.begin(), files.patterns.end(), standard_input_name) !=
+                     files.patterns.end())
+    return list_standard_input(files);
   std::vector<Input> found;
   std::set<std::string> seen;
   for (const auto& pattern : files.patterns) {
@@ -219,10 +245,12 @@ Result<NewFiles> find_new_files(const FileIncrement& increment, const std::vecto
 }
 
 Result<void> move_done(const FileIncrement& increment, const std::vector<Input>& inputs) {
-  if (increment.move_to.empty() || inputs.empty()) return {};
+  const auto is_own = [&](const Input& input) { return input.source == increment.source; };
+  if (increment.move_to.empty() || std::none_of(inputs.begin(), inputs.end(), is_own)) return {};
   const fs::path folder = increment.files.base / increment.move_to;
   TRANCHE_TRY(create_folders(folder));
   for (const Input& input : inputs) {
+    if (!is_own(input)) continue;
     const fs::path from = increment.files.base / input.name;
     if (!file_exists(from)) continue;  // moved before a crash, or by somebody else
     fs::path to = folder / from.filename();

@@ -8,12 +8,16 @@
 #include <filesystem>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include <tranche/core/options.h>
 #include <tranche/core/plan.h>
 
 namespace tranche {
+
+// What stands for standard input where a text file is named.
+inline constexpr std::string_view standard_input_name = "-";
 
 // As the job names them: `key` is the system's ("csv"), relative paths are relative to `base`.
 struct FilePatterns {
@@ -25,6 +29,9 @@ struct FilePatterns {
 // Every file once, in the order of the patterns. Errors: config, also when one matches nothing.
 Result<std::vector<Input>> list_files(const FilePatterns& files);
 
+// Where a text file that was listed is.
+std::filesystem::path path_of_input(const std::filesystem::path& base, const Input& input);
+
 // `incremental: { files: true }` and `on_done:`.
 struct FileIncrement {
   enum class Changed { fail, reload, ignore };
@@ -33,6 +40,7 @@ struct FileIncrement {
   Changed changed = Changed::fail;       // a file that was loaded and is another by now
   std::chrono::milliseconds settle{0};   // a file that changed since is left to the next run
   std::string move_to;                   // a folder; empty: files stay where they are
+  std::uint32_t source = 0;              // which of the step's sources they are of
 };
 
 // The rows of an option table for sources of files.
@@ -50,7 +58,8 @@ struct NewFiles {
 Result<NewFiles> find_new_files(const FileIncrement& increment, const std::vector<Input>& loaded,
                                 std::int64_t now_microseconds);
 
-// Moves the files of a step that is done; may be called again after a crash on the way.
+// Moves the files of a step that is done, those of the increment's source; may be called again
+// after a crash on the way.
 Result<void> move_done(const FileIncrement& increment, const std::vector<Input>& inputs);
 
 }  // namespace tranche

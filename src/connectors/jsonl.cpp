@@ -15,7 +15,8 @@ namespace {
 OptionTable read_table() {
   OptionTable table{
       {.name = "jsonl", .kind = OptionKind::texts,
-       .doc = "A path, a glob or a list of them; read in this order.", .required = true,
+       .doc = "A path, a glob or a list of them; read in this order. \"-\" is standard input.",
+       .required = true,
        .example = "data/events-*.jsonl"},
       {.name = "columns", .kind = OptionKind::columns,
        .doc = "Keys and types; `null: error` makes one required. Left out: guessed from a sample.",
@@ -45,7 +46,8 @@ OptionTable read_table() {
 
 OptionTable write_table() {
   OptionTable table{
-      {.name = "jsonl", .kind = OptionKind::text, .doc = "The path of the file to write.",
+      {.name = "jsonl", .kind = OptionKind::text, 
+       .doc = "The path of the file to write; \"-\" is standard output.",
        .required = true, .example = "out/totals.jsonl"},
       {.name = "mode", .kind = OptionKind::text,
        .doc = "replace: the file appears under its name when all of it is written.",

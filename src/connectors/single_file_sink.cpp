@@ -11,6 +11,7 @@
 #include "base/fault.h"
 #include "base/file.h"
 #include "base/json.h"
+#include "connectors/standard_output.h"
 
 namespace tranche {
 namespace {
@@ -344,6 +345,7 @@ Result<TextPacking> read_packing(const OptionReader& options, const std::string&
 Result<std::unique_ptr<Sink>> make_single_file_sink(const std::string& target,
                                                     const fs::path& base,
                                                     SingleFileFormat format) {
+  if (target == standard_output_name) return make_standard_output_sink(std::move(format));
   std::error_code failure;
   const fs::path path = fs::absolute(base / target, failure).lexically_normal();
   if (failure || target.empty() || !path.has_filename()) {

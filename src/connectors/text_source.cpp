@@ -298,7 +298,7 @@ Result<void> TextSource::use_inputs(std::vector<Input> inputs) {
     const TextCoding coding{coding_.compression.value_or(compression_of(input.name)),
                             coding_.encoding};
     all_plain = all_plain && coding.is_plain();
-    files_.paths.push_back(base_ / input.name);
+    files_.paths.push_back(path_of_input(base_, input));
     files_.codings.push_back(coding);
     names_.push_back(std::make_shared<const std::string>(input.name));
     coded.push_back({files_.paths.back(), input.name, input.bytes, coding});

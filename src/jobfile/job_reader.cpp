@@ -144,6 +144,9 @@ void JobReader::connections(const Node& given) {
 void JobReader::use_connections(Node& step) {
   for (Node::Entry& entry : step.entries) {
     if (entry.key == "read" || entry.key == "write") use_connection(entry.value);
+    if (entry.key == "read") {
+      for (Node& source : entry.value.items) use_connection(source);
+    }
     if (entry.key != "process") continue;
     for (Node& transform : entry.value.items) {
       for (Node::Entry& part : transform.entries) {
@@ -201,12 +204,14 @@ StepSpec JobReader::step(Node node, std::size_t number) {
                 "step", problems_);
   name(node.find("name"), "step");
   if (is_scalar(node.find("name"))) made.name = node.find("name")->text;
-  if (const Node* read = node.find("read")) made.read = connector(*read, true, "read");
+  if (const Node* read = node.find("read")) sources(*read, made);
+  if (const Node* column = node.find("source_column"); is_scalar(column))
+    made.source_column = column->text;
   if (const Node* batch = node.find("batch")) made.division = division(*batch);
   if (const Node* list = node.find("process")) made.process = process(*list);
   if (const Node* policy = node.find("on_error")) on_error(*policy, made);
   if (const Node* asked = node.find("workers")) made.workers = workers(*asked);
-  if (const Node* write = node.find("write")) made.write = connector(*write, false, "write");
+  if (const Node* write = node.find("write")) made.write = connector(*write, Place::write, "write");
   return made;
 }
 
@@ -217,8 +222,25 @@ std::vector<std::string> JobReader::systems(bool is_read) const {
   return names;
 }
 
-ConnectorUse JobReader::connector(const Node& given, bool is_read, std::string_view what) {
+void JobReader::sources(const Node& node, StepSpec& made) {
+  if (node.kind != Node::Kind::list) {
+    made.read = connector(node, Place::read, "read");
+    return;
+  }
+  if (node.items.empty()) {
+    problem(node.mark, "\"read\" is an empty list; at least one source was expected, as in "
+                       "\"- csv: data.csv\"");
+    return;
+  }
+  const Place place = node.items.size() == 1 ? Place::read : Place::read_list;
+  made.read = connector(node.items.front(), place, "read");
+  for (std::size_t i = 1; i < node.items.size(); ++i)
+    made.also_read.push_back(connector(node.items[i], place, "read"));
+}
+
+ConnectorUse JobReader::connector(const Node& given, Place where, std::string_view what) {
   ConnectorUse use;
+  const bool is_read = where != Place::write;
   const std::string quoted = fmt::format("\"{}\"", what);
   if (!is_map(given, quoted, is_read ? "read: { csv: data.csv }" : "write: { csv: out.csv }"))
     return use;
@@ -256,7 +278,9 @@ ConnectorUse JobReader::connector(const Node& given, bool is_read, std::string_v
     node.entries.erase(second);
   }
   const Connector& system = *find_connector(use.connector);
-  const OptionTable& table = is_read ? system.read_options : system.write_options;
+  const OptionTable table = where == Place::write  ? system.write_options
+                            : where == Place::read ? system.read_options
+                                                   : options_in_list(system);
   const auto in_table = [&table](const Node::Entry& entry) {
     return std::any_of(table.begin(), table.end(),
                        [&](const Option& option) { return option.name == entry.key; });
@@ -363,7 +387,7 @@ void JobReader::lookups(const Node& tables) {
       problem(entry.mark,
               "A lookup table can't be called \"batch\", the name of the records "
               "themselves; give it another name");
-    connector(entry.value, true, fmt::format("tables: {}", entry.key));
+    connector(entry.value, Place::read, fmt::format("tables: {}", entry.key));
   }
 }
 

@@ -25,7 +25,11 @@ class JobReader {
   void connections(const Node& given);
   void use_connections(Node& step);
   void use_connection(Node& system);
-  ConnectorUse connector(const Node& node, bool is_read, std::string_view what);
+  // What stands at a place where a system is named.
+  enum class Place { read, read_list, write };
+  ConnectorUse connector(const Node& node, Place place, std::string_view what);
+  // One source, or a list of them.
+  void sources(const Node& node, StepSpec& step);
   std::vector<std::string> systems(bool is_read) const;
   Division division(Node node);
   std::optional<WindowDivision> window(const Node& batch);

@@ -101,11 +101,16 @@ Json table_schema(const OptionTable& table) {
   return made;
 }
 
-Json system_schema(bool is_read) {
+enum class SystemPlace { read, read_list, write };
+
+Json system_schema(SystemPlace place) {
   Json::Array systems;
   for (const Connector& known : connectors()) {
-    const OptionTable& table = is_read ? known.read_options : known.write_options;
-    if (table.empty()) continue;
+    const bool is_read = place != SystemPlace::write;
+    if ((is_read ? known.read_options : known.write_options).empty()) continue;
+    const OptionTable table = place == SystemPlace::write  ? known.write_options
+                              : place == SystemPlace::read ? known.read_options
+                                                           : options_in_list(known);
     Json made = table_schema(table);
     made.set("title", known.name);
     made.set("required", Json::Array{known.name});
@@ -160,7 +165,11 @@ Json steps_schema() {
   const OptionTable& table = step_options();
   Json step = table_schema(table);
   const auto reference = [](const char* to) { return Json::Array{Json().set("$ref", to)}; };
-  fill(step, table, "read", Json().set("allOf", reference("#/definitions/read")));
+  Json list = Json().set("type", "array").set("minItems", 1);
+  list.set("items", Json().set("$ref", "#/definitions/read_of_list"));
+  Json sources = Json().set(
+      "anyOf", Json::Array{Json().set("$ref", "#/definitions/read"), std::move(list)});
+  fill(step, table, "read", std::move(sources));
   fill(step, table, "write", Json().set("allOf", reference("#/definitions/write")));
   fill(step, table, "batch", batch_schema());
   fill(step, table, "process", process_schema());
@@ -179,8 +188,9 @@ std::string job_schema_json() {
   made.set("title", "Tranche job file");
   for (const auto& [key, value] : root.entries()) made.set(key, value);
   Json definitions;
-  definitions.set("read", system_schema(true));
-  definitions.set("write", system_schema(false));
+  definitions.set("read", system_schema(SystemPlace::read));
+  definitions.set("read_of_list", system_schema(SystemPlace::read_list));
+  definitions.set("write", system_schema(SystemPlace::write));
   made.set("definitions", std::move(definitions));
   return made.dump(2) + "\n";
 }

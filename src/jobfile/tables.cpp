@@ -1,6 +1,9 @@
 #include "jobfile/tables.h"
 
+#include <algorithm>
 #include <array>
+
+#include "connectors/several_sources.h"
 
 namespace tranche {
 namespace {
@@ -112,8 +115,13 @@ const OptionTable& step_options() {
       required(with_example(option("name", OptionKind::text, "The step's name, once in a job."),
                             "load")),
       required(with_example(option("read", OptionKind::any,
-                                   "Where the records come from: one system and its options."),
+                                   "Where the records come from: one system and its options, or a "
+                                   "list of them, read one after the other."),
                             "{ csv: data.csv }")),
+      with_example(option("source_column", OptionKind::text,
+                          "A column more, with the name of the file or table that each record came "
+                          "from."),
+                   "_source"),
       with_example(option("batch", OptionKind::any,
                           "How the records are divided: auto, or by rows, bytes, a key or "
                           "windows of time."),
@@ -193,6 +201,17 @@ const OptionTable& workers_options() {
                           "Each process is replaced after so many batches; never when left out."),
                    "1000"),
   };
+  return table;
+}
+
+OptionTable options_in_list(const Connector& system) {
+  OptionTable table = system.read_options;
+  for (const Option& more : source_item_options()) {
+    const bool is_known = std::any_of(table.begin(), table.end(), [&](const Option& known) {
+      return known.name == more.name;
+    });
+    if (!is_known) table.push_back(more);
+  }
   return table;
 }
 

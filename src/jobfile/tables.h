@@ -7,6 +7,7 @@
 #include <span>
 #include <string_view>
 
+#include <tranche/core/connector.h>
 #include <tranche/core/options.h>
 
 namespace tranche {
@@ -16,6 +17,8 @@ const OptionTable& step_options();
 const OptionTable& parameter_options();
 const OptionTable& batch_options();
 const OptionTable& workers_options();
+// What a source may say that is one of a list.
+OptionTable options_in_list(const Connector& system);
 
 // A key that the language of job files knows and this version does not do.
 struct LaterKey {

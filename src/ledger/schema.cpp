@@ -166,6 +166,17 @@ CREATE TABLE input_states (
 ) WITHOUT ROWID;
 )sql";
 
+// What version 5 has more than version 4: of steps that read several sources, whose the inputs
+// behind those of the first are.
+constexpr const char* tables_of_version_5 = R"sql(
+CREATE TABLE input_sources (
+  step INTEGER NOT NULL REFERENCES steps (number) ON DELETE CASCADE,
+  position INTEGER NOT NULL,
+  source INTEGER NOT NULL,
+  PRIMARY KEY (step, position)
+) WITHOUT ROWID;
+)sql";
+
 Result<std::int64_t> known_version(SqliteDatabase& database) {
   TRANCHE_ASSIGN(const std::int64_t version, database.query_integer("PRAGMA user_version"));
   TRANCHE_ASSIGN(const std::int64_t application, database.query_integer("PRAGMA application_id"));
@@ -200,7 +211,8 @@ Result<void> prepare_schema(SqliteDatabase& database) {
   if (version == 0) TRANCHE_TRY(database.execute(tables));
   if (version < 2) TRANCHE_TRY(database.execute(tables_of_version_2));
   if (version < 3) TRANCHE_TRY(database.execute(tables_of_version_3));
-  TRANCHE_TRY(database.execute(tables_of_version_4));
+  if (version < 4) TRANCHE_TRY(database.execute(tables_of_version_4));
+  TRANCHE_TRY(database.execute(tables_of_version_5));
   TRANCHE_TRY(database.execute(fmt::format("PRAGMA application_id = {}; PRAGMA user_version = {}",
                                            application_id, schema_version)));
   return transaction.commit();

@@ -46,8 +46,12 @@ Result<StepKey> find_step(SqliteDatabase& database, const std::string& run,
                     fmt::format("The ledger has no step \"{}\" of run {}.", step, run));
 }
 
-constexpr const char* input_columns = 
-    "inputs.name, bytes, modified, snapshot, range_from, range_until, digest";
+constexpr const char* input_columns =
+    "inputs.name, bytes, modified, snapshot, range_from, range_until, digest, source";
+constexpr const char* more_of_inputs =
+    "LEFT JOIN input_states ON input_states.step = inputs.step AND input_states.position = "
+    "inputs.position LEFT JOIN input_sources ON input_sources.step = inputs.step AND "
+    "input_sources.position = inputs.position";
 
 Input read_input(const SqliteStatement& row) {
   return Input{.name = row.string(0),
@@ -56,21 +60,23 @@ Input read_input(const SqliteStatement& row) {
                .snapshot = row.string(3),
                .from = row.string(4),
                .until = row.string(5),
-               .digest = row.string(6)};
+               .digest = row.string(6),
+               .source = static_cast<std::uint32_t>(row.integer(7))};
 }
 
 Result<std::vector<Input>> read_inputs(SqliteDatabase& database, std::int64_t step) {
   // A ledger that is only looked at may be of an older version, which knew of plain files alone.
   TRANCHE_ASSIGN(const std::int64_t version, database.query_integer("PRAGMA user_version"));
-  TRANCHE_ASSIGN(
-      auto rows,
-      database.query(version < 4
-                         ? "SELECT name, bytes, modified, '', '', '', '' FROM inputs WHERE step = "
-                           "? ORDER BY position"
-                         : fmt::format("SELECT {} FROM inputs LEFT JOIN input_states USING (step, "
-                                       "position) WHERE step = ? ORDER BY position",
-                                       input_columns),
-                     step));
+  const std::string sql =
+      version < 4 ? std::string("SELECT name, bytes, modified, '', '', '', '', 0 FROM inputs WHERE "
+                                "step = ? ORDER BY position")
+      : version < 5
+          ? std::string("SELECT name, bytes, modified, snapshot, range_from, range_until, digest, "
+                        "0 FROM inputs LEFT JOIN input_states USING (step, position) WHERE step = "
+                        "? ORDER BY position")
+          : fmt::format("SELECT {} FROM inputs {} WHERE inputs.step = ? ORDER BY inputs.position",
+                        input_columns, more_of_inputs);
+  TRANCHE_ASSIGN(auto rows, database.query(sql, step));
   std::vector<Input> inputs;
   for (;;) {
     TRANCHE_ASSIGN(const bool more, rows.step());
@@ -102,6 +108,7 @@ Result<void> write_inputs(SqliteDatabase& database, std::int64_t step,
                           const std::vector<Input>& inputs) {
   TRANCHE_TRY(database.run("DELETE FROM inputs WHERE step = ?", step));
   TRANCHE_TRY(database.run("DELETE FROM input_states WHERE step = ?", step));
+  TRANCHE_TRY(database.run("DELETE FROM input_sources WHERE step = ?", step));
   TRANCHE_ASSIGN(auto insert, database.prepare("INSERT INTO inputs (step, position, name, bytes, "
                                                "modified) VALUES (?, ?, ?, ?, ?)"));
   std::int64_t position = 0;
@@ -118,6 +125,11 @@ Result<void> write_inputs(SqliteDatabase& database, std::int64_t step,
                                step, position, input.snapshot, input.from, input.until,
                                input.digest));
     }
+    if (input.source != 0) {
+      TRANCHE_TRY(database.run("INSERT INTO input_sources (step, position, source) VALUES "
+                               "(?, ?, ?)",
+                               step, position, std::int64_t{input.source}));
+    }
     ++position;
   }
   return {};
@@ -131,12 +143,11 @@ Result<std::vector<Input>> Ledger::inputs_read(const std::string& job,
   TRANCHE_ASSIGN(
       auto rows,
       database_->query(fmt::format("SELECT {} FROM runs JOIN steps ON steps.run = runs.number JOIN "
-                                   "inputs ON inputs.step = steps.number LEFT JOIN input_states ON "
-                                   "input_states.step = inputs.step AND input_states.position = "
-                                   "inputs.position WHERE runs.job = ? AND parameters_digest = ? "
+                                   "inputs ON inputs.step = steps.number {} "
+                                   "WHERE runs.job = ? AND parameters_digest = ? "
                                    "AND steps.name = ? AND steps.state = 'completed' ORDER BY "
                                    "steps.number, inputs.position",
-                                   input_columns),
+                                   input_columns, more_of_inputs),
                        job, parameters_digest, step));
   std::vector<Input> inputs;
   for (;;) {

@@ -33,7 +33,7 @@ struct BatchStep {
   RejectLimit reject_limit;
   RetryPolicy retry;
   WorkersSpec workers;
-  std::optional<FileIncrement> files;  // of a source of files: what increments and its end do
+  std::vector<FileIncrement> files;  // of sources of files: what increments and their end do
 
   std::vector<std::string> notices;    // what an increment left out, for people
   bool has_nothing_new = false;        // an increment of files found none: nothing is bound
@@ -42,6 +42,10 @@ struct BatchStep {
   std::vector<Input> inputs;
   std::vector<std::pair<std::string, SchemaPtr>>
       schemas;  // "read", each transform, the last is written
+  // The files that are read only once; nullptr: there are none. Of a step with one source.
+  const FileIncrement* file_increment() const {
+    return files.size() == 1 && files.front().is_incremental ? &files.front() : nullptr;
+  }
   const SchemaPtr& output_schema() const { return schemas.back().second; }
 };
 

@@ -38,6 +38,7 @@ class LedgerTest : public TemporaryFolder {
     record.code = {"c1", "SELECT 1"};
     record.targets = {"sqlite:/w.db:t"};
     record.inputs = {Input{std::string("caf\xe9.csv"), 10, 5}, Input{"b.csv", 20, 6}};
+    record.inputs.back().source = 1;
     record.division = Division{.rows = 7, .bytes = 8, .chunk_bytes = 9, .group_bytes = 10};
     record.settings = R"({"memory":1})";
     record.appends = true;
@@ -442,9 +443,12 @@ TEST_F(LedgerTest, RefusesTheLedgerOfANewerVersionByName) {
 TEST_F(LedgerTest, GivesALedgerOfAnEarlierVersionWhatItLacks) {
   const std::vector<std::string> earlier = {
       "DROP TABLE trials; DROP TABLE checkpoints; DROP TABLE input_states; "
+      "DROP TABLE input_sources; "
       "PRAGMA user_version = 1",
-      "DROP TABLE trials; DROP TABLE input_states; PRAGMA user_version = 2",
-      "DROP TABLE input_states; PRAGMA user_version = 3"};
+      "DROP TABLE trials; DROP TABLE input_states; DROP TABLE input_sources; "
+      "PRAGMA user_version = 2",
+      "DROP TABLE input_states; DROP TABLE input_sources; PRAGMA user_version = 3",
+      "DROP TABLE input_sources; PRAGMA user_version = 4"};
   open_with_step();
   std::uint64_t record = 0;
   for (const std::string& make_earlier : earlier) {
@@ -460,7 +464,7 @@ TEST_F(LedgerTest, GivesALedgerOfAnEarlierVersionWhatItLacks) {
     auto port = open()->step_ledger(run_a, "load").value();
     EXPECT_EQ(port->record_trial(record).value(), 1U) << make_earlier;
     EXPECT_TRUE(port->load_checkpoints(0, 0).value().empty());
-    EXPECT_EQ(database->query_integer("PRAGMA user_version").value(), 4);
+    EXPECT_EQ(database->query_integer("PRAGMA user_version").value(), 5);
   }
 }
 

@@ -61,6 +61,18 @@ class TRANCHE_EXPORT StepBuilder {
  public:
   explicit StepBuilder(std::string name);
   StepBuilder&& read(Use use) &&;
+  // Several sources, read one after the other; the columns are those of the first.
+  // REQUIRES at least one.
+  StepBuilder&& read(std::vector<Use> uses) &&;
+  template <class... Uses>
+  requires(sizeof...(Uses) > 0 && (std::convertible_to<Uses, Use> && ...)) StepBuilder &&
+      read(Use first, Uses... more) && {
+    std::vector<Use> uses{std::move(first)};
+    (uses.push_back(std::move(more)), ...);
+    return std::move(*this).read(std::move(uses));
+  }
+  // A column more, with the name of the file or table that each record came from.
+  StepBuilder&& source_column(std::string name) &&;
   StepBuilder&& batch_rows(std::uint64_t rows) &&;
   StepBuilder&& batch_bytes(std::uint64_t bytes) &&;
   // SQL over `batch`.
@@ -87,6 +99,7 @@ class TRANCHE_EXPORT StepBuilder {
  private:
   StepBuilder&& add_function(std::function<Result<std::unique_ptr<Transform>>()> make,
                              Schema input) &&;
+  void declare_columns(ConnectorUse& read, const Schema& schema);
   StepSpec spec_;
 };
 

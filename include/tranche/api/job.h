@@ -28,6 +28,8 @@ struct TransformUse {
 struct StepSpec {
   std::string name;
   ConnectorUse read;
+  std::vector<ConnectorUse> also_read;  // further sources, read behind it in this order
+  std::string source_column;  // a column more: which file or table a record is of; empty: none
   Division division;  // rows, bytes; all 0: auto
   std::vector<TransformUse> process;
   RejectLimit reject_limit;  // default: the first reject fails the run

@@ -11,6 +11,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include <tranche/core/schema.h>
@@ -177,6 +178,10 @@ struct OriginBase {
 class Page {
  public:
   explicit Page(SchemaPtr schema, std::size_t capacity = vector_rows);
+  // Takes columns that were filled elsewhere. REQUIRES those of the schema, each with room for
+  // `capacity` rows.
+  Page(SchemaPtr schema, std::vector<Column> columns, std::size_t capacity)
+      : schema_(std::move(schema)), columns_(std::move(columns)), capacity_(capacity) {}
 
   const Schema& schema() const { return *schema_; }
   const SchemaPtr& schema_ptr() const { return schema_; }

@@ -25,6 +25,7 @@ struct Input {
   std::string from = {};
   std::string until = {};
   std::string digest = {};
+  std::uint32_t source = 0;  // which of the step's sources it belongs to, from 0
   bool operator==(const Input&) const = default;
 };
 
