@@ -25,10 +25,22 @@ auto place_of(Checkpoints& checkpoints, std::uint64_t offset) {
 }
 
 // What a decoder may take for the frames of a file: what the first one asks for, and the usual.
-Result<std::uint64_t> window_bytes_max(const File& file) {
+Result<std::uint64_t> window_bytes_max(const TextFile& file) {
   TRANCHE_ASSIGN(const std::uint64_t window, find_zstd_window(file));
   constexpr std::uint64_t window_bytes_most = std::uint64_t{1} << 41;  // of the format
   return std::max(window_bytes_least, std::bit_ceil(std::min(window, window_bytes_most)));
+}
+
+// A remote file is the one that it was: each of its ranges is checked when it is fetched.
+Result<TextFile> open_file(const CodedFile& wanted) {
+  if (wanted.remote) return TextFile(wanted.remote);
+  TRANCHE_ASSIGN(File file, File::open_read(wanted.path));
+  TRANCHE_ASSIGN(const std::uint64_t bytes, file.size());
+  if (bytes == wanted.bytes) return TextFile(std::move(file));
+  return make_error(ErrorKind::failed,
+                    fmt::format("{} had {} bytes when the run began and has {} now. Give back "
+                                "the file as it was and run again, or accept the change with "
+                                "--accept input.", wanted.name, wanted.bytes, bytes));
 }
 
 void thin_out(std::vector<Checkpoint>& checkpoints) {
@@ -56,7 +68,7 @@ struct DecodedTexts::Block {
 // A decoder with its file.
 struct DecodedTexts::Way {
   std::size_t number = 0;
-  std::unique_ptr<File> file;  // where it is stays the same when the way is handed over
+  std::unique_ptr<TextFile> file;  // where it is stays the same when the way is handed over
   std::unique_ptr<TextDecoder> decoder;
 
   bool leads_to(std::size_t wanted, std::uint64_t offset) const {
@@ -75,7 +87,7 @@ struct DecodedTexts::Known {
   std::vector<Checkpoint> checkpoints;      // by offset
 };
 
-class DecodedTexts::View final : public DecodedText {
+class DecodedTexts::View final : public DistantText {
  public:
   View(const DecodedTexts& texts, std::size_t file, Reader reader)
       : texts_(texts), file_(file), reader_(reader) {}
@@ -117,7 +129,7 @@ Result<std::uint64_t> DecodedTexts::decoder_bytes() const {
   for (std::size_t i = 0; i < files_.size(); ++i) {
     std::uint64_t bytes = decoder_buffer_bytes;
     if (files_[i].coding.compression == Compression::zstd) {
-      TRANCHE_ASSIGN(const File file, File::open_read(files_[i].path));
+      TRANCHE_ASSIGN(const TextFile file, open_file(files_[i]));
       TRANCHE_ASSIGN(const std::uint64_t window, window_bytes_max(file));
       bytes += window;
     }
@@ -245,16 +257,9 @@ Result<void> DecodedTexts::position(Lane& lane, std::size_t file, std::uint64_t 
 Result<void> DecodedTexts::begin_way(Way& way, std::size_t number) const {
   const CodedFile& wanted = files_[number];
   way.decoder.reset();
-  TRANCHE_ASSIGN(File file, File::open_read(wanted.path));
-  way.file = std::make_unique<File>(std::move(file));
+  TRANCHE_ASSIGN(TextFile file, open_file(wanted));
+  way.file = std::make_unique<TextFile>(std::move(file));
   way.number = number;
-  TRANCHE_ASSIGN(const std::uint64_t bytes, way.file->size());
-  if (bytes != wanted.bytes) {
-    return make_error(ErrorKind::failed,
-                      fmt::format("{} had {} bytes when the run began and has {} now. Give back "
-                                  "the file as it was and run again, or accept the change with "
-                                  "--accept input.", wanted.name, wanted.bytes, bytes));
-  }
   std::uint64_t window = 0;
   if (wanted.coding.compression == Compression::zstd) {
     TRANCHE_ASSIGN(window, window_bytes_max(*way.file));

@@ -32,6 +32,8 @@ struct CodedFile {
   std::string name;         // for messages
   std::uint64_t bytes = 0;  // that it must have
   TextCoding coding;
+  // Its bytes, where it is no file here; many may read them at once.
+  std::shared_ptr<const DistantText> remote = {};
 };
 
 class DecodedTexts {

@@ -34,7 +34,7 @@ std::uint32_t get_u32(std::string_view bytes) {
 
 class GzipDecoder final : public TextDecoder {
  public:
-  GzipDecoder(const File& file, std::string name)
+  GzipDecoder(const TextFile& file, std::string name)
       : file_(file), name_(std::move(name)), input_(input_bytes, '\0') {}
   GzipDecoder(const GzipDecoder&) = delete;
   GzipDecoder& operator=(const GzipDecoder&) = delete;
@@ -270,7 +270,7 @@ class GzipDecoder final : public TextDecoder {
     return {};
   }
 
-  const File& file_;
+  const TextFile& file_;
   const std::string name_;
   std::string input_;
   std::uint64_t input_end_ = 0;  // the offset in the file behind what is in input_
@@ -285,7 +285,8 @@ class GzipDecoder final : public TextDecoder {
 
 }  // namespace
 
-Result<std::unique_ptr<TextDecoder>> make_gzip_decoder(const File& file, const std::string& name) {
+Result<std::unique_ptr<TextDecoder>> make_gzip_decoder(const TextFile& file,
+                                                       const std::string& name) {
   auto decoder = std::make_unique<GzipDecoder>(file, name);
   TRANCHE_TRY(decoder->make());
   return std::unique_ptr<TextDecoder>(std::move(decoder));

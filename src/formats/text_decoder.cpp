@@ -8,7 +8,7 @@ namespace {
 // The bytes of a file as they are, for an encoding on top of them.
 class PlainDecoder final : public TextDecoder {
  public:
-  explicit PlainDecoder(const File& file) : file_(file) {}
+  explicit PlainDecoder(const TextFile& file) : file_(file) {}
 
   Result<std::size_t> read(char* buffer, std::size_t bytes, bool) override {
     TRANCHE_ASSIGN(const std::size_t count, file_.read_at(buffer, bytes, offset_));
@@ -24,7 +24,7 @@ class PlainDecoder final : public TextDecoder {
   }
 
  private:
-  const File& file_;
+  const TextFile& file_;
   std::uint64_t offset_ = 0;
 };
 
@@ -35,7 +35,8 @@ Compression compression_of(std::string_view file_name) {
   return file_name.ends_with(".zst") ? Compression::zstd : Compression::none;
 }
 
-Result<std::unique_ptr<TextDecoder>> make_text_decoder(const File& file, const std::string& name,
+Result<std::unique_ptr<TextDecoder>> make_text_decoder(const TextFile& file,
+                                                       const std::string& name,
                                                        const TextCoding& coding,
                                                        std::uint64_t window_bytes_max) {
   std::unique_ptr<TextDecoder> decoder;

@@ -16,7 +16,7 @@
 #include <string>
 #include <string_view>
 
-#include "base/file.h"
+#include "formats/text_file.h"
 
 namespace tranche {
 
@@ -54,18 +54,21 @@ std::optional<std::string> describe_broken_utf16(std::string_view record, std::u
 
 // A decoder at the beginning of `file`; `name` is for messages. `window_bytes_max`: the largest
 // window that a zstd frame may ask for.
-Result<std::unique_ptr<TextDecoder>> make_text_decoder(const File& file, const std::string& name,
+Result<std::unique_ptr<TextDecoder>> make_text_decoder(const TextFile& file,
+                                                       const std::string& name,
                                                        const TextCoding& coding,
                                                        std::uint64_t window_bytes_max);
 
 // The window that the first zstd frame of the file asks for, as far as one begins there; what a
 // decoder of the file takes besides is less than decoder_buffer_bytes.
-Result<std::uint64_t> find_zstd_window(const File& file);
+Result<std::uint64_t> find_zstd_window(const TextFile& file);
 inline constexpr std::uint64_t decoder_buffer_bytes = std::uint64_t{1} << 20;
 
 // The layers that make_text_decoder puts together.
-Result<std::unique_ptr<TextDecoder>> make_gzip_decoder(const File& file, const std::string& name);
-Result<std::unique_ptr<TextDecoder>> make_zstd_decoder(const File& file, const std::string& name,
+Result<std::unique_ptr<TextDecoder>> make_gzip_decoder(const TextFile& file,
+                                                       const std::string& name);
+Result<std::unique_ptr<TextDecoder>> make_zstd_decoder(const TextFile& file,
+                                                       const std::string& name,
                                                        std::uint64_t window_bytes_max);
 std::unique_ptr<TextDecoder> make_encoding_decoder(std::unique_ptr<TextDecoder> bytes,
                                                    const std::string& name, Encoding encoding);

@@ -20,7 +20,7 @@ constexpr int window_log_most = 31;
 
 class ZstdDecoder final : public TextDecoder {
  public:
-  ZstdDecoder(const File& file, std::string name, std::uint64_t window_bytes_max)
+  ZstdDecoder(const TextFile& file, std::string name, std::uint64_t window_bytes_max)
       : file_(file),
         name_(std::move(name)),
         window_bytes_max_(window_bytes_max),
@@ -117,7 +117,7 @@ class ZstdDecoder final : public TextDecoder {
                                   name_, ZSTD_getErrorName(found), file_offset(), offset_), name_);
   }
 
-  const File& file_;
+  const TextFile& file_;
   const std::string name_;
   const std::uint64_t window_bytes_max_;
   ZSTD_DCtx* const context_;
@@ -139,7 +139,8 @@ std::uint32_t little_u32(const char* bytes) {
 
 }  // namespace
 
-Result<std::unique_ptr<TextDecoder>> make_zstd_decoder(const File& file, const std::string& name,
+Result<std::unique_ptr<TextDecoder>> make_zstd_decoder(const TextFile& file,
+                                                       const std::string& name,
                                                        std::uint64_t window_bytes_max) {
   auto decoder = std::make_unique<ZstdDecoder>(file, name, window_bytes_max);
   TRANCHE_TRY(decoder->make());
@@ -148,7 +149,7 @@ Result<std::unique_ptr<TextDecoder>> make_zstd_decoder(const File& file, const s
 
 // The header of a frame: magic number, descriptor, window (unless the frame is one segment, whose
 // window is its content), dictionary, content size.
-Result<std::uint64_t> find_zstd_window(const File& file) {
+Result<std::uint64_t> find_zstd_window(const TextFile& file) {
   constexpr std::uint32_t frame_magic = 0xFD2FB528;
   constexpr std::uint32_t skippable_magic = 0x184D2A50;  // its last four bits are free
   std::uint64_t at = 0;

@@ -374,7 +374,7 @@ TEST_F(CodedFiles, PackingDependsOnTheTextAloneAndNotOnHowItComes) {
 
 TEST_F(CodedFiles, TheWindowOfAZstdFrameIsKnownFromItsHead) {
   put("a.zst", pack(numbers(mebibyte), Compression::zstd, 3));
-  const File file = File::open_read(at("a.zst")).value();
+  const TextFile file = File::open_read(at("a.zst")).value();
   EXPECT_EQ(find_zstd_window(file).value(), 2 * mebibyte);
   put("b.zst", "no frame at all");
   EXPECT_EQ(find_zstd_window(File::open_read(at("b.zst")).value()).value(), 0U);
