@@ -286,6 +286,24 @@ std::string excerpt(std::string_view text, std::size_t bytes_max) {
   return out;
 }
 
+namespace {
+
+// Neither user nor query: the one may be a token, the other a signature.
+std::string web_url_without_secrets(std::string_view url, std::size_t host) {
+  std::string out(url.substr(0, url.find_first_of("?#", host)));
+  const std::size_t slash = std::min(out.find('/', host), out.size());
+  const std::size_t colon = out.rfind(':', slash - 1);
+  // A password that was not escaped may hold a slash: then what precedes it is no port.
+  const bool is_whole = colon == std::string::npos || colon < host ||
+                        out.find_first_not_of("0123456789", colon + 1) >= slash ||
+                        out.find(']', colon) < slash;
+  const std::size_t at = out.rfind('@', is_whole ? slash : out.size());
+  if (at != std::string::npos && at >= host) out.erase(host, at + 1 - host);
+  return out;
+}
+
+}  // namespace
+
 std::string url_without_password(std::string_view text) {
   const std::size_t scheme = text.find("://");
   const auto is_of_scheme = [](char c) {
@@ -295,6 +313,8 @@ std::string url_without_password(std::string_view text) {
   if (scheme == std::string_view::npos || scheme == 0 ||
       !std::all_of(text.begin(), text.begin() + static_cast<std::ptrdiff_t>(scheme), is_of_scheme))
     return std::string(text);
+  if (text.starts_with("http://") || text.starts_with("https://"))
+    return web_url_without_secrets(text, scheme + 3);
   const std::string_view address = text.substr(0, text.find('?', scheme));
   std::string out(address);
   // The last @, since a password that was not escaped may hold one, or a slash.

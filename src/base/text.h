@@ -35,7 +35,7 @@ std::string to_lower(std::string_view text);
 // `text` for a message on one line: control characters and bytes that are not UTF-8 escaped; at
 // most `bytes_max` bytes of it, then "...".
 std::string excerpt(std::string_view text, std::size_t bytes_max = 80);
-// A URL without the password of its user and without those of its options; any other text as it is.
+// A URL without passwords (of http and https: without user and query); any other text as it is.
 std::string url_without_password(std::string_view text);
 
 }  // namespace tranche

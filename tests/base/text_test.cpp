@@ -149,6 +149,11 @@ TEST(TextTest, TakesPasswordsOutOfUrls) {
   EXPECT_EQ(url_without_password("postgresql://db/shop?user=a&password=hush&sslmode=require"),
             "postgresql://db/shop?user=a&sslmode=require");
   EXPECT_EQ(url_without_password("postgresql://db/shop?sslPassword=hush"), "postgresql://db/shop");
+  EXPECT_EQ(url_without_password("https://ann:hush@h:80/b.csv?sig=hush#x"), "https://h:80/b.csv");
+  EXPECT_EQ(url_without_password("https://ann:hu/s:h@h@db/b.csv"), "https://db/b.csv");
+  EXPECT_EQ(url_without_password("http://token@h?sig=hush"), "http://h");
+  EXPECT_EQ(url_without_password("http://h:80/@a/b.csv"), "http://h:80/@a/b.csv");
+  EXPECT_EQ(url_without_password("http://[::1]:80/@a/b.csv"), "http://[::1]:80/@a/b.csv");
   for (const char* text : {"postgresql://ann@db:5432/shop", "data/a:b@c.csv", "", "://a:b@c",
                            "the URL postgresql://ann:hush@db"}) {
     EXPECT_EQ(url_without_password(text), text);
