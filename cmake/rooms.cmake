@@ -27,7 +27,6 @@ set(TRANCHE_ROOMS
 )
 
 # package | the headers it is known by | the only file that may include it, or "-" for any file of its rooms
-# A package that no room uses yet (curl) is found by cmake/dependencies.cmake from its first use on.
 set(TRANCHE_THIRD_PARTY
   "fmt           | fmt/                            | -"
   "xxhash        | xxhash.h xxh3.h xxh_x86dispatch.h | -"
@@ -39,7 +38,7 @@ set(TRANCHE_THIRD_PARTY
   "duckdb        | duckdb.h duckdb.hpp duckdb/     | -"
   "sqlite3       | sqlite3.h                       | -"
   "libpq         | libpq-fe.h libpq/ postgresql/   | src/drivers/postgres.cpp"
-  "curl          | curl/                           | -"
+  "curl          | curl/                           | src/drivers/curl.cpp"
   "yaml_cpp      | yaml-cpp/                       | -"
   "cli11         | CLI/                            | one file"
 )
