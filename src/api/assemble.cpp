@@ -8,6 +8,7 @@
 #include "base/json.h"
 #include "base/process.h"
 #include "base/text.h"
+#include "connectors/remote_places.h"
 #include "connectors/several_sources.h"
 #include "connectors/standard_output.h"
 #include "transforms/sql.h"
@@ -121,6 +122,20 @@ Result<std::unique_ptr<Transform>> make_sql(const JobSpec& job, const TransformU
 Error placed(Error error, const JobSpec& job, const StepSpec& spec) {
   if (error.where.empty()) error.where = place(job, spec.mark);
   return error;
+}
+
+// They tell new files by what is in them, and move them.
+Result<void> check_remote(const BatchStep& step) {
+  for (const FileIncrement& increment : step.files) {
+    for (const auto& path : increment.files.patterns) {
+      if (!is_remote(path)) continue;
+      return make_error(ErrorKind::config,
+                        fmt::format("{} is remote, and `incremental:` and `on_done:` are for files "
+                                    "here. Leave them out, or download it first.",
+                                    url_without_password(path)));
+    }
+  }
+  return {};
 }
 
 // What an increment brings is not all that was there: it can't take the place of that.
@@ -298,7 +313,8 @@ Result<BatchStep> assemble(const JobSpec& job, const StepSpec& spec, const RunOp
   const auto streams = check_standard_streams(job, spec);
   if (!streams) return placed(streams.error(), job, spec);
   step.sink = *std::move(sink);
-  auto checked = check_increment(step, spec);
+  auto checked = check_remote(step);
+  if (checked) checked = check_increment(step, spec);
   if (!checked) return placed(std::move(checked).error(), job, spec);
   return step;
 }
@@ -334,8 +350,10 @@ std::string input_fingerprint_text(const std::vector<Input>& inputs) {
       text += fmt::format("{}\n", input.name);
       continue;
     }
-    text += fmt::format("{}: {} bytes, modified {}\n", input.name, input.bytes,
-                        format_utc(input.modified_nanoseconds / 1000));
+    const bool has_tag = is_remote(input.name) && !input.digest.empty();
+    text += fmt::format("{}: {} bytes, modified {}{}\n", input.name, input.bytes,
+                        format_utc(input.modified_nanoseconds / 1000),
+                        has_tag ? ", ETag " + input.digest : std::string());
   }
   return text;
 }

@@ -462,7 +462,8 @@ Result<BatchStep> JobRun::resumed_step(std::size_t number, StepRecord& record) {
     now.push_back(*found);
     now.back().from = input.from;
     now.back().until = input.until;
-    now.back().digest = input.digest;
+    // Of a remote file it is its ETag as it is now.
+    if (now.back().digest.empty()) now.back().digest = input.digest;
   }
   TRANCHE_TRY(bind_step(step, &now, surroundings()));
   TRANCHE_TRY(accept_or_refuse(spec, record, step));

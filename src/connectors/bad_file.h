@@ -17,6 +17,8 @@ namespace tranche {
 
 Option bad_file_option();
 Option empty_option();
+// Such an error is of a server, or of the way to it, and says nothing of the file.
+inline bool may_pass(const Error& error) { return error.kind == ErrorKind::transient; }
 // Errors: config, that says so of the file; for `empty: fail`.
 Error empty_file_error(const std::string& name);
 

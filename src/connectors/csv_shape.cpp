@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include "base/text.h"
+#include "connectors/bad_file.h"
 #include "formats/csv_guess.h"
 
 namespace tranche {
@@ -110,7 +111,7 @@ Result<std::vector<CsvHead>> read_csv_heads(const TextInputs& files, const CsvDi
   for (std::size_t i = 0; i < files.inputs.size(); ++i) {
     if (faults != nullptr) TRANCHE_TRY(files.check_size(i));
     const auto done = read(i);
-    if (!done && faults == nullptr) return done.error();
+    if (!done && (faults == nullptr || may_pass(done.error()))) return done.error();
     if (!done) (*faults)[i] = done.error().message;
   }
   return heads;
@@ -139,7 +140,7 @@ Result<SchemaPtr> guess_csv_schema(const TextInputs& files, const std::vector<Cs
       return sampler.look(file, begin, records_max, sample);
     };
     const auto sampled = sample_text(files, i, head.data_begin, true, look);
-    if (!sampled && faults == nullptr) return sampled.error();
+    if (!sampled && (faults == nullptr || may_pass(sampled.error()))) return sampled.error();
     if (!sampled) (*faults)[i] = sampled.error().message;
   }
   if (sample.names.empty()) {

@@ -11,11 +11,19 @@
 #include "base/file.h"
 #include "base/standard_input.h"
 #include "base/text.h"
+#include "connectors/remote_places.h"
+#include "connectors/remote_texts.h"
 
 namespace tranche {
 namespace {
 
 constexpr std::size_t digest_piece_bytes = std::size_t{1} << 20;
+
+Error named_twice(const std::string& name, const FilePatterns& files) {
+  return make_error(ErrorKind::config,
+                    fmt::format("{} is named twice in `{}:`, its records would be read twice. "
+                                "Name it once.", name, files.key));
+}
 
 Result<void> add_matches(const FilePatterns& files, const std::string& pattern,
                          std::set<std::string>& seen, std::vector<Input>& found) {
@@ -24,12 +32,8 @@ Result<void> add_matches(const FilePatterns& files, const std::string& pattern,
   for (const auto& path : paths) {
     Input input;
     input.name = is_relative ? path.lexically_relative(files.base).string() : path.string();
-    if (!seen.insert(path.lexically_normal().string()).second) {
-      return make_error(ErrorKind::config,
-                        fmt::format("{} is named twice in `{}:`, its records would be read twice. "
-                                    "Name it once.",
-                                    input.name, files.key));
-    }
+    if (!seen.insert(path.lexically_normal().string()).second)
+      return named_twice(input.name, files);
     TRANCHE_ASSIGN(const auto status, file_status(path));
     input.bytes = status.bytes;
     input.modified_nanoseconds = status.modified_nanoseconds;
@@ -53,6 +57,24 @@ Result<std::vector<Input>> list_standard_input(const FilePatterns& files) {
   input.bytes = status.bytes;
   input.modified_nanoseconds = status.modified_nanoseconds;
   return std::vector<Input>{std::move(input)};
+}
+
+Result<Input> find_remote_input(const FilePatterns& files, const std::string& url,
+                                const std::string& name) {
+  if (!files.may_be_remote) {
+    return make_error(ErrorKind::config,
+                      fmt::format("{} can't be read from where it is: from URLs only csv and jsonl "
+                                  "are read, and `incremental:` and `on_done:` need files here. "
+                                  "Download it first.", name));
+  }
+  TRANCHE_ASSIGN(const HttpPlace place, find_remote_place(url, name));
+  TRANCHE_ASSIGN(HttpObject object, examine_remote(place));
+  Input input;
+  input.name = name;
+  input.bytes = object.bytes;
+  input.modified_nanoseconds = object.modified_nanoseconds;
+  input.digest = std::move(object.entity_tag);
+  return input;
 }
 
 // Where a glob that matches nothing is no mistake: nobody has put a file there yet.
@@ -123,8 +145,16 @@ Result<std::vector<Input>> list_files(const FilePatterns& files) {
     return list_standard_input(files);
   std::vector<Input> found;
   std::set<std::string> seen;
-  for (const auto& pattern : files.patterns) {
-    TRANCHE_TRY(add_matches(files, pattern, seen, found));
+  const auto names = remote_names(files.patterns);
+  for (std::size_t i = 0; i < names.size(); ++i) {
+    const std::string& pattern = files.patterns[i];
+    if (names[i].empty()) {
+      TRANCHE_TRY(add_matches(files, pattern, seen, found));
+      continue;
+    }
+    if (!seen.insert(pattern).second) return named_twice(names[i], files);
+    TRANCHE_ASSIGN(Input input, find_remote_input(files, pattern, names[i]));
+    found.push_back(std::move(input));
   }
   return found;
 }

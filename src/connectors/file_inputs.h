@@ -24,6 +24,7 @@ struct FilePatterns {
   std::string key;
   std::vector<std::string> patterns;
   std::filesystem::path base;
+  bool may_be_remote = false;  // http, https, s3
 };
 
 // Every file once, in the order of the patterns. Errors: config, also when one matches nothing.

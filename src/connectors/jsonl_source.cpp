@@ -82,7 +82,7 @@ Result<SchemaPtr> guess_schema(const TextInputs& files, const std::vector<JsonPl
       return look(file, files.inputs[i].name, dialect, place, begin, records_max, guess);
     };
     const auto sampled = sample_text(files, i, place.begin, false, look_there);
-    if (!sampled && faults == nullptr) return sampled.error();
+    if (!sampled && (faults == nullptr || may_pass(sampled.error()))) return sampled.error();
     if (!sampled) (*faults)[i] = sampled.error().message;
   }
   auto schema = std::make_shared<const Schema>(guess.schema());
@@ -171,7 +171,7 @@ class JsonlSource final : public TextSource {
     for (std::size_t i = 0; i < files().inputs.size(); ++i) {
       if (faults != nullptr) TRANCHE_TRY(files().check_size(i));
       auto place = find_place(i);
-      if (!place && faults == nullptr) return std::move(place).error();
+      if (!place && (faults == nullptr || may_pass(place.error()))) return std::move(place).error();
       if (!place) made->faults[i] = place.error().message;
       made->places.push_back(place ? *place : JsonPlace());
       if (place && rules().empty_refused) TRANCHE_TRY(refuse_empty(i, *place));

@@ -8,6 +8,7 @@
 #include "base/text.h"
 #include "connectors/bad_file.h"
 #include "connectors/file_inputs.h"
+#include "connectors/remote_places.h"
 
 namespace tranche {
 namespace {
@@ -253,6 +254,7 @@ FileRules read_file_rules(const OptionReader& options) {
 }
 
 Result<void> TextInputs::check_size(std::size_t input) const {
+  if (are_remote[input]) return {};
   TRANCHE_ASSIGN(const FileStatus now, file_status(paths[input]));
   if (now.bytes == inputs[input].bytes) return {};
   return make_error(ErrorKind::failed,
@@ -263,6 +265,7 @@ Result<void> TextInputs::check_size(std::size_t input) const {
 
 Result<TextFile> TextInputs::open(std::size_t input) const {
   if (!codings[input].is_plain()) return decoded->open(input, DecodedTexts::Reader::ahead);
+  if (are_remote[input]) return TextFile(remote->open_ahead(input));
   TRANCHE_ASSIGN(File file, File::open_read(paths[input]));
   TRANCHE_TRY(check_size(input));
   return TextFile(std::move(file));
@@ -283,25 +286,59 @@ TextSource::TextSource(std::string key, std::vector<std::string> patterns, fs::p
       rules_(rules),
       return_ends_lines_(return_ends_lines) {}
 
-Result<std::vector<Input>> TextSource::inputs() { return list_files({key_, patterns_, base_}); }
+Result<std::vector<Input>> TextSource::inputs() {
+  return list_files({key_, patterns_, base_, true});
+}
+
+// The name stands in the plan and in the ledger; the URL is the job's own.
+Result<RemoteFile> TextSource::find_remote(const Input& input) const {
+  const auto names = remote_names(patterns_);
+  const auto found = std::find(names.begin(), names.end(), input.name);
+  if (found == names.end()) {
+    return make_error(ErrorKind::config,
+                      fmt::format("{} is an input of the run, and the job names it no more.",
+                                  input.name));
+  }
+  const std::string& url = patterns_[static_cast<std::size_t>(found - names.begin())];
+  TRANCHE_ASSIGN(HttpPlace place, find_remote_place(url, input.name));
+  return RemoteFile{std::move(place),
+                    {input.bytes, input.modified_nanoseconds, input.digest}};
+}
 
 Result<void> TextSource::use_inputs(std::vector<Input> inputs) {
   files_.inputs = std::move(inputs);
   files_.paths.clear();
   files_.codings.clear();
+  files_.are_remote.clear();
   files_.decoded.reset();
+  files_.remote.reset();
   names_.clear();
   whole_.clear();
   std::vector<CodedFile> coded;
+  std::vector<std::optional<RemoteFile>> remote(files_.inputs.size());
   bool all_plain = true;
   for (const auto& input : files_.inputs) {
-    const TextCoding coding{coding_.compression.value_or(compression_of(input.name)),
+    std::string file_name = input.name;
+    files_.are_remote.push_back(is_remote(input.name));
+    if (files_.are_remote.back()) {
+      TRANCHE_ASSIGN(RemoteFile file, find_remote(input));
+      file_name = url_without_password(file.place.url);
+      remote[files_.are_remote.size() - 1] = std::move(file);
+    }
+    const TextCoding coding{coding_.compression.value_or(compression_of(file_name)),
                             coding_.encoding};
     all_plain = all_plain && coding.is_plain();
     files_.paths.push_back(path_of_input(base_, input));
     files_.codings.push_back(coding);
     names_.push_back(std::make_shared<const std::string>(input.name));
     coded.push_back({files_.paths.back(), input.name, input.bytes, coding});
+  }
+  if (std::find(files_.are_remote.begin(), files_.are_remote.end(), true) !=
+      files_.are_remote.end()) {
+    files_.remote = std::make_shared<RemoteTexts>(std::move(remote));
+    for (std::size_t i = 0; i < coded.size(); ++i) {
+      if (files_.are_remote[i]) coded[i].remote = files_.remote->open_ahead(i);
+    }
   }
   if (!all_plain) files_.decoded = std::make_shared<DecodedTexts>(std::move(coded));
   return {};
@@ -318,12 +355,14 @@ Result<std::optional<std::string>> TextSource::bad_file(std::size_t input) const
   if (const auto known = whole_.find(input); known != whole_.end())
     return known->second.empty() ? none : std::optional(known->second);
   TRANCHE_TRY(files_.check_size(input));
-  const DecodedTexts alone({{files_.paths[input], files_.inputs[input].name,
-                             files_.inputs[input].bytes, coding}});
+  const DecodedTexts alone(
+      {{files_.paths[input], files_.inputs[input].name, files_.inputs[input].bytes, coding,
+        files_.are_remote[input] ? files_.remote->open_ahead(input) : nullptr}});
   const TextFile text = alone.open(0, DecodedTexts::Reader::ahead);
   std::string piece(digest_piece_bytes, '\0');
   for (std::uint64_t at = 0;; at += piece.size()) {
-    const auto count = text.read_at(piece.data(), piece.size(), at);
+    auto count = text.read_at(piece.data(), piece.size(), at);
+    if (!count && may_pass(count.error())) return std::move(count).error();
     if (!count) fault = count.error().message;
     if (!count || *count < piece.size()) break;
   }
@@ -335,6 +374,7 @@ Result<TextFile> TextSource::open_behind(std::size_t input) const {
   if (!files_.codings[input].is_plain()) {
     return files_.decoded->open(input, DecodedTexts::Reader::behind);
   }
+  if (files_.are_remote[input]) return TextFile(files_.remote->open_behind(input));
   auto file = File::open_read(files_.paths[input]);
   if (file) return TextFile(std::move(*file));
   file.error().kind = ErrorKind::failed;  // it was there at the start: this is no error of the job
@@ -369,7 +409,8 @@ Result<std::unique_ptr<Reader>> TextSource::open(const Slice& slice, WorkerScope
 
 Result<std::optional<std::uint64_t>> TextSource::digest(const Slice& slice) const {
   std::optional<std::uint64_t> none;
-  if (slice.input >= files_.paths.size() || !file_exists(files_.paths[slice.input])) return none;
+  if (slice.input >= files_.paths.size()) return none;
+  if (!files_.are_remote[slice.input] && !file_exists(files_.paths[slice.input])) return none;
   if (const auto was = bad_file_of(slice)) {
     TRANCHE_ASSIGN(const auto is, bad_file(slice.input));
     return is == was ? std::optional(slice.digest) : none;
@@ -402,13 +443,24 @@ std::vector<std::size_t> sampled_inputs(const TextInputs& files) {
 }
 
 Result<std::optional<std::uint64_t>> TextSource::decoder_bytes() const {
-  if (files_.decoded == nullptr) return std::optional<std::uint64_t>();
-  TRANCHE_ASSIGN(const std::uint64_t bytes, files_.decoded->decoder_bytes());
+  if (files_.decoded == nullptr && files_.remote == nullptr) return std::optional<std::uint64_t>();
+  std::uint64_t bytes = files_.remote == nullptr ? 0 : RemoteTexts::fetching_bytes();
+  if (files_.decoded != nullptr) {
+    TRANCHE_ASSIGN(const std::uint64_t of_decoders, files_.decoded->decoder_bytes());
+    bytes += of_decoders;
+  }
   return std::optional<std::uint64_t>(bytes);
 }
 
+// What is remote and decoded waits to be read as text, not as it was fetched.
 void TextSource::keep_decoded(std::uint64_t bytes) {
-  if (files_.decoded != nullptr) files_.decoded->keep(bytes / 2);
+  bool has_plain_remote = false;
+  for (std::size_t i = 0; i < files_.inputs.size(); ++i) {
+    has_plain_remote = has_plain_remote || (files_.are_remote[i] && files_.codings[i].is_plain());
+  }
+  const std::uint64_t share = has_plain_remote && files_.decoded != nullptr ? bytes / 2 : bytes;
+  if (files_.decoded != nullptr) files_.decoded->keep(share / 2);
+  if (files_.remote != nullptr) files_.remote->keep(has_plain_remote ? share : 0);
 }
 
 void TextSource::use_checkpoints(std::vector<Checkpoint> checkpoints) {

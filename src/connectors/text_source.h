@@ -17,6 +17,7 @@
 #include <tranche/core/options.h>
 #include <tranche/core/source.h>
 
+#include "connectors/remote_texts.h"
 #include "connectors/text_windows.h"
 #include "formats/decoded_texts.h"
 #include "formats/record_cursor.h"
@@ -45,11 +46,14 @@ struct TextInputs {
   std::vector<Input> inputs;
   std::vector<std::filesystem::path> paths;  // one an input
   std::vector<TextCoding> codings;           // one an input
+  std::shared_ptr<RemoteTexts> remote;       // nullptr: all of them are files here
   std::shared_ptr<DecodedTexts> decoded;     // nullptr: all of them are plain
+  std::vector<bool> are_remote;              // one an input
 
   // For the one who reads ahead of all others.
   Result<TextFile> open(std::size_t input) const;
-  // Errors: failed, when the file has another size than it had when the run began.
+  // Of a file here; of a remote one each range is checked. Errors: failed, when it has another size
+  // than it had when the run began.
   Result<void> check_size(std::size_t input) const;
   // The end of its text, as far as it is known.
   std::uint64_t end_of(std::size_t input) const {
@@ -109,7 +113,8 @@ class TextSource : public Source {
                                                  const Slice& slice) const = 0;
 
  private:
-  // For those who read what was divided. Errors: failed.
+  Result<RemoteFile> find_remote(const Input& input) const;
+  // For those who read what was divided. Errors: failed; transient, of a remote file.
   Result<TextFile> open_behind(std::size_t input) const;
 
   const std::string key_;

@@ -20,8 +20,8 @@ struct Input {
   // Of a database: what all batches see, whoever writes to it meanwhile; by this name the source
   // finds it again. Empty: a file.
   std::string snapshot = {};
-  // Of an increment. A table: the values of its column from which, and below which, records are
-  // read, as the source writes them; empty: no bound. A file: the digest of its bytes.
+  // Of an increment of a table: the values of its column from which, and below which, records are
+  // read; empty: no bound. The digest of a new file's bytes; of a remote file its ETag, in quotes.
   std::string from = {};
   std::string until = {};
   std::string digest = {};
