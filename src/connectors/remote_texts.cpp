@@ -12,7 +12,7 @@ constexpr std::uint64_t block_bytes = std::uint64_t{1} << 20;
 constexpr std::uint64_t window_bytes_default = std::uint64_t{12} << 20;
 constexpr std::size_t fetchers_max = 3;
 constexpr std::uint64_t blocks_ahead = 3;
-// A connection with its buffers, and with the certificates that it trusts.
+// A connection with its buffers, and with the certificates that it trusts: 0.9 MiB of the system's.
 constexpr std::uint64_t transfer_bytes = std::uint64_t{1} << 20;
 // Nobody else tries again for the planner: about 15 seconds in all.
 constexpr int attempts_max = 7;
@@ -192,7 +192,7 @@ RemoteTexts::BlockPtr RemoteTexts::ask_for(std::size_t file, std::uint64_t numbe
   window_bytes_ += block->memory_bytes();
   asked_.push_back(block);
   drop_oldest();
-  if (fetchers_.size() < fetchers_max) {
+  if (waiting_fetchers_ < asked_.size() && fetchers_.size() < fetchers_max) {
     fetchers_.emplace_back([this] { fetch_blocks(); });
   }
   changed_.notify_all();
@@ -218,7 +218,9 @@ void RemoteTexts::fetch_blocks() const {
   HttpReader reader(&ended_);
   std::unique_lock lock(mutex_);
   while (true) {
+    ++waiting_fetchers_;
     changed_.wait(lock, [&] { return ended_ || !asked_.empty(); });
+    --waiting_fetchers_;
     if (ended_) return;
     const BlockPtr block = asked_.front();
     asked_.pop_front();

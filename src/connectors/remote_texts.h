@@ -83,6 +83,7 @@ class RemoteTexts {
   mutable std::deque<BlockPtr> asked_;
   mutable std::vector<HttpReader> idle_;  // of those behind
   mutable std::vector<std::thread> fetchers_;
+  mutable std::size_t waiting_fetchers_ = 0;
 };
 
 }  // namespace tranche
