@@ -148,7 +148,7 @@ class OfNginx(Case):
     def test_after_kills_a_resume_fetches_what_is_left(self):
         output, _ = self.local("sales.csv", self.csv)
         draw = random.Random(5)
-        for workers, point in ((2, "committed"), (2, "recorded"), ("{ processes: 2 }", "committed")):
+        for workers, point in ((2, "recorded"), ("{ processes: 2 }", "committed")):
             scene = self.scene(job_text(f'csv: "{self.server.url}/sales.csv"'), workers)
             process = scene.start_run(fault=f"kill:{point}:{draw.randint(9, 11)}")
             scenes.wait_until(lambda: process.poll() is not None or scene.look().commits >= 12, "no commits")
@@ -187,14 +187,13 @@ class OfNginx(Case):
         self.addCleanup(os.environ.pop, "REMOTE_SIGNATURE")
         output, _ = self.local("small.csv", self.small)
         url = f"{self.server.url.replace('//', f'//ann:{SECRET}@')}/locked/small.csv?sig="
-        for query in (SIGNATURE, "${env:REMOTE_SIGNATURE}"):
-            for workers in (2, "{ processes: 2 }"):
-                scene = self.scene(job_text(f'csv: "{url}{query}"'), workers)
-                done = [self.expect(0, scene.run())]
-                self.assertEqual(output, scene.output())
-                done += [scene.type(*words) for words in (("check", scene.job), ("plan", scene.job), ("status", "last"),
-                                                          ("verify", "last"), ("rejects", "last"))]
-                self.expect_no_secret(scene, *done)
+        for query, workers in ((SIGNATURE, 2), ("${env:REMOTE_SIGNATURE}", "{ processes: 2 }")):
+            scene = self.scene(job_text(f'csv: "{url}{query}"'), workers)
+            done = [self.expect(0, scene.run())]
+            self.assertEqual(output, scene.output())
+            done += [scene.type(*words) for words in (("check", scene.job), ("plan", scene.job), ("status", "last"),
+                                                      ("verify", "last"), ("rejects", "last"))]
+            self.expect_no_secret(scene, *done)
 
     def test_a_url_that_is_signed_anew_is_the_same_file(self):
         scene = self.scene(job_text(f'csv: "{self.server.url}/sales.csv?sig={SIGNATURE}"', rows=10_000))
@@ -243,8 +242,7 @@ class Misbehaving(Case):
             if number in (4, 8):
                 return http_server.cut_in_the_middle(handler)
             return False
-        for workers in (2, "{ processes: 2 }"):
-            self.run_with(some, workers=workers)
+        self.run_with(some)
 
     def test_a_worker_that_meets_them_has_its_batch_tried_again(self):
         """In processes it is the workers who ask for ranges that begin at no block."""
