@@ -47,7 +47,7 @@ OptionTable read_table() {
 
 OptionTable write_table() {
   OptionTable table{
-      {.name = "jsonl", .kind = OptionKind::text, 
+      {.name = "jsonl", .kind = OptionKind::text,
        .doc = "The path of the file to write; \"-\" is standard output.",
        .required = true, .example = "out/totals.jsonl"},
       {.name = "mode", .kind = OptionKind::text,

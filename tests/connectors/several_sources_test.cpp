@@ -57,10 +57,10 @@ TEST(PageFormTest, HandsColumnsOnAndWidensTheOthers) {
   for (std::size_t row = 0; row < shaped->rows(); ++row) text += row_as_json(*shaped, row) + "\n";
   EXPECT_EQ(text,
             R"({"n":null,"name":"a text that is not inline","more":null,)"
-            R"("at":"1969-12-31 00:00:00","_source":"a rather long name.csv"})"
+            R"("at":"1969-12-31T00:00:00","_source":"a rather long name.csv"})"
             "\n"
-            R"({"n":-0.14,"name":"a text that is not inline","more":null,)"
-            R"("at":"1969-12-31 00:00:00","_source":"a rather long name.csv"})"
+            R"({"n":-14.00,"name":"a text that is not inline","more":null,)"
+            R"("at":"1969-12-31T00:00:00","_source":"a rather long name.csv"})"
             "\n");
 }
 

@@ -1,0 +1,46 @@
+// Steps that are built in C++: what the builders make of several sources.
+#include <gtest/gtest.h>
+
+#include <tranche/api/builder.h>
+
+namespace tranche {
+namespace {
+
+struct Sale {
+  std::int64_t id;
+  std::string_view from;
+};
+
+TEST(BuilderTest, ReadsSeveralSourcesInTheirOrder) {
+  const auto made = step("load")
+                        .read(csv("a.csv"), jsonl("b.jsonl").option("missing_columns", "null"),
+                              sqlite("c.db").table("sales"))
+                        .source_column("_source");
+  const StepSpec& spec = made.spec();
+  EXPECT_EQ(spec.read.connector, "csv");
+  ASSERT_EQ(spec.also_read.size(), 2U);
+  EXPECT_EQ(spec.also_read[0].options.find("missing_columns")->text, "null");
+  EXPECT_EQ(spec.also_read[1].connector, "sqlite");
+  EXPECT_EQ(spec.source_column, "_source");
+  std::vector<Use> uses{csv("a.csv"), csv("b.csv")};
+  EXPECT_EQ(step("load").read(uses).spec().also_read.size(), 1U);
+  EXPECT_TRUE(step("load").read(uses).read(csv("c.csv")).spec().also_read.empty());
+}
+
+TEST(BuilderTest, DeclaresTheColumnsOfAllTextsButNotThatOfTheSource) {
+  const auto made = step("load")
+                        .read(csv("a.csv"), jsonl("b.jsonl"), parquet("c.parquet"))
+                        .source_column("from")
+                        .process([](const Sale& sale) { return sale; });
+  const StepSpec& spec = made.spec();
+  for (const ConnectorUse* use : {&spec.read, &spec.also_read[0]}) {
+    const Node* const columns = use->options.find("columns");
+    ASSERT_NE(columns, nullptr);
+    EXPECT_NE(columns->find("id"), nullptr);
+    EXPECT_EQ(columns->find("from"), nullptr);
+  }
+  EXPECT_EQ(spec.also_read[1].options.find("columns"), nullptr);
+}
+
+}  // namespace
+}  // namespace tranche
