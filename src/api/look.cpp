@@ -52,7 +52,7 @@ Result<void> check_step(BatchStep& step, const std::vector<Input>& inputs,
 // what somebody is still to bring.
 bool waits_for_input(const JobSpec& job, const StepSpec& spec, const BatchStep& step,
                      const Error& error) {
-  const bool is_incremental = step.files && step.files->is_incremental;
+  const bool is_incremental = step.file_increment() != nullptr;
   return error.kind == ErrorKind::config && (is_incremental || &spec != &job.steps.front());
 }
 
