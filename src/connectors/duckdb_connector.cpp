@@ -53,23 +53,9 @@ const OptionTable& write_options() {
              .doc = "The table that takes the records; it is created when missing.",
              .required = true,
              .example = "sales"},
-      Option{.name = "mode",
-             .kind = OptionKind::choice,
-             .doc = "append adds rows, replace puts them in the place of all rows at the end, "
-                    "upsert updates the row of the same key or adds it.",
-             .choices = {"append", "replace", "upsert"},
-             .required = true,
-             .example = "append"},
-      Option{.name = "key",
-             .kind = OptionKind::texts,
-             .doc = "The columns by which upsert finds a row; the table needs a unique index over "
-                    "them.",
-             .example = "[id]"},
-      Option{.name = "commits_table",
-             .kind = OptionKind::text,
-             .doc = "The table of the database that records which batches are committed.",
-             .default_text = "tranche_commits",
-             .example = "tranche_commits"},
+      table_mode_option(),
+      table_key_option(),
+      commits_table_option("The table of the database that records which batches are committed."),
       Option{.name = "memory",
              .kind = OptionKind::size,
              .doc = "What DuckDB may hold in memory while it writes; a large key needs more. It is "
@@ -105,18 +91,9 @@ Result<std::unique_ptr<Source>> make_source(const Node& node, const std::filesys
 Result<void> check_target(const duck::Target& target) {
   if (target.table.empty()) return refusal("duckdb needs the name of a table: table: sales");
   if (to_lower(target.table) == to_lower(target.commits_table)) {
-    return refusal(
-        fmt::format("Table \"{}\" is the record of commits; choose another name for the "
-                    "records, or for the record (commits_table).",
-                    target.table));
+    return records_and_commits_are_one(target.table);
   }
-  const bool is_upsert = target.mode == duck::Mode::upsert;
-  if (is_upsert && target.key.empty())
-    return refusal("mode: upsert needs the columns by which a row is found, as in key: [id].");
-  if (!is_upsert && !target.key.empty()) {
-    return refusal(fmt::format("key goes with mode: upsert only, not with mode: {}.",
-                               duck::to_string(target.mode)));
-  }
+  TRANCHE_TRY(check_table_key(target.mode, target.key));
   if (target.memory_bytes < memory_bytes_min)
     return refusal("memory is less than the 32MiB that DuckDB needs to write a table.");
   return {};
@@ -127,9 +104,7 @@ Result<std::unique_ptr<Sink>> make_sink(const Node& node, const std::filesystem:
   duck::Target target;
   target.database = database_path(options.text("duckdb"), base);
   target.table = options.text("table");
-  const std::string mode = options.text("mode");
-  if (mode == "replace") target.mode = duck::Mode::replace;
-  if (mode == "upsert") target.mode = duck::Mode::upsert;
+  target.mode = read_table_mode(options);
   target.key = options.texts("key");
   target.commits_table = options.text("commits_table");
   target.memory_bytes = options.size("memory");

@@ -18,12 +18,6 @@ namespace {
 
 constexpr std::uint64_t examining_memory_bytes = 32ULL << 20;
 
-std::uint64_t total_rows(std::span<const Receipt> receipts) {
-  std::uint64_t rows = 0;
-  for (const Receipt& receipt : receipts) rows += receipt.rows;
-  return rows;
-}
-
 // For those who only look.
 Result<std::unique_ptr<DuckConnection>> connect_to_read(const Target& target) {
   TRANCHE_ASSIGN(const auto database, DuckDatabase::open(examining_memory_bytes, ""));
@@ -149,11 +143,7 @@ Result<std::vector<Receipt>> TableSink::prepare_tables(std::span<const Receipt> 
   TRANCHE_ASSIGN(const bool has_record, record.exists());
   TRANCHE_ASSIGN(const auto table, read_shape(*connection_, into()));
   if (!has_record && table && !committed.empty()) {
-    return make_error(ErrorKind::failed,
-                      fmt::format("{} has lost its record of commits ({}), so it can't be known "
-                                  "which of {} batches it holds. Restore that table, or start "
-                                  "again with --fresh.",
-                                  target_.place(), target_.commits_table, committed.size()));
+    return lost_commits(target_.place(), target_.commits_table, committed.size());
   }
   std::vector<Receipt> receipts;
   const auto prepared = in_transaction(*connection_, [&]() -> Result<void> {
@@ -169,10 +159,7 @@ Result<std::vector<Receipt>> TableSink::prepare_tables(std::span<const Receipt> 
     }
     if (receipts.empty())
       return run(*connection_, create_table_sql(*schema_, target_.table, target_.key));
-    return make_error(ErrorKind::failed,
-                      fmt::format("{} is gone, though {} batches of this run are committed to it. "
-                                  "Restore it, or start again with --fresh --accept committed.",
-                                  target_.place(), receipts.size()));
+    return table_is_gone(target_.place(), receipts.size());
   });
   if (!prepared) return prepared.error();
   return receipts;
@@ -232,11 +219,7 @@ Result<void> TableSink::seal(const std::string& intent) {
       TRANCHE_ASSIGN(present, count_rows(*connection_, staging));
     }
     if (present != rows) {
-      return make_error(ErrorKind::failed,
-                        fmt::format("{} was changed from outside during the run: {} rows were "
-                                    "committed to it, {} are recorded there. Start again with "
-                                    "--fresh.",
-                                    target_.place(), rows, present));
+      return changed_during_run(target_.place(), rows, present);
     }
     const auto sealed = in_transaction(*connection_, [&]() -> Result<void> {
       if (target_.mode == Mode::replace) TRANCHE_TRY(replace_table(*connection_, staging));
@@ -274,12 +257,9 @@ Result<void> TableSink::discard(const SinkRun& given_up, std::span<const Receipt
   }
   if (target_.mode != Mode::replace) {
     if (receipts.empty() || keep_committed) return {};
-    return make_error(ErrorKind::config,
-                      fmt::format("{} batches ({} rows) of run {} are committed to table {} of {} "
-                                  "and can't be taken back; --accept committed gives the run up "
-                                  "and leaves them there.",
-                                  receipts.size(), total_rows(receipts), given_up.run_id,
-                                  target_.table, target_.database.string()));
+    return cant_be_taken_back(
+        fmt::format("table {} of {}", target_.table, target_.database.string()), given_up,
+        receipts);
   }
   const auto dropped = in_transaction(*connection_, [&]() -> Result<void> {
     TRANCHE_TRY(run(*connection_, "DROP TABLE IF EXISTS " +
@@ -308,30 +288,16 @@ Result<std::vector<std::string>> TableSink::verify(const SinkRun& verified,
                                       target_.commits_table));
     return differences;
   }
-  for (const Receipt& receipt : committed) {
-    TRANCHE_ASSIGN(const auto found, record.find(verified, receipt.group));
-    if (!found) {
-      differences.push_back(fmt::format("Batch {} is not in {} of {}.", receipt.group,
-                                        target_.commits_table, target_.database.string()));
-    } else if (found->rows != receipt.rows || found->checksum != receipt.checksum) {
-      differences.push_back(
-          fmt::format("Batch {} has {} rows with another digest or number than "
-                      "the {} rows that were committed.",
-                      receipt.group, found->rows, receipt.rows));
-    }
-  }
+  TRANCHE_TRY(compare_commits(
+      committed, [&](std::uint64_t group) { return record.find(verified, group); },
+      fmt::format("{} of {}", target_.commits_table, target_.database.string()), differences));
   TRANCHE_ASSIGN(const bool is_sealed, record.is_sealed(verified));
   if (!intent.empty() && !is_sealed) {
     differences.push_back(fmt::format("{} does not have the seal of this run.", target_.place()));
   }
   if (!table || !is_sealed || target_.mode == Mode::upsert) return differences;
   TRANCHE_ASSIGN(const std::uint64_t rows, count_rows(*connection, target_.table));
-  const std::uint64_t ours = total_rows(committed);
-  const bool is_short = target_.mode == Mode::append && rows < ours;  // others may have added some
-  if (is_short || (target_.mode == Mode::replace && rows != ours)) {
-    differences.push_back(
-        fmt::format("{} has {} rows; the run left {} there.", target_.place(), rows, ours));
-  }
+  compare_rows(target_.mode, target_.place(), rows, total_rows(committed), differences);
   return differences;
 }
 

@@ -105,11 +105,6 @@ std::vector<std::string> names_of(const std::string& joined) {
 
 }  // namespace
 
-std::string to_string(Mode mode) {
-  if (mode == Mode::append) return "append";
-  return mode == Mode::replace ? "replace" : "upsert";
-}
-
 std::string Target::place() const {
   return fmt::format("Table {} of {}", table, database.string());
 }

@@ -22,24 +22,11 @@ const OptionTable& write_options() {
                     "when missing.",
              .required = true,
              .example = "sales"},
-      Option{.name = "mode",
-             .kind = OptionKind::choice,
-             .doc = "append adds rows, replace puts them in the place of all rows at the end, "
-                    "upsert updates the row of the same key or adds it.",
-             .choices = {"append", "replace", "upsert"},
-             .required = true,
-             .example = "append"},
-      Option{.name = "key",
-             .kind = OptionKind::texts,
-             .doc = "The columns by which upsert finds a row; the table needs a unique index over "
-                    "them.",
-             .example = "[id]"},
-      Option{.name = "commits_table",
-             .kind = OptionKind::text,
-             .doc = "The table of the database that records which batches are committed; in the "
-                    "schema of the other one when it names none.",
-             .default_text = "tranche_commits",
-             .example = "tranche_commits"},
+      table_mode_option(),
+      table_key_option(),
+      commits_table_option(
+          "The table of the database that records which batches are committed; in the "
+          "schema of the other one when it names none."),
       Option{.name = "lock_wait",
              .kind = OptionKind::duration,
              .doc = "How long one attempt waits while another session holds a lock.",
@@ -63,20 +50,9 @@ Result<postgres::TableName> table_name(const std::string& text, std::string_view
 Result<void> check_target(const postgres::Target& target) {
   if (target.table == target.commits_table ||
       (target.table.table == target.commits_table.table && target.commits_table.schema.empty())) {
-    return refuse(
-        fmt::format("Table \"{}\" is the record of commits; choose another name for the "
-                    "records, or for the record (commits_table).",
-                    target.table.text()));
+    return records_and_commits_are_one(target.table.text());
   }
-  const bool is_upsert = target.mode == postgres::Mode::upsert;
-  if (is_upsert && target.key.empty()) {
-    return refuse("mode: upsert needs the columns by which a row is found, as in key: [id].");
-  }
-  if (!is_upsert && !target.key.empty()) {
-    return refuse(fmt::format("key goes with mode: upsert only, not with mode: {}.",
-                              postgres::to_string(target.mode)));
-  }
-  return {};
+  return check_table_key(target.mode, target.key);
 }
 
 Result<std::unique_ptr<Sink>> make_postgres_sink(const Node& node, const std::filesystem::path&) {
@@ -86,9 +62,7 @@ Result<std::unique_ptr<Sink>> make_postgres_sink(const Node& node, const std::fi
   TRANCHE_ASSIGN(target.place, parse_postgres_url(target.url));
   TRANCHE_ASSIGN(target.table, table_name(options.text("table"), "table"));
   TRANCHE_ASSIGN(target.commits_table, table_name(options.text("commits_table"), "commits_table"));
-  const std::string mode = options.text("mode");
-  if (mode == "replace") target.mode = postgres::Mode::replace;
-  if (mode == "upsert") target.mode = postgres::Mode::upsert;
+  target.mode = read_table_mode(options);
   target.key = options.texts("key");
   target.timeouts.lock = options.duration("lock_wait");
   TRANCHE_TRY(check_target(target));

@@ -12,12 +12,6 @@
 namespace tranche::postgres {
 namespace {
 
-std::uint64_t total_rows(std::span<const Receipt> receipts) {
-  std::uint64_t rows = 0;
-  for (const Receipt& receipt : receipts) rows += receipt.rows;
-  return rows;
-}
-
 Result<std::uint64_t> count_rows(PostgresConnection& connection, const TableName& table) {
   TRANCHE_ASSIGN(const std::int64_t rows,
                  connection.query_integer("SELECT count(*) FROM " + table.sql()));
@@ -101,11 +95,7 @@ Result<std::vector<Receipt>> TableSink::prepare_tables(PostgresConnection& conne
   TRANCHE_ASSIGN(const bool has_record, record.exists());
   TRANCHE_ASSIGN(const auto table, read_shape(connection, into()));
   if (!has_record && table && !committed.empty()) {
-    return make_error(ErrorKind::failed,
-                      fmt::format("{} has lost its record of commits ({}), so it can't be known "
-                                  "which of {} batches it holds. Restore that table, or start "
-                                  "again with --fresh.",
-                                  target_.named(), target_.commits_table.text(), committed.size()));
+    return lost_commits(target_.named(), target_.commits_table.text(), committed.size());
   }
   TRANCHE_TRY(record.create());
   TRANCHE_ASSIGN(auto receipts, record.receipts(run_));
@@ -119,11 +109,7 @@ Result<std::vector<Receipt>> TableSink::prepare_tables(PostgresConnection& conne
     } else if (receipts.empty()) {
       TRANCHE_TRY(connection.execute(create_table_sql(*schema_, target_.table, target_.key)));
     } else {
-      return make_error(ErrorKind::failed,
-                        fmt::format("{} is gone, though {} batches of this run are committed to "
-                                    "it. Restore it, or start again with --fresh --accept "
-                                    "committed.",
-                                    target_.named(), receipts.size()));
+      return table_is_gone(target_.named(), receipts.size());
     }
   }
   TRANCHE_TRY(transaction.commit());
@@ -206,11 +192,7 @@ Result<void> TableSink::seal_in(PostgresConnection& connection, const SinkRun& r
     TRANCHE_ASSIGN(present, count_rows(connection, staging));
   }
   if (present != rows) {
-    return make_error(ErrorKind::failed,
-                      fmt::format("{} was changed from outside during the run: {} rows were "
-                                  "committed to it, {} are recorded there. Start again with "
-                                  "--fresh.",
-                                  target_.named(), rows, present));
+    return changed_during_run(target_.named(), rows, present);
   }
   if (target_.mode == Mode::replace) {
     TRANCHE_TRY(replace_table(connection, target_, staging, columns, rows));
@@ -233,12 +215,9 @@ Result<void> TableSink::discard(const SinkRun& run, std::span<const Receipt> com
   }
   if (target_.mode != Mode::replace) {
     if (receipts.empty() || keep_committed) return {};
-    return make_error(ErrorKind::config,
-                      fmt::format("{} batches ({} rows) of run {} are committed to table {} of {} "
-                                  "and can't be taken back; --accept committed gives the run up "
-                                  "and leaves them there.",
-                                  receipts.size(), total_rows(receipts), run.run_id,
-                                  target_.table.text(), tranche::to_string(target_.place)));
+    return cant_be_taken_back(
+        fmt::format("table {} of {}", target_.table.text(), tranche::to_string(target_.place)), run,
+        receipts);
   }
   TRANCHE_TRY(connection->execute("DROP TABLE IF EXISTS " +
                                   staging_table(target_.table, run.run_id).sql()));
@@ -259,35 +238,17 @@ Result<std::vector<std::string>> TableSink::verify(const SinkRun& run, const std
                                       target_.commits_table.text()));
     return differences;
   }
-  for (const Receipt& receipt : committed) {
-    TRANCHE_ASSIGN(const auto found, record.find(run, receipt.group));
-    if (!found) {
-      differences.push_back(fmt::format("Batch {} is not in {} of {}.", receipt.group,
-                                        target_.commits_table.text(),
-                                        tranche::to_string(target_.place)));
-    } else if (found->rows != receipt.rows || found->checksum != receipt.checksum) {
-      differences.push_back(
-          fmt::format("Batch {} has {} rows with another digest or number than the "
-                      "{} rows that were committed.",
-                      receipt.group, found->rows, receipt.rows));
-    }
-  }
+  TRANCHE_TRY(compare_commits(
+      committed, [&](std::uint64_t group) { return record.find(run, group); },
+      fmt::format("{} of {}", target_.commits_table.text(), tranche::to_string(target_.place)),
+      differences));
   TRANCHE_ASSIGN(const bool is_sealed, record.is_sealed(run));
   if (!intent.empty() && !is_sealed) {
     differences.push_back(fmt::format("{} does not have the seal of this run.", target_.named()));
   }
   if (!table || !is_sealed || target_.mode == Mode::upsert) return differences;
   TRANCHE_ASSIGN(const std::uint64_t rows, count_rows(*connection, target_.table));
-  const std::uint64_t rows_committed = total_rows(committed);
-  if (target_.mode == Mode::replace && rows != rows_committed) {
-    differences.push_back(fmt::format("{} has {} rows; the run left {} there.", target_.named(),
-                                      rows, rows_committed));
-  }
-  // Others may have added rows, before and since; taken away is only what is missing.
-  if (target_.mode == Mode::append && rows < rows_committed) {
-    differences.push_back(fmt::format("{} has {} rows; the run alone appended {}.", target_.named(),
-                                      rows, rows_committed));
-  }
+  compare_rows(target_.mode, target_.named(), rows, total_rows(committed), differences);
   return differences;
 }
 

@@ -52,11 +52,6 @@ std::optional<std::string> take_part(std::string_view& text) {
 
 }  // namespace
 
-std::string to_string(Mode mode) {
-  if (mode == Mode::append) return "append";
-  return mode == Mode::replace ? "replace" : "upsert";
-}
-
 std::string TableName::sql() const {
   const std::string name = postgres_identifier(table);
   return schema.empty() ? name : postgres_identifier(schema) + "." + name;

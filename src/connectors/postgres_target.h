@@ -14,12 +14,12 @@
 
 #include <tranche/core/sink.h>
 
+#include "connectors/table_sink.h"
 #include "drivers/postgres.h"
 
 namespace tranche::postgres {
 
-enum class Mode { append, replace, upsert };
-std::string to_string(Mode mode);
+using Mode = TableMode;
 
 // A name with its schema; without one, the schema is the session's own.
 struct TableName {

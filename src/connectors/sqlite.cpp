@@ -56,23 +56,9 @@ const OptionTable& write_options() {
              .doc = "The table that takes the records; it is created when missing.",
              .required = true,
              .example = "sales"},
-      Option{.name = "mode",
-             .kind = OptionKind::choice,
-             .doc = "append adds rows, replace puts them in the place of all rows at the end, "
-                    "upsert updates the row of the same key or adds it.",
-             .choices = {"append", "replace", "upsert"},
-             .required = true,
-             .example = "append"},
-      Option{.name = "key",
-             .kind = OptionKind::texts,
-             .doc = "The columns by which upsert finds a row; the table needs a unique index over "
-                    "them.",
-             .example = "[id]"},
-      Option{.name = "commits_table",
-             .kind = OptionKind::text,
-             .doc = "The table of the database that records which batches are committed.",
-             .default_text = "tranche_commits",
-             .example = "tranche_commits"},
+      table_mode_option(),
+      table_key_option(),
+      commits_table_option("The table of the database that records which batches are committed."),
       Option{.name = "lock_wait",
              .kind = OptionKind::duration,
              .doc = "How long one attempt waits while another program holds the database locked.",
@@ -132,20 +118,9 @@ Result<void> check_target(const sqlite::Target& target) {
         fmt::format("Table \"{}\" belongs to SQLite itself; choose another name.", target.table));
   }
   if (sqlite::same_name(target.table, target.commits_table)) {
-    return refuse(
-        fmt::format("Table \"{}\" is the record of commits; choose another name for the "
-                    "records, or for the record (commits_table).",
-                    target.table));
+    return records_and_commits_are_one(target.table);
   }
-  const bool is_upsert = target.mode == sqlite::Mode::upsert;
-  if (is_upsert && target.key.empty()) {
-    return refuse("mode: upsert needs the columns by which a row is found, as in key: [id].");
-  }
-  if (!is_upsert && !target.key.empty()) {
-    return refuse(fmt::format("key goes with mode: upsert only, not with mode: {}.",
-                              sqlite::to_string(target.mode)));
-  }
-  return {};
+  return check_table_key(target.mode, target.key);
 }
 
 Result<std::unique_ptr<Sink>> make_sqlite_sink(const Node& node,
@@ -154,9 +129,7 @@ Result<std::unique_ptr<Sink>> make_sqlite_sink(const Node& node,
   sqlite::Target target;
   target.database = database_path(options.text("sqlite"), base);
   target.table = options.text("table");
-  const std::string mode = options.text("mode");
-  if (mode == "replace") target.mode = sqlite::Mode::replace;
-  if (mode == "upsert") target.mode = sqlite::Mode::upsert;
+  target.mode = read_table_mode(options);
   target.key = options.texts("key");
   target.commits_table = options.text("commits_table");
   target.lock_wait = options.duration("lock_wait");

@@ -17,12 +17,6 @@
 namespace tranche::sqlite {
 namespace {
 
-std::uint64_t total_rows(std::span<const Receipt> receipts) {
-  std::uint64_t rows = 0;
-  for (const Receipt& receipt : receipts) rows += receipt.rows;
-  return rows;
-}
-
 // Column names that SQLite could not tell apart.
 Result<void> check_names(const Schema& schema) {
   for (std::size_t i = 0; i < schema.fields.size(); ++i) {
@@ -134,11 +128,7 @@ Result<std::vector<Receipt>> TableSink::prepare_tables(std::span<const Receipt> 
   TRANCHE_ASSIGN(const bool has_record, record.exists());
   TRANCHE_ASSIGN(const auto table, read_shape(*database_, into()));
   if (!has_record && table && !committed.empty()) {
-    return make_error(ErrorKind::failed,
-                      fmt::format("{} has lost its record of commits ({}), so it can't be known "
-                                  "which of {} batches it holds. Restore that table, or start "
-                                  "again with --fresh.",
-                                  target_.place(), target_.commits_table, committed.size()));
+    return lost_commits(target_.place(), target_.commits_table, committed.size());
   }
   TRANCHE_TRY(record.create());
   TRANCHE_ASSIGN(auto receipts, record.receipts(run_));
@@ -152,11 +142,7 @@ Result<std::vector<Receipt>> TableSink::prepare_tables(std::span<const Receipt> 
     } else if (receipts.empty()) {
       TRANCHE_TRY(database_->execute(create_table_sql(*schema_, target_.table, target_.key)));
     } else {
-      return make_error(ErrorKind::failed,
-                        fmt::format("{} is gone, though {} batches of this run are committed to "
-                                    "it. Restore it, or start again with --fresh --accept "
-                                    "committed.",
-                                    target_.place(), receipts.size()));
+      return table_is_gone(target_.place(), receipts.size());
     }
   }
   TRANCHE_TRY(transaction.commit());
@@ -219,11 +205,7 @@ Result<void> TableSink::seal_in(SqliteDatabase& database, const SinkRun& run, st
     present = static_cast<std::uint64_t>(counted);
   }
   if (present != rows) {
-    return make_error(ErrorKind::failed,
-                      fmt::format("{} was changed from outside during the run: {} rows were "
-                                  "committed to it, {} are recorded there. Start again with "
-                                  "--fresh.",
-                                  target_.place(), rows, present));
+    return changed_during_run(target_.place(), rows, present);
   }
   if (target_.mode == Mode::replace) TRANCHE_TRY(replace_table(database, target_, staging));
   TRANCHE_TRY(record.insert_seal(run, rows));
@@ -246,12 +228,8 @@ Result<void> TableSink::discard(const SinkRun& run, std::span<const Receipt> com
   }
   if (target_.mode != Mode::replace) {
     if (receipts.empty() || keep_committed) return {};
-    return make_error(ErrorKind::config,
-                      fmt::format("{} batches ({} rows) of run {} are committed to table {} of {} "
-                                  "and can't be taken back; --accept committed gives the run up "
-                                  "and leaves them there.",
-                                  receipts.size(), total_rows(receipts), run.run_id, target_.table,
-                                  target_.database.string()));
+    return cant_be_taken_back(
+        fmt::format("table {} of {}", target_.table, target_.database.string()), run, receipts);
   }
   TRANCHE_TRY(database->execute("DROP TABLE IF EXISTS " +
                                 sqlite_identifier(staging_table(target_, run.run_id))));
@@ -276,19 +254,9 @@ Result<std::vector<std::string>> TableSink::verify(const SinkRun& run, const std
                                       target_.commits_table));
     return differences;
   }
-  for (const Receipt& receipt : committed) {
-    TRANCHE_ASSIGN(const auto found, record.find(run, receipt.group));
-    if (!found) {
-      differences.push_back(fmt::format("Batch {} is not in {} of {}.", receipt.group,
-                                        target_.commits_table, target_.database.string()));
-    } else if (found->rows != receipt.rows || found->checksum != receipt.checksum) {
-      differences.push_back(
-          fmt::format("Batch {} has {} rows with another digest or number than the "
-                      "{} rows that were committed.",
-                      receipt.group, found->rows, receipt.rows));
-    }
-  }
-  TRANCHE_ASSIGN(const Json plan, Json::parse(intent.empty() ? "{}" : intent));
+  TRANCHE_TRY(compare_commits(
+      committed, [&](std::uint64_t group) { return record.find(run, group); },
+      fmt::format("{} of {}", target_.commits_table, target_.database.string()), differences));
   TRANCHE_ASSIGN(const bool is_sealed, record.is_sealed(run));
   if (!intent.empty() && !is_sealed) {
     differences.push_back(fmt::format("{} does not have the seal of this run.", target_.place()));
@@ -297,18 +265,8 @@ Result<std::vector<std::string>> TableSink::verify(const SinkRun& run, const std
     TRANCHE_ASSIGN(const std::int64_t counted,
                    database->query_integer(
                        fmt::format("SELECT count(*) FROM {}", sqlite_identifier(target_.table))));
-    const auto rows = static_cast<std::uint64_t>(counted);
-    std::uint64_t rows_committed = 0;
-    for (const Receipt& receipt : committed) rows_committed += receipt.rows;
-    if (target_.mode == Mode::replace && rows != plan["rows"].natural()) {
-      differences.push_back(fmt::format("{} has {} rows; the run left {} there.", target_.place(),
-                                        rows, plan["rows"].natural()));
-    }
-    // Others may have added rows, before and since; taken away is only what is missing.
-    if (target_.mode == Mode::append && rows < rows_committed) {
-      differences.push_back(fmt::format("{} has {} rows; the run alone appended {}.",
-                                        target_.place(), rows, rows_committed));
-    }
+    compare_rows(target_.mode, target_.place(), static_cast<std::uint64_t>(counted),
+                 total_rows(committed), differences);
   }
   return differences;
 }

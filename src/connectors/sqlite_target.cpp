@@ -27,11 +27,6 @@ Receipt read_receipt(const SqliteStatement& row) {
 
 }  // namespace
 
-std::string to_string(Mode mode) {
-  if (mode == Mode::append) return "append";
-  return mode == Mode::replace ? "replace" : "upsert";
-}
-
 std::string Target::place() const {
   return fmt::format("Table {} of {}", table, database.string());
 }

@@ -14,12 +14,12 @@
 
 #include <tranche/core/sink.h>
 
+#include "connectors/table_sink.h"
 #include "drivers/sqlite.h"
 
 namespace tranche::sqlite {
 
-enum class Mode { append, replace, upsert };
-std::string to_string(Mode mode);
+using Mode = TableMode;
 
 struct Target {
   std::filesystem::path database;  // absolute
