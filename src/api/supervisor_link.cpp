@@ -44,6 +44,7 @@ std::string encode_notice(const WorkerStarter::Notice& notice) {
   frame.put(notice.exit ? 1 : 0);
   frame.put(notice.exit ? static_cast<std::uint64_t>(notice.exit->code) : 0);
   frame.put(notice.exit ? static_cast<std::uint64_t>(notice.exit->signal) : 0);
+  frame.put(notice.is_out_of_memory ? 1 : 0);
   frame.put_text(notice.error);
   return frame.bytes();
 }
@@ -59,6 +60,7 @@ Result<WorkerStarter::Notice> decode_notice(const std::string& bytes) {
   exit.code = static_cast<int>(reader.take());
   exit.signal = static_cast<int>(reader.take());
   if (has_exit) notice.exit = exit;
+  notice.is_out_of_memory = reader.take() != 0;
   notice.error = reader.take_text();
   if (!reader.ok()) return not_a_frame();
   return notice;

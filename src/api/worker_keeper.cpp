@@ -15,7 +15,7 @@ Result<void> WorkerKeeper::serve(Channel& control) {
     TRANCHE_ASSIGN(auto request, decode_request(frame.bytes));
     if (request.kind == WorkerRequest::Kind::kill) {
       const auto found = workers_.find({request.slot, request.generation});
-      if (found != workers_.end()) found->second.kill_group(SIGKILL);
+      if (found != workers_.end()) found->second.process.kill_group(SIGKILL);
       continue;
     }
     if (frame.descriptors.size() != 1)
@@ -29,12 +29,18 @@ void WorkerKeeper::start(WorkerRequest request, Channel end, Channel& control) {
   WorkerStarter::Notice notice;
   notice.slot = request.slot;
   notice.generation = request.generation;
+  if (request.memory_bytes > 0 && !groups_) groups_.emplace();
+  auto group = request.memory_bytes == 0
+                   ? std::optional<MemoryGroup>()
+                   : groups_->create(fmt::format("{}-{}", request.slot, request.generation));
+  const MemoryGroup* const joined = group ? &*group : nullptr;
   auto child = Child::fork(
-      [&] { return run_worker(job_, options_, request, std::move(end), board_); },
+      [&] { return run_worker(job_, options_, request, std::move(end), board_, joined); },
       Child::Group::own);
   if (child) {
     notice.pid = child->pid();
-    workers_.insert_or_assign({request.slot, request.generation}, *std::move(child));
+    workers_.emplace(Key(request.slot, request.generation),
+                     Worker{std::move(group), *std::move(child)});
   } else {
     notice.error = fmt::format("No worker process could be started. {}", child.error().message);
   }
@@ -43,24 +49,26 @@ void WorkerKeeper::start(WorkerRequest request, Channel end, Channel& control) {
 
 void WorkerKeeper::reap(Channel& control) {
   for (auto worker = workers_.begin(); worker != workers_.end();) {
-    if (!worker->second.has_ended()) {
+    auto& [group, process] = worker->second;
+    if (!process.has_ended()) {
       ++worker;
       continue;
     }
     // What it has started goes with it, while its number still names its group.
-    worker->second.kill_group(SIGKILL);
-    const auto exit = worker->second.wait(std::nullopt);
+    process.kill_group(SIGKILL);
+    const auto exit = process.wait(std::nullopt);
     WorkerStarter::Notice notice;
     notice.slot = worker->first.first;
     notice.generation = worker->first.second;
     notice.exit = exit && *exit ? **exit : Exit{};
+    notice.is_out_of_memory = notice.exit->signal == SIGKILL && group && group->has_killed();
     worker = workers_.erase(worker);
     tell(control, notice);
   }
 }
 
 void WorkerKeeper::end_all() {
-  for (auto& [key, worker] : workers_) worker.kill_group(SIGKILL);
+  for (auto& [key, worker] : workers_) worker.process.kill_group(SIGKILL);
   workers_.clear();  // waits for each
 }
 

@@ -4,12 +4,14 @@
 #pragma once
 
 #include <map>
+#include <optional>
 #include <string>
 
 #include <tranche/api/job.h>
 #include <tranche/api/run.h>
 #include "api/supervisor_link.h"
 #include "base/channel.h"
+#include "base/control_group.h"
 #include "base/process.h"
 
 namespace tranche {
@@ -29,13 +31,20 @@ class WorkerKeeper {
  private:
   using Key = std::pair<unsigned, std::uint32_t>;  // slot and generation
 
+  // Its group, where there is one, is left and removed after it.
+  struct Worker {
+    std::optional<MemoryGroup> group;
+    Child process;
+  };
+
   void start(WorkerRequest request, Channel end, Channel& control);
   static void tell(Channel& control, const WorkerStarter::Notice& notice);
 
   const JobSpec& job_;
   const RunOptions& options_;
   BreadcrumbBoard& board_;
-  std::map<Key, Child> workers_;
+  std::optional<MemoryGroups> groups_;  // once a worker's memory is limited
+  std::map<Key, Worker> workers_;
 };
 
 }  // namespace tranche

@@ -14,8 +14,7 @@ namespace tranche {
 namespace {
 
 Result<BatchStep> bound_as_ordered(const JobSpec& job, const RunOptions& options,
-                                   const WorkerOrder& order,
-                                   const StepSurroundings& surroundings) {
+                                   const WorkerOrder& order, const StepSurroundings& surroundings) {
   if (order.step >= job.steps.size())
     return make_error(ErrorKind::bug, "A worker was started for a step that the job has not.");
   TRANCHE_ASSIGN(auto step, assemble(job, job.steps[order.step], options));
@@ -94,7 +93,7 @@ Result<std::string> binding_fingerprint(const BatchStep& step) {
 }
 
 int run_worker(const JobSpec& job, const RunOptions& options, const WorkerRequest& request,
-               Channel channel, BreadcrumbBoard& board) {
+               Channel channel, BreadcrumbBoard& board, const MemoryGroup* group) {
   close_descriptors_but(channel.descriptor());
   ::dup2(STDERR_FILENO, STDOUT_FILENO);  // standard output is for the summary
   for (const int signal : {SIGINT, SIGTERM, SIGCHLD, SIGPIPE}) ::signal(signal, SIG_DFL);
@@ -109,6 +108,10 @@ int run_worker(const JobSpec& job, const RunOptions& options, const WorkerReques
 
   const auto order = decode_order(request.order);
   if (!order) return refuse_work(std::move(channel), order.error());
+  // That leaves out what it shares, and what it starts; results that wait for their commit are
+  // shared, and are bounded by what the run may have.
+  if (request.memory_bytes > 0 && group != nullptr)
+    static_cast<void>(group->join(request.memory_bytes / 2 * 3 + order->memory_bytes_max));
   StepSurroundings surroundings;
   surroundings.run = order->run;
   surroundings.memory_bytes_max = order->memory_bytes_max;

@@ -9,6 +9,7 @@
 #include <tranche/api/job.h>
 #include <tranche/api/run.h>
 #include "api/supervisor_link.h"
+#include "base/control_group.h"
 #include "steps/batch_step.h"
 
 namespace tranche {
@@ -28,8 +29,9 @@ Result<WorkerOrder> decode_order(const std::string& bytes);
 Result<std::string> binding_fingerprint(const BatchStep& step);
 
 // The life of a worker process: binds the step, and works for the engine at the other end of the
-// channel. Returns the code to exit with. REQUIRES a process that was just forked.
+// channel. Returns the code to exit with. Joins the group when its memory is limited, unless it is
+// null. REQUIRES a process that was just forked.
 int run_worker(const JobSpec& job, const RunOptions& options, const WorkerRequest& request,
-               Channel channel, BreadcrumbBoard& board);
+               Channel channel, BreadcrumbBoard& board, const MemoryGroup* group);
 
 }  // namespace tranche

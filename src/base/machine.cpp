@@ -13,6 +13,7 @@
 
 #include <fmt/format.h>
 
+#include "base/control_group.h"
 #include "base/file.h"
 #include "base/process.h"
 #include "base/text.h"
@@ -25,32 +26,6 @@ std::optional<std::uint64_t> parse_limit(std::string_view text) {
   std::uint64_t value = 0;
   const std::from_chars_result end = std::from_chars(text.data(), text.data() + text.size(), value);
   return end.ec == std::errc() ? std::optional(value) : std::nullopt;
-}
-
-// The folders of this process's control group and of those above it, for both versions of them.
-// A container often mounts its own group as the root: the walk up reaches it.
-std::vector<fs::path> control_groups(std::string_view controller) {
-  std::vector<fs::path> folders;
-  const Result<std::string> groups = read_file("/proc/self/cgroup");
-  if (!groups) return folders;
-  for (const std::string& line : split(*groups, '\n')) {  // "4:memory:/a/b" or "0::/a/b"
-    const std::size_t first = line.find(':');
-    const std::size_t second = first == line.npos ? line.npos : line.find(':', first + 1);
-    if (second == line.npos) continue;
-    const std::vector<std::string> controllers =
-        split(std::string_view(line).substr(first + 1, second - first - 1), ',');
-    const bool is_unified = line.starts_with("0::");
-    if (!is_unified && std::find(controllers.begin(), controllers.end(), controller) ==
-                           controllers.end())
-      continue;
-    fs::path root = "/sys/fs/cgroup";
-    if (!is_unified) root /= controller;
-    for (fs::path group = fs::path(line.substr(second + 1)).relative_path(); !group.empty();
-         group = group.parent_path())
-      folders.push_back(root / group);
-    folders.push_back(root);
-  }
-  return folders;
 }
 
 std::string read_or_empty(const fs::path& path) {

@@ -33,6 +33,11 @@ std::string in_seconds(std::chrono::milliseconds duration) {
   return fmt::format("{:.3g} s", std::chrono::duration<double>(duration).count());
 }
 
+std::string too_much_memory(const ProcessLimits& limits) {
+  return fmt::format("took more memory than the {} that a worker may have",
+                     format_size(limits.memory_bytes));
+}
+
 std::string work_of(const Task& task) {
   return task.kind == Task::Kind::merge ? fmt::format("that merged group {}", task.group)
                                         : fmt::format("of batch {}", task.batch);
@@ -212,7 +217,7 @@ Result<void> ProcessExecutor::take_notices() {
       if (process.slot != notice.slot || process.generation != notice.generation) continue;
       if (!notice.error.empty()) return make_error(ErrorKind::failed, notice.error);
       if (notice.exit)
-        take_end(process, *notice.exit);
+        take_end(process, notice);
       else
         process.pid = notice.pid;
     }
@@ -268,11 +273,14 @@ void ProcessExecutor::retire_when_due(Process& process, bool wants_replacement) 
   static_cast<void>(starter_.kill(process.slot, process.generation));
 }
 
-void ProcessExecutor::take_end(Process& process, const Exit& exit) {
+void ProcessExecutor::take_end(Process& process, const WorkerStarter::Notice& notice) {
+  const Exit& exit = *notice.exit;
   if (process.channel.descriptor() >= 0) take_answers(process);  // that it gave before its end
   const Breadcrumb& breadcrumb = board_.slots[process.slot];
   const std::uint64_t in_work = breadcrumb.task.load();
   std::deque<Task> tasks = std::exchange(process.tasks, {});
+  if (notice.is_out_of_memory && !process.sentence)
+    process.sentence = Sentence{ErrorKind::memory, too_much_memory(limits_), in_work, false};
   process.is_started = false;
   const bool was_retired = std::exchange(process.is_retired, false);
   process.channel.close();
@@ -296,8 +304,8 @@ void ProcessExecutor::take_end(Process& process, const Exit& exit) {
     if (blamed != in_work) death.in_hand.reset();  // it had put it down already
     death.signal = is_executed ? 0 : exit.signal;
     death.is_suspicious = !outside;
-    outcome.result = make_error(
-        death.kind, fmt::format("The worker process {} {}.", work_of(*victim), how));
+    outcome.result =
+        make_error(death.kind, fmt::format("The worker process {} {}.", work_of(*victim), how));
     outcome.death = std::move(death);
     tasks.erase(victim);
     deliver(std::move(outcome));
@@ -333,9 +341,7 @@ void ProcessExecutor::watch(Process& process) {
   }
   if (process.sentence) return;
   if (limits_.memory_bytes > 0 && private_resident_bytes(process.pid) > limits_.memory_bytes)
-    return condemn(process, ErrorKind::memory,
-                   fmt::format("took more memory than the {} that a worker may have",
-                               format_size(limits_.memory_bytes)));
+    return condemn(process, ErrorKind::memory, too_much_memory(limits_));
   const auto still = process.progress.still(now);
   if (still == 0ns) return;
   if (limits_.timeout > 0ms && still > limits_.timeout)

@@ -42,9 +42,10 @@ class WorkerStarter {
   struct Notice {
     unsigned slot = 0;
     std::uint32_t generation = 0;
-    pid_t pid = 0;             // it has started; 0: it has not, or has ended
-    std::optional<Exit> exit;  // it has ended, and nothing of it is left
-    std::string error;         // it could not be started
+    pid_t pid = 0;                  // it has started; 0: it has not, or has ended
+    std::optional<Exit> exit;       // it has ended, and nothing of it is left
+    bool is_out_of_memory = false;  // the system ended it for the memory that it took
+    std::string error;              // it could not be started
   };
   virtual ~WorkerStarter() = default;
   virtual Result<void> start(unsigned slot, std::uint32_t generation, std::uint64_t memory_bytes,
@@ -80,7 +81,7 @@ class ProcessExecutor final : public Executor {
   void take_answers(Process& process);
   void take_answer(Process& process, Frame frame);
   void retire_when_due(Process& process, bool wants_replacement);
-  void take_end(Process& process, const Exit& exit);
+  void take_end(Process& process, const WorkerStarter::Notice& notice);
   void count_death_at_start(const std::string& how, bool outside);
   void watch();
   void watch(Process& process);

@@ -57,7 +57,34 @@ def shared_memory_and_processes():
     """What a run could leave behind on the machine."""
     found = set(os.listdir("/dev/shm"))
     listing = subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=True).stdout
-    return found | {line for line in listing.splitlines() if str(PROGRAM) in line or line == "sleep 1000"}
+    found |= {line for line in listing.splitlines() if str(PROGRAM) in line or line == "sleep 1000"}
+    return found | {str(group) for place in memory_groups() for group in place.glob("tranche-*")}
+
+
+def memory_groups():
+    """The control groups in which this process may make others that limit memory."""
+    found = []
+    for line in pathlib.Path("/proc/self/cgroup").read_text().splitlines():
+        _, controllers, path = line.split(":", 2)
+        if controllers in ("", "memory"):
+            own = pathlib.Path("/sys/fs/cgroup", controllers, path.lstrip("/"))
+            found += [place for place in (own, *own.parents) if place.is_relative_to("/sys/fs/cgroup")]
+    return found
+
+
+def can_limit_memory():
+    for place in memory_groups():
+        group = place / f"tranche-test-{os.getpid()}"
+        try:
+            group.mkdir()
+        except OSError:
+            continue
+        try:
+            if any((group / name).exists() for name in ("memory.max", "memory.limit_in_bytes")):
+                return True
+        finally:
+            group.rmdir()
+    return False
 
 
 class Folder:
@@ -83,7 +110,8 @@ class Folder:
         environment["ASAN_OPTIONS"] = ("handle_segv=0:handle_sigbus=0:handle_abort=0:handle_sigill=0:detect_leaks=0:"
                                        "allocator_may_return_null=1:detect_stack_use_after_return=0")
         environment["TSAN_OPTIONS"] = os.environ.get("TSAN_OPTIONS", "") + ":handle_segv=0:handle_abort=0"
-        command = [PROGRAM, "run", "--json", "--memory", "1GiB", *words]
+        memory = [] if "--memory" in words else ["--memory", "1GiB"]
+        command = [PROGRAM, "run", "--json", *memory, *words]
         return subprocess.Popen(command, cwd=self.root, stdin=subprocess.DEVNULL,
                                 stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True, text=True,
                                 errors="backslashreplace", env=environment)
@@ -157,6 +185,16 @@ class Poison(unittest.TestCase):
             rejected = {reject["record"] for reject in folder.rejects(done)}
             self.assertLessEqual(rejected, {5, 30_000})
             self.assertTrue(expected_output(rejected) == folder.output(), "the output differs")
+
+    def test_memory_that_a_worker_only_shares_is_limited_where_the_system_has_control_groups(self):
+        if not can_limit_memory():
+            self.skipTest("no control group for memory can be made here")
+        DEEDS["share"] = "took more memory than the 64 MiB that a worker may have"
+        try:
+            self.check("{ processes: 2, memory: 64MiB, timeout: 60s }", {100: "share", 30_000: "share"},
+                       "--memory", "256MiB")
+        finally:
+            del DEEDS["share"]
 
     def test_max_rejects_holds_for_culprits_too(self):
         with Folder({100: "abort", 40_000: "segfault"}) as folder:

@@ -8,6 +8,7 @@
 
 #include <fcntl.h>
 #include <signal.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include <chrono>
@@ -56,6 +57,17 @@ __attribute__((noinline)) int overflow_stack(volatile char* before, std::uint64_
   }
 }
 
+// Memory that is not the process's own, so that no limit of its own counts it.
+[[noreturn]] void share_without_end() {
+  constexpr std::size_t block_bytes = std::size_t{16} << 20;
+  for (;;) {
+    void* const block =
+        ::mmap(nullptr, block_bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (block == MAP_FAILED) std::abort();
+    std::memset(block, 1, block_bytes);
+  }
+}
+
 void make_noise() {
   for (int line = 0; line < 100; ++line) std::puts("{\"noise\": \"this is no summary\"}");
   std::fflush(stdout);
@@ -79,6 +91,7 @@ void do_deed(std::string_view deed) {
   if (deed == "spin") spin();
   if (deed == "overflow") overflow_stack(nullptr, UINT64_MAX);
   if (deed == "allocate") allocate_without_end();
+  if (deed == "share") share_without_end();
   if (deed == "stop") ::raise(SIGSTOP);
   if (deed == "noise") make_noise();
   if (deed == "leak") leak_descriptors(100);
