@@ -271,6 +271,15 @@ Result<std::unique_ptr<Sink>> make_sink(const ConnectorUse& use,
   return connector->make_sink(use.options, base);
 }
 
+Result<std::unique_ptr<Script>> make_script(const ConnectorUse& use,
+                                            const std::filesystem::path& base) {
+  const auto* connector = find_connector(use.connector);
+  if (connector == nullptr || !connector->make_script) {
+    return make_error(ErrorKind::config, fmt::format("\"{}\" executes no SQL.", use.connector));
+  }
+  return connector->make_script(use.options, base);
+}
+
 bool reads_standard_input(const StepSpec& spec) {
   const auto uses = uses_of(spec);
   return std::any_of(uses.begin(), uses.end(), [](const ConnectorUse* use) {
@@ -319,7 +328,18 @@ Result<BatchStep> assemble(const JobSpec& job, const StepSpec& spec, const RunOp
   return step;
 }
 
+Result<ExecuteStep> assemble_execute(const JobSpec& job, const StepSpec& spec) {
+  ExecuteStep step;
+  step.name = spec.name;
+  step.retry = spec.retry;
+  auto script = make_script(*spec.execute, job.base);
+  if (!script) return placed(std::move(script).error(), job, spec);
+  step.script = *std::move(script);
+  return step;
+}
+
 std::string job_fingerprint_text(const JobSpec& job, const StepSpec& spec) {
+  if (spec.execute) return fmt::format("execute: {}\n", canonical_text(spec.execute->options));
   std::string text;
   for (const ConnectorUse* use : uses_of(spec))
     text += fmt::format("read: {}\n", canonical_text(use->options));

@@ -8,6 +8,7 @@
 #include <tranche/api/job.h>
 #include <tranche/api/run.h>
 #include "steps/batch_step.h"
+#include "steps/execute_step.h"
 
 namespace tranche {
 
@@ -15,6 +16,10 @@ namespace tranche {
 Result<ConnectorUse> connector_use(const Node& node);
 
 Result<std::unique_ptr<Sink>> make_sink(const ConnectorUse& use, const std::filesystem::path& base);
+Result<std::unique_ptr<Script>> make_script(const ConnectorUse& use,
+                                            const std::filesystem::path& base);
+// REQUIRES a step that executes.
+Result<ExecuteStep> assemble_execute(const JobSpec& job, const StepSpec& spec);
 Result<BatchStep> assemble(const JobSpec& job, const StepSpec& spec, const RunOptions& options);
 
 // Whether a step reads standard input, or writes to standard output: its run can't be gone on with

@@ -64,6 +64,7 @@ Use jsonl(std::string path) { return Use("jsonl", {std::move(path)}); }
 Use jsonl(std::vector<std::string> paths) { return Use("jsonl", std::move(paths)); }
 Use parquet(std::string path) { return Use("parquet", {std::move(path)}); }
 Use postgres(std::string url) { return Use("postgres", {std::move(url)}); }
+Use duckdb(std::string path) { return Use("duckdb", {std::move(path)}); }
 Use sqlite(std::string path) { return Use("sqlite", {std::move(path)}); }
 
 StepBuilder::StepBuilder(std::string name) { spec_.name = std::move(name); }
@@ -132,6 +133,10 @@ StepBuilder&& StepBuilder::add_function(std::function<Result<std::unique_ptr<Tra
 }
 StepBuilder&& StepBuilder::write(Use use) && {
   spec_.write = use.use();
+  return std::move(*this);
+}
+StepBuilder&& StepBuilder::execute(Use use) && {
+  spec_.execute = use.use();
   return std::move(*this);
 }
 StepBuilder&& StepBuilder::on_error(MaxRejects limit) && {

@@ -5,6 +5,7 @@
 
 #include <fmt/format.h>
 
+#include "api/assemble.h"
 #include "api/job_run.h"
 #include "api/reject_line.h"
 #include "base/json.h"
@@ -141,19 +142,26 @@ Result<std::vector<VerifiedStep>> verify_run(const std::filesystem::path& state,
       entry.rows += group.receipt.rows;
       receipts.push_back(group.receipt);
     }
+    TRANCHE_ASSIGN(const auto settings, step_settings_from_json(step.settings));
+    const SinkRun sink_run{record.run, step.name, (state / "runs" / record.run).string()};
     // An increment without a new file has written nothing.
-    const bool had_nothing_to_do = step.state == "completed" && step.inputs.empty();
+    const bool had_nothing_to_do =
+        step.state == "completed" && step.inputs.empty() && !settings.executes;
     if (had_nothing_to_do) {
       verified.push_back(std::move(entry));
       continue;
     }
-    if (step_state.seal != SealState::sealed) {
+    entry.executes = settings.executes;
+    if (settings.executes) {
+      TRANCHE_ASSIGN(const auto script, make_script(settings.write, settings.base));
+      TRANCHE_ASSIGN(const bool is_executed, script->is_executed(sink_run));
+      if (!is_executed)
+        entry.differences.push_back("The database has no record that its SQL was executed.");
+    } else if (step_state.seal != SealState::sealed) {
       entry.differences.push_back(
           fmt::format("The step is {}: its output is not sealed yet.", step.state));
     } else {
-      TRANCHE_ASSIGN(const auto settings, step_settings_from_json(step.settings));
       TRANCHE_ASSIGN(auto sink, make_sink(settings.write, settings.base));
-      const SinkRun sink_run{record.run, step.name, (state / "runs" / record.run).string()};
       TRANCHE_ASSIGN(entry.differences, sink->verify(sink_run, step_state.seal_intent, receipts));
     }
     verified.push_back(std::move(entry));

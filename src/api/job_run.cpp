@@ -240,6 +240,7 @@ Result<bool> JobRun::nothing_changed_since(const RunRecord& last) {
   for (std::size_t i = 0; i < records.size(); ++i) {
     const auto& record = records[i];
     if (record.job.text != job_fingerprint_text(job_, job_.steps[i])) return false;
+    if (job_.steps[i].execute) continue;
     TRANCHE_ASSIGN(auto step, bound_step(i, nullptr));
     if (step.source->is_incremental() || step.file_increment() != nullptr) return false;
     if (record.input.text != input_fingerprint_text(step.inputs)) return false;
@@ -256,21 +257,28 @@ Result<void> JobRun::give_up(const RunRecord& unfinished) {
 }
 
 // What is wrong with the first step is found before anything is written.
-Result<BatchStep> JobRun::checked_first_step() {
+Result<std::optional<BatchStep>> JobRun::checked_first_step() {
   for (std::size_t i = 1; i < job_.steps.size(); ++i) {
-    const auto assembled = assemble(job_, job_.steps[i], options_);
-    if (!assembled) return assembled.error();
+    const StepSpec& spec = job_.steps[i];
+    if (spec.execute) {
+      TRANCHE_TRY(assemble_execute(job_, spec));
+    } else {
+      TRANCHE_TRY(assemble(job_, spec, options_));
+    }
+  }
+  if (job_.steps[0].execute) {
+    TRANCHE_TRY(check_execute(job_.steps[0]));
+    return std::optional<BatchStep>();
   }
   TRANCHE_ASSIGN(auto step, bound_step(0, nullptr));
   if (!step.has_nothing_new) TRANCHE_TRY(check_memory(step, surroundings()));
-  return step;
+  return std::optional(std::move(step));
 }
 
 Result<void> JobRun::begin_new_run() {
   record_.run = random_id();
-  TRANCHE_ASSIGN(auto step, checked_first_step());
-  TRANCHE_TRY(claim_targets(step));
-  first_step_ = std::move(step);
+  TRANCHE_ASSIGN(first_step_, checked_first_step());
+  if (first_step_) TRANCHE_TRY(claim_targets(*first_step_));
   TRANCHE_TRY(create_folders(run_folder()));
   TRANCHE_TRY(ledger_->create_run(record_));
   emit(Event::Kind::run_started, {}, "new");
@@ -327,6 +335,7 @@ Result<void> abandon(Ledger& ledger, const RunRecord& run, const std::filesystem
   for (const auto& record : steps) {
     if (record.state == "completed") continue;
     TRANCHE_ASSIGN(const auto settings, step_settings_from_json(record.settings));
+    if (settings.executes) continue;  // done as a whole, and not to be taken back, or not at all
     TRANCHE_ASSIGN(auto sink, make_sink(settings.write, settings.base));
     TRANCHE_ASSIGN(auto step_ledger, ledger.step_ledger(run.run, record.name));
     TRANCHE_ASSIGN(const auto step_state, step_ledger->load());

@@ -44,12 +44,17 @@ class JobRun {
   Result<bool> nothing_changed_since(const RunRecord& last);
   Result<void> give_up(const RunRecord& unfinished);
   Result<void> begin_new_run();
-  Result<BatchStep> checked_first_step();
+  Result<std::optional<BatchStep>> checked_first_step();
   Result<RunSummary> go_through_steps();
   Result<RunSummary> finish(RunState state, std::optional<Error> error);
   Result<void> settle_memory();
   std::filesystem::path run_folder() const;
   void emit(Event::Kind kind, const std::string& step, std::string message);
+
+  // job_execute.cpp
+  Result<void> check_execute(const StepSpec& spec);
+  Result<engine::StepEnd> execute_step(std::size_t number, const std::optional<StepRecord>& known,
+                                       StepSummary& summary);
 
   // job_step.cpp
   Result<engine::StepEnd> run_step(std::size_t number, StepSummary& summary);
@@ -93,11 +98,16 @@ class JobRun {
 Result<void> abandon(Ledger& ledger, const RunRecord& run, const std::filesystem::path& state,
                      bool keep_committed);
 
+// The error of a resume whose `part` of a step (input, job, code) is not what it was.
+Error changed_since(const std::string& run, const std::string& step, const std::string& part,
+                    const std::string& difference);
+
 // What a step's record keeps besides the ledger's own columns.
 struct StepSettings {
-  ConnectorUse write;
+  ConnectorUse write;  // of a step that executes: what it executes
   std::string base;
   std::uint64_t database_memory_bytes = 0;
+  bool executes = false;
 };
 std::string to_json(const StepSettings& settings);
 Result<StepSettings> step_settings_from_json(const std::string& text);

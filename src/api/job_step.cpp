@@ -103,6 +103,7 @@ std::string with_bad_records(const engine::StepEnd& end) {
 std::string to_json(const StepSettings& settings) {
   Json json;
   json.set("write", connector_use_to_json(settings.write));
+  if (settings.executes) json.set("executes", true);
   json.set("base", settings.base);
   json.set("database_memory_bytes", settings.database_memory_bytes);
   return json.dump();
@@ -112,9 +113,19 @@ Result<StepSettings> step_settings_from_json(const std::string& text) {
   TRANCHE_ASSIGN(const auto json, Json::parse(text));
   StepSettings settings;
   TRANCHE_ASSIGN(settings.write, connector_use_from_json(json["write"].text()));
+  settings.executes = json["executes"].boolean();
   settings.base = json["base"].text();
   settings.database_memory_bytes = json["database_memory_bytes"].natural();
   return settings;
+}
+
+Error changed_since(const std::string& run, const std::string& step, const std::string& part,
+                    const std::string& difference) {
+  return make_error(
+      ErrorKind::config,
+      fmt::format("The {0} of step \"{1}\" changed since run {2} began: {3}. Go on with --accept "
+                  "{0} (committed batches are kept), or start again with --fresh.",
+                  part, step, run.substr(0, 8), difference));
 }
 
 StepSurroundings JobRun::surroundings() {
@@ -254,12 +265,7 @@ Result<void> JobRun::accept_or_refuse(const StepSpec& spec, StepRecord& record, 
     if (part.before.text == part.now) continue;
     const auto difference = describe_difference(part.before.text, part.now);
     if (!part.accepted) {
-      return make_error(
-          ErrorKind::config,
-          fmt::format("The {} of step \"{}\" changed since run {} began: {}. Go on with "
-                      "--accept {} (committed batches are kept), or start again with "
-                      "--fresh.",
-                      part.name, spec.name, record_.run.substr(0, 8), difference, part.name));
+      return changed_since(record_.run, spec.name, part.name, difference);
     }
     accepted.push_back(fmt::format("Step \"{}\": a changed {} was accepted: {}.", spec.name,
                                    part.name, difference));
@@ -371,6 +377,7 @@ Result<engine::StepEnd> JobRun::run_step(std::size_t number, StepSummary& summar
     end.state = engine::StepEnd::State::completed;
     return end;
   }
+  if (spec.execute) return execute_step(number, known, summary);
   const auto started = system_clock().monotonic();
   TRANCHE_ASSIGN(auto step, known         ? resumed_step(number, *known)
                             : first_step_ ? Result<BatchStep>(*std::exchange(first_step_, {}))

@@ -56,6 +56,16 @@ bool waits_for_input(const JobSpec& job, const StepSpec& spec, const BatchStep& 
   return error.kind == ErrorKind::config && (is_incremental || &spec != &job.steps.front());
 }
 
+CheckedStep check_execute(const JobSpec& job, const StepSpec& spec) {
+  CheckedStep entry;
+  entry.step = spec.name;
+  entry.executes = true;
+  auto step = assemble_execute(job, spec);
+  auto examined = step ? step->script->examine() : Result<void>(std::move(step).error());
+  if (!examined) entry.error = std::move(examined).error();
+  return entry;
+}
+
 }  // namespace
 
 Result<std::vector<CheckedStep>> check_job(const JobSpec& job) {
@@ -65,6 +75,10 @@ Result<std::vector<CheckedStep>> check_job(const JobSpec& job) {
   for (const auto& spec : job.steps) {
     CheckedStep entry;
     entry.step = spec.name;
+    if (spec.execute) {
+      checked.push_back(check_execute(job, spec));
+      continue;
+    }
     auto step = assemble(job, spec, RunOptions{});
     if (!step) {
       entry.error = std::move(step).error();
@@ -93,6 +107,7 @@ Result<DataCheck> check_data(const JobSpec& job,
   TRANCHE_TRY(scratch.create());
   DataCheck check;
   for (const auto& spec : job.steps) {
+    if (spec.execute) continue;
     TRANCHE_ASSIGN(auto step, assemble(job, spec, RunOptions{}));
     const auto surroundings = looking(job, scratch);
     auto inputs = step.source->inputs();
@@ -117,9 +132,14 @@ Result<std::vector<PlannedStep>> plan_job(const JobSpec& job) {
   TRANCHE_TRY(scratch.create());
   std::vector<PlannedStep> planned;
   for (const auto& spec : job.steps) {
-    TRANCHE_ASSIGN(auto step, assemble(job, spec, RunOptions{}));
     PlannedStep entry;
     entry.step = spec.name;
+    entry.executes = spec.execute.has_value();
+    if (entry.executes) {
+      planned.push_back(std::move(entry));
+      continue;
+    }
+    TRANCHE_ASSIGN(auto step, assemble(job, spec, RunOptions{}));
     auto inputs = step.source->inputs();
     if (!inputs && waits_for_input(job, spec, step, inputs.error())) {
       planned.push_back(std::move(entry));
@@ -141,10 +161,20 @@ Result<std::vector<PreviewStage>> preview_step(const JobSpec& job, const std::st
   TRANCHE_TRY(scratch.create());
   const auto spec = std::find_if(
       job.steps.begin(), job.steps.end(),
-      [&](const StepSpec& candidate) { return name.empty() || candidate.name == name; });
+      [&](const StepSpec& candidate) {
+        return name.empty() ? !candidate.execute : candidate.name == name;
+      });
   if (spec == job.steps.end()) {
+    return make_error(
+        ErrorKind::usage,
+        name.empty() ? fmt::format("Job \"{}\" has no step that reads records.", job.name)
+                     : fmt::format("Job \"{}\" has no step \"{}\".", job.name, name));
+  }
+  if (spec->execute) {
     return make_error(ErrorKind::usage,
-                      fmt::format("Job \"{}\" has no step \"{}\".", job.name, name));
+                      fmt::format("Step \"{}\" executes SQL in a database; it has no records to "
+                                  "show.",
+                                  name));
   }
   TRANCHE_ASSIGN(auto step, assemble(job, *spec, RunOptions{}));
   const auto surroundings = looking(job, scratch);

@@ -1,5 +1,5 @@
-// Control groups of Linux, of both versions: those that this process is in, and groups of its own in
-// which a child's memory is bounded, with all that the child starts and shares.
+// Control groups of Linux, of both versions: those that this process is in, and groups of its own
+// in which a child's memory is bounded, with all that the child starts and shares.
 //
 // Threads: one at a time. Source: the kernel's Documentation/admin-guide/cgroup-v1/memory.rst and
 // cgroup-v2.rst.

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "base/text.h"
+#include "connectors/duckdb_script.h"
 #include "connectors/duckdb_sink.h"
 #include "connectors/duckdb_source.h"
 #include "connectors/table_query.h"
@@ -56,19 +57,9 @@ const OptionTable& write_options() {
       table_mode_option(),
       table_key_option(),
       commits_table_option("The table of the database that records which batches are committed."),
-      Option{.name = "memory",
-             .kind = OptionKind::size,
-             .doc = "What DuckDB may hold in memory while it writes; a large key needs more. It is "
-                    "part of the memory of the run.",
-             .default_text = "96MiB",
-             .example = "512MiB"},
+      duck::memory_option(),
   };
   return table;
-}
-
-std::filesystem::path database_path(const std::string& name, const std::filesystem::path& base) {
-  const std::filesystem::path root = base.empty() ? std::filesystem::current_path() : base;
-  return std::filesystem::absolute(root / name).lexically_normal();
 }
 
 Error refusal(std::string why) { return make_error(ErrorKind::config, std::move(why)); }
@@ -77,7 +68,7 @@ Result<std::unique_ptr<Source>> make_source(const Node& node, const std::filesys
   const OptionReader options(node, read_options());
   DuckSourceOptions chosen;
   chosen.name = options.text("duckdb");
-  chosen.path = database_path(chosen.name, base);
+  chosen.path = database_file(chosen.name, base);
   chosen.table = options.text("table");
   chosen.query = without_semicolon(options.text("query"));
   chosen.columns = options.texts("columns");
@@ -102,7 +93,7 @@ Result<void> check_target(const duck::Target& target) {
 Result<std::unique_ptr<Sink>> make_sink(const Node& node, const std::filesystem::path& base) {
   const OptionReader options(node, write_options());
   duck::Target target;
-  target.database = database_path(options.text("duckdb"), base);
+  target.database = database_file(options.text("duckdb"), base);
   target.table = options.text("table");
   target.mode = read_table_mode(options);
   target.key = options.texts("key");
@@ -123,6 +114,9 @@ Connector duckdb_connector() {
   connector.write_options = write_options();
   connector.make_source = make_source;
   connector.make_sink = make_sink;
+  connector.execute_options = duckdb_execute_options();
+  connector.make_script = make_duckdb_script;
+  connector.sql_value = duckdb_value;
   return connector;
 }
 

@@ -105,6 +105,15 @@ std::vector<std::string> names_of(const std::string& joined) {
 
 }  // namespace
 
+Option memory_option() {
+  return Option{.name = "memory",
+                .kind = OptionKind::size,
+                .doc = "What DuckDB may hold in memory while it writes; a large key needs more. It "
+                       "is part of the memory of the run.",
+                .default_text = "96MiB",
+                .example = "512MiB"};
+}
+
 std::string Target::place() const {
   return fmt::format("Table {} of {}", table, database.string());
 }

@@ -19,6 +19,9 @@ namespace tranche::duck {
 
 using Mode = TableMode;
 
+// Row of the option tables: what the database may hold in memory.
+Option memory_option();
+
 struct Target {
   std::filesystem::path database;  // absolute
   std::string table;

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "connectors/postgres_script.h"
 #include "connectors/postgres_sink.h"
 #include "connectors/postgres_source.h"
 
@@ -36,16 +37,6 @@ const OptionTable& write_options() {
   return table;
 }
 
-Error refuse(std::string why) { return make_error(ErrorKind::config, std::move(why)); }
-
-Result<postgres::TableName> table_name(const std::string& text, std::string_view option) {
-  if (auto name = postgres::parse_table_name(text)) return *std::move(name);
-  return refuse(
-      fmt::format("{}: \"{}\" names no table; write it like sales, public.sales or "
-                  "\"My Shop\".\"a.b\".",
-                  option, text));
-}
-
 // What the option table can't say.
 Result<void> check_target(const postgres::Target& target) {
   if (target.table == target.commits_table ||
@@ -60,8 +51,9 @@ Result<std::unique_ptr<Sink>> make_postgres_sink(const Node& node, const std::fi
   postgres::Target target;
   target.url = options.text("postgres");
   TRANCHE_ASSIGN(target.place, parse_postgres_url(target.url));
-  TRANCHE_ASSIGN(target.table, table_name(options.text("table"), "table"));
-  TRANCHE_ASSIGN(target.commits_table, table_name(options.text("commits_table"), "commits_table"));
+  TRANCHE_ASSIGN(target.table, postgres::read_table_name(options.text("table"), "table"));
+  TRANCHE_ASSIGN(target.commits_table,
+                 postgres::read_table_name(options.text("commits_table"), "commits_table"));
   target.mode = read_table_mode(options);
   target.key = options.texts("key");
   target.timeouts.lock = options.duration("lock_wait");
@@ -81,6 +73,9 @@ Connector postgres_connector() {
   connector.make_source = make_postgres_source;
   connector.write_options = write_options();
   connector.make_sink = make_postgres_sink;
+  connector.execute_options = postgres_execute_options();
+  connector.make_script = make_postgres_script;
+  connector.sql_value = postgres_value;
   return connector;
 }
 

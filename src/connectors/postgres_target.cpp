@@ -70,6 +70,15 @@ std::optional<TableName> parse_table_name(std::string_view text) {
   return TableName{*first, *second};
 }
 
+Result<TableName> read_table_name(const std::string& text, std::string_view option) {
+  if (auto name = parse_table_name(text)) return *std::move(name);
+  return make_error(
+      ErrorKind::config,
+      fmt::format("{}: \"{}\" names no table; write it like sales, public.sales or "
+                  "\"My Shop\".\"a.b\".",
+                  option, text));
+}
+
 std::string Target::named() const {
   return fmt::format("Table {} of {}", table.text(), tranche::to_string(place));
 }

@@ -32,6 +32,8 @@ struct TableName {
 // `sales`, `public.sales`, `"My Shop"."a.b"`: taken as written, with quotes around what holds a
 // dot or a quote. nullopt: it names no table.
 std::optional<TableName> parse_table_name(std::string_view text);
+// The value of an option. Errors: config, naming the option.
+Result<TableName> read_table_name(const std::string& text, std::string_view option);
 
 struct Target {
   std::string url;  // with its password

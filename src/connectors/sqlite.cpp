@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "connectors/sqlite_script.h"
 #include "connectors/sqlite_shape.h"
 #include "connectors/sqlite_sink.h"
 #include "connectors/sqlite_source.h"
@@ -68,11 +69,6 @@ const OptionTable& write_options() {
   return table;
 }
 
-std::filesystem::path database_path(const std::string& name, const std::filesystem::path& base) {
-  const std::filesystem::path root = base.empty() ? std::filesystem::current_path() : base;
-  return std::filesystem::absolute(root / name).lexically_normal();
-}
-
 // A list of names, or a map of names to types.
 Result<void> read_columns(const Node* node, sqlite::SourceOptions& into) {
   if (node == nullptr) return {};
@@ -94,7 +90,7 @@ Result<std::unique_ptr<Source>> make_sqlite_source(const Node& node,
   const OptionReader options(node, read_options());
   sqlite::SourceOptions chosen;
   chosen.name = options.text("sqlite");
-  chosen.path = database_path(chosen.name, base);
+  chosen.path = database_file(chosen.name, base);
   chosen.table = options.text("table");
   chosen.query = without_semicolon(options.text("query"));
   chosen.key = options.text("key");
@@ -127,7 +123,7 @@ Result<std::unique_ptr<Sink>> make_sqlite_sink(const Node& node,
                                                const std::filesystem::path& base) {
   const OptionReader options(node, write_options());
   sqlite::Target target;
-  target.database = database_path(options.text("sqlite"), base);
+  target.database = database_file(options.text("sqlite"), base);
   target.table = options.text("table");
   target.mode = read_table_mode(options);
   target.key = options.texts("key");
@@ -148,6 +144,9 @@ Connector sqlite_connector() {
   connector.make_source = make_sqlite_source;
   connector.write_options = write_options();
   connector.make_sink = make_sqlite_sink;
+  connector.execute_options = sqlite_execute_options();
+  connector.make_script = make_sqlite_script;
+  connector.sql_value = sqlite_value;
   return connector;
 }
 

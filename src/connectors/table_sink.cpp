@@ -35,6 +35,11 @@ Option commits_table_option(std::string doc) {
                 .example = "tranche_commits"};
 }
 
+std::filesystem::path database_file(const std::string& name, const std::filesystem::path& base) {
+  const std::filesystem::path root = base.empty() ? std::filesystem::current_path() : base;
+  return std::filesystem::absolute(root / name).lexically_normal();
+}
+
 TableMode read_table_mode(const OptionReader& options) {
   const std::string mode = options.text("mode");
   if (mode == "replace") return TableMode::replace;

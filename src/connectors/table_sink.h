@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <filesystem>
 #include <functional>
 #include <optional>
 #include <span>
@@ -22,6 +23,8 @@ std::string to_string(TableMode mode);
 Option table_mode_option();
 Option table_key_option();
 Option commits_table_option(std::string doc);
+// The file of an embedded database, absolute; a relative path is relative to `base`.
+std::filesystem::path database_file(const std::string& name, const std::filesystem::path& base);
 TableMode read_table_mode(const OptionReader& options);
 // What the option table can't say. Errors: config.
 Result<void> check_table_key(TableMode mode, std::span<const std::string> key);

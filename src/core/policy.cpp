@@ -41,6 +41,12 @@ bool within_share(std::uint64_t rejected, std::uint64_t records, std::uint64_t m
 
 }  // namespace
 
+std::chrono::milliseconds RetryPolicy::wait_after(std::uint32_t attempt) const {
+  auto wait = backoff;
+  for (std::uint32_t i = 1; i < attempt && wait < backoff_max; ++i) wait *= 2;
+  return std::min(wait, backoff_max);
+}
+
 Result<RejectLimit> parse_reject_limit(std::string_view text) {
   std::string_view digits = trim(text);
   const bool is_share = digits.ends_with('%');

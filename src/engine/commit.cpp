@@ -59,7 +59,7 @@ Result<void> StepRun::commit_group(Group& group) {
           work_.ledger->record_failure(group.number(), group.attempt, error.message);
       return recorded ? error : recorded.error();
     }
-    const auto wait = backoff(group.attempt);
+    const auto wait = work_.retry.wait_after(group.attempt);
     emit(Event::Kind::retry,
          fmt::format("The commit of group {} is tried again in {:.1f} s: {}", group.number(),
                      std::chrono::duration<double>(wait).count(), error.message),
@@ -202,7 +202,7 @@ Result<void> StepRun::record_commit(const CommittedGroup& committed) {
       return make_error(ErrorKind::failed, recorded.error().message, recorded.error().where);
     }
     ++end_.retries;
-    pause(backoff(attempt));
+    pause(work_.retry.wait_after(attempt));
   }
 }
 

@@ -238,7 +238,7 @@ void StepRun::take_failure(Group& group, TaskState* state, Error error) {
     return;
   }
   if (error.kind == ErrorKind::transient && group.attempt < work_.retry.attempts) {
-    const auto wait = backoff(group.attempt);
+    const auto wait = work_.retry.wait_after(group.attempt);
     ++group.attempt;
     ++end_.retries;
     group.not_before = work_.clock->monotonic() + wait;

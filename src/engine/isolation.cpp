@@ -133,7 +133,7 @@ Result<void> StepRun::take_trial(const Outcome& outcome) {
       fail_group(key.group, outcome.result.error());
       return {};
     }
-    state->not_before = work_.clock->monotonic() + backoff(state->failed_trials);
+    state->not_before = work_.clock->monotonic() + work_.retry.wait_after(state->failed_trials);
   } else {
     state->failed_trials = state->outside_kills = 0;
     state->inquest->lived();  // an error is no death: the task will meet it again

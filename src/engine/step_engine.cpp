@@ -113,12 +113,6 @@ bool StepRun::finishes_lead() {
   return lead.number() <= *last_group_;
 }
 
-StepRun::Nanoseconds StepRun::backoff(std::uint32_t attempt) const {
-  auto wait = work_.retry.backoff;
-  for (std::uint32_t i = 1; i < attempt && wait < work_.retry.backoff_max; ++i) wait *= 2;
-  return std::min(wait, work_.retry.backoff_max);
-}
-
 void StepRun::pause(Nanoseconds duration) {
   const auto until = work_.clock->monotonic() + duration;
   while (!stop_wanted() && work_.clock->monotonic() < until) {

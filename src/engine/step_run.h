@@ -76,7 +76,6 @@ class StepRun {
   bool finishes_lead();
   void emit(Event::Kind kind, std::string message = {}, std::uint64_t group = 0);
   void emit_progress(bool always);
-  Nanoseconds backoff(std::uint32_t attempt) const;
   void pause(Nanoseconds duration);  // ends early when a stop is asked for
 
   const StepWork& work_;

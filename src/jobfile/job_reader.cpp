@@ -6,6 +6,7 @@
 
 #include <tranche/core/calendar.h>
 #include "base/text.h"
+#include "jobfile/sql_parameters.h"
 #include "jobfile/tables.h"
 
 namespace tranche {
@@ -52,6 +53,19 @@ std::optional<std::uint64_t> whole_number(std::string_view text) {
   return value;
 }
 
+std::vector<std::string> systems_at(SystemPlace place) {
+  std::vector<std::string> names;
+  for (const Connector& known : connectors())
+    if (!options_at(known, place).empty()) names.push_back(known.name);
+  return names;
+}
+
+std::string_view example_at(SystemPlace place) {
+  if (place == SystemPlace::write) return "write: { csv: out.csv }";
+  if (place == SystemPlace::execute) return "execute: { postgres: warehouse, sql: ANALYZE sales }";
+  return "read: { csv: data.csv }";
+}
+
 }  // namespace
 
 bool JobReader::is_map(const Node& node, std::string_view what, std::string_view example) {
@@ -95,6 +109,7 @@ void JobReader::read(Node root, JobSpec& job) {
   check_options(root, job_options(), "the job", problems_);
   name(root.find("job"), "job");
   const OptionReader options(root, job_options());
+  parameters_ = job.parameters;
   if (is_scalar(root.find("job"))) job.name = options.text("job");
   if (job.name == "last")
     problem(options.mark("job"), "\"last\" can't name a job; it stands for the latest run");
@@ -129,10 +144,9 @@ void JobReader::connections(const Node& given) {
     const Node key = Node::scalar(entry.key, entry.mark);
     name(&key, "connection");
     if (entry.value.kind != Node::Kind::scalar || entry.value.text.find("://") == std::string::npos)
-      problem(entry.value.mark,
-              fmt::format("The connection \"{}\" was expected to be a URL, as in "
-                          "postgresql://user@host:5432/database",
-                          excerpt(entry.key, 40)));
+      problem(entry.value.mark, fmt::format("The connection \"{}\" was expected to be a URL, as in "
+                                            "postgresql://user@host:5432/database",
+                                            excerpt(entry.key, 40)));
     if (connections_.find(entry.key) != nullptr)
       problem(entry.mark, fmt::format("Two connections have the name \"{}\"; give each its own",
                                       excerpt(entry.key, 40)));
@@ -143,7 +157,8 @@ void JobReader::connections(const Node& given) {
 // Where a system may be named by a connection, its URL takes the place of the name.
 void JobReader::use_connections(Node& step) {
   for (Node::Entry& entry : step.entries) {
-    if (entry.key == "read" || entry.key == "write") use_connection(entry.value);
+    if (entry.key == "read" || entry.key == "write" || entry.key == "execute")
+      use_connection(entry.value);
     if (entry.key == "read") {
       for (Node& source : entry.value.items) use_connection(source);
     }
@@ -166,7 +181,9 @@ void JobReader::use_connection(Node& system) {
         return option.name == entry.key && option.names_connection;
       });
     };
-    if (!takes_name(known->read_options) && !takes_name(known->write_options)) continue;
+    if (!takes_name(known->read_options) && !takes_name(known->write_options) &&
+        !takes_name(known->execute_options))
+      continue;
     const std::string given = entry.value.text;
     if (given.find("://") != std::string::npos) continue;
     if (const Node* const url = connections_.find(given)) {
@@ -183,7 +200,7 @@ void JobReader::use_connection(Node& system) {
             fmt::format("\"{}\" names none of the job's connections{}, and is no URL such as "
                         "postgresql://user@host:5432/database",
                         entry.key,
-                        near             ? fmt::format(" (did you mean \"{}\"?)", *near)
+                        near            ? fmt::format(" (did you mean \"{}\"?)", *near)
                         : names.empty() ? std::string(", of which there are none")
                                         : fmt::format(" ({})", join(names, ", "))));
   }
@@ -194,6 +211,7 @@ StepSpec JobReader::step(Node node, std::size_t number) {
   made.mark = node.mark;
   if (!is_map(node, fmt::format("Step {}", number + 1), "- name: load")) return made;
   use_connections(node);
+  if (node.find("execute") != nullptr) return execute_step(node);
   const bool is_other = take_later_keys(node, "step");
   static constexpr std::array<std::string_view, 2> run_ends{"read", "write"};
   if (is_other)
@@ -211,41 +229,45 @@ StepSpec JobReader::step(Node node, std::size_t number) {
   if (const Node* list = node.find("process")) made.process = process(*list);
   if (const Node* policy = node.find("on_error")) on_error(*policy, made);
   if (const Node* asked = node.find("workers")) made.workers = workers(*asked);
-  if (const Node* write = node.find("write")) made.write = connector(*write, Place::write, "write");
+  if (const Node* write = node.find("write"))
+    made.write = connector(*write, SystemPlace::write, "write");
   return made;
 }
 
-std::vector<std::string> JobReader::systems(bool is_read) const {
-  std::vector<std::string> names;
-  for (const Connector& known : connectors())
-    if (!(is_read ? known.read_options : known.write_options).empty()) names.push_back(known.name);
-  return names;
+StepSpec JobReader::execute_step(const Node& node) {
+  StepSpec made;
+  made.mark = node.mark;
+  check_options(node, execute_step_options(), "a step that executes SQL", problems_);
+  name(node.find("name"), "step");
+  if (is_scalar(node.find("name"))) made.name = node.find("name")->text;
+  if (const Node* policy = node.find("on_error")) on_error(*policy, made);
+  made.execute = connector(*node.find("execute"), SystemPlace::execute, "execute");
+  return made;
 }
 
 void JobReader::sources(const Node& node, StepSpec& made) {
   if (node.kind != Node::Kind::list) {
-    made.read = connector(node, Place::read, "read");
+    made.read = connector(node, SystemPlace::read, "read");
     return;
   }
   if (node.items.empty()) {
-    problem(node.mark, "\"read\" is an empty list; at least one source was expected, as in "
-                       "\"- csv: data.csv\"");
+    problem(node.mark,
+            "\"read\" is an empty list; at least one source was expected, as in "
+            "\"- csv: data.csv\"");
     return;
   }
-  const Place place = node.items.size() == 1 ? Place::read : Place::read_list;
+  const SystemPlace place = node.items.size() == 1 ? SystemPlace::read : SystemPlace::read_list;
   made.read = connector(node.items.front(), place, "read");
   for (std::size_t i = 1; i < node.items.size(); ++i)
     made.also_read.push_back(connector(node.items[i], place, "read"));
 }
 
-ConnectorUse JobReader::connector(const Node& given, Place where, std::string_view what) {
+ConnectorUse JobReader::connector(const Node& given, SystemPlace where, std::string_view what) {
   ConnectorUse use;
-  const bool is_read = where != Place::write;
   const std::string quoted = fmt::format("\"{}\"", what);
-  if (!is_map(given, quoted, is_read ? "read: { csv: data.csv }" : "write: { csv: out.csv }"))
-    return use;
+  if (!is_map(given, quoted, example_at(where))) return use;
   Node node = given;
-  const std::vector<std::string> known = systems(is_read);
+  const std::vector<std::string> known = systems_at(where);
   const auto is_known = [&](const Node::Entry& entry) {
     return std::find(known.begin(), known.end(), entry.key) != known.end();
   };
@@ -255,7 +277,9 @@ ConnectorUse JobReader::connector(const Node& given, Place where, std::string_vi
                           : std::find_if(first + 1, node.entries.end(), [&](const auto& entry) {
                               return is_known(entry) && entry.key != first->key;
                             });
-  const std::string place = is_read ? "read" : "write";
+  const std::string place = where == SystemPlace::write     ? "write"
+                            : where == SystemPlace::execute ? "execute"
+                                                            : "read";
   if (first == node.entries.end()) {
     const std::size_t before = problems_.size();
     take_later_keys(node, place);
@@ -278,9 +302,7 @@ ConnectorUse JobReader::connector(const Node& given, Place where, std::string_vi
     node.entries.erase(second);
   }
   const Connector& system = *find_connector(use.connector);
-  const OptionTable table = where == Place::write  ? system.write_options
-                            : where == Place::read ? system.read_options
-                                                   : options_in_list(system);
+  const OptionTable table = options_at(system, where);
   const auto in_table = [&table](const Node::Entry& entry) {
     return std::any_of(table.begin(), table.end(),
                        [&](const Option& option) { return option.name == entry.key; });
@@ -294,6 +316,11 @@ ConnectorUse JobReader::connector(const Node& given, Place where, std::string_vi
   });
   if (is_one) take_later_keys(later, place);
   check_options(node, table, use.connector, problems_);
+  for (Node::Entry& entry : node.entries) {
+    const bool is_sql = entry.key == "query" || entry.key == "sql";
+    if (is_sql && system.sql_value != nullptr)
+      replace_sql_parameters(entry.value, parameters_, system.sql_value, problems_);
+  }
   use.options = std::move(node);
   return use;
 }
@@ -329,8 +356,9 @@ std::optional<WindowDivision> JobReader::window(const Node& batch) {
   }
   if (every == nullptr) return std::nullopt;
   if (on == nullptr) {
-    problem(every->mark, "\"every\" needs the column that tells when: batch: { every: 1 day, on: "
-                         "sold_at }");
+    problem(every->mark,
+            "\"every\" needs the column that tells when: batch: { every: 1 day, on: "
+            "sold_at }");
   }
   for (const char* other : {"rows", "key"}) {
     const Node* given = batch.find(other);
@@ -387,7 +415,7 @@ void JobReader::lookups(const Node& tables) {
       problem(entry.mark,
               "A lookup table can't be called \"batch\", the name of the records "
               "themselves; give it another name");
-    connector(entry.value, Place::read, fmt::format("tables: {}", entry.key));
+    connector(entry.value, SystemPlace::read, fmt::format("tables: {}", entry.key));
   }
 }
 
@@ -441,8 +469,8 @@ WorkersSpec JobReader::workers(Node node) {
   for (const char* key : {"memory", "cpu_time", "recycle"}) {
     const Node* const given = node.find(key);
     if (given == nullptr || is_processes) continue;
-    problem(given->mark, fmt::format("\"{}\" is for \"processes\": threads share one process",
-                                     key));
+    problem(given->mark,
+            fmt::format("\"{}\" is for \"processes\": threads share one process", key));
   }
   if (const Node* given = node.find("memory")) made.memory_bytes = *parse_size(given->text);
   if (const Node* given = node.find("timeout")) made.timeout = *parse_duration(given->text);
@@ -455,10 +483,9 @@ void JobReader::workers_count(const Node& node, WorkersSpec::Kind kind, WorkersS
   if (is_scalar(&node) && node.text == "auto" && kind == WorkersSpec::Kind::threads) return;
   const auto count = is_scalar(&node) ? whole_number(node.text) : std::nullopt;
   if (!count || *count == 0 || *count > workers_max) {
-    problem(node.mark,
-            fmt::format("\"workers\" is {}; \"auto\", a number from 1 to {}, "
-                        "\"{{ threads: 4 }}\" or \"{{ processes: 4 }}\" was expected",
-                        kind_name(node), workers_max));
+    problem(node.mark, fmt::format("\"workers\" is {}; \"auto\", a number from 1 to {}, "
+                                   "\"{{ threads: 4 }}\" or \"{{ processes: 4 }}\" was expected",
+                                   kind_name(node), workers_max));
     return;
   }
   made.kind = kind;

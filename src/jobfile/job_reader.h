@@ -5,9 +5,11 @@
 #pragma once
 
 #include <string_view>
+#include <vector>
 
 #include <tranche/api/job.h>
 #include <tranche/core/options.h>
+#include "jobfile/tables.h"
 
 namespace tranche {
 
@@ -25,12 +27,10 @@ class JobReader {
   void connections(const Node& given);
   void use_connections(Node& step);
   void use_connection(Node& system);
-  // What stands at a place where a system is named.
-  enum class Place { read, read_list, write };
-  ConnectorUse connector(const Node& node, Place place, std::string_view what);
+  ConnectorUse connector(const Node& node, SystemPlace place, std::string_view what);
   // One source, or a list of them.
   void sources(const Node& node, StepSpec& step);
-  std::vector<std::string> systems(bool is_read) const;
+  StepSpec execute_step(const Node& node);
   Division division(Node node);
   std::optional<WindowDivision> window(const Node& batch);
   std::vector<TransformUse> process(const Node& node);
@@ -46,6 +46,7 @@ class JobReader {
 
   Problems& problems_;
   Node connections_;  // a map of names to URLs
+  std::vector<Parameter> parameters_;
 };
 
 }  // namespace tranche

@@ -121,9 +121,7 @@ Parameter give_value(const Node::Entry& entry, const Declaration& declared, Give
 class Substitution {
  public:
   Substitution(std::span<const Parameter> parameters, Problems& problems)
-      : parameters_(parameters), problems_(problems) {
-    for (const Parameter& parameter : parameters) names_.push_back(parameter.name);
-  }
+      : parameters_(parameters), problems_(problems) {}
 
   void in(Node& node, bool is_sql) {
     for (Node& item : node.items) in(item, is_sql);
@@ -196,20 +194,13 @@ class Substitution {
     }
     for (const Parameter& parameter : parameters_)
       if (parameter.name == name) return parameter.text;
-    problems_.push_back(
-        {mark, fmt::format("There is no parameter \"{}\"{}", excerpt(name), hint_for(name))});
+    problems_.push_back({mark, fmt::format("There is no parameter \"{}\"{}", excerpt(name),
+                                           parameter_hint(name, parameters_))});
     return "unknown";
-  }
-  std::string hint_for(const std::string& name) const {
-    std::string hint = did_you_mean(name, names_);
-    if (!hint.empty()) return hint;
-    return fmt::format("; declare it, as in \"params: {{ {}: date }}\"",
-                       is_name(name) ? name : std::string("day"));
   }
 
   std::span<const Parameter> parameters_;
   Problems& problems_;
-  std::vector<std::string> names_;
 };
 
 }  // namespace
@@ -246,6 +237,15 @@ std::vector<Parameter> read_parameters(const Node* params, Given given, Problems
     problems.push_back({{}, fmt::format("The job has no parameter \"{}\"{}", excerpt(name), hint)});
   }
   return made;
+}
+
+std::string parameter_hint(const std::string& name, std::span<const Parameter> parameters) {
+  std::vector<std::string> names;
+  for (const Parameter& parameter : parameters) names.push_back(parameter.name);
+  std::string hint = did_you_mean(name, names);
+  if (!hint.empty()) return hint;
+  return fmt::format("; declare it, as in \"params: {{ {}: date }}\"",
+                     is_name(name) ? name : std::string("day"));
 }
 
 void substitute_parameters(Node& node, std::span<const Parameter> parameters, Problems& problems) {

@@ -19,6 +19,9 @@ std::vector<Parameter> read_parameters(const Node* params,
                                        std::span<const std::pair<std::string, std::string>> given,
                                        Problems& problems);
 
+// What to do about a name that no parameter has: the end of a sentence.
+std::string parameter_hint(const std::string& name, std::span<const Parameter> parameters);
+
 // Replaces ${name} and ${env:NAME} in every text below `node`, and $$ by a dollar, except in SQL:
 // the values of keys named "sql" or "query", where a ${ is a problem.
 void substitute_parameters(Node& node, std::span<const Parameter> parameters, Problems& problems);

@@ -101,16 +101,11 @@ Json table_schema(const OptionTable& table) {
   return made;
 }
 
-enum class SystemPlace { read, read_list, write };
-
 Json system_schema(SystemPlace place) {
   Json::Array systems;
   for (const Connector& known : connectors()) {
-    const bool is_read = place != SystemPlace::write;
-    if ((is_read ? known.read_options : known.write_options).empty()) continue;
-    const OptionTable table = place == SystemPlace::write  ? known.write_options
-                              : place == SystemPlace::read ? known.read_options
-                                                           : options_in_list(known);
+    const OptionTable table = options_at(known, place);
+    if (table.empty()) continue;
     Json made = table_schema(table);
     made.set("title", known.name);
     made.set("required", Json::Array{known.name});
@@ -167,14 +162,18 @@ Json steps_schema() {
   const auto reference = [](const char* to) { return Json::Array{Json().set("$ref", to)}; };
   Json list = Json().set("type", "array").set("minItems", 1);
   list.set("items", Json().set("$ref", "#/definitions/read_of_list"));
-  Json sources = Json().set(
-      "anyOf", Json::Array{Json().set("$ref", "#/definitions/read"), std::move(list)});
+  Json sources =
+      Json().set("anyOf", Json::Array{Json().set("$ref", "#/definitions/read"), std::move(list)});
   fill(step, table, "read", std::move(sources));
   fill(step, table, "write", Json().set("allOf", reference("#/definitions/write")));
   fill(step, table, "batch", batch_schema());
   fill(step, table, "process", process_schema());
   fill(step, table, "workers", workers_schema());
-  return Json().set("type", "array").set("minItems", 1).set("items", std::move(step));
+  Json execute = table_schema(execute_step_options());
+  fill(execute, execute_step_options(), "execute",
+       Json().set("allOf", reference("#/definitions/execute")));
+  Json either = Json().set("anyOf", Json::Array{std::move(step), std::move(execute)});
+  return Json().set("type", "array").set("minItems", 1).set("items", std::move(either));
 }
 
 }  // namespace
@@ -191,6 +190,7 @@ std::string job_schema_json() {
   definitions.set("read", system_schema(SystemPlace::read));
   definitions.set("read_of_list", system_schema(SystemPlace::read_list));
   definitions.set("write", system_schema(SystemPlace::write));
+  definitions.set("execute", system_schema(SystemPlace::execute));
   made.set("definitions", std::move(definitions));
   return made.dump(2) + "\n";
 }

@@ -32,8 +32,8 @@ Option with_children(Option made, OptionTable children) {
   return made;
 }
 
-Option on_error_option() {
-  OptionTable retry{
+Option retry_option() {
+  OptionTable children{
       with_default(option("attempts", OptionKind::count,
                           "How often a batch is tried in all when the trouble may pass by itself."),
                    "3"),
@@ -43,6 +43,11 @@ Option on_error_option() {
           "1s"),
       with_default(option("max_backoff", OptionKind::duration, "The longest wait."), "30s"),
   };
+  return with_children(option("retry", OptionKind::map, "How trouble that may pass is met."),
+                       std::move(children));
+}
+
+Option on_error_option() {
   OptionTable children{
       with_example(
           with_default(option("max_rejects", OptionKind::text,
@@ -50,8 +55,7 @@ Option on_error_option() {
                               "its records."),
                        "0"),
           "0.1%"),
-      with_children(option("retry", OptionKind::map, "How trouble that may pass is met."),
-                    std::move(retry)),
+      retry_option(),
       with_example(option("rejects", OptionKind::text,
                           "The file that the rejects are also written to, as JSON Lines."),
                    "out/rejects.jsonl"),
@@ -73,7 +77,6 @@ Option late_option() {
 constexpr std::array later_key_table{
     LaterKey{"job", "schedule", "Start \"tranche run\" from cron or a systemd timer."},
     LaterKey{"step", "query", "Use a step with \"read\", \"process: [sql]\" and \"write\".", true},
-    LaterKey{"step", "execute", "Run the statement with the database's own client.", true},
     LaterKey{"step", "report", "Make the report from the step's output.", true},
     LaterKey{"step", "exec", "Run the program before or after \"tranche run\".", true},
     LaterKey{"step", "backup", "Use the database's own tool.", true},
@@ -141,6 +144,19 @@ const OptionTable& step_options() {
   return table;
 }
 
+const OptionTable& execute_step_options() {
+  static const OptionTable table{
+      required(with_example(option("name", OptionKind::text, "The step's name, once in a job."),
+                            "publish")),
+      required(with_example(option("execute", OptionKind::any,
+                                   "The database, and the SQL that it executes once in a run."),
+                            "{ postgres: warehouse, sql: REFRESH MATERIALIZED VIEW revenue }")),
+      with_children(option("on_error", OptionKind::map, "What passing trouble does to the step."),
+                    {retry_option()}),
+  };
+  return table;
+}
+
 const OptionTable& parameter_options() {
   static const OptionTable table{
       required(
@@ -165,9 +181,9 @@ const OptionTable& batch_options() {
                           "Each batch is a window of time of this length, aligned to the "
                           "calendar: a number and second, minute, hour, day, week, month or year."),
                    "1 day"),
-      with_example(option("on", OptionKind::text,
-                          "The column that tells which window a record belongs to."),
-                   "sold_at"),
+      with_example(
+          option("on", OptionKind::text, "The column that tells which window a record belongs to."),
+          "sold_at"),
       with_example(option("timezone", OptionKind::text,
                           "Whose calendar cuts a timestamptz into windows; UTC when left out."),
                    "Europe/Berlin"),
@@ -204,12 +220,14 @@ const OptionTable& workers_options() {
   return table;
 }
 
-OptionTable options_in_list(const Connector& system) {
+OptionTable options_at(const Connector& system, SystemPlace place) {
+  if (place == SystemPlace::write) return system.write_options;
+  if (place == SystemPlace::execute) return system.execute_options;
   OptionTable table = system.read_options;
+  if (place == SystemPlace::read || table.empty()) return table;
   for (const Option& more : source_item_options()) {
-    const bool is_known = std::any_of(table.begin(), table.end(), [&](const Option& known) {
-      return known.name == more.name;
-    });
+    const bool is_known = std::any_of(table.begin(), table.end(),
+                                      [&](const Option& known) { return known.name == more.name; });
     if (!is_known) table.push_back(more);
   }
   return table;

@@ -14,11 +14,15 @@ namespace tranche {
 
 const OptionTable& job_options();
 const OptionTable& step_options();
+// Of a step that has a database execute SQL.
+const OptionTable& execute_step_options();
 const OptionTable& parameter_options();
 const OptionTable& batch_options();
 const OptionTable& workers_options();
-// What a source may say that is one of a list.
-OptionTable options_in_list(const Connector& system);
+// What stands at a place where a system is named.
+enum class SystemPlace { read, read_list, write, execute };
+// What a system may be told there; empty: it can't stand there.
+OptionTable options_at(const Connector& system, SystemPlace place);
 
 // A key that the language of job files knows and this version does not do.
 struct LaterKey {

@@ -163,7 +163,9 @@ std::string render_checks(std::span<const CheckedStep> steps, const Look& look) 
     if (!out.empty()) out += "\n";
     out += paint(look, Colour::bold, step.step) + "  " +
            paint(look, Colour::dim,
-                 step.inputs.empty() && step.error ? "wrong" : inputs_text(step.inputs)) +
+                 step.inputs.empty() && step.error ? "wrong"
+                 : step.executes                   ? "executes SQL"
+                                                   : inputs_text(step.inputs)) +
            "\n";
     for (const std::string& note : step.notes) out += "  " + wrap(note, 80, 2) + "\n";
     for (const auto& [stage, schema] : step.stages) {
@@ -189,6 +191,10 @@ std::string render_plan(std::span<const PlannedStep> steps, std::size_t batches_
       groups = std::max(groups, batch.group + 1);
     }
     if (!out.empty()) out += "\n";
+    if (step.executes) {
+      out += paint(look, Colour::bold, step.step) + "  executes SQL\n";
+      continue;
+    }
     out += paint(look, Colour::bold, step.step) + "  " + inputs_text(step.inputs) + ": " +
            format_number_of(records, "record", "records") + " in " +
            format_number_of(step.batches.size(), "batch", "batches") + " and " +
@@ -260,7 +266,8 @@ std::string render_verified(std::span<const VerifiedStep> steps, const Look& loo
     const bool is_good = step.differences.empty();
     out += paint(look, is_good ? Colour::green : Colour::red,
                  look.has_unicode ? (is_good ? "✓ " : "✗ ") : (is_good ? "ok  " : "BAD "));
-    out += paint(look, Colour::bold, step.step) + "  " + format_number_of(step.rows, "row", "rows");
+    out += paint(look, Colour::bold, step.step) + "  " +
+           (step.executes ? "executed" : format_number_of(step.rows, "row", "rows"));
     out += is_good ? ", as the ledger has it\n" : "\n";
     for (const std::string& difference : step.differences)
       out += "    " + wrap(difference, 80, 4) + "\n";

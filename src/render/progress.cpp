@@ -163,6 +163,8 @@ class LiveView : public Observer {
       case Event::Kind::retry:
       case Event::Kind::warning:
         return keep(look, Colour::yellow, event.message);
+      case Event::Kind::note:
+        return keep(look, Colour::dim, event.step + ": " + event.message);
       case Event::Kind::sealing:
         note_ = look.has_unicode ? "sealing…" : "sealing...";
         return draw(look);
@@ -242,6 +244,7 @@ class PlainView : public Observer {
                              (pace_.progress().seconds < 60 ? line_seconds : line_seconds_later);
         return line(event.step, plain_line(pace_));
       case Event::Kind::retry:
+      case Event::Kind::note:
         return line(event.step, event.message);
       case Event::Kind::warning:
         return line("warning", event.message);

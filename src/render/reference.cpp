@@ -74,6 +74,7 @@ std::string render_connector(const Connector& connector, const Look& look) {
   };
   part(fmt::format("read: {{ {}: ... }}", connector.name), connector.read_options);
   part(fmt::format("write: {{ {}: ... }}", connector.name), connector.write_options);
+  part(fmt::format("execute: {{ {}: ... }}", connector.name), connector.execute_options);
   return out;
 }
 

@@ -51,6 +51,7 @@ TRANCHE_EXPORT Use jsonl(std::vector<std::string> paths);
 TRANCHE_EXPORT Use parquet(std::string path);
 TRANCHE_EXPORT Use postgres(std::string url);
 TRANCHE_EXPORT Use sqlite(std::string path);
+TRANCHE_EXPORT Use duckdb(std::string path);
 
 struct MaxRejects {
   RejectLimit limit;
@@ -90,6 +91,9 @@ class TRANCHE_EXPORT StepBuilder {
         schema_of<typename Shape::Input>());
   }
   StepBuilder&& write(Use use) &&;
+  // Instead of all that: SQL that a database executes once in a run, as in
+  // execute(postgres(url).option("sql", "ANALYZE sales")).
+  StepBuilder&& execute(Use use) &&;
   StepBuilder&& on_error(MaxRejects limit) &&;
   StepBuilder&& retry(RetryPolicy policy) &&;
   StepBuilder&& workers(std::uint32_t threads) &&;

@@ -37,6 +37,8 @@ struct StepSpec {
   std::string rejects_path;  // empty: only in the ledger and the run's folder
   WorkersSpec workers;
   ConnectorUse write;
+  // A step that has a database execute SQL instead of reading and writing records.
+  std::optional<ConnectorUse> execute;
   Mark mark;
 };
 

@@ -8,6 +8,8 @@
 #include <string>
 
 #include <tranche/core/options.h>
+#include <tranche/core/parameter.h>
+#include <tranche/core/script.h>
 #include <tranche/core/sink.h>
 #include <tranche/core/source.h>
 
@@ -31,6 +33,11 @@ struct Connector {
       make_source;
   std::function<Result<std::unique_ptr<Sink>>(const Node&, const std::filesystem::path& base)>
       make_sink;
+  OptionTable execute_options = {};  // empty: executes no SQL
+  std::function<Result<std::unique_ptr<Script>>(const Node&, const std::filesystem::path& base)>
+      make_script = {};
+  // A parameter's value in the system's SQL; null: it has none.
+  std::string (*sql_value)(const Parameter& parameter) = nullptr;
 };
 
 }  // namespace tranche

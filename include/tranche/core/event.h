@@ -36,6 +36,7 @@ struct Event {
     group_committed,
     retry,           // message: why, and when
     warning,
+    note,            // what a step without records does
     sealing,
     step_completed,
     run_ended,       // message: the summary as JSON

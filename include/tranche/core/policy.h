@@ -26,6 +26,8 @@ struct RetryPolicy {
   std::uint32_t attempts = 3;
   std::chrono::milliseconds backoff{1000};
   std::chrono::milliseconds backoff_max{30000};
+  // How long to wait after the attempt of this number, from 1: doubled each time.
+  std::chrono::milliseconds wait_after(std::uint32_t attempt) const;
 };
 
 // `workers:` of a step. What is 0 is left to Tranche, or not limited.

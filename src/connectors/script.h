@@ -1,0 +1,54 @@
+// How a database executes a script exactly once: all its statements and a row in the record of
+// commits are one transaction. Where a statement can't be part of one (VACUUM), the statements are
+// executed one by one, and the row comes behind them: after a crash they are executed again.
+//
+// Threads: one at a time.
+#pragma once
+
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <tranche/core/options.h>
+#include <tranche/core/script.h>
+
+namespace tranche {
+
+// What a connector gives: a connection, with its record of commits.
+class ScriptSession {
+ public:
+  virtual ~ScriptSession() = default;
+  virtual Result<void> begin() = 0;
+  virtual Result<void> commit() = 0;
+  virtual void rollback() = 0;
+  // False: the script ended the transaction that begin opened.
+  virtual Result<bool> in_transaction() = 0;
+  virtual Result<void> execute(const std::string& sql) = 0;
+  // Whether the record of commits, where it is there, is one. Errors: config.
+  virtual Result<void> check_record() = 0;
+  virtual Result<void> create_record() = 0;  // where it is missing
+  virtual Result<bool> has_record() = 0;
+  virtual Result<bool> is_recorded(const SinkRun& run) = 0;
+  // False: it is recorded already.
+  virtual Result<bool> record(const SinkRun& run, const Receipt& receipt) = 0;
+};
+
+struct ScriptOptions {
+  std::vector<std::string> statements;
+  bool is_transaction = true;
+  std::string place;           // "shop.example:5432/warehouse", for messages
+  std::filesystem::path file;  // of the database, created when missing; empty: a server's
+};
+
+// Rows of the option tables.
+Option script_sql_option(std::string example);
+Option script_transaction_option();
+// REQUIRES options with the two above. Errors: config.
+Result<ScriptOptions> read_script_options(const OptionReader& options);
+
+using OpenSession = std::function<Result<std::unique_ptr<ScriptSession>>()>;
+std::unique_ptr<Script> make_script(ScriptOptions options, OpenSession open);
+
+}  // namespace tranche

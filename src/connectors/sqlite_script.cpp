@@ -1,0 +1,89 @@
+#include "connectors/sqlite_script.h"
+
+#include <utility>
+
+#include "connectors/script.h"
+#include "connectors/sqlite_target.h"
+#include "connectors/table_sink.h"
+
+namespace tranche {
+namespace {
+
+using sqlite::CommitRecord;
+
+class SqliteSession final : public ScriptSession {
+ public:
+  SqliteSession(std::unique_ptr<SqliteDatabase> database, const sqlite::Target& target)
+      : database_(std::move(database)), record_(*database_, target) {}
+
+  Result<void> begin() override { return database_->begin(); }
+  Result<void> commit() override { return database_->commit(); }
+  void rollback() override { database_->rollback(); }
+  Result<bool> in_transaction() override { return database_->in_transaction(); }
+  Result<void> execute(const std::string& sql) override { return database_->execute(sql); }
+  Result<void> check_record() override { return record_.check(); }
+  Result<void> create_record() override { return record_.create(); }
+  Result<bool> has_record() override { return record_.exists(); }
+  Result<bool> is_recorded(const SinkRun& run) override {
+    TRANCHE_ASSIGN(const auto found, record_.find(run, 0));
+    return found.has_value();
+  }
+  // Nobody else writes meanwhile.
+  Result<bool> record(const SinkRun& run, const Receipt& receipt) override {
+    TRANCHE_ASSIGN(const bool is_there, is_recorded(run));
+    if (!is_there) TRANCHE_TRY(record_.insert(run, receipt));
+    return !is_there;
+  }
+
+ private:
+  std::unique_ptr<SqliteDatabase> database_;
+  CommitRecord record_;
+};
+
+}  // namespace
+
+const OptionTable& sqlite_execute_options() {
+  static const OptionTable table = {
+      Option{.name = "sqlite",
+             .kind = OptionKind::text,
+             .doc = "The database file; it is created when missing.",
+             .required = true,
+             .example = "warehouse.db"},
+      script_sql_option("CREATE INDEX IF NOT EXISTS by_day ON sales (day)"),
+      script_transaction_option(),
+      commits_table_option("The table of the database that records that the step happened."),
+      Option{.name = "lock_wait",
+             .kind = OptionKind::duration,
+             .doc = "How long one attempt waits while another program holds the database locked.",
+             .default_text = "10s",
+             .example = "1m"},
+  };
+  return table;
+}
+
+Result<std::unique_ptr<Script>> make_sqlite_script(const Node& node,
+                                                   const std::filesystem::path& base) {
+  const OptionReader options(node, sqlite_execute_options());
+  TRANCHE_ASSIGN(auto script, read_script_options(options));
+  sqlite::Target target;
+  target.database = database_file(options.text("sqlite"), base);
+  target.commits_table = options.text("commits_table");
+  target.lock_wait = options.duration("lock_wait");
+  script.place = "SQLite database " + target.database.string();
+  script.file = target.database;
+  return make_script(std::move(script), [target]() -> Result<std::unique_ptr<ScriptSession>> {
+    TRANCHE_ASSIGN(auto database, sqlite::open_for_writing(target, true));
+    return std::unique_ptr<ScriptSession>(
+        std::make_unique<SqliteSession>(std::move(database), target));
+  });
+}
+
+// As the sink writes it: whole numbers and floats are numbers, all else is text.
+std::string sqlite_value(const Parameter& parameter) {
+  if (parameter.is_null) return "NULL";
+  if (parameter.type.id == TypeId::boolean) return parameter.text == "true" ? "1" : "0";
+  const bool is_number = is_numeric(parameter.type) && parameter.type.id != TypeId::decimal;
+  return is_number ? "(" + parameter.text + ")" : sqlite_literal(parameter.text);
+}
+
+}  // namespace tranche

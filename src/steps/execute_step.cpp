@@ -1,0 +1,65 @@
+#include "steps/execute_step.h"
+
+#include <algorithm>
+
+#include <fmt/format.h>
+
+#include "base/clock.h"
+
+namespace tranche {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr std::chrono::nanoseconds stop_interval = 100ms;
+
+bool stop_wanted(const StepSurroundings& surroundings) {
+  return surroundings.stop != nullptr && surroundings.stop->load();
+}
+
+void tell(const StepSurroundings& surroundings, const std::string& step, std::string message) {
+  if (surroundings.observer == nullptr) return;
+  Event event;
+  event.kind = Event::Kind::retry;
+  event.run = surroundings.run.run_id;
+  event.step = step;
+  event.message = std::move(message);
+  surroundings.observer->on_event(event);
+}
+
+// False: a stop came.
+bool pause(const StepSurroundings& surroundings, std::chrono::nanoseconds duration) {
+  const auto until = surroundings.clock->monotonic() + duration;
+  while (!stop_wanted(surroundings)) {
+    const auto left = until - surroundings.clock->monotonic();
+    if (left <= 0ns) return true;
+    surroundings.clock->sleep(std::min(left, stop_interval));
+  }
+  return false;
+}
+
+}  // namespace
+
+Result<std::uint32_t> run_execute_step(const ExecuteStep& step,
+                                       const StepSurroundings& surroundings) {
+  SinkRun run = surroundings.run;
+  run.step = step.name;
+  for (std::uint32_t attempt = 1;; ++attempt) {
+    if (stop_wanted(surroundings)) return make_error(ErrorKind::stopped, "Stopped.");
+    Result<void> executed = step.script->execute(run);
+    // Only the database knows; executed again, it would find its own record.
+    if (!executed && executed.error().kind == ErrorKind::in_doubt)
+      executed.error().kind = ErrorKind::transient;
+    if (executed) return attempt - 1;
+    if (executed.error().kind != ErrorKind::transient || attempt >= step.retry.attempts)
+      return std::move(executed).error();
+    const std::chrono::duration<double> wait = step.retry.wait_after(attempt);
+    tell(surroundings, step.name,
+         fmt::format("Step \"{}\" is tried again in {:.1f} s: {}", step.name, wait.count(),
+                     executed.error().message));
+    if (!pause(surroundings, step.retry.wait_after(attempt)))
+      return make_error(ErrorKind::stopped, "Stopped.");
+  }
+}
+
+}  // namespace tranche
