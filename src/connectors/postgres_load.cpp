@@ -15,8 +15,10 @@ namespace {
 constexpr const char* upsert_table = "tranche_upsert";
 constexpr const char* position_column = "\"tranche position\"";
 
-// What a savepoint and a COPY of their own cost, counted in rows that go in meanwhile.
-constexpr double block_overhead_rows = 64;
+// What a savepoint and a COPY of their own cost, counted in rows that go in meanwhile. Large blocks
+// are no better than this makes them: PostgreSQL 15 remembers each row of a COPY's buffer in a hash
+// table under one and the same key, so the time for it grows with the square of the rows.
+constexpr double block_overhead_rows = 40;
 constexpr std::size_t block_rows_min = 64;
 constexpr std::size_t block_rows_max = 4096;
 
@@ -79,6 +81,54 @@ LoadPlan load_plan(const Target& target, const Schema& schema, const TableShape&
     plan.check = "SET CONSTRAINTS ALL IMMEDIATE; SET CONSTRAINTS ALL DEFERRED";
   }
   return plan;
+}
+
+RowRange::RowRange(std::size_t begin, std::size_t end) : pieces_{{begin, end}} {}
+
+std::size_t RowRange::rows() const {
+  std::size_t rows = 0;
+  for (const auto& [begin, end] : pieces_) rows += end - begin;
+  return rows;
+}
+
+std::size_t RowRange::row(std::size_t number) const {
+  for (const auto& [begin, end] : pieces_) {
+    if (number < end - begin) return begin + number;
+    number -= end - begin;
+  }
+  return pieces_.back().second - 1;
+}
+
+void RowRange::leave_out(std::size_t row) {
+  std::vector<std::pair<std::size_t, std::size_t>> left;
+  for (const auto& [begin, end] : pieces_) {
+    if (row < begin || row >= end) {
+      left.emplace_back(begin, end);
+      continue;
+    }
+    if (begin < row) left.emplace_back(begin, row);
+    if (row + 1 < end) left.emplace_back(row + 1, end);
+  }
+  pieces_ = std::move(left);
+}
+
+std::pair<RowRange, RowRange> RowRange::halves() const {
+  const std::size_t middle = row(rows() / 2);
+  std::pair<RowRange, RowRange> halves;
+  for (const auto& [begin, end] : pieces_) {
+    if (begin < middle) halves.first.pieces_.emplace_back(begin, std::min(end, middle));
+    if (end > middle) halves.second.pieces_.emplace_back(std::max(begin, middle), end);
+  }
+  return halves;
+}
+
+std::vector<std::string_view> RowRange::tuples(SegmentRows& segment) const {
+  std::vector<std::string_view> all;
+  for (const auto& [begin, end] : pieces_) {
+    const auto piece = segment.tuples(begin, end);
+    all.insert(all.end(), piece.begin(), piece.end());
+  }
+  return all;
 }
 
 Result<bool> RowLoader::load(PostgresConnection& connection, std::span<const Segment> segments,
@@ -161,12 +211,15 @@ Result<void> RowLoader::load_without_refused(PostgresConnection& connection,
     TRANCHE_ASSIGN(SegmentRows rows, SegmentRows::open(segment));
     for (std::size_t begin = 0; begin < rows.rows();) {
       const std::size_t end = std::min(rows.rows(), begin + block_rows());
-      TRANCHE_TRY(load_block(connection, rows, begin, end, applied));
+      TRANCHE_TRY(load_block(connection, rows, RowRange(begin, end), applied));
       rows_seen_ += end - begin;
       begin = end;
     }
     rows.add_refused(schema_, applied.rejects);
   }
+  // A COPY checks some of its constraints only when its buffer is full.
+  std::stable_sort(applied.rejects.begin(), applied.rejects.end(),
+                   [](const Reject& a, const Reject& b) { return a.record < b.record; });
   return connection.execute(before_try_);
 }
 
@@ -178,22 +231,23 @@ std::size_t RowLoader::block_rows() const {
   return std::clamp(best, block_rows_min, block_rows_max);
 }
 
+// What is refused is left out, and the rest tried again as a whole: that costs one more COPY, and
+// the rows before the refused one once more.
 Result<void> RowLoader::load_block(PostgresConnection& connection, SegmentRows& segment,
-                                   std::size_t begin, std::size_t end, Applied& applied) {
-  while (begin < end) {
-    TRANCHE_ASSIGN(const auto refusal, try_rows(connection, segment, begin, end));
+                                   RowRange block, Applied& applied) {
+  while (block.rows() > 0) {
+    TRANCHE_ASSIGN(const auto refusal, try_rows(connection, segment, block));
     if (!refusal) {
-      applied.rows += end - begin;
+      applied.rows += block.rows();
       return {};
     }
-    if (!refusal->row && end - begin > 1) {
-      const std::size_t middle = begin + (end - begin) / 2;
-      TRANCHE_TRY(load_block(connection, segment, begin, middle, applied));
-      begin = middle;
+    if (!refusal->row && block.rows() > 1) {
+      auto [first, second] = block.halves();
+      TRANCHE_TRY(load_block(connection, segment, std::move(first), applied));
+      block = std::move(second);
       continue;
     }
-    const std::size_t refused = begin + refusal->row.value_or(0);
-    TRANCHE_TRY(load_block(connection, segment, begin, refused, applied));
+    const std::size_t refused = block.row(refusal->row.value_or(0));
     std::string why = refusal->why.empty()
                           ? std::string("A trigger of the table ignored the row.")
                           : fmt::format("PostgreSQL refused the row ({}): {}",
@@ -201,7 +255,7 @@ Result<void> RowLoader::load_block(PostgresConnection& connection, SegmentRows& 
                                         refusal->why.substr(refusal->why.find(':') + 2));
     applied.rejects.push_back(segment.reject(refused, schema_, reader_, std::move(why)));
     ++rows_refused_;
-    begin = refused + 1;
+    block.leave_out(refused);
   }
   return {};
 }
@@ -210,9 +264,9 @@ Result<void> RowLoader::load_block(PostgresConnection& connection, SegmentRows& 
 // is sent along with its COPY, since each answer of the server is a wait.
 Result<std::optional<RowLoader::Refusal>> RowLoader::try_rows(PostgresConnection& connection,
                                                               SegmentRows& segment,
-                                                              std::size_t begin, std::size_t end) {
-  const auto pieces = segment.tuples(begin, end);
-  TRANCHE_ASSIGN(auto refusal, copy(connection, before_try_ + plan_.copy, pieces, end - begin));
+                                                              const RowRange& block) {
+  const auto pieces = block.tuples(segment);
+  TRANCHE_ASSIGN(auto refusal, copy(connection, before_try_ + plan_.copy, pieces, block.rows()));
   if (!refusal) {
     TRANCHE_ASSIGN(refusal, merge(connection));
   }

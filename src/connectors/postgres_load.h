@@ -2,8 +2,8 @@
 // some of them, all but those.
 //
 // A refused row fails its whole COPY. So a group that had one is loaded again in blocks, each
-// behind a savepoint: the server names the row by its line of the COPY, or the block is halved
-// until one row is left; what is before and behind it goes in, in order.
+// behind a savepoint: the server names the row by its line of the COPY, and the block is copied
+// again without it, or the block is halved until one row is left.
 // Threads: the committing thread. Lifetime: refers to its connection.
 #pragma once
 
@@ -12,6 +12,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include <tranche/core/sink.h>
@@ -34,6 +35,21 @@ struct LoadPlan {
 };
 LoadPlan load_plan(const Target& target, const Schema& schema, const TableShape& shape,
                    const TableName& into);
+
+// Rows of a segment that lie one behind the other, without some of them.
+class RowRange {
+ public:
+  RowRange() = default;
+  RowRange(std::size_t begin, std::size_t end);
+  std::size_t rows() const;
+  std::size_t row(std::size_t number) const;  // in the segment; `number`: among those of the range
+  void leave_out(std::size_t row);
+  std::pair<RowRange, RowRange> halves() const;  // REQUIRES at least two rows
+  std::vector<std::string_view> tuples(SegmentRows& segment) const;
+
+ private:
+  std::vector<std::pair<std::size_t, std::size_t>> pieces_;  // begin and end, ascending
+};
 
 class RowLoader {
  public:
@@ -59,9 +75,9 @@ class RowLoader {
                                       std::span<const std::string_view> pieces, std::size_t rows);
   Result<std::optional<Refusal>> merge(PostgresConnection& connection);
   Result<std::optional<Refusal>> try_rows(PostgresConnection& connection, SegmentRows& segment,
-                                          std::size_t begin, std::size_t end);
-  Result<void> load_block(PostgresConnection& connection, SegmentRows& segment, std::size_t begin,
-                          std::size_t end, Applied& applied);
+                                          const RowRange& block);
+  Result<void> load_block(PostgresConnection& connection, SegmentRows& segment, RowRange block,
+                          Applied& applied);
   std::optional<Refusal> refusal_of(const PostgresConnection& connection, const Error& error,
                                     std::size_t rows) const;
   std::size_t block_rows() const;
