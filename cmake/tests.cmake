@@ -28,6 +28,9 @@ function(tranche_register name path)
     set(label slow)
     set(seconds 1500)
   endif()
+  if(TRANCHE_SANITIZE)  # which makes everything many times slower
+    math(EXPR seconds "${seconds} * 8")
+  endif()
   set_tests_properties(${name} PROPERTIES LABELS ${label} TIMEOUT ${seconds}
     ENVIRONMENT "${TRANCHE_TEST_ENVIRONMENT}")
 endfunction()
