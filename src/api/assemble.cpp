@@ -305,6 +305,7 @@ Result<BatchStep> assemble(const JobSpec& job, const StepSpec& spec, const RunOp
   BatchStep step;
   step.name = spec.name;
   step.division = spec.division;
+  step.same_failures_max = spec.same_failures_max;
   step.reject_limit = options.max_rejects.value_or(spec.reject_limit);
   step.retry = spec.retry;
   step.workers = options.workers.value_or(spec.workers);

@@ -34,6 +34,25 @@ std::optional<std::uint64_t> parse_millionths(std::string_view text) {
   return millionths;
 }
 
+// The error without what differs from record to record.
+std::string shape_of(std::string_view error) {
+  std::string shape;
+  char quote = '\0';
+  for (const char c : error) {
+    if (quote != '\0') {
+      if (c == quote) quote = '\0';
+    } else if (c == '"' || c == '\'') {
+      quote = c;
+      shape += c;
+    } else if (c < '0' || c > '9') {
+      shape += c;
+    } else if (!shape.ends_with('0')) {
+      shape += '0';
+    }
+  }
+  return shape;
+}
+
 // rejected / records <= millionths / 1,000,000, exactly.
 bool within_share(std::uint64_t rejected, std::uint64_t records, std::uint64_t millionths) {
   return Int128{rejected} * millionths_of_all <= Int128{millionths} * records;
@@ -41,10 +60,27 @@ bool within_share(std::uint64_t rejected, std::uint64_t records, std::uint64_t m
 
 }  // namespace
 
-std::chrono::milliseconds RetryPolicy::wait_after(std::uint32_t attempt) const {
+bool RetryPolicy::is_transient(const Error& error) const {
+  if (error.kind == ErrorKind::transient) return true;
+  if (error.kind != ErrorKind::failed) return false;
+  const std::string message = to_lower(error.message);
+  return std::any_of(transient.begin(), transient.end(), [&](const std::string& words) {
+    return message.find(to_lower(words)) != std::string::npos;
+  });
+}
+
+std::chrono::milliseconds RetryPolicy::wait_after(std::uint32_t attempt, std::uint64_t salt) const {
   auto wait = backoff;
   for (std::uint32_t i = 1; i < attempt && wait < backoff_max; ++i) wait *= 2;
-  return std::min(wait, backoff_max);
+  wait = std::min(wait, backoff_max);
+  // Steele, Lea and Flood's SplitMix64 (2014), for a number that looks like chance.
+  std::uint64_t mixed = salt + attempt * 0x9e3779b97f4a7c15ULL;
+  mixed = (mixed ^ (mixed >> 30)) * 0xbf58476d1ce4e5b9ULL;
+  mixed = (mixed ^ (mixed >> 27)) * 0x94d049bb133111ebULL;
+  mixed ^= mixed >> 31;
+  const auto half = wait / 2;
+  return half +
+         std::chrono::milliseconds(mixed % (static_cast<std::uint64_t>((wait - half).count()) + 1));
 }
 
 Result<RejectLimit> parse_reject_limit(std::string_view text) {
@@ -92,6 +128,15 @@ bool RejectJudge::reach(std::uint64_t records) {
   records_ = std::max(records_, records);
   if (!limit_.is_share) return rejected_ <= limit_.number;
   return !crosses || within_share(rejected_, share_judged_from_record, limit_.millionths);
+}
+
+bool FailureStreak::admit(std::uint64_t record, std::string_view phase, std::string_view error) {
+  if (!goes_on_) return true;
+  const std::string shape = fmt::format("{}: {}", phase, shape_of(error));
+  goes_on_ = record == records_ && (records_ == 0 || shape == shape_);
+  shape_ = shape;
+  ++records_;
+  return !goes_on_ || records_ < same_max_;
 }
 
 bool RejectJudge::finish(std::uint64_t records) const {

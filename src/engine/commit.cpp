@@ -54,12 +54,12 @@ Result<void> StepRun::commit_group(Group& group) {
     if (committed) return {};
     committer_->rollback();
     const Error& error = committed.error();
-    if (error.kind != ErrorKind::transient || group.attempt >= work_.retry.attempts) {
+    if (!work_.retry.is_transient(error) || group.attempt >= work_.retry.attempts) {
       const auto recorded =
           work_.ledger->record_failure(group.number(), group.attempt, error.message);
       return recorded ? error : recorded.error();
     }
-    const auto wait = work_.retry.wait_after(group.attempt);
+    const auto wait = wait_after(group.attempt, group.number());
     emit(Event::Kind::retry,
          fmt::format("The commit of group {} is tried again in {:.1f} s: {}", group.number(),
                      std::chrono::duration<double>(wait).count(), error.message),
@@ -72,7 +72,7 @@ Result<void> StepRun::commit_group(Group& group) {
 
 // Ends the step at the reject of `record`, with nothing of its batch committed.
 Error StepRun::refuse(const Group& group, const RejectRun& refused, std::uint64_t record,
-                      const std::string& what) {
+                      const std::string& what, const std::string& advice) {
   const auto* batch = batch_of(group, record);
   const std::uint64_t number = batch != nullptr ? batch->number : 0;
   end_.bad_record_count = 0;
@@ -91,31 +91,42 @@ Error StepRun::refuse(const Group& group, const RejectRun& refused, std::uint64_
   TRANCHE_TRY(work_.ledger->stage(group.number(), "failed-" + random_id(), group.counts(), feed));
   return make_error(
       ErrorKind::failed,
-      fmt::format("{} Nothing of batch {} was committed; {}{} bad record{} in it. Mend "
-                  "the data, or raise max_rejects (now {}), and run it again.",
-                  what, number, group.rejects_incomplete(number) ? "at least " : "",
-                  end_.bad_record_count, end_.bad_record_count == 1 ? "" : "s",
-                  to_string(work_.reject_limit)));
+      fmt::format("{} Nothing of batch {} was committed; {}{} bad record{} in it. {}", what, number,
+                  group.rejects_incomplete(number) ? "at least " : "", end_.bad_record_count,
+                  end_.bad_record_count == 1 ? "" : "s", advice));
+}
+
+std::string StepRun::advice_on_limit() const {
+  return fmt::format("Mend the data, or raise max_rejects (now {}), and run it again.",
+                     to_string(work_.reject_limit));
 }
 
 // Walks the rejects in record order; the one too many ends the step before anything is written.
 // `refused`: by the target, in record order.
-Result<void> StepRun::judge(const Group& group, const RejectRun& refused, RejectJudge& judge) {
+Result<void> StepRun::judge(const Group& group, const RejectRun& refused, Verdict& verdict) {
   RejectReader rejects({group.rejects(), refused});
   std::uint64_t last_record = group.end_record();
   while (true) {
     TRANCHE_ASSIGN(const Reject* const reject, rejects.next());
     if (reject == nullptr) break;
-    if (!judge.admit(reject->record)) {
+    if (!verdict.limit.admit(reject->record)) {
       return refuse(group, refused, reject->record,
-                    fmt::format("{}: {}", place_of(*reject), reject->error));
+                    fmt::format("{}: {}", place_of(*reject), reject->error), advice_on_limit());
+    }
+    if (!verdict.streak.admit(reject->record, reject->phase, reject->error)) {
+      return refuse(group, refused, reject->record,
+                    fmt::format("The first {} records all failed alike, the last of them {}: {}",
+                                work_.same_failures_max, place_of(*reject), reject->error),
+                    "It is rather the job that is wrong than all of them: mend it. Where they may "
+                    "be wrong, say same_failures_max: 0.");
     }
     last_record = reject->record;
   }
-  if (!judge.reach(group.end_record())) {
+  if (!verdict.limit.reach(group.end_record())) {
     return refuse(group, refused, last_record,
-                  fmt::format("{} of the first {} records were rejected.", judge.rejected(),
-                              group.end_record()));
+                  fmt::format("{} of the first {} records were rejected.", verdict.limit.rejected(),
+                              group.end_record()),
+                  advice_on_limit());
   }
   for (const auto& batch : group.batches()) {
     if (group.rejects_incomplete(batch.number))
@@ -129,8 +140,7 @@ Result<void> StepRun::judge(const Group& group, const RejectRun& refused, Reject
 
 // Each attempt has its own: what an earlier one staged is not published by a later one's commit.
 std::string StepRun::take_reject_id(Group& group) {
-  if (group.reject_id.empty())
-    group.reject_id = fmt::format("{}-{}", group.number(), random_id());
+  if (group.reject_id.empty()) group.reject_id = fmt::format("{}-{}", group.number(), random_id());
   return std::exchange(group.reject_id, {});
 }
 
@@ -147,7 +157,7 @@ void StepRun::begin_ahead() {
 
 Result<void> StepRun::commit_attempt(Group& group) {
   RejectRun refused;
-  RejectJudge judged = *judge_;
+  Verdict judged = *verdict_;
   TRANCHE_TRY(judge(group, refused, judged));
 
   CommittedGroup committed;
@@ -161,7 +171,7 @@ Result<void> StepRun::commit_attempt(Group& group) {
   if (!applied.rejects.empty()) {
     sort_by_record(applied.rejects);
     refused = encode_rejects(std::exchange(applied.rejects, {}));
-    judged = *judge_;
+    judged = *verdict_;
     TRANCHE_TRY(judge(group, refused, judged));
   }
   TRANCHE_TRY(reconcile(committed.counts));
@@ -187,7 +197,7 @@ Result<void> StepRun::commit_attempt(Group& group) {
   fault_point("committed");
   TRANCHE_TRY(record_commit(committed));
   fault_point("recorded");
-  judge_ = judged;
+  verdict_ = judged;
   finish_commit(group, std::move(committed));
   return {};
 }
@@ -198,11 +208,11 @@ Result<void> StepRun::record_commit(const CommittedGroup& committed) {
   for (std::uint32_t attempt = 1;; ++attempt) {
     auto recorded = work_.ledger->record_commit(committed);
     if (recorded) return {};
-    if (recorded.error().kind != ErrorKind::transient || attempt >= work_.retry.attempts) {
+    if (!work_.retry.is_transient(recorded.error()) || attempt >= work_.retry.attempts) {
       return make_error(ErrorKind::failed, recorded.error().message, recorded.error().where);
     }
     ++end_.retries;
-    pause(work_.retry.wait_after(attempt));
+    pause(wait_after(attempt, committed.receipt.group));
   }
 }
 

@@ -232,13 +232,13 @@ void StepRun::take(Outcome outcome) {
 // when all groups before this one are committed.
 void StepRun::take_failure(Group& group, TaskState* state, Error error) {
   // Chunks of one attempt often fail together, as when a service is away: that is one failure.
-  if (error.kind == ErrorKind::transient && state != nullptr &&
+  if (work_.retry.is_transient(error) && state != nullptr &&
       state->task.attempt < group.attempt) {
     state->phase = TaskState::Phase::waiting;
     return;
   }
-  if (error.kind == ErrorKind::transient && group.attempt < work_.retry.attempts) {
-    const auto wait = work_.retry.wait_after(group.attempt);
+  if (work_.retry.is_transient(error) && group.attempt < work_.retry.attempts) {
+    const auto wait = wait_after(group.attempt, group.number());
     ++group.attempt;
     ++end_.retries;
     group.not_before = work_.clock->monotonic() + wait;

@@ -127,13 +127,13 @@ Result<void> StepRun::take_trial(const Outcome& outcome) {
   } else if (outcome.death) {
     state->failed_trials = state->outside_kills = 0;
     state->inquest->died(*outcome.death);
-  } else if (!outcome.result && outcome.result.error().kind == ErrorKind::transient) {
+  } else if (!outcome.result && work_.retry.is_transient(outcome.result.error())) {
     // It says nothing of the records: a service was away, perhaps.
     if (++state->failed_trials >= work_.retry.attempts) {
       fail_group(key.group, outcome.result.error());
       return {};
     }
-    state->not_before = work_.clock->monotonic() + work_.retry.wait_after(state->failed_trials);
+    state->not_before = work_.clock->monotonic() + wait_after(state->failed_trials, key.group);
   } else {
     state->failed_trials = state->outside_kills = 0;
     state->inquest->lived();  // an error is no death: the task will meet it again

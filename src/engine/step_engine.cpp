@@ -35,7 +35,8 @@ StepRun::StepRun(const StepWork& work, StepState state)
   records_resumed_ = records;
   batches_planned_ = state_.batches.size();
   quarantined_ = state_.culprits.size();
-  judge_.emplace(work_.reject_limit, end_.counts.rejected(), records);
+  verdict_.emplace(Verdict{RejectJudge(work_.reject_limit, end_.counts.rejected(), records),
+                           FailureStreak(work_.same_failures_max, records)});
 }
 
 StepEnd StepRun::run() {
@@ -74,7 +75,7 @@ Result<StepEnd::State> StepRun::loop() {
     if (!outcome) emit_progress(false);
   }
   // A seal that has begun is rolled forward, whatever limit is given by now.
-  if (state_.seal == SealState::open && !judge_->finish(end_.counts.planned)) {
+  if (state_.seal == SealState::open && !verdict_->limit.finish(end_.counts.planned)) {
     return make_error(
         ErrorKind::failed,
         fmt::format(
@@ -111,6 +112,10 @@ bool StepRun::finishes_lead() {
     last_group_ = lead.number();
   }
   return lead.number() <= *last_group_;
+}
+
+StepRun::Nanoseconds StepRun::wait_after(std::uint32_t attempt, std::uint64_t group) const {
+  return work_.retry.wait_after(attempt, std::hash<std::string>{}(work_.run.run_id) + group);
 }
 
 void StepRun::pause(Nanoseconds duration) {

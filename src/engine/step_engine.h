@@ -46,6 +46,7 @@ struct StepWork {
   Clock* clock = nullptr;
   Observer* observer = nullptr;  // may be nullptr
   RejectLimit reject_limit;
+  std::uint64_t same_failures_max = same_failures_max_default;  // of the first records; 0: any
   RetryPolicy retry;
   bool whole_batches = false;           // a task is a whole batch, not a chunk (SQL over `batch`)
   std::uint64_t memory_bytes_max = 0;   // for work and results

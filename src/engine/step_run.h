@@ -65,9 +65,15 @@ class StepRun {
   Result<void> commit_attempt(Group& group);
   Result<void> record_commit(const CommittedGroup& committed);
   void finish_commit(Group& group, CommittedGroup committed);
-  Result<void> judge(const Group& group, const RejectRun& refused, RejectJudge& judge);
+  // What the rejects of earlier groups have led to; a copy of it for each attempt.
+  struct Verdict {
+    RejectJudge limit;
+    FailureStreak streak;
+  };
+  Result<void> judge(const Group& group, const RejectRun& refused, Verdict& verdict);
   Error refuse(const Group& group, const RejectRun& refused, std::uint64_t record,
-               const std::string& what);
+               const std::string& what, const std::string& advice);
+  std::string advice_on_limit() const;
   Result<void> seal();
 
   // step_engine.cpp
@@ -76,6 +82,7 @@ class StepRun {
   bool finishes_lead();
   void emit(Event::Kind kind, std::string message = {}, std::uint64_t group = 0);
   void emit_progress(bool always);
+  Nanoseconds wait_after(std::uint32_t attempt, std::uint64_t group) const;
   void pause(Nanoseconds duration);  // ends early when a stop is asked for
 
   const StepWork& work_;
@@ -94,7 +101,7 @@ class StepRun {
   std::chrono::nanoseconds next_memory_sample_{0};
   std::uint64_t memory_bytes_ = 0;           // as sampled last
   std::unique_ptr<Committer> committer_;
-  std::optional<RejectJudge> judge_;
+  std::optional<Verdict> verdict_;
   StepEnd end_;
   std::uint64_t bytes_committed_ = 0;
   std::uint64_t bytes_resumed_ = 0;

@@ -429,6 +429,8 @@ void JobReader::on_error(const Node& node, StepSpec& made) {
       problem(limit->mark, parsed.error().message);
   }
   if (const Node* path = node.find("rejects"); is_scalar(path)) made.rejects_path = path->text;
+  if (const Node* same = node.find("same_failures_max"); is_scalar(same))
+    made.same_failures_max = whole_number(same->text).value_or(made.same_failures_max);
   const Node* retry = node.find("retry");
   if (retry == nullptr || retry->kind != Node::Kind::map) return;
   if (const Node* attempts = retry->find("attempts"); is_scalar(attempts)) {
@@ -441,6 +443,10 @@ void JobReader::on_error(const Node& node, StepSpec& made) {
     const Node* given = retry->find(key);
     if (is_scalar(given)) into = parse_duration(given->text).value_or(into);
   };
+  if (const Node* words = retry->find("transient")) {
+    if (is_scalar(words)) made.retry.transient.push_back(words->text);
+    for (const Node& item : words->items) made.retry.transient.push_back(item.text);
+  }
   duration("backoff", made.retry.backoff);
   duration("max_backoff", made.retry.backoff_max);
 }

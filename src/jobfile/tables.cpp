@@ -42,6 +42,10 @@ Option retry_option() {
                  "How long to wait before the second attempt; doubled for each further one."),
           "1s"),
       with_default(option("max_backoff", OptionKind::duration, "The longest wait."), "30s"),
+      with_example(option("transient", OptionKind::texts,
+                          "Words of error messages that tell of more trouble that passes, besides "
+                          "what is known of each system."),
+                   "[\"53300\", disk quota]"),
   };
   return with_children(option("retry", OptionKind::map, "How trouble that may pass is met."),
                        std::move(children));
@@ -55,6 +59,10 @@ Option on_error_option() {
                               "its records."),
                        "0"),
           "0.1%"),
+      with_default(option("same_failures_max", OptionKind::count,
+                          "The step stops when so many of its first records have all failed in "
+                          "the same way; 0: never."),
+                   "500"),
       retry_option(),
       with_example(option("rejects", OptionKind::text,
                           "The file that the rejects are also written to, as JSON Lines."),

@@ -374,6 +374,7 @@ engine::StepEnd run_batch_step(const BatchStep& step, const Division& division, 
   work.clock = surroundings.clock;
   work.observer = surroundings.observer;
   work.reject_limit = step.reject_limit;
+  work.same_failures_max = step.same_failures_max;
   work.retry = step.retry;
   work.whole_batches = pipeline.whole_batches();
   work.memory_bytes_max = memory->bytes_left(crew->workers, crew->lanes_most);

@@ -31,6 +31,7 @@ struct BatchStep {
   std::unique_ptr<Sink> sink;
   Division division;  // as asked; what is 0 is chosen
   RejectLimit reject_limit;
+  std::uint64_t same_failures_max = same_failures_max_default;
   RetryPolicy retry;
   WorkersSpec workers;
   std::vector<FileIncrement> files;  // of sources of files: what increments and their end do

@@ -51,14 +51,15 @@ Result<std::uint32_t> run_execute_step(const ExecuteStep& step,
     if (!executed && executed.error().kind == ErrorKind::in_doubt)
       executed.error().kind = ErrorKind::transient;
     if (executed) return attempt - 1;
-    if (executed.error().kind != ErrorKind::transient || attempt >= step.retry.attempts)
+    if (!step.retry.is_transient(executed.error()) || attempt >= step.retry.attempts)
       return std::move(executed).error();
-    const std::chrono::duration<double> wait = step.retry.wait_after(attempt);
+    const auto pause_time =
+        step.retry.wait_after(attempt, std::hash<std::string>{}(run.run_id + run.step));
+    const std::chrono::duration<double> wait = pause_time;
     tell(surroundings, step.name,
          fmt::format("Step \"{}\" is tried again in {:.1f} s: {}", step.name, wait.count(),
                      executed.error().message));
-    if (!pause(surroundings, step.retry.wait_after(attempt)))
-      return make_error(ErrorKind::stopped, "Stopped.");
+    if (!pause(surroundings, pause_time)) return make_error(ErrorKind::stopped, "Stopped.");
   }
 }
 

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <chrono>
 #include <random>
 #include <string>
 #include <vector>
@@ -141,6 +143,65 @@ TEST(RejectJudge, JudgesAlikeHoweverTheRecordsAreGrouped) {
       ASSERT_EQ(verdict, naive) << "round " << round << ", groups of " << group;
     }
   }
+}
+
+TEST(FailureStreak, EndsAStepWhoseFirstRecordsAllFailAlike) {
+  FailureStreak streak(3, 0);
+  EXPECT_TRUE(streak.admit(0, "read", "column 2, \"price\": \"a\" is no number"));
+  EXPECT_TRUE(streak.admit(1, "read", "column 2, \"price\": \"bc\" is no number"));
+  EXPECT_FALSE(streak.admit(2, "read", "column 12, \"price\": \"\" is no number"));
+}
+
+TEST(FailureStreak, IsOverAtTheFirstRecordThatDoesNotFail) {
+  FailureStreak streak(3, 0);
+  EXPECT_TRUE(streak.admit(0, "read", "bad"));
+  for (std::uint64_t record = 2; record < 10; ++record)
+    EXPECT_TRUE(streak.admit(record, "read", "bad"));
+}
+
+TEST(FailureStreak, IsOverAtTheFirstRecordThatFailsInAnotherWay) {
+  FailureStreak streak(3, 0);
+  EXPECT_TRUE(streak.admit(0, "read", "bad"));
+  EXPECT_TRUE(streak.admit(1, "write", "bad"));
+  for (std::uint64_t record = 2; record < 10; ++record)
+    EXPECT_TRUE(streak.admit(record, "write", "bad"));
+}
+
+TEST(FailureStreak, IsNoneBehindRecordsThatAreDoneOrWhereNobodyWantsIt) {
+  for (FailureStreak streak : {FailureStreak(3, 10), FailureStreak(0, 0)}) {
+    for (std::uint64_t record = 0; record < 10; ++record)
+      EXPECT_TRUE(streak.admit(record, "read", "bad"));
+  }
+}
+
+TEST(RetryPolicy, WaitsTwiceAsLongEachTimeAndSomeoneElseAnotherWhile) {
+  RetryPolicy policy;
+  policy.backoff = std::chrono::milliseconds(1000);
+  policy.backoff_max = std::chrono::milliseconds(5000);
+  const std::int64_t most[] = {1000, 2000, 4000, 5000, 5000};
+  std::vector<std::int64_t> of_others;
+  for (std::uint32_t attempt = 1; attempt <= 5; ++attempt) {
+    for (std::uint64_t salt = 0; salt < 100; ++salt) {
+      const auto wait = policy.wait_after(attempt, salt).count();
+      EXPECT_GE(wait, most[attempt - 1] / 2);
+      EXPECT_LE(wait, most[attempt - 1]);
+      EXPECT_EQ(wait, policy.wait_after(attempt, salt).count());
+      if (attempt == 1) of_others.push_back(wait);
+    }
+  }
+  std::sort(of_others.begin(), of_others.end());
+  EXPECT_LT(of_others.front(), 600);
+  EXPECT_GT(of_others.back(), 900);
+}
+
+TEST(RetryPolicy, TakesMoreTroubleForPassingWhereItIsTold) {
+  RetryPolicy policy;
+  const Error full = make_error(ErrorKind::failed, "Write failed: Disk Quota exceeded.");
+  EXPECT_TRUE(policy.is_transient(make_error(ErrorKind::transient, "locked")));
+  EXPECT_FALSE(policy.is_transient(full));
+  policy.transient = {"53300", "disk quota"};
+  EXPECT_TRUE(policy.is_transient(full));
+  EXPECT_FALSE(policy.is_transient(make_error(ErrorKind::config, "disk quota")));
 }
 
 }  // namespace

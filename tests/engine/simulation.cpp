@@ -282,6 +282,7 @@ engine::StepEnd run_engine(World& world, const Job& job, Fault& fault) {
   work.observer = &world.listener;
   work.clock = &clock;
   work.reject_limit = job.limit;
+  work.same_failures_max = job.same_failures_max;
   work.whole_batches = job.whole_batches;
   work.unread_bytes_max = job.unread_bytes_max;
   work.memory_bytes_max = 10'000;

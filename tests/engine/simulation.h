@@ -93,6 +93,7 @@ struct Job {
   std::uint64_t chunk_records = 25;
   std::uint64_t batches_a_group = 1;
   std::uint64_t bad_every = 0;
+  std::uint64_t same_failures_max = 0;
   std::uint64_t refused_every = 0;  // rows divisible by it are refused by the target
   bool target_records_commits = true;
   bool merges = false;

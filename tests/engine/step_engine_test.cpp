@@ -175,6 +175,26 @@ TEST(StepEngine, CompletesOnceTheLimitIsRaisedAfterAFailure) {
   expect_whole(world, job, "raised");
 }
 
+TEST(StepEngine, StopsWhereTheFirstRecordsDoNothingButFailAlike) {
+  Job job;
+  job.bad_every = 1;
+  job.limit = RejectLimit{true, 0, 1'000'000};
+  job.same_failures_max = 500;
+  for (job.seed = 1; job.seed <= 20; ++job.seed) {
+    World world;
+    Fault none;
+    const auto end = run_engine(world, job, none);
+    ASSERT_EQ(end.state, State::failed);
+    EXPECT_NE(end.error->message.find("The first 500 records all failed alike"), std::string::npos)
+        << end.error->message;
+    EXPECT_EQ(end.batches_committed, 7U);  // the eighth, of records 490 to 559, has record 499
+  }
+  job.same_failures_max = 1001;  // there are 1,000
+  World world;
+  Fault none;
+  EXPECT_EQ(run_engine(world, job, none).state, State::completed);
+}
+
 TEST(StepEngine, SaysAtLeastWhenNotAllRejectsOfABatchWereLookedFor) {
   Job job;
   job.bad_every = 2;

@@ -91,7 +91,7 @@ class Load:
             columns = "      max_record: 64MiB\n      columns: { id: bigint, text: varchar }\n"
         return (f"job: {self.name}\nmemory: {self.memory_mib}MiB\nsteps:\n  - name: load\n"
                 f"    read:\n      csv: {self.source}\n{columns}"
-                + ("    on_error: { max_rejects: 100% }\n" if self.rejected else "")
+                + ("    on_error: { max_rejects: 100%, same_failures_max: 0 }\n" if self.rejected else "")
                 + (f"    batch: {self.batch}\n" if self.batch else "")
                 + (SQL if self.sql is True else self.sql or "")
                 + f"    workers: {self.workers}\n    write:\n      {SINKS[self.sink]}\n")

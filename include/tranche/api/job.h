@@ -32,6 +32,7 @@ struct StepSpec {
   std::string source_column;  // a column more: which file or table a record is of; empty: none
   Division division;  // rows, bytes; all 0: auto
   std::vector<TransformUse> process;
+  std::uint64_t same_failures_max = same_failures_max_default;  // of the first records; 0: any
   RejectLimit reject_limit;  // default: the first reject fails the run
   RetryPolicy retry;
   std::string rejects_path;  // empty: only in the ledger and the run's folder

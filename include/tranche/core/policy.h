@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include <tranche/base/result.h>
 
@@ -26,8 +27,15 @@ struct RetryPolicy {
   std::uint32_t attempts = 3;
   std::chrono::milliseconds backoff{1000};
   std::chrono::milliseconds backoff_max{30000};
-  // How long to wait after the attempt of this number, from 1: doubled each time.
-  std::chrono::milliseconds wait_after(std::uint32_t attempt) const;
+  // Words of messages that tell of more trouble that passes: "53300", "disk quota".
+  std::vector<std::string> transient;
+
+  // Whether to try again after an error, besides what the system calls transient.
+  bool is_transient(const Error& error) const;
+  // How long to wait after the attempt of this number, from 1: doubled each time, and then some
+  // part of its second half, so that many who failed at once don't come back at once. `salt`: whose
+  // attempt it is; equal ones wait equally long.
+  std::chrono::milliseconds wait_after(std::uint32_t attempt, std::uint64_t salt) const;
 };
 
 // `workers:` of a step. What is 0 is left to Tranche, or not limited.
@@ -62,5 +70,24 @@ class RejectJudge {
   std::uint64_t records_;
 };
 inline constexpr std::uint64_t share_judged_from_record = 10'000;
+
+// Finds out that a step does nothing but fail: its records, from the first one on, are all rejected
+// in the same way, which is the job's fault rather than theirs. Errors are the same when they differ
+// in numbers and quoted words only.
+class FailureStreak {
+ public:
+  // `same_max` 0: any number. `records_before`: done by earlier processes; then it is none.
+  FailureStreak(std::uint64_t same_max, std::uint64_t records_before)
+      : same_max_(same_max), goes_on_(same_max > 0 && records_before == 0) {}
+  // In record order. False: it is the record that makes it `same_max`.
+  bool admit(std::uint64_t record, std::string_view phase, std::string_view error);
+
+ private:
+  std::uint64_t same_max_;
+  bool goes_on_;
+  std::uint64_t records_ = 0;
+  std::string shape_;
+};
+inline constexpr std::uint64_t same_failures_max_default = 500;
 
 }  // namespace tranche
