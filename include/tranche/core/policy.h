@@ -72,8 +72,8 @@ class RejectJudge {
 inline constexpr std::uint64_t share_judged_from_record = 10'000;
 
 // Finds out that a step does nothing but fail: its records, from the first one on, are all rejected
-// in the same way, which is the job's fault rather than theirs. Errors are the same when they differ
-// in numbers and quoted words only.
+// in the same way, which is the job's fault rather than theirs. Errors are the same when they
+// differ in numbers and quoted words only.
 class FailureStreak {
  public:
   // `same_max` 0: any number. `records_before`: done by earlier processes; then it is none.
