@@ -339,6 +339,25 @@ Result<ExecuteStep> assemble_execute(const JobSpec& job, const StepSpec& spec) {
   return step;
 }
 
+// A row whose key is there by now is refused, and so reported: it may be newer than the reject.
+StepSpec rejects_spec(const StepSpec& spec) {
+  StepSpec made = spec;
+  Node& options = made.write.options;
+  const Node* const mode = options.find("mode");
+  if (mode == nullptr) return made;
+  options.set("mode", Node::scalar("append", mode->mark));
+  std::erase_if(options.entries, [](const Node::Entry& entry) { return entry.key == "key"; });
+  return made;
+}
+
+Result<BatchStep> assemble_for_rejects(const JobSpec& job, const StepSpec& spec,
+                                       const RunOptions& options) {
+  TRANCHE_ASSIGN(auto step, assemble(job, rejects_spec(spec), options));
+  step.sink->extend_sealed();
+  step.same_failures_max = 0;  // some of them are known to fail
+  return step;
+}
+
 std::string job_fingerprint_text(const JobSpec& job, const StepSpec& spec) {
   if (spec.execute) return fmt::format("execute: {}\n", canonical_text(spec.execute->options));
   std::string text;

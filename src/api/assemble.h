@@ -20,6 +20,10 @@ Result<std::unique_ptr<Script>> make_script(const ConnectorUse& use,
                                             const std::filesystem::path& base);
 // REQUIRES a step that executes.
 Result<ExecuteStep> assemble_execute(const JobSpec& job, const StepSpec& spec);
+// The step of a run that processes rejects again: it adds to what is there, whatever its mode.
+StepSpec rejects_spec(const StepSpec& spec);
+Result<BatchStep> assemble_for_rejects(const JobSpec& job, const StepSpec& spec,
+                                       const RunOptions& options);
 Result<BatchStep> assemble(const JobSpec& job, const StepSpec& spec, const RunOptions& options);
 
 // Whether a step reads standard input, or writes to standard output: its run can't be gone on with

@@ -34,6 +34,8 @@ Result<RunInfo> info_of(Ledger& ledger, const RunRecord& record,
   info.started_microseconds = record.started_microseconds;
   info.ended_microseconds = record.ended_microseconds;
   info.error = record.error;
+  TRANCHE_ASSIGN(info.rejects_of, ledger.rejects_of(record.run));
+  TRANCHE_ASSIGN(info.rejects_retried_by, ledger.rejects_retried_by(record.run));
   TRANCHE_ASSIGN(const auto live, ledger.live_progress(record.run));
   if (!live.empty()) {
     info.step = live.back().step;
@@ -130,6 +132,13 @@ Result<std::vector<VerifiedStep>> verify_run(const std::filesystem::path& state,
                                              const std::string& run) {
   TRANCHE_ASSIGN(auto ledger, Ledger::open_existing_read_only(state));
   TRANCHE_ASSIGN(const auto record, ledger->find_run(run));
+  TRANCHE_ASSIGN(const auto by, ledger->rejects_retried_by(record.run));
+  if (!by.empty()) {
+    return make_error(ErrorKind::usage,
+                      fmt::format("Run {0} has processed the rejects of run {1} again, and so "
+                                  "changed its output; verify that one: `tranche verify {0}`.",
+                                  by.substr(0, 8), record.run.substr(0, 8)));
+  }
   TRANCHE_ASSIGN(const auto steps, ledger->list_steps(record.run));
   std::vector<VerifiedStep> verified;
   for (const auto& step : steps) {

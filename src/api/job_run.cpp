@@ -170,6 +170,7 @@ Result<std::optional<RunSummary>> JobRun::choose_run() {
   record_.job_file = file;
   record_.parameters = parameters_json(job_);
   record_.parameters_digest = parameters_digest(job_);
+  if (!options_.rejects_of.empty()) return choose_rejects_run();
   TRANCHE_ASSIGN(auto last, ledger_->latest_run(job_.name, record_.parameters_digest));
   if (!options_.resume_run.empty() && (!last || last->run != options_.resume_run)) {
     return make_error(
@@ -195,6 +196,7 @@ Result<std::optional<RunSummary>> JobRun::choose_run() {
   } else if (last && is_unfinished(*last)) {
     record_ = *last;
     resumed_ = true;
+    TRANCHE_ASSIGN(rejects_of_, ledger_->rejects_of(record_.run));
     TRANCHE_ASSIGN(record_.starts, ledger_->record_start(record_.run));
     emit(Event::Kind::run_started, {}, "resumed");
     return std::optional<RunSummary>();

@@ -51,6 +51,14 @@ class JobRun {
   std::filesystem::path run_folder() const;
   void emit(Event::Kind kind, const std::string& step, std::string message);
 
+  // job_rejects.cpp
+  Result<std::optional<RunSummary>> choose_rejects_run();
+  Result<void> check_rejects_steps(const RunRecord& original);
+  Result<void> check_still_last(const RunRecord& original, const StepRecord& step);
+  Result<void> check_same_input(const BatchStep& step, const StepRecord& original);
+  Result<BatchStep> bound_rejects_step(std::size_t number);
+  Result<BatchStep> assembled(std::size_t number);
+
   // job_execute.cpp
   Result<void> check_execute(const StepSpec& spec);
   Result<engine::StepEnd> execute_step(std::size_t number, const std::optional<StepRecord>& known,
@@ -60,6 +68,8 @@ class JobRun {
   Result<engine::StepEnd> run_step(std::size_t number, StepSummary& summary);
   Result<BatchStep> bound_step(std::size_t number, const std::vector<Input>* inputs);
   Result<std::optional<std::vector<Input>>> increment_of(BatchStep& step);
+  Result<std::vector<Input>> inputs_as_planned(const BatchStep& step, const StepRecord& record);
+  ConnectorUse write_of(const StepSpec& spec) const;
   Result<engine::StepEnd> skip_step(std::size_t number, const BatchStep& step,
                                     StepSummary& summary);
   std::string job_base() const;
@@ -85,6 +95,7 @@ class JobRun {
   std::unique_ptr<BreadcrumbBoard> own_board_;  // where there is no supervisor
   std::unique_ptr<Ledger> ledger_;
   RunRecord record_;
+  std::string rejects_of_;  // the run whose rejects this one processes again; empty: none
   bool resumed_ = false;
   std::optional<BatchStep> first_step_;  // bound before the run is created
   std::vector<FileLock> claims_;

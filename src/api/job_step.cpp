@@ -66,8 +66,7 @@ void fill_summary(StepSummary& summary, const Counts& counts, std::uint64_t batc
 }
 
 void fill_workers(StepSummary& summary, const WorkersSpec& asked, const engine::StepEnd& end) {
-  summary.worker_kind =
-      asked.kind == WorkersSpec::Kind::processes ? "processes" : "threads";
+  summary.worker_kind = asked.kind == WorkersSpec::Kind::processes ? "processes" : "threads";
   summary.worker_count = end.workers;
   summary.worker_why = end.workers_why;
 }
@@ -75,9 +74,8 @@ void fill_workers(StepSummary& summary, const WorkersSpec& asked, const engine::
 // Nothing is left to be read.
 bool is_read(const StepState& state) {
   return state.plan_complete &&
-         std::all_of(state.batches.begin(), state.batches.end(), [&](const BatchPlan& batch) {
-           return batch.group < state.committed.size();
-         });
+         std::all_of(state.batches.begin(), state.batches.end(),
+                     [&](const BatchPlan& batch) { return batch.group < state.committed.size(); });
 }
 
 // The first bad records of the batch that failed the step, as lines below the sentence.
@@ -145,6 +143,7 @@ StepSurroundings JobRun::surroundings() {
 }
 
 Result<BatchStep> JobRun::bound_step(std::size_t number, const std::vector<Input>* inputs) {
+  if (!rejects_of_.empty()) return bound_rejects_step(number);
   TRANCHE_ASSIGN(auto step, assemble(job_, job_.steps[number], options_));
   std::optional<std::vector<Input>> new_inputs;
   if (inputs == nullptr) {
@@ -175,25 +174,30 @@ Result<std::optional<std::vector<Input>>> JobRun::increment_of(BatchStep& step) 
   return std::optional(std::move(found.inputs));
 }
 
-// A step that has no new file is done without a plan, an encoder or a seal.
+// A step that has no new file, or no reject, is done without a plan, an encoder or a seal.
 Result<engine::StepEnd> JobRun::skip_step(std::size_t number, const BatchStep& step,
                                           StepSummary& summary) {
   StepRecord record;
   record.number = static_cast<std::uint32_t>(number);
   record.name = step.name;
-  record.input = fingerprint({});
+  record.input = fingerprint(input_fingerprint_text(step.inputs));
+  record.inputs = step.inputs;
   record.job = fingerprint(job_fingerprint_text(job_, job_.steps[number]));
   record.code = fingerprint({});
-  record.settings = to_json(StepSettings{job_.steps[number].write, job_base(), 0});
+  record.settings = to_json(StepSettings{write_of(job_.steps[number]), job_base(), 0});
   TRANCHE_TRY(ledger_->create_step(record_.run, record));
   for (const auto& notice : step.notices) TRANCHE_TRY(ledger_->add_warning(record_.run, notice));
   TRANCHE_TRY(ledger_->set_step_state(record_.run, step.name, "completed"));
   claims_.clear();
   summary.state = "completed";
-  emit(Event::Kind::step_skipped, step.name, "no new file");
+  emit(Event::Kind::step_skipped, step.name, rejects_of_.empty() ? "no new file" : "no rejects");
   engine::StepEnd end;
   end.state = engine::StepEnd::State::completed;
   return end;
+}
+
+ConnectorUse JobRun::write_of(const StepSpec& spec) const {
+  return rejects_of_.empty() ? spec.write : rejects_spec(spec).write;
 }
 
 std::string JobRun::job_base() const {
@@ -212,7 +216,7 @@ Result<StepRecord> JobRun::create_record(std::size_t number, const BatchStep& st
   record.inputs = step.inputs;
   record.division = full_division(step);
   record.appends = step.sink->appends();
-  record.settings = to_json(StepSettings{job_.steps[number].write, job_base(),
+  record.settings = to_json(StepSettings{write_of(job_.steps[number]), job_base(),
                                          database_memory_for(memory_bytes_max_)});
   TRANCHE_TRY(ledger_->create_step(record_.run, record));
   for (const auto& notice : step.notices) TRANCHE_TRY(ledger_->add_warning(record_.run, notice));
@@ -291,7 +295,7 @@ Result<void> JobRun::accept_or_refuse(const StepSpec& spec, StepRecord& record, 
   record.targets = step.sink->targets();
   record.appends = step.sink->appends();
   TRANCHE_ASSIGN(auto settings, step_settings_from_json(record.settings));
-  settings.write = spec.write;
+  settings.write = write_of(spec);
   record.settings = to_json(settings);
   TRANCHE_TRY(ledger_->update_step(record_.run, record));
   for (const auto& sentence : accepted) {
@@ -320,14 +324,15 @@ Result<void> JobRun::accept_new_snapshot(const BatchStep& step, StepState& state
   }
   if (wanted == SnapshotLoss::start_afresh) {
     TRANCHE_TRY(undo_step(step, state, step_ledger));
-    accepted.push_back(fmt::format("Step \"{}\" was started afresh, since the snapshot that it "
-                                   "read is gone.",
-                                   step.name));
+    accepted.push_back(
+        fmt::format("Step \"{}\" was started afresh, since the snapshot that it "
+                    "read is gone.",
+                    step.name));
     return {};
   }
-  const auto last = std::find_if(
-      state.batches.rbegin(), state.batches.rend(),
-      [&](const BatchPlan& batch) { return batch.group < state.committed.size(); });
+  const auto last =
+      std::find_if(state.batches.rbegin(), state.batches.rend(),
+                   [&](const BatchPlan& batch) { return batch.group < state.committed.size(); });
   accepted.push_back(fmt::format(
       "Step \"{}\": batches 0 to {} were read from a snapshot that is gone, those behind them from "
       "a new one; a row that was changed in between may be missing, or be there twice.",
@@ -433,32 +438,22 @@ Result<void> JobRun::give_order(std::size_t number, const BatchStep& step,
   order.database_memory_bytes = around.database_memory_bytes;
   order.spill_folder = around.spill_folder;
   order.inputs = step.inputs;
+  order.is_for_rejects = !rejects_of_.empty();
   TRANCHE_ASSIGN(order.fingerprint, binding_fingerprint(step));
   link_->board().step.store(order.step);
   link_->set_order(encode_order(order));
   return {};
 }
 
-// A step that was begun earlier. What is sealed, or about to be, is not compared any more: its
-// output is decided.
-Result<BatchStep> JobRun::resumed_step(std::size_t number, StepRecord& record) {
-  const auto& spec = job_.steps[number];
-  TRANCHE_ASSIGN(const auto totals, ledger_->step_totals(record_.run, spec.name));
-  TRANCHE_ASSIGN(auto step, assemble(job_, spec, options_));
-  if (totals.seal != SealState::open) {
-    step.inputs = record.inputs;
-    step.schemas.emplace_back("read", std::make_shared<const Schema>());
-    return step;
-  }
-  // Files that came later belong to the next run: only those of the plan are looked at.
+// Files that came later belong to the next run: only those of the plan are looked at.
+Result<std::vector<Input>> JobRun::inputs_as_planned(const BatchStep& step,
+                                                     const StepRecord& record) {
   TRANCHE_ASSIGN(const auto present, step.source->inputs());
   std::vector<Input> now;
   for (const auto& input : record.inputs) {
-    auto found = std::find_if(present.begin(), present.end(),
-                              [&](const Input& candidate) {
-                                return candidate.name == input.name &&
-                                       candidate.source == input.source;
-                              });
+    auto found = std::find_if(present.begin(), present.end(), [&](const Input& candidate) {
+      return candidate.name == input.name && candidate.source == input.source;
+    });
     if (found == present.end()) {
       return make_error(
           ErrorKind::config,
@@ -472,6 +467,21 @@ Result<BatchStep> JobRun::resumed_step(std::size_t number, StepRecord& record) {
     // Of a remote file it is its ETag as it is now.
     if (now.back().digest.empty()) now.back().digest = input.digest;
   }
+  return now;
+}
+
+// A step that was begun earlier. What is sealed, or about to be, is not compared any more: its
+// output is decided.
+Result<BatchStep> JobRun::resumed_step(std::size_t number, StepRecord& record) {
+  const auto& spec = job_.steps[number];
+  TRANCHE_ASSIGN(const auto totals, ledger_->step_totals(record_.run, spec.name));
+  TRANCHE_ASSIGN(auto step, assembled(number));
+  if (totals.seal != SealState::open) {
+    step.inputs = record.inputs;
+    step.schemas.emplace_back("read", std::make_shared<const Schema>());
+    return step;
+  }
+  TRANCHE_ASSIGN(const auto now, inputs_as_planned(step, record));
   TRANCHE_TRY(bind_step(step, &now, surroundings()));
   TRANCHE_TRY(accept_or_refuse(spec, record, step));
   return step;

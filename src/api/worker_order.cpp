@@ -17,7 +17,8 @@ Result<BatchStep> bound_as_ordered(const JobSpec& job, const RunOptions& options
                                    const WorkerOrder& order, const StepSurroundings& surroundings) {
   if (order.step >= job.steps.size())
     return make_error(ErrorKind::bug, "A worker was started for a step that the job has not.");
-  TRANCHE_ASSIGN(auto step, assemble(job, job.steps[order.step], options));
+  const auto assembled = order.is_for_rejects ? assemble_for_rejects : assemble;
+  TRANCHE_ASSIGN(auto step, assembled(job, job.steps[order.step], options));
   TRANCHE_TRY(bind_worker(step, order.inputs, surroundings));
   TRANCHE_ASSIGN(const std::string found, binding_fingerprint(step));
   if (found != order.fingerprint) {
@@ -50,6 +51,7 @@ std::string encode_order(const WorkerOrder& order) {
       frame.put_text(*text);
     frame.put(input.source);
   }
+  frame.put(order.is_for_rejects ? 1 : 0);
   frame.put_text(order.fingerprint);
   return frame.bytes();
 }
@@ -74,6 +76,7 @@ Result<WorkerOrder> decode_order(const std::string& bytes) {
       *text = reader.take_text();
     input.source = static_cast<std::uint32_t>(reader.take());
   }
+  order.is_for_rejects = reader.take() != 0;
   order.fingerprint = reader.take_text();
   if (!reader.ok() || !reader.at_end())
     return make_error(ErrorKind::bug, "A worker was started with something that is no order.");

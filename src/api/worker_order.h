@@ -21,7 +21,8 @@ struct WorkerOrder {
   std::uint64_t database_memory_bytes = 0;
   std::string spill_folder;
   std::vector<Input> inputs;
-  std::string fingerprint;  // of what the engine has bound: a worker must find the same
+  bool is_for_rejects = false;  // of an earlier run, to be processed again
+  std::string fingerprint;      // of what the engine has bound: a worker must find the same
 };
 std::string encode_order(const WorkerOrder& order);
 Result<WorkerOrder> decode_order(const std::string& bytes);

@@ -67,6 +67,7 @@ Command preview_command();
 Command runs_command();
 Command status_command();
 Command resume_command();
+Command retry_rejects_command();
 Command stop_command();
 Command abandon_command();
 Command rejects_command();

@@ -123,6 +123,28 @@ Result<NamedRun> take_run(const Invocation& invocation) {
   return made;
 }
 
+std::optional<JobSpec> job_of_run(const Invocation& invocation, const RunInfo& run) {
+  if (invocation.own_job == nullptr && run.job_file.empty()) {
+    static_cast<void>(fail(
+        invocation,
+        make_error(ErrorKind::usage, fmt::format("Run {} belongs to a program, not to a job file; "
+                                                 "give \"{}\" to that program",
+                                                 run.run.substr(0, 8), invocation.words.front()))));
+    return std::nullopt;
+  }
+  Invocation as_run = invocation;
+  as_run.positionals = {run.job_file};
+  for (const auto& [name, value] : run.parameters)
+    as_run.values["-p"].push_back(fmt::format("{}={}", name, value));
+  return take_job(as_run);
+}
+
+std::string command_as_typed(const Invocation& invocation) {
+  std::string typed = quote_for_shell(invocation.program);
+  for (const std::string& word : invocation.words) typed += " " + quote_for_shell(word);
+  return typed;
+}
+
 std::string quote_for_shell(const std::string& word) {
   const auto is_plain = [](char c) {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||

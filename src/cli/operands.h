@@ -32,6 +32,12 @@ struct NamedRun {
 Result<NamedRun> take_run(const Invocation& invocation);
 Result<fs::path> take_state(const Invocation& invocation);
 
+// The job of a run as its file is now, with the run's own parameters; nullopt: what is wrong was
+// said, exit with 2.
+std::optional<JobSpec> job_of_run(const Invocation& invocation, const RunInfo& run);
+
+// The whole command, to be typed again.
+std::string command_as_typed(const Invocation& invocation);
 // `word` as a shell takes it.
 std::string quote_for_shell(const std::string& word);
 

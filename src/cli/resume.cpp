@@ -9,15 +9,6 @@
 namespace tranche {
 namespace {
 
-// The job of the run as its file is now, with the run's own parameters.
-std::optional<JobSpec> job_of(const Invocation& invocation, const RunInfo& run) {
-  Invocation as_run = invocation;
-  as_run.positionals = {run.job_file};
-  for (const auto& [name, value] : run.parameters)
-    as_run.values["-p"].push_back(fmt::format("{}={}", name, value));
-  return take_job(as_run);
-}
-
 int act(const Invocation& invocation) {
   // The ledger is closed again before the supervisor forks.
   const auto named = take_run(invocation);
@@ -27,20 +18,12 @@ int act(const Invocation& invocation) {
     return fail(invocation, make_error(ErrorKind::usage,
                                        fmt::format("Run {} is {}: there is nothing to go on with",
                                                    run.run.substr(0, 8), run.state)));
-  if (invocation.own_job == nullptr && run.job_file.empty())
-    return fail(invocation,
-                make_error(ErrorKind::usage,
-                           fmt::format("Run {} belongs to a program, not to a job file; give "
-                                       "\"resume\" to that program",
-                                       run.run.substr(0, 8))));
-  const std::optional<JobSpec> job = job_of(invocation, run);
+  const std::optional<JobSpec> job = job_of_run(invocation, run);
   if (!job) return exit_usage;
   RunOptions options;
   options.state = named->state;
   options.resume_run = run.run;
-  std::string go_on = quote_for_shell(invocation.program);
-  for (const std::string& word : invocation.words) go_on += " " + quote_for_shell(word);
-  return run_job(invocation, *job, options, go_on);
+  return run_job(invocation, *job, options, command_as_typed(invocation));
 }
 
 }  // namespace

@@ -1,5 +1,3 @@
-#include <csignal>
-
 #include <fmt/format.h>
 
 #include "base/text.h"
@@ -7,63 +5,9 @@
 #include "cli/operands.h"
 #include "cli/output.h"
 #include "cli/run_job.h"
-#include "jobfile/load.h"
 
 namespace tranche {
 namespace {
-
-Error needs(std::string_view flag, const std::string& given, std::string_view expected) {
-  return make_error(ErrorKind::usage,
-                    fmt::format("{} {}: {} was expected", flag, excerpt(given), expected));
-}
-
-Result<void> read_accepted(const std::string& text, RunOptions& options) {
-  for (const std::string& word : split(text, ',')) {
-    if (word == "input")
-      options.accept_input = true;
-    else if (word == "job")
-      options.accept_job = true;
-    else if (word == "code")
-      options.accept_code = true;
-    else if (word == "snapshot")
-      options.accept_snapshot = true;
-    else if (word == "committed")
-      options.accept_committed = true;
-    else
-      return needs("--accept", text, "a list of input, job, code, snapshot and committed");
-  }
-  return {};
-}
-
-Result<RunOptions> run_options(const Invocation& invocation) {
-  RunOptions options;
-  options.state = invocation.value("--state");
-  options.fresh = invocation.has("--fresh");
-  options.again = invocation.has("--again");
-  options.full = invocation.has("--full");
-  if (invocation.has("--workers")) {
-    TRANCHE_ASSIGN(options.workers, parse_workers(invocation.value("--workers")));
-  }
-  if (invocation.has("--memory")) {
-    options.memory_bytes = parse_size(invocation.value("--memory"));
-    if (!options.memory_bytes)
-      return needs("--memory", invocation.value("--memory"), "a size such as 512MiB");
-  }
-  if (invocation.has("--max-rejects")) {
-    auto limit = parse_reject_limit(invocation.value("--max-rejects"));
-    if (!limit) return make_error(ErrorKind::usage, "--max-rejects: " + limit.error().message);
-    options.max_rejects = *limit;
-  }
-  if (invocation.has("--wait")) {
-    const auto wait = parse_duration(invocation.value("--wait"));
-    if (!wait) return needs("--wait", invocation.value("--wait"), "a duration such as 10m");
-    options.wait = *wait;
-  }
-  if (invocation.has("--accept")) {
-    TRANCHE_TRY(read_accepted(invocation.value("--accept"), options));
-  }
-  return options;
-}
 
 // What the person typed, without what would begin anew.
 std::string command_that_goes_on(const Invocation& invocation) {
@@ -75,7 +19,7 @@ std::string command_that_goes_on(const Invocation& invocation) {
 }
 
 int act(const Invocation& invocation) {
-  const auto options = run_options(invocation);
+  const auto options = read_run_options(invocation);
   if (!options) return fail(invocation, options.error());
   const std::optional<JobSpec> job = take_job(invocation);
   if (!job) return exit_usage;

@@ -9,6 +9,7 @@
 #include "base/text.h"
 #include "cli/operands.h"
 #include "cli/output.h"
+#include "jobfile/load.h"
 #include "render/progress.h"
 #include "render/summary.h"
 
@@ -63,8 +64,7 @@ SummaryContext summary_context(const Invocation& invocation, const JobSpec& job,
     if (std::string path = output_of(job, step); !path.empty())
       context.outputs.emplace_back(step.name, std::move(path));
   const bool is_to_go_on = summary.state == RunState::failed || summary.state == RunState::stopped;
-  if (is_to_go_on && !begins_anew(job))
-    context.resume_command = go_on;
+  if (is_to_go_on && !begins_anew(job)) context.resume_command = go_on;
   context.rejects_command =
       quote_for_shell(invocation.program) + " rejects " + summary.run.substr(0, 8);
   if (!summary.state_folder.empty() && fs::path(summary.state_folder) != state_folder({}, {}))
@@ -101,7 +101,60 @@ int fail_beside_data(const Invocation& invocation, const JobSpec& job, const Err
   return exit_code(error);
 }
 
+Error needs(std::string_view flag, const std::string& given, std::string_view expected) {
+  return make_error(ErrorKind::usage,
+                    fmt::format("{} {}: {} was expected", flag, excerpt(given), expected));
+}
+
+Result<void> read_accepted(const std::string& text, RunOptions& options) {
+  for (const std::string& word : split(text, ',')) {
+    if (word == "input")
+      options.accept_input = true;
+    else if (word == "job")
+      options.accept_job = true;
+    else if (word == "code")
+      options.accept_code = true;
+    else if (word == "snapshot")
+      options.accept_snapshot = true;
+    else if (word == "committed")
+      options.accept_committed = true;
+    else
+      return needs("--accept", text, "a list of input, job, code, snapshot and committed");
+  }
+  return {};
+}
+
 }  // namespace
+
+Result<RunOptions> read_run_options(const Invocation& invocation) {
+  RunOptions options;
+  options.state = invocation.value("--state");
+  options.fresh = invocation.has("--fresh");
+  options.again = invocation.has("--again");
+  options.full = invocation.has("--full");
+  if (invocation.has("--workers")) {
+    TRANCHE_ASSIGN(options.workers, parse_workers(invocation.value("--workers")));
+  }
+  if (invocation.has("--memory")) {
+    options.memory_bytes = parse_size(invocation.value("--memory"));
+    if (!options.memory_bytes)
+      return needs("--memory", invocation.value("--memory"), "a size such as 512MiB");
+  }
+  if (invocation.has("--max-rejects")) {
+    auto limit = parse_reject_limit(invocation.value("--max-rejects"));
+    if (!limit) return make_error(ErrorKind::usage, "--max-rejects: " + limit.error().message);
+    options.max_rejects = *limit;
+  }
+  if (invocation.has("--wait")) {
+    const auto wait = parse_duration(invocation.value("--wait"));
+    if (!wait) return needs("--wait", invocation.value("--wait"), "a duration such as 10m");
+    options.wait = *wait;
+  }
+  if (invocation.has("--accept")) {
+    TRANCHE_TRY(read_accepted(invocation.value("--accept"), options));
+  }
+  return options;
+}
 
 int run_job(const Invocation& invocation, const JobSpec& job, const RunOptions& options,
             const std::string& go_on) {

@@ -10,6 +10,9 @@
 
 namespace tranche {
 
+// What the flags of a command that runs a job say; those that it does not have say nothing.
+Result<RunOptions> read_run_options(const Invocation& invocation);
+
 // `go_on` is the command that resumes the run when it does not complete. Returns the exit code.
 int run_job(const Invocation& invocation, const JobSpec& job, const RunOptions& options,
             const std::string& go_on);

@@ -38,6 +38,18 @@ Result<std::uint64_t> digest_of(const File& file, std::uint64_t begin, std::uint
   return digest.value();
 }
 
+Result<std::uint64_t> copy_bytes(const File& from, File& to) {
+  constexpr std::size_t piece_bytes = std::size_t{1} << 20;
+  std::string piece(piece_bytes, '\0');
+  std::uint64_t done = 0;
+  while (true) {
+    TRANCHE_ASSIGN(const std::size_t count, from.read_at(piece.data(), piece.size(), done));
+    if (count == 0) return done;
+    TRANCHE_TRY(to.write({piece.data(), count}));
+    done += count;
+  }
+}
+
 // Appends groups to the temporary file. There is one, since order is the file's.
 class SingleFileCommitter final : public Committer {
  public:
@@ -112,6 +124,7 @@ class SingleFileSink final : public Sink {
 
   std::vector<std::string> targets() const override { return {"file:" + path_.string()}; }
   bool appends() const override { return false; }
+  void extend_sealed() override { extends_ = true; }
   Result<void> examine(const SchemaPtr& schema) override;
   Result<std::vector<Receipt>> recover(const SinkRun& run, const SchemaPtr& schema,
                                        std::span<const Receipt> committed) override;
@@ -148,9 +161,11 @@ class SingleFileSink final : public Sink {
   Error lost(const SinkRun& run, const std::string& what) const {
     return make_error(ErrorKind::failed,
                       fmt::format("{} {}: it has lost what run {} committed. Start again with "
-                                  "--fresh.", temporary_.string(), what, run.run_id));
+                                  "--fresh.",
+                                  temporary_.string(), what, run.run_id));
   }
   Result<void> create_file();
+  Result<std::uint64_t> begin_file(File& file);
   Result<void> check_committed(const SinkRun& run, const Receipt& last);
 
   const fs::path path_;  // absolute
@@ -159,6 +174,7 @@ class SingleFileSink final : public Sink {
   SchemaPtr schema_;
   fs::path temporary_;
   std::uint64_t position_ = 0;  // the length of what is committed, the header with it
+  bool extends_ = false;        // begins with what is there under the final name
 };
 
 Result<void> SingleFileSink::examine(const SchemaPtr& schema) {
@@ -182,10 +198,17 @@ Result<void> SingleFileSink::examine(const SchemaPtr& schema) {
   return {};
 }
 
-// The temporary file with nothing but the header, durable by content and by name.
-Result<void> SingleFileSink::create_file() {
-  TRANCHE_TRY(create_folders(path_.parent_path()));
-  TRANCHE_ASSIGN(auto file, File::create(temporary_));
+// Writes what stands before the first group: the header, or all of the file that is extended.
+// Returns its length.
+Result<std::uint64_t> SingleFileSink::begin_file(File& file) {
+  if (extends_) {
+    if (!file_exists(path_)) {
+      return make_error(ErrorKind::failed,
+                        fmt::format("{} is gone, to which records were to be added.", name_));
+    }
+    TRANCHE_ASSIGN(const File present, File::open_read(path_));
+    return copy_bytes(present, file);
+  }
   std::string header = format_.header(schema_);
   if (format_.packing.compression != Compression::none) {
     TRANCHE_ASSIGN(const auto compressor, make_text_compressor(format_.packing));
@@ -193,11 +216,17 @@ Result<void> SingleFileSink::create_file() {
     TRANCHE_ASSIGN(header, compressor->finish());
   }
   TRANCHE_TRY(file.write(header));
+  return header.size();
+}
+
+// The temporary file without a group, durable by content and by name.
+Result<void> SingleFileSink::create_file() {
+  TRANCHE_TRY(create_folders(path_.parent_path()));
+  TRANCHE_ASSIGN(auto file, File::create(temporary_));
+  TRANCHE_ASSIGN(position_, begin_file(file));
   TRANCHE_TRY(file.sync());
   TRANCHE_TRY(file.close());
-  TRANCHE_TRY(sync_folder(path_.parent_path()));
-  position_ = header.size();
-  return {};
+  return sync_folder(path_.parent_path());
 }
 
 Result<void> SingleFileSink::check_committed(const SinkRun& run, const Receipt& last) {
@@ -218,7 +247,7 @@ Result<void> SingleFileSink::check_committed(const SinkRun& run, const Receipt& 
 }
 
 Result<std::vector<Receipt>> SingleFileSink::recover(const SinkRun& run, const SchemaPtr& schema,
-                                              std::span<const Receipt> committed) {
+                                                     std::span<const Receipt> committed) {
   schema_ = schema;
   temporary_ = temporary_of(run);
   if (committed.empty()) {
@@ -278,7 +307,7 @@ Result<void> SingleFileSink::seal(const std::string& text) {
 }
 
 Result<std::vector<std::string>> SingleFileSink::verify(const SinkRun&, const std::string& text,
-                                                 std::span<const Receipt> committed) {
+                                                        std::span<const Receipt> committed) {
   TRANCHE_ASSIGN(const Json intent, Json::parse(text));
   const fs::path final_path = intent["final"].text();
   std::vector<std::string> differences;
@@ -300,8 +329,8 @@ Result<std::vector<std::string>> SingleFileSink::verify(const SinkRun&, const st
     const std::uint64_t begin = receipt.position - receipt.bytes;
     TRANCHE_ASSIGN(const auto checksum, digest_of(file, begin, receipt.bytes));
     if (checksum == receipt.checksum) continue;
-    differences.push_back(fmt::format("Group {} of {}, bytes {} to {}, was changed.",
-                                      receipt.group, final_path.string(), begin, receipt.position));
+    differences.push_back(fmt::format("Group {} of {}, bytes {} to {}, was changed.", receipt.group,
+                                      final_path.string(), begin, receipt.position));
   }
   return differences;
 }
@@ -310,10 +339,13 @@ Result<std::vector<std::string>> SingleFileSink::verify(const SinkRun&, const st
 
 std::vector<Option> packing_options() {
   return {
-      {.name = "compression", .kind = OptionKind::choice,
-       .doc = "auto: gzip for a file named .gz, zstd for .zst.", .default_text = "auto",
+      {.name = "compression",
+       .kind = OptionKind::choice,
+       .doc = "auto: gzip for a file named .gz, zstd for .zst.",
+       .default_text = "auto",
        .choices = {"auto", "none", "gzip", "zstd"}},
-      {.name = "compression_level", .kind = OptionKind::count,
+      {.name = "compression_level",
+       .kind = OptionKind::count,
        .doc = "1 (quick) to 9 of gzip, by default 6, or to 19 of zstd, by default 3."},
   };
 }
@@ -328,22 +360,22 @@ Result<TextPacking> read_packing(const OptionReader& options, const std::string&
   if (packing.compression == Compression::none) {
     return make_error(ErrorKind::config,
                       fmt::format("`compression_level` is given, but {} is not compressed: name it "
-                                  ".gz or .zst, or say `compression:`.", target));
+                                  ".gz or .zst, or say `compression:`.",
+                                  target));
   }
   const std::uint64_t level = options.count("compression_level");
   const int level_max = compression_level_max(packing.compression);
   if (level == 0 || level > static_cast<std::uint64_t>(level_max)) {
-    return make_error(ErrorKind::config,
-                      fmt::format("`compression_level` of {} is 1 to {}, not {}.",
-                                  packing.compression == Compression::gzip ? "gzip" : "zstd",
-                                  level_max, level));
+    return make_error(
+        ErrorKind::config,
+        fmt::format("`compression_level` of {} is 1 to {}, not {}.",
+                    packing.compression == Compression::gzip ? "gzip" : "zstd", level_max, level));
   }
   packing.level = static_cast<int>(level);
   return packing;
 }
 
-Result<std::unique_ptr<Sink>> make_single_file_sink(const std::string& target,
-                                                    const fs::path& base,
+Result<std::unique_ptr<Sink>> make_single_file_sink(const std::string& target, const fs::path& base,
                                                     SingleFileFormat format) {
   if (target == standard_output_name) return make_standard_output_sink(std::move(format));
   std::error_code failure;

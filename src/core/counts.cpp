@@ -40,6 +40,7 @@ void Counts::add(const Counts& other) {
   planned += other.planned;
   read += other.read;
   read_rejects += other.read_rejects;
+  skipped += other.skipped;
   bytes_read += other.bytes_read;
   for (std::size_t i = 0; i < other.stages.size(); ++i) {
     if (i == stages.size()) {
@@ -65,9 +66,11 @@ std::uint64_t Counts::rejected() const {
 }
 
 Result<void> reconcile(const Counts& counts) {
-  if (counts.planned != counts.read + counts.read_rejects)
-    return disagreement("read", fmt::format("{} records planned, {} read and {} rejected",
-                                            counts.planned, counts.read, counts.read_rejects));
+  if (counts.planned != counts.read + counts.read_rejects + counts.skipped)
+    return disagreement("read", fmt::format("{} records planned, {} read, {} rejected and {} "
+                                            "skipped",
+                                            counts.planned, counts.read, counts.read_rejects,
+                                            counts.skipped));
   TRANCHE_TRY(reconcile_stages(counts));
   if (counts.encoded != counts.offered)
     return disagreement(

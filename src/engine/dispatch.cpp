@@ -21,7 +21,7 @@ void StepRun::push_batch(BatchPlan batch) {
     if (!groups_.empty()) groups_.back().close();
     groups_.emplace_back(batch.group);
   }
-  groups_.back().add(std::move(batch), work_.whole_batches, state_.culprits);
+  groups_.back().add(std::move(batch), work_.whole_batches, work_.only, state_.culprits);
 }
 
 void StepRun::adopt_plan() {

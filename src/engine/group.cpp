@@ -5,7 +5,8 @@
 
 namespace tranche::engine {
 
-void Group::add(BatchPlan batch, bool whole, const std::vector<Culprit>& culprits) {
+void Group::add(BatchPlan batch, bool whole, const std::vector<std::uint64_t>* only,
+                const std::vector<Culprit>& culprits) {
   auto make = [&](std::size_t first, std::size_t count) {
     TaskState state;
     state.task.group = number_;
@@ -13,6 +14,11 @@ void Group::add(BatchPlan batch, bool whole, const std::vector<Culprit>& culprit
     state.task.first_chunk = static_cast<std::uint32_t>(first);
     const auto begin = batch.chunks.begin() + static_cast<std::ptrdiff_t>(first);
     state.task.chunks.assign(begin, begin + static_cast<std::ptrdiff_t>(count));
+    if (only != nullptr) {
+      const RecordRange records = state.task.records();
+      state.task.only.emplace(std::lower_bound(only->begin(), only->end(), records.first),
+                              std::lower_bound(only->begin(), only->end(), records.end));
+    }
     for (const Culprit& culprit : culprits) {
       if (state.task.records().contains(culprit.record)) state.task.culprits.push_back(culprit);
     }

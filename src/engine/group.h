@@ -36,9 +36,11 @@ class Group {
 
   std::uint64_t number() const { return number_; }
   const std::vector<BatchPlan>& batches() const { return batches_; }
-  // Adds a batch: as one task for the whole of it, or one for each of its chunks. `culprits`: all
+  // Adds a batch: as one task for the whole of it, or one for each of its chunks. `only`: the
+  // records that are processed, nullptr: all. `culprits`: all
   // that are known.
-  void add(BatchPlan batch, bool whole, const std::vector<Culprit>& culprits);
+  void add(BatchPlan batch, bool whole, const std::vector<std::uint64_t>* only,
+           const std::vector<Culprit>& culprits);
   void close() { closed_ = true; }
   bool closed() const { return closed_; }
 

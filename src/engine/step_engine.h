@@ -45,6 +45,8 @@ struct StepWork {
   std::vector<std::string> stages;  // names of the transforms, in order
   Clock* clock = nullptr;
   Observer* observer = nullptr;  // may be nullptr
+  // Of a run that processes only some records again: which, in order; nullptr: all.
+  const std::vector<std::uint64_t>* only = nullptr;
   RejectLimit reject_limit;
   std::uint64_t same_failures_max = same_failures_max_default;  // of the first records; 0: any
   RetryPolicy retry;

@@ -149,8 +149,8 @@ Culprit take_culprit(FrameReader& reader) {
 
 void put_counts(FrameWriter& frame, const Counts& counts) {
   for (const std::uint64_t number :
-       {counts.planned, counts.read, counts.read_rejects, counts.bytes_read, counts.offered,
-        counts.encoded, counts.written, counts.write_rejects}) {
+       {counts.planned, counts.read, counts.read_rejects, counts.skipped, counts.bytes_read,
+        counts.offered, counts.encoded, counts.written, counts.write_rejects}) {
     frame.put(number);
   }
   frame.put(counts.stages.size());
@@ -166,8 +166,8 @@ void put_counts(FrameWriter& frame, const Counts& counts) {
 Counts take_counts(FrameReader& reader) {
   Counts counts;
   for (std::uint64_t* number :
-       {&counts.planned, &counts.read, &counts.read_rejects, &counts.bytes_read, &counts.offered,
-        &counts.encoded, &counts.written, &counts.write_rejects}) {
+       {&counts.planned, &counts.read, &counts.read_rejects, &counts.skipped, &counts.bytes_read,
+        &counts.offered, &counts.encoded, &counts.written, &counts.write_rejects}) {
     *number = reader.take();
   }
   counts.stages.resize(reader.take_count(6 * sizeof(std::uint64_t)));
@@ -199,8 +199,8 @@ void put_death(FrameWriter& frame, const std::optional<Death>& death) {
 std::optional<Death> take_death(FrameReader& reader) {
   if (reader.take() == 0) return std::nullopt;
   Death death;
-  death.kind = static_cast<ErrorKind>(std::min<std::uint64_t>(
-      reader.take(), static_cast<std::uint64_t>(ErrorKind::bug)));
+  death.kind = static_cast<ErrorKind>(
+      std::min<std::uint64_t>(reader.take(), static_cast<std::uint64_t>(ErrorKind::bug)));
   death.how = reader.take_text();
   death.signal = static_cast<int>(reader.take());
   death.is_suspicious = reader.take() != 0;
@@ -238,6 +238,11 @@ OutgoingFrame encode_task(const Task& task) {
   frame.put(task.trial ? task.trial->end : 0);
   frame.put(task.chunks.size());
   for (const Slice& slice : task.chunks) put_slice(frame, slice);
+  frame.put(task.only ? 1 : 0);
+  frame.put(task.only ? task.only->size() : 0);
+  if (task.only) {
+    for (const std::uint64_t record : *task.only) frame.put(record);
+  }
   frame.put(task.culprits.size());
   for (const Culprit& culprit : task.culprits) put_culprit(frame, culprit);
   SegmentWriter(frame, out).put(task.segments);
@@ -262,6 +267,10 @@ Result<Task> decode_task(Frame frame) {
   if (is_trial) task.trial = range;
   task.chunks.resize(reader.take_count(slice_numbers * sizeof(std::uint64_t)));
   for (Slice& slice : task.chunks) slice = take_slice(reader);
+  const bool has_only = reader.take() != 0;
+  std::vector<std::uint64_t> only(reader.take_count(sizeof(std::uint64_t)));
+  for (std::uint64_t& record : only) record = reader.take();
+  if (has_only) task.only = std::move(only);
   task.culprits.resize(reader.take_count(5 * sizeof(std::uint64_t)));
   for (Culprit& culprit : task.culprits) culprit = take_culprit(reader);
   TRANCHE_ASSIGN(task.segments, SegmentReader(reader, frame.descriptors).take());

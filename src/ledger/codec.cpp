@@ -83,6 +83,7 @@ std::string encode_counts(const Counts& counts) {
   return Json(Json::Object{{"planned", counts.planned},
                            {"read", counts.read},
                            {"read_rejects", counts.read_rejects},
+                           {"skipped", counts.skipped},
                            {"bytes_read", counts.bytes_read},
                            {"stages", std::move(stages)},
                            {"offered", counts.offered},
@@ -99,6 +100,7 @@ Result<Counts> decode_counts(std::string_view text) {
   counts.planned = json["planned"].natural();
   counts.read = json["read"].natural();
   counts.read_rejects = json["read_rejects"].natural();
+  counts.skipped = json["skipped"].natural();
   counts.bytes_read = json["bytes_read"].natural();
   for (const Json& item : json["stages"].items()) {
     StageCounts stage;

@@ -123,11 +123,59 @@ Result<std::unique_ptr<Ledger>> Ledger::open_existing_read_only(const fs::path& 
 Result<void> Ledger::create_run(RunRecord run) {
   TRANCHE_TRY(check_run_state(run.state));
   if (run.started_microseconds == 0) run.started_microseconds = system_clock().now_microseconds();
-  return database_->run(
+  TRANCHE_ASSIGN(auto transaction, SqliteTransaction::begin(*database_));
+  TRANCHE_TRY(database_->run(
       "INSERT INTO runs (id, job, job_file, parameters, parameters_digest, state, error, summary, "
       "started, ended, starts) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
       run.run, run.job, run.job_file, run.parameters, run.parameters_digest, run.state, run.error,
-      run.summary, run.started_microseconds, run.ended_microseconds, run.starts);
+      run.summary, run.started_microseconds, run.ended_microseconds, run.starts));
+  if (!run.rejects_of.empty()) {
+    TRANCHE_TRY(
+        database_->run("INSERT INTO rejects_runs (run, of) SELECT number, ? FROM runs WHERE "
+                       "id = ?",
+                       run.rejects_of, run.run));
+  }
+  return transaction.commit();
+}
+
+Result<bool> Ledger::has_retries() {
+  TRANCHE_ASSIGN(const std::int64_t tables,
+                 database_->query_integer("SELECT count(*) FROM sqlite_schema WHERE type = 'table' "
+                                          "AND name = 'rejects_runs'"));
+  return tables > 0;
+}
+
+Result<std::string> Ledger::rejects_retried_by(const std::string& run) {
+  TRANCHE_ASSIGN(const bool knows, has_retries());
+  if (!knows) return std::string();
+  TRANCHE_ASSIGN(auto row,
+                 database_->query("SELECT runs.id FROM rejects_runs JOIN runs ON runs.number "
+                                  "= rejects_runs.run WHERE rejects_runs.of = ? AND runs.state <> "
+                                  "'abandoned' ORDER BY runs.number DESC LIMIT 1",
+                                  run));
+  TRANCHE_ASSIGN(const bool found, row.step());
+  return found ? row.string(0) : std::string();
+}
+
+Result<std::string> Ledger::rejects_of(const std::string& run) {
+  TRANCHE_ASSIGN(const bool knows, has_retries());
+  if (!knows) return std::string();
+  TRANCHE_ASSIGN(auto row,
+                 database_->query("SELECT of FROM rejects_runs JOIN runs ON runs.number = "
+                                  "rejects_runs.run WHERE runs.id = ?",
+                                  run));
+  TRANCHE_ASSIGN(const bool found, row.step());
+  return found ? row.string(0) : std::string();
+}
+
+Result<std::string> Ledger::last_sealed_by(std::span<const std::string> targets) {
+  TRANCHE_ASSIGN(auto row,
+                 database_->query("SELECT runs.id FROM steps JOIN runs ON runs.number = steps.run "
+                                  "WHERE steps.targets = ? AND steps.seal = 'sealed' ORDER BY "
+                                  "runs.number DESC LIMIT 1",
+                                  ledger::encode_texts(targets)));
+  TRANCHE_ASSIGN(const bool found, row.step());
+  return found ? row.string(0) : std::string();
 }
 
 Result<std::uint32_t> Ledger::record_start(const std::string& run) {

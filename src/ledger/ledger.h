@@ -21,6 +21,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -52,6 +53,9 @@ struct RunRecord {
   std::int64_t ended_microseconds = 0;  // of the last end; 0 while running
   std::uint32_t starts = 1;             // how often an engine took it up
   bool stop_requested = false;
+  // The id of the run whose rejects this one processes again; empty: of none. For create_run, the
+  // others don't read it.
+  std::string rejects_of;
 };
 
 // What shapes a step's output: a digest to compare, and the text that it was made of, so that a
@@ -180,6 +184,13 @@ class Ledger {
                                const Progress& progress, bool now = false);
   Result<std::vector<LiveProgress>> live_progress(const std::string& run);  // by step number
 
+  // The run whose rejects this one processes again; empty: it is another kind of run.
+  Result<std::string> rejects_of(const std::string& run);
+  // The run, not abandoned, that processes the rejects of this one again; empty: there is none.
+  Result<std::string> rejects_retried_by(const std::string& run);
+  // The run that sealed a step with these targets last; empty: none did.
+  Result<std::string> last_sealed_by(std::span<const std::string> targets);
+
   // --- rejects, in order of step, group and record. An error of `take` ends the reading and is
   // returned. An empty `step` means all; a limit of 0 too.
   using RejectTaker = std::function<Result<void>(const KeptReject&)>;
@@ -193,6 +204,8 @@ class Ledger {
  private:
   Ledger(std::shared_ptr<SqliteDatabase> database, fs::path path);
   static Result<std::unique_ptr<Ledger>> open_database(const fs::path& path);
+
+  Result<bool> has_retries();  // its schema knows of them
 
   std::shared_ptr<SqliteDatabase> database_;
   fs::path path_;

@@ -177,6 +177,14 @@ CREATE TABLE input_sources (
 ) WITHOUT ROWID;
 )sql";
 
+// What version 6 has more than version 5: the runs that process the rejects of another one again.
+constexpr const char* tables_of_version_6 = R"sql(
+CREATE TABLE rejects_runs (
+  run INTEGER PRIMARY KEY REFERENCES runs (number) ON DELETE CASCADE,
+  of TEXT NOT NULL
+);
+)sql";
+
 Result<std::int64_t> known_version(SqliteDatabase& database) {
   TRANCHE_ASSIGN(const std::int64_t version, database.query_integer("PRAGMA user_version"));
   TRANCHE_ASSIGN(const std::int64_t application, database.query_integer("PRAGMA application_id"));
@@ -212,7 +220,8 @@ Result<void> prepare_schema(SqliteDatabase& database) {
   if (version < 2) TRANCHE_TRY(database.execute(tables_of_version_2));
   if (version < 3) TRANCHE_TRY(database.execute(tables_of_version_3));
   if (version < 4) TRANCHE_TRY(database.execute(tables_of_version_4));
-  TRANCHE_TRY(database.execute(tables_of_version_5));
+  if (version < 5) TRANCHE_TRY(database.execute(tables_of_version_5));
+  TRANCHE_TRY(database.execute(tables_of_version_6));
   TRANCHE_TRY(database.execute(fmt::format("PRAGMA application_id = {}; PRAGMA user_version = {}",
                                            application_id, schema_version)));
   return transaction.commit();

@@ -120,15 +120,39 @@ class PipelineWorker final : public Worker {
     }
     TRANCHE_ASSIGN(auto reader, pipeline_.source->open(chunk, scope_));
     while (true) {
+      const std::size_t rejects_before = rejects_.size();
       TRANCHE_ASSIGN(auto page, reader->next(rejects_));
+      if (task.only) skip_rejects(*task.only, rejects_before, result);
       if (!page) break;
       scope_.breadcrumb().beat();
+      if (task.only) page = select(*task.only, std::move(page), result);
       if (!task.culprits.empty() || task.trial) page = sift(task, std::move(page));
       result.counts.read += page->rows();
       if (page->rows() > 0) TRANCHE_TRY(pass_on(0, std::move(page), result));
     }
     result.counts.bytes_read += reader->bytes_read();
     return {};
+  }
+
+  // Leaves out what an earlier run has processed.
+  static std::unique_ptr<Page> select(const std::vector<std::uint64_t>& only,
+                                      std::unique_ptr<Page> page, ChunkResult& result) {
+    std::vector<std::size_t> kept;
+    for (std::size_t row = 0; row < page->rows(); ++row) {
+      if (std::binary_search(only.begin(), only.end(), record_of(*page, row))) kept.push_back(row);
+    }
+    result.counts.skipped += page->rows() - kept.size();
+    return rows_of(std::move(page), kept);
+  }
+
+  void skip_rejects(const std::vector<std::uint64_t>& only, std::size_t from,
+                    ChunkResult& result) {
+    const auto begin = rejects_.begin() + static_cast<std::ptrdiff_t>(from);
+    const auto skipped = std::remove_if(begin, rejects_.end(), [&](const Reject& reject) {
+      return !std::binary_search(only.begin(), only.end(), reject.record);
+    });
+    result.counts.skipped += static_cast<std::uint64_t>(rejects_.end() - skipped);
+    rejects_.erase(skipped, rejects_.end());
   }
 
   // Takes culprits out, and in a trial whatever it is not about.
@@ -153,6 +177,12 @@ class PipelineWorker final : public Worker {
       reject.attempts = culprit->attempts;
       rejects_.push_back(std::move(reject));
     }
+    return rows_of(std::move(page), kept);
+  }
+
+  // A page with only these rows of it.
+  static std::unique_ptr<Page> rows_of(std::unique_ptr<Page> page,
+                                       const std::vector<std::size_t>& kept) {
     if (kept.size() == page->rows()) return page;
     auto made = std::make_unique<Page>(page->schema_ptr(), std::max<std::size_t>(kept.size(), 1));
     made->base = page->base;

@@ -124,6 +124,9 @@ std::string render_status(const RunInfo& run, std::int64_t now_microseconds, con
   fact(out, look, "run", run.run);
   if (!run.job_file.empty()) fact(out, look, "job file", run.job_file);
   if (!run.parameters.empty()) fact(out, look, "parameters", parameters_text(run));
+  if (!run.rejects_of.empty()) fact(out, look, "rejects of", run.rejects_of);
+  if (!run.rejects_retried_by.empty())
+    fact(out, look, "rejects", "processed again by run " + run.rejects_retried_by);
   fact(out, look, "started", moment(run.started_microseconds) + " UTC");
   if (run.ended_microseconds != 0)
     fact(out, look, "ended", moment(run.ended_microseconds) + " UTC");

@@ -49,6 +49,8 @@ Json status_json(const RunInfo& run) {
   made.set("started", format_utc(run.started_microseconds));
   if (run.ended_microseconds != 0) made.set("ended", format_utc(run.ended_microseconds));
   if (!run.error.empty()) made.set("error", run.error);
+  if (!run.rejects_of.empty()) made.set("rejects_of", run.rejects_of);
+  if (!run.rejects_retried_by.empty()) made.set("rejects_retried_by", run.rejects_retried_by);
   if (!run.step.empty()) made.set("step", run.step);
   made.set("progress", progress_json(run.progress));
   if (run.summary)

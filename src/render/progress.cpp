@@ -164,7 +164,8 @@ class LiveView : public Observer {
       case Event::Kind::warning:
         return keep(look, Colour::yellow, event.message);
       case Event::Kind::note:
-        return keep(look, Colour::dim, event.step + ": " + event.message);
+        return keep(look, Colour::dim,
+                    event.step.empty() ? event.message : event.step + ": " + event.message);
       case Event::Kind::sealing:
         note_ = look.has_unicode ? "sealing…" : "sealing...";
         return draw(look);

@@ -86,8 +86,7 @@ Result<StepMemory> memory_of(const BatchStep& step, const StepSurroundings& surr
   }
   return StepMemory(surroundings.memory_bytes_max,
                     uses_database(step) ? surroundings.database_memory_bytes : 0,
-                    static_cast<std::size_t>(of_batches),
-                    source_bytes + engine_bytes(step),
+                    static_cast<std::size_t>(of_batches), source_bytes + engine_bytes(step),
                     step.sink->encoder_bytes(), process_bytes);
 }
 
@@ -138,6 +137,10 @@ class BatchFeed {
     std::optional<std::uint64_t> committed;
     if (!recovered.committed.empty()) committed = recovered.committed.back().receipt.group;
     planner_.emplace(*stream_, division_, position_behind(recovered.batches, division_, committed));
+    if (!recovered.batches.empty()) {
+      next_batch_ = recovered.batches.back().number + 1;
+      next_group_ = recovered.batches.back().group + 1;
+    }
     if (has_work) return task_bytes;  // first things first: a source may have to decode them
     TRANCHE_ASSIGN(first_, next());
     if (first_) task_bytes = std::max(task_bytes, memory_.task_bytes(*first_));
@@ -147,17 +150,34 @@ class BatchFeed {
   Result<std::optional<BatchPlan>> next() {
     if (first_) return std::exchange(first_, std::nullopt);
     if (!planner_) return std::optional<BatchPlan>();
-    TRANCHE_ASSIGN(auto batch, planner_->next());
+    TRANCHE_ASSIGN(auto batch, step_.only ? next_wanted(*step_.only) : planner_->next());
     if (batch) TRANCHE_TRY(memory_.check(*batch, division_));
     return batch;
   }
 
  private:
+  // The next batch that holds a record to be processed again, as a group of its own.
+  Result<std::optional<BatchPlan>> next_wanted(const std::vector<std::uint64_t>& only) {
+    while (true) {
+      TRANCHE_ASSIGN(auto batch, planner_->next());
+      if (!batch) return batch;
+      const std::uint64_t first = batch->chunks.front().first_record;
+      const auto wanted = std::lower_bound(only.begin(), only.end(), first);
+      if (wanted == only.end()) return std::optional<BatchPlan>();
+      if (*wanted >= first + batch->records()) continue;
+      batch->number = next_batch_++;
+      batch->group = next_group_++;
+      return batch;
+    }
+  }
+
   const BatchStep& step_;
   const Division& division_;
   const StepMemory& memory_;
   std::unique_ptr<SliceStream> stream_;
   std::optional<Planner> planner_;
+  std::uint64_t next_batch_ = 0;  // of those that hold records to be processed again
+  std::uint64_t next_group_ = 0;
   std::optional<BatchPlan> first_;  // planned to see how much memory a batch takes
 };
 
@@ -165,8 +185,8 @@ class BatchFeed {
 struct Crew {
   unsigned workers = 0;
   unsigned lanes_most = 0;
-  std::string why;                    // so many workers
-  std::unique_ptr<LanePool> lanes;    // outlives the workers
+  std::string why;                  // so many workers
+  std::unique_ptr<LanePool> lanes;  // outlives the workers
   std::unique_ptr<Executor> executor;
   std::unique_ptr<Executor> trials;  // where the workers are threads
 
@@ -193,9 +213,9 @@ void gather_threads(Crew& crew, const BatchStep& step, const Pipeline& pipeline,
     const unsigned most = asked > 0 ? asked : threads_at_once_max;
     crew.lanes_most = memory.lanes(most - std::min(most, crew.workers), crew.workers);
     const unsigned carried = crew.workers + crew.lanes_most;
-    crew.lanes = asked > 0 ? std::make_unique<LanePool>(crew.workers, carried, board)
-                           : std::make_unique<LanePool>(
-                                 AutoWorkers(crew.workers, cores, carried), board);
+    crew.lanes = asked > 0
+                     ? std::make_unique<LanePool>(crew.workers, carried, board)
+                     : std::make_unique<LanePool>(AutoWorkers(crew.workers, cores, carried), board);
   }
   const unsigned wanted_in_all = asked > 0 ? asked : cores;
   if (crew.workers + (asked > 0 ? crew.lanes_most : 0) < wanted_in_all)
@@ -231,15 +251,14 @@ Result<Crew> make_crew(const BatchStep& step, const Pipeline& pipeline,
   if (is_processes) {
     if (asked.memory_bytes > 0) {
       limits.memory_bytes = asked.memory_bytes;
-      TRANCHE_ASSIGN(crew.workers,
-                     memory.processes(asked.count, asked.memory_bytes, task_bytes));
+      TRANCHE_ASSIGN(crew.workers, memory.processes(asked.count, asked.memory_bytes, task_bytes));
     } else {
       crew.workers = memory.workers(asked.count, task_bytes);
       limits.memory_bytes = memory.process_bytes(crew.workers);
     }
     crew.why = crew.workers < asked.count ? no_more_fit(asked.count) : "as asked";
-    crew.executor = std::make_unique<ProcessExecutor>(crew.workers, 0, limits,
-                                                      *surroundings.starter, board);
+    crew.executor =
+        std::make_unique<ProcessExecutor>(crew.workers, 0, limits, *surroundings.starter, board);
     return crew;
   }
   board.timeout_milliseconds.store(static_cast<std::uint64_t>(asked.timeout.count()));
@@ -373,6 +392,7 @@ engine::StepEnd run_batch_step(const BatchStep& step, const Division& division, 
   for (const auto& transform : step.transforms) work.stages.push_back(transform->name());
   work.clock = surroundings.clock;
   work.observer = surroundings.observer;
+  if (step.only) work.only = &*step.only;
   work.reject_limit = step.reject_limit;
   work.same_failures_max = step.same_failures_max;
   work.retry = step.retry;

@@ -8,6 +8,7 @@
 #include <atomic>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -35,6 +36,9 @@ struct BatchStep {
   RetryPolicy retry;
   WorkersSpec workers;
   std::vector<FileIncrement> files;  // of sources of files: what increments and their end do
+
+  // Of a run that processes the rejects of an earlier one again: which records, in order.
+  std::optional<std::vector<std::uint64_t>> only;
 
   std::vector<std::string> notices;    // what an increment left out, for people
   bool has_nothing_new = false;        // an increment of files found none: nothing is bound

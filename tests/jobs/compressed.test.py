@@ -236,12 +236,12 @@ class OlderLedger(Case):
         scene = self.scene(job_text("csv: in.csv"), in_csv="a,b\n1,x\n")
         self.expect(0, scene.run())
         ledger = sqlite3.connect(scene.state / "ledger.db")
-        ledger.executescript("DROP TABLE checkpoints; DROP TABLE trials; DROP TABLE input_states; DROP TABLE input_sources; "
+        ledger.executescript("DROP TABLE checkpoints; DROP TABLE trials; DROP TABLE input_states; DROP TABLE input_sources; DROP TABLE rejects_runs; "
                              "PRAGMA user_version = 1;")
         ledger.close()
         self.expect(0, scene.type("runs", "--state", scene.state))
         self.expect(0, scene.run())
-        self.assertEqual(5, scene.ask_ledger(lambda copy: copy.execute("PRAGMA user_version").fetchone()[0]))
+        self.assertEqual(6, scene.ask_ledger(lambda copy: copy.execute("PRAGMA user_version").fetchone()[0]))
 
 
 if __name__ == "__main__":

@@ -443,12 +443,14 @@ TEST_F(LedgerTest, RefusesTheLedgerOfANewerVersionByName) {
 TEST_F(LedgerTest, GivesALedgerOfAnEarlierVersionWhatItLacks) {
   const std::vector<std::string> earlier = {
       "DROP TABLE trials; DROP TABLE checkpoints; DROP TABLE input_states; "
-      "DROP TABLE input_sources; "
+      "DROP TABLE input_sources; DROP TABLE rejects_runs; "
       "PRAGMA user_version = 1",
       "DROP TABLE trials; DROP TABLE input_states; DROP TABLE input_sources; "
-      "PRAGMA user_version = 2",
-      "DROP TABLE input_states; DROP TABLE input_sources; PRAGMA user_version = 3",
-      "DROP TABLE input_sources; PRAGMA user_version = 4"};
+      "DROP TABLE rejects_runs; PRAGMA user_version = 2",
+      "DROP TABLE input_states; DROP TABLE input_sources; DROP TABLE rejects_runs; "
+      "PRAGMA user_version = 3",
+      "DROP TABLE input_sources; DROP TABLE rejects_runs; PRAGMA user_version = 4",
+      "DROP TABLE rejects_runs; PRAGMA user_version = 5"};
   open_with_step();
   std::uint64_t record = 0;
   for (const std::string& make_earlier : earlier) {
@@ -464,7 +466,7 @@ TEST_F(LedgerTest, GivesALedgerOfAnEarlierVersionWhatItLacks) {
     auto port = open()->step_ledger(run_a, "load").value();
     EXPECT_EQ(port->record_trial(record).value(), 1U) << make_earlier;
     EXPECT_TRUE(port->load_checkpoints(0, 0).value().empty());
-    EXPECT_EQ(database->query_integer("PRAGMA user_version").value(), 5);
+    EXPECT_EQ(database->query_integer("PRAGMA user_version").value(), 6);
   }
 }
 

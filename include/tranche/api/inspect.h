@@ -36,6 +36,8 @@ struct RunInfo {
   std::int64_t started_microseconds = 0;
   std::int64_t ended_microseconds = 0;  // 0: not ended
   std::string error;
+  std::string rejects_of;          // the run whose rejects it processes again; empty: none
+  std::string rejects_retried_by;  // the run that processes its rejects again; empty: none
   std::string step;                   // the step it is at
   Progress progress;                  // as last written by the run
   std::optional<RunSummary> summary;  // when it has ended

@@ -23,6 +23,7 @@ struct Counts {
   std::uint64_t planned = 0;        // records that the planner counted
   std::uint64_t read = 0;           // records that the reader gave
   std::uint64_t read_rejects = 0;
+  std::uint64_t skipped = 0;        // processed by an earlier run: read, and left alone
   std::uint64_t bytes_read = 0;
   std::vector<StageCounts> stages;  // one a transform
   std::uint64_t offered = 0;        // records offered to the encoder

@@ -96,6 +96,9 @@ class Sink {
   virtual std::uint64_t committer_bytes() const { return 0; }
   // Encoders have to know what the target is like: workers examine it too.
   virtual bool encoders_need_target() const { return true; }
+  // From here on it writes behind what an earlier run has sealed, where it would else take its
+  // place: one output file. Before examine.
+  virtual void extend_sealed() {}
   // Group size that suits the sink when the job says nothing; 0: each batch is a group.
   virtual std::uint64_t default_group_bytes() const { return 0; }
   // Checks mode, target and shape before anything is written; `check` calls it too. Read-only.

@@ -31,6 +31,8 @@ struct Task {
   std::vector<Segment> segments;  // merge: of the whole group, in order
   bool spill = false;             // hand over segments, and rejects, in files rather than in memory
   std::vector<Culprit> culprits;  // of its records, in order: to be rejected unseen
+  // Of its records, in order: only these go through, the others were processed by an earlier run.
+  std::optional<std::vector<std::uint64_t>> only;
   // Only these records go through, alone in a fresh process, to see who kills it: whatever comes of
   // it is dropped. None of them: all are read, and nobody goes through.
   std::optional<RecordRange> trial;
