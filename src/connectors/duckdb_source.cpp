@@ -12,6 +12,7 @@
 #include "base/fault.h"
 #include "base/file.h"
 #include "base/text.h"
+#include "connectors/time_windows.h"
 
 namespace tranche {
 namespace {
@@ -59,14 +60,18 @@ class DuckKeys final : public KeyCursor {
 
   Result<std::optional<KeyMark>> advance(const KeyStep& step) override {
     KeyMark mark;
+    std::optional<std::int64_t> below;
+    if (step.below) below = time_of_text(*step.below, schema_->fields[0].type);
     while (true) {
       TRANCHE_ASSIGN(const bool more, fill());
       if (!more) break;
       const Column& column = page_->column(0);
       const std::size_t begin = at_;
       if (mark.records < step.records) {
-        at_ += std::min<std::uint64_t>(step.records - mark.records, page_->rows() - at_);
-        keep_last(column, at_ - 1);
+        const std::size_t end =
+            at_ + std::min<std::uint64_t>(step.records - mark.records, page_->rows() - at_);
+        while (at_ < end && (!below || time_of(column, at_) < *below)) ++at_;
+        if (at_ > begin) keep_last(column, at_ - 1);
       } else {
         while (at_ < page_->rows() && same_value(last_->column(0), 0, column, at_)) ++at_;
       }
@@ -346,11 +351,11 @@ Result<void> DuckSource::use_inputs(std::vector<Input> inputs) {
 Result<SchemaPtr> DuckSource::schema() { return schema_; }
 
 Result<void> DuckSource::use_division(const Division& division) {
+  window_end_ = nullptr;
   if (division.window) {
-    return bad_job(
-        fmt::format("{} can't be divided by windows of time in this version; divide it "
-                    "by a key, as in batch: {{ key: {}, rows: 100000 }}.",
-                    what(), division.window->column));
+    TRANCHE_ASSIGN(const TimeWindows windows, find_time_windows(*schema_, *division.window));
+    window_end_ = window_end_of(windows, schema_->fields[windows.column].type);
+    return use_key(windows.column_name);
   }
   if (!division.key.empty()) return use_key(division.key);
   if (!key_.empty()) return {};
@@ -410,6 +415,7 @@ Result<std::unique_ptr<SliceStream>> DuckSource::divide(const Slice* after) {
                               ? record_bytes_
                               : std::max<std::uint64_t>(1, inputs_[0].bytes / rows_);
   settings.snapshot = inputs_[0].snapshot;
+  settings.window_end = window_end_;
   TRANCHE_ASSIGN(const auto begin, range_behind(after));
   if (!begin) return slice_keys(std::make_unique<NoKeys>(), std::move(settings), after);
   std::uint64_t nulls = 0;

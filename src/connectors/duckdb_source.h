@@ -66,6 +66,7 @@ class DuckSource final : public Source {
   bool has_rowid_ = false;
   std::string key_;  // as SQL; empty: none yet
   Type key_type_;
+  WindowEnd window_end_;  // where the job divides by time
   std::uint64_t rows_ = 0;  // of a table
   std::uint64_t record_bytes_ = 1;
 };

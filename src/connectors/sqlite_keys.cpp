@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include "base/text.h"
+#include "connectors/time_windows.h"
 
 namespace tranche::sqlite {
 namespace {
@@ -14,6 +15,11 @@ Error no_key(std::string_view text) {
                     fmt::format("The plan is damaged: \"{}\" is no key of SQLite. Start again with "
                                 "--fresh.",
                                 excerpt(text)));
+}
+
+// The text of a key that is stored as text, and written as it is.
+bool is_time(const TimeForm& times, std::string_view key) {
+  return key.starts_with('\'') && times.is_time(key.substr(1));
 }
 
 bool is_plain_text(std::string_view text) {
@@ -34,12 +40,17 @@ std::optional<std::string> unhex(std::string_view text) {
 
 class KeyWalk final : public KeyCursor {
  public:
-  KeyWalk(SqliteDatabase& database, ReadShape shape, std::optional<KeyRange> begin)
-      : database_(database), shape_(std::move(shape)), ahead_(std::move(begin)) {}
+  KeyWalk(SqliteDatabase& database, ReadShape shape, std::optional<KeyRange> begin,
+          std::optional<TimeForm> times)
+      : database_(database),
+        shape_(std::move(shape)),
+        ahead_(std::move(begin)),
+        times_(std::move(times)) {}
 
   // The database itself finds the key at which to cut and counts what lies up to it, with the very
   // condition by which the range is read: whatever its collation takes for equal stays together.
   Result<std::optional<KeyMark>> advance(const KeyStep& step) override {
+    next_.reset();
     if (!ahead_) return std::optional<KeyMark>();
     if (!ahead_->is_nulls) {
       TRANCHE_ASSIGN(auto mark, pass_keys(step));
@@ -55,18 +66,51 @@ class KeyWalk final : public KeyCursor {
     return std::optional(KeyMark{Key{true, ""}, nulls});
   }
 
+  // The next time; where there is none, the next key of any kind.
   Result<std::optional<Key>> next_key() override {
-    return make_error(ErrorKind::bug, "SQLite's keys are not divided by windows.");
+    if (next_ || !ahead_) return next_;
+    if (!ahead_->is_nulls) {
+      TRANCHE_ASSIGN(auto found, next_time());
+      if (!found) {
+        TRANCHE_ASSIGN(found, least(*ahead_, "true"));
+      }
+      if (found) return next_ = std::move(found);
+    }
+    TRANCHE_ASSIGN(const std::uint64_t nulls, count(KeyRange{{}, {}, true}));
+    if (nulls > 0) next_ = Key{true, ""};
+    return next_;
   }
 
  private:
+  Result<std::optional<Key>> next_time() {
+    if (!times_) return std::optional<Key>();
+    KeyRange range = *ahead_;
+    while (true) {
+      TRANCHE_ASSIGN(auto found, least(range, may_be_time_sql(shape_.key)));
+      if (!found || is_time(*times_, found->text)) return found;
+      range.lower = KeyBound{std::move(found->text), false};
+    }
+  }
+
+  Result<std::optional<Key>> least(const KeyRange& range, const std::string& condition) {
+    TRANCHE_ASSIGN(auto found, database_.prepare(fmt::format("SELECT min({}) FROM {}{} AND {}",
+                                                             shape_.key, shape_.from,
+                                                             where_sql(shape_, range), condition)));
+    TRANCHE_TRY(bind_range(found, range));
+    TRANCHE_TRY(found.step());
+    if (found.is_null(0)) return std::optional<Key>();
+    return std::optional(Key{false, key_text(found, 0)});
+  }
+
   Result<std::optional<KeyMark>> pass_keys(const KeyStep& step) {
     const std::uint64_t records = std::min<std::uint64_t>(step.records, INT64_MAX);
+    KeyRange range = *ahead_;
+    if (step.below) range.upper = KeyBound{*step.below, false};
     TRANCHE_ASSIGN(auto found, database_.prepare(fmt::format(
                                    "SELECT count(*), max({0}) FROM (SELECT {0} FROM "
                                    "{1}{2} ORDER BY {0} LIMIT {3})",
-                                   shape_.key, shape_.from, where_sql(shape_, *ahead_), records)));
-    TRANCHE_TRY(bind_range(found, *ahead_));
+                                   shape_.key, shape_.from, where_sql(shape_, range), records)));
+    TRANCHE_TRY(bind_range(found, range));
     TRANCHE_TRY(found.step());
     KeyMark mark;
     mark.records = found.natural(0);
@@ -98,7 +142,9 @@ class KeyWalk final : public KeyCursor {
 
   SqliteDatabase& database_;
   ReadShape shape_;
-  std::optional<KeyRange> ahead_;
+  std::optional<KeyRange> ahead_;  // what is not passed
+  std::optional<TimeForm> times_;
+  std::optional<Key> next_;  // where somebody asked
 };
 
 }  // namespace
@@ -150,16 +196,15 @@ Result<void> bind_key(SqliteStatement& statement, int parameter, std::string_vie
 }
 
 std::string where_sql(const ReadShape& shape, const KeyRange& range) {
-  if (range.is_nulls) return fmt::format(" WHERE {} IS NULL", shape.key);
   std::string sql;
-  if (range.lower) {
-    sql = fmt::format(" WHERE {} {} ?", shape.key, range.lower->is_inclusive ? ">=" : ">");
-  }
-  if (range.upper) {
-    sql += fmt::format("{} {} {} ?", sql.empty() ? " WHERE" : " AND", shape.key,
-                       range.upper->is_inclusive ? "<=" : "<");
-  }
-  return sql.empty() ? fmt::format(" WHERE {} IS NOT NULL", shape.key) : sql;
+  const auto add = [&sql](const std::string& condition) {
+    sql += (sql.empty() ? " WHERE " : " AND ") + condition;
+  };
+  if (range.lower) add(fmt::format("{} {} ?", shape.key, range.lower->is_inclusive ? ">=" : ">"));
+  if (range.upper) add(fmt::format("{} {} ?", shape.key, range.upper->is_inclusive ? "<=" : "<"));
+  if (sql.empty()) add(shape.key + (range.is_nulls ? " IS NULL" : " IS NOT NULL"));
+  if (!shape.filter.empty()) add(shape.filter);
+  return sql;
 }
 
 Result<void> bind_range(SqliteStatement& statement, const KeyRange& range) {
@@ -170,8 +215,16 @@ Result<void> bind_range(SqliteStatement& statement, const KeyRange& range) {
 }
 
 std::unique_ptr<KeyCursor> walk_keys(SqliteDatabase& database, ReadShape shape,
-                                     std::optional<KeyRange> begin) {
-  return std::make_unique<KeyWalk>(database, std::move(shape), std::move(begin));
+                                     std::optional<KeyRange> begin, std::optional<TimeForm> times) {
+  return std::make_unique<KeyWalk>(database, std::move(shape), std::move(begin), std::move(times));
+}
+
+WindowEnd window_end_of(const TimeForm& times, const Calendar& calendar) {
+  return [times, calendar](const std::string& key) -> Result<std::string> {
+    if (!is_time(times, key)) return std::string();
+    const TimeWindow window = calendar.window_of(time_of_text(key.substr(1), times.type()));
+    return window.end == INT64_MAX ? std::string() : "'" + times.bound(window.end);
+  };
 }
 
 }  // namespace tranche::sqlite

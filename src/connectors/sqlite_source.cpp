@@ -387,12 +387,10 @@ Result<void> TableSource::use_inputs(std::vector<Input> inputs) {
 Result<SchemaPtr> TableSource::schema() { return schema_; }
 
 Result<void> TableSource::use_division(const Division& division) {
+  windows_.reset();
   if (division.window) {
-    return bad_job(
-        fmt::format("SQLite has no type for times, so {} can't be divided by windows of "
-                    "\"{}\"; divide it by a key, as in batch: {{ key: id, rows: 100000 "
-                    "}}.",
-                    what(), division.window->column));
+    TRANCHE_ASSIGN(windows_, find_time_windows(*schema_, *division.window));
+    return use_key(windows_->column_name);
   }
   if (!division.key.empty()) return use_key(division.key);
   if (!shape_.key.empty()) return {};
@@ -404,6 +402,20 @@ Result<void> TableSource::use_division(const Division& division) {
                                    "as in key: id."));
 }
 
+// What was planned in this very state was checked then.
+Result<TimeForm> TableSource::form_of_windows(const Slice* after) {
+  const TimeColumn column{.from = shape_.from,
+                          .name = windows_->column_name,
+                          .of = what(),
+                          .type = schema_->fields[windows_->column].type,
+                          .at_least = {}};
+  TRANCHE_ASSIGN(TimeForm form, TimeForm::find(*database_, column));
+  const bool is_checked =
+      after != nullptr && after->digest == table_slice_digest(snapshot_, after->range);
+  if (!is_checked) TRANCHE_TRY(form.check(*database_, column));
+  return form;
+}
+
 Result<std::unique_ptr<SliceStream>> TableSource::divide(const Slice* after) {
   if (shape_.key.empty()) TRANCHE_TRY(use_division(Division{}));
   if (snapshot_ != inputs_.at(0).snapshot) return changed(options_);
@@ -412,7 +424,13 @@ Result<std::unique_ptr<SliceStream>> TableSource::divide(const Slice* after) {
   settings.record_bytes = record_bytes_;
   settings.record_memory_bytes = record_memory_bytes_;
   settings.snapshot = inputs_[0].snapshot;
-  return slice_keys(walk_keys(*database_, shape_, std::move(begin)), std::move(settings), after);
+  std::optional<TimeForm> times;
+  if (windows_) {
+    TRANCHE_ASSIGN(times, form_of_windows(after));
+    settings.window_end = window_end_of(*times, windows_->calendar);
+  }
+  return slice_keys(walk_keys(*database_, shape_, std::move(begin), std::move(times)),
+                    std::move(settings), after);
 }
 
 Result<std::unique_ptr<Reader>> TableSource::open(const Slice& slice, WorkerScope& worker) const {

@@ -17,6 +17,7 @@
 #include <tranche/core/source.h>
 
 #include "connectors/sqlite_keys.h"
+#include "connectors/time_windows.h"
 
 namespace tranche::sqlite {
 
@@ -54,6 +55,7 @@ class TableSource final : public Source {
   Result<void> find_types(const SqliteStatement& statement);
   Result<void> sample();
   Result<void> use_key(const std::string& key);
+  Result<TimeForm> form_of_windows(const Slice* after);
 
   SourceOptions options_;
   std::vector<Input> inputs_;
@@ -61,6 +63,7 @@ class TableSource final : public Source {
   SqliteState state_;
   std::string snapshot_;  // the name of that state
   ReadShape shape_;
+  std::optional<TimeWindows> windows_;  // of the key
   SchemaPtr schema_;
   std::vector<std::string> guessed_;  // columns whose type only their values told
   std::string only_key_;              // of a table WITHOUT ROWID

@@ -14,10 +14,10 @@ Result<TimeWindows> find_time_windows(const Schema& schema, const WindowDivision
   const auto column = schema.find(division.column);
   if (!column) {
     const auto meant = nearest(division.column, schema.names());
-    return make_error(ErrorKind::config,
-                      fmt::format("`batch: {{ on: {} }}` names no column of the input{}",
-                                  division.column,
-                                  meant ? fmt::format("; did you mean \"{}\"?", *meant) : "."));
+    return make_error(
+        ErrorKind::config,
+        fmt::format("`batch: {{ on: {} }}` names no column of the input{}", division.column,
+                    meant ? fmt::format("; did you mean \"{}\"?", *meant) : "."));
   }
   TRANCHE_ASSIGN(const Period period, parse_period(division.every));
   const Type type = schema.fields[*column].type;
@@ -51,31 +51,29 @@ namespace {
 
 constexpr std::int64_t microseconds_of_day = 86'400'000'000;
 
-// What is no time of the years 1 to 9999 as databases write it (44 BC, infinity) lies before or
-// behind them, and there windows have no end that matters.
-std::int64_t time_of_key(const std::string& key, Type type) {
+}  // namespace
+
+std::int64_t time_of_text(const std::string& text, Type type) {
   std::int64_t microseconds = 0;
   ParseStatus status = ParseStatus::malformed;
   if (type.id == TypeId::date) {
     std::int32_t days = 0;
-    status = parse_date(key, days);
+    status = parse_date(text, days);
     microseconds = Calendar::microseconds_of_date(days);
   } else if (type.id == TypeId::timestamp) {
-    status = parse_timestamp(key, microseconds);
+    status = parse_timestamp(text, microseconds);
   } else {
-    status = parse_timestamptz(key, microseconds);
+    status = parse_timestamptz(text, microseconds);
   }
   if (status == ParseStatus::ok) return microseconds;
-  const bool is_early = key.starts_with('-') || key.ends_with("BC") || key.ends_with("(BC)");
+  const bool is_early = text.starts_with('-') || text.ends_with("BC") || text.ends_with("(BC)");
   return is_early ? INT64_MIN : INT64_MAX;
 }
-
-}  // namespace
 
 std::function<Result<std::string>(const std::string& key)> window_end_of(const TimeWindows& windows,
                                                                          Type type) {
   return [calendar = windows.calendar, type](const std::string& key) -> Result<std::string> {
-    const TimeWindow window = calendar.window_of(time_of_key(key, type));
+    const TimeWindow window = calendar.window_of(time_of_text(key, type));
     if (window.end == INT64_MAX) return std::string();
     std::string text;
     if (type.id == TypeId::date) {

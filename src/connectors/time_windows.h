@@ -30,6 +30,10 @@ Result<TimeWindows> find_time_windows(const Schema& schema, const WindowDivision
 std::string window_range(const TimeWindow& window);
 std::optional<TimeWindow> window_of_range(std::string_view range);
 
+// Microseconds of a value as text. What is no time of the years 1 to 9999 as databases write it
+// (44 BC, infinity) lies before or behind them, and there windows have no end that matters.
+std::int64_t time_of_text(const std::string& text, Type type);
+
 // For tables, whose keys are texts: where the window of a key ends, exclusive, as a text that the
 // database takes for a value of the column; empty: with time.
 std::function<Result<std::string>(const std::string& key)> window_end_of(const TimeWindows& windows,

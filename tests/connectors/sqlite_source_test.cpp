@@ -204,10 +204,6 @@ TEST_F(SqliteSourceTest, MistakesAreFoundBeforeTheStart) {
   EXPECT_NE(problem_.find("no such column: b"), std::string::npos) << problem_;
   EXPECT_EQ(bound(sqlite_connector(), {{"sqlite", "nothing.db"}, {"table", "t"}}), nullptr);
   EXPECT_NE(problem_.find("No such file"), std::string::npos) << problem_;
-  Division windows;
-  windows.window = WindowDivision{"a", "1 day", ""};
-  EXPECT_EQ(table("t", windows), nullptr);
-  EXPECT_NE(problem_.find("no type for times"), std::string::npos) << problem_;
 }
 
 TEST_F(SqliteSourceTest, WithoutALogNobodyCommitsWhileItIsRead) {
