@@ -1,5 +1,6 @@
 #include "base/clock.h"
 
+#include <ctime>
 #include <thread>
 
 #include <fmt/format.h>
@@ -26,6 +27,13 @@ class SystemClock final : public Clock {
 Clock& system_clock() {
   static SystemClock clock;
   return clock;
+}
+
+std::int64_t local_microseconds(std::int64_t microseconds_since_epoch) {
+  const auto seconds = static_cast<std::time_t>(microseconds_since_epoch / 1'000'000);
+  std::tm local{};
+  localtime_r(&seconds, &local);
+  return microseconds_since_epoch + std::int64_t{local.tm_gmtoff} * 1'000'000;
 }
 
 std::string format_utc(std::int64_t microseconds_since_epoch) {

@@ -18,6 +18,10 @@ class Clock {
 
 Clock& system_clock();
 
+// What a clock on the wall shows at an instant, in the time zone of this machine, as if that were
+// UTC.
+std::int64_t local_microseconds(std::int64_t microseconds_since_epoch);
+
 // "2026-01-31T12:34:56.123Z"
 std::string format_utc(std::int64_t microseconds_since_epoch);
 

@@ -37,6 +37,7 @@ const OptionTable& read_options() {
              .doc = "The column by whose order the records are read and cut into batches, as in "
                     "batch: { key: id }; left out: the number of the row.",
              .example = "id"},
+      increment_option(),
   };
   return table;
 }
@@ -73,6 +74,7 @@ Result<std::unique_ptr<Source>> make_source(const Node& node, const std::filesys
   chosen.query = without_semicolon(options.text("query"));
   chosen.columns = options.texts("columns");
   chosen.key = options.text("key");
+  chosen.increment = read_increment(options);
   if (chosen.table.empty() == chosen.query.empty())
     return refusal("duckdb reads a table or a query: table: sales, or query: SELECT ...");
   return std::unique_ptr<Source>(std::make_unique<DuckSource>(std::move(chosen)));

@@ -211,6 +211,10 @@ bool can_be_key(Type type) {
   }
 }
 
+std::string cast_literal(const std::string& value, Type type) {
+  return fmt::format("CAST({} AS {})", sql_literal(value), sql_type(type));
+}
+
 // A connection that finds the file's tables under their plain names.
 Result<std::unique_ptr<DuckConnection>> connect_to(DuckDatabase& database,
                                                    const std::filesystem::path& path) {
@@ -277,10 +281,7 @@ Result<void> DuckSource::find_columns() {
   TRANCHE_ASSIGN(schema_, (*chosen)->schema());
   auto known = all->schema();
   all_ = known ? *known : schema_;  // columns of types that we don't have need not be read
-  if (options_.key.empty()) return {};
-  if (all_->find(options_.key)) return {};
-  return bad_job(fmt::format("The key \"{}\" is no column of {} in {}; it has {}.", options_.key,
-                             what(), options_.name, join(all_->names(), ", ")));
+  return {};
 }
 
 // The first rows tell how large one is.
@@ -310,21 +311,50 @@ Result<void> DuckSource::sample() {
   return {};
 }
 
+// Of a column that need not be among those that are read.
+Result<Type> DuckSource::type_of(const std::string& column, std::string_view role) const {
+  if (const auto at = all_->find(column)) return all_->fields[*at].type;
+  return bad_job(fmt::format("The {} \"{}\" is no column of {} in {}; it has {}.", role, column,
+                             what(), options_.name, join(all_->names(), ", ")));
+}
+
 Result<void> DuckSource::use_key(const std::string& key) {
   key_ = key.empty() ? "rowid" : sql_identifier(key);
   key_type_ = Type{TypeId::bigint};
   if (key.empty()) return {};
-  const auto at = all_->find(key);
-  if (!at) {
-    return bad_job(fmt::format("The key \"{}\" is no column of {} in {}; it has {}.", key, what(),
-                               options_.name, join(all_->names(), ", ")));
-  }
-  key_type_ = all_->fields[*at].type;
+  TRANCHE_ASSIGN(key_type_, type_of(key, "key"));
   if (can_be_key(key_type_)) return {};
   return bad_job(
       fmt::format("Column \"{}\" is {}, which can't be a key; divide by a column of whole "
                   "numbers, decimals, dates, times or text.",
                   key, to_string(key_type_)));
+}
+
+Result<std::string> DuckSource::increment_end(const IncrementUse& use) const {
+  TRANCHE_ASSIGN(const Type type, type_of(use.column, "column of incremental"));
+  const auto kind = increment_kind(type);
+  TRANCHE_ASSIGN(const std::int64_t lag,
+                 increment_lag(use, IncrementColumn{what(), to_string(type), kind}));
+  if (kind == IncrementColumn::Kind::time)
+    return end_of_times(type, LocalTime::machine, lag, read_until_);
+  TRANCHE_ASSIGN(const auto greatest,
+                 connection_->query_texts(
+                     fmt::format("SELECT max({}) FROM {}", sql_identifier(use.column), from())));
+  return end_of_numbers(greatest[0][0], lag, read_until_);
+}
+
+Result<std::string> DuckSource::increment_filter(const IncrementUse& use,
+                                                 const Input& input) const {
+  if (input.until.empty()) return std::string("false");
+  TRANCHE_ASSIGN(const Type type, type_of(use.column, "column of incremental"));
+  const bool is_time = increment_kind(type) == IncrementColumn::Kind::time;
+  const auto literal = [&](const std::string& value) {
+    return is_time ? cast_literal(value, type) : value;
+  };
+  const std::string column = sql_identifier(use.column);
+  std::string sql = fmt::format("{} < {}", column, literal(input.until));
+  if (!input.from.empty()) sql += fmt::format(" AND {} >= {}", column, literal(input.from));
+  return sql;
 }
 
 Result<std::vector<Input>> DuckSource::inputs() {
@@ -340,12 +370,21 @@ Result<std::vector<Input>> DuckSource::inputs() {
   input.name = options_.name;
   input.bytes = file.bytes;
   input.snapshot = std::move(state);
+  if (options_.increment) {
+    input.from = read_until_;
+    TRANCHE_ASSIGN(input.until, increment_end(*options_.increment));
+    if (!input.from.empty()) input.bytes = 0;  // nobody knows how much is new
+  }
   return std::vector<Input>{std::move(input)};
 }
 
 Result<void> DuckSource::use_inputs(std::vector<Input> inputs) {
   inputs_ = std::move(inputs);
-  return connection_ ? Result<void>() : look();
+  if (!connection_) TRANCHE_TRY(look());
+  if (options_.increment) {
+    TRANCHE_ASSIGN(filter_, increment_filter(*options_.increment, inputs_.at(0)));
+  }
+  return {};
 }
 
 Result<SchemaPtr> DuckSource::schema() { return schema_; }
@@ -374,18 +413,20 @@ Result<void> DuckSource::check_unchanged() const {
 }
 
 std::string DuckSource::where(const KeyRange& range) const {
-  if (range.is_nulls) return fmt::format(" WHERE {} IS NULL", key_);
-  const auto bound = [this](const KeyBound& one) {
-    return fmt::format("CAST({} AS {})", sql_literal(one.key), sql_type(key_type_));
-  };
   std::string sql;
-  if (range.lower)
-    sql = fmt::format(" WHERE {} {} {}", key_, range.lower->is_inclusive ? ">=" : ">",
-                      bound(*range.lower));
-  if (range.upper)
-    sql += fmt::format("{} {} {} {}", sql.empty() ? " WHERE" : " AND", key_,
-                       range.upper->is_inclusive ? "<=" : "<", bound(*range.upper));
-  return sql.empty() ? fmt::format(" WHERE {} IS NOT NULL", key_) : sql;
+  const auto add = [&sql](const std::string& condition) {
+    sql += (sql.empty() ? " WHERE " : " AND ") + condition;
+  };
+  const auto add_bound = [&](const std::optional<KeyBound>& bound, std::string_view sign) {
+    if (!bound) return;
+    add(fmt::format("{} {}{} {}", key_, sign, bound->is_inclusive ? "=" : "",
+                    cast_literal(bound->key, key_type_)));
+  };
+  add_bound(range.lower, ">");
+  add_bound(range.upper, "<");
+  if (sql.empty()) add(key_ + (range.is_nulls ? " IS NULL" : " IS NOT NULL"));
+  if (!filter_.empty()) add(filter_);
+  return sql;
 }
 
 // Rows of one key come in the order of the table, those of a query in that of their values.
@@ -421,8 +462,8 @@ Result<std::unique_ptr<SliceStream>> DuckSource::divide(const Slice* after) {
   std::uint64_t nulls = 0;
   if (key_ != "rowid") {
     TRANCHE_ASSIGN(const auto count,
-                   connection_->query_texts(
-                       fmt::format("SELECT count(*) FROM {} WHERE {} IS NULL", from(), key_)));
+                   connection_->query_texts(fmt::format("SELECT count(*) FROM {}{}", from(),
+                                                        where(KeyRange{{}, {}, true}))));
     nulls = std::stoull(count[0][0]);
   }
   TRANCHE_ASSIGN(auto connection, connect_to(*database_, options_.path));

@@ -16,6 +16,7 @@
 #include <tranche/core/source.h>
 
 #include "connectors/key_ranges.h"
+#include "connectors/table_increment.h"
 #include "drivers/duckdb_database.h"
 
 namespace tranche {
@@ -27,12 +28,15 @@ struct DuckSourceOptions {
   std::string query;
   std::vector<std::string> columns;  // which, and in which order; empty: all
   std::string key;                   // empty: the row's number
+  std::optional<IncrementUse> increment;
 };
 
 class DuckSource final : public Source {
  public:
   explicit DuckSource(DuckSourceOptions options) : options_(std::move(options)) {}
 
+  bool is_incremental() const override { return options_.increment.has_value(); }
+  void read_behind(std::string until) override { read_until_ = std::move(until); }
   Result<std::vector<Input>> inputs() override;
   Result<void> use_inputs(std::vector<Input> inputs) override;
   Result<SchemaPtr> schema() override;
@@ -54,6 +58,9 @@ class DuckSource final : public Source {
   Result<void> find_columns();
   Result<void> sample();
   Result<void> use_key(const std::string& key);
+  Result<Type> type_of(const std::string& column, std::string_view role) const;
+  Result<std::string> increment_end(const IncrementUse& use) const;
+  Result<std::string> increment_filter(const IncrementUse& use, const Input& input) const;
   Result<void> check_unchanged() const;
   std::string where(const KeyRange& range) const;
 
@@ -66,7 +73,9 @@ class DuckSource final : public Source {
   bool has_rowid_ = false;
   std::string key_;  // as SQL; empty: none yet
   Type key_type_;
-  WindowEnd window_end_;  // where the job divides by time
+  WindowEnd window_end_;    // where the job divides by time
+  std::string read_until_;  // by earlier runs
+  std::string filter_;      // of the increment; empty: none
   std::uint64_t rows_ = 0;  // of a table
   std::uint64_t record_bytes_ = 1;
 };

@@ -12,6 +12,7 @@
 #include <tranche/core/schema.h>
 
 #include "connectors/key_ranges.h"
+#include "connectors/table_increment.h"
 #include "drivers/postgres.h"
 #include "drivers/postgres_copy.h"
 
@@ -61,12 +62,6 @@ Result<Relation> describe_relation(PostgresConnection& connection, const Relatio
 Result<RelationKey> describe_key(PostgresConnection& connection, const Relation& relation,
                                  const std::string& column);
 
-// `incremental:` of a table: the column that rises, and how far its last values are left to the
-// next run, since who wrote them may not have committed yet.
-struct IncrementUse {
-  std::string column;
-  std::string lag;  // a duration for times, a number for numbers
-};
 // Where an increment that begins at `from` ends: the server's clock, or the greatest value, less
 // the lag. Errors: config, when the column is neither a time nor a whole number, or the lag does
 // not go with it.

@@ -321,27 +321,6 @@ std::vector<std::string> TableSource::notes() const {
 
 }  // namespace postgres
 
-namespace {
-
-const OptionTable& increment_options() {
-  static const OptionTable table = {
-      Option{.name = "column",
-             .kind = OptionKind::text,
-             .doc = "The column that rises with every change: a time, or a whole number.",
-             .required = true,
-             .example = "updated_at"},
-      Option{.name = "lag",
-             .kind = OptionKind::text,
-             .doc = "How far the newest values are left to the next run: as long as the longest "
-                    "transaction that writes them, or for numbers how many.",
-             .default_text = "0",
-             .example = "5m"},
-  };
-  return table;
-}
-
-}  // namespace
-
 const OptionTable& postgres_read_options() {
   static const OptionTable table = {
       Option{.name = "postgres",
@@ -363,10 +342,7 @@ const OptionTable& postgres_read_options() {
              .doc = "The columns to read, with the types to read them as; all of them when left "
                     "out.",
              .example = "{ id: bigint, total: \"decimal(18,2)\" }"},
-      Option{.name = "incremental",
-             .kind = OptionKind::map,
-             .doc = "Only records are read that are newer than those of the last completed run.",
-             .children = increment_options()},
+      increment_option(),
       Option{.name = "on_change",
              .kind = OptionKind::choice,
              .doc = "What a resume does when the snapshot of the run that was killed is gone: "
@@ -385,10 +361,7 @@ Result<std::unique_ptr<Source>> make_postgres_source(const Node& node,
   use.relation.table = options.text("table");
   use.relation.query = options.text("query");
   use.relation.columns = options.columns("columns");
-  if (const Node* increment = options.node("incremental")) {
-    const OptionReader of_it(*increment, increment_options());
-    use.increment = postgres::IncrementUse{of_it.text("column"), of_it.text("lag")};
-  }
+  use.increment = read_increment(options);
   const std::string on_change = options.text("on_change");
   if (on_change == "continue") use.on_snapshot_loss = SnapshotLoss::go_on;
   if (on_change == "restart") use.on_snapshot_loss = SnapshotLoss::start_afresh;

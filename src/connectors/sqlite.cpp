@@ -36,6 +36,7 @@ const OptionTable& read_options() {
              .doc = "The column by whose order the records are read and cut into batches, as in "
                     "batch: { key: id }; left out: the number of the row.",
              .example = "id"},
+      increment_option(),
       Option{.name = "lock_wait",
              .kind = OptionKind::duration,
              .doc = "How long one attempt waits while another program holds the database locked.",
@@ -94,6 +95,7 @@ Result<std::unique_ptr<Source>> make_sqlite_source(const Node& node,
   chosen.table = options.text("table");
   chosen.query = without_semicolon(options.text("query"));
   chosen.key = options.text("key");
+  chosen.increment = read_increment(options);
   chosen.lock_wait = options.duration("lock_wait");
   TRANCHE_TRY(read_columns(options.node("columns"), chosen));
   if (chosen.table.empty() == chosen.query.empty()) {

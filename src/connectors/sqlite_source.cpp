@@ -155,6 +155,18 @@ class TableReader final : public Reader {
   bool ended_ = false;
 };
 
+// To whom keeps times as numbers, since there is no type for them.
+Error with_advice(Error error, const Schema& schema, const std::string& column) {
+  const auto at = schema.find(column);
+  if (at && is_numeric(schema.fields[*at].type)) {
+    error.message += fmt::format(
+        " Where it holds seconds since 1970, read them by a query: SELECT "
+        "datetime({0}, 'unixepoch') AS {0}.",
+        column);
+  }
+  return error;
+}
+
 // A name of the row's number that no column has taken.
 std::string rowid_name(const TableShape& table) {
   if (table.kind == "view" || !table.has_rowid) return "";
@@ -219,24 +231,25 @@ Result<void> TableSource::find_table() {
 Result<void> TableSource::find_columns() {
   auto all = database_->prepare(fmt::format("SELECT * FROM {}", shape_.from));
   if (!all) return bad_job(all.error().message);
-  std::vector<std::string> names;
+  names_.clear();
   for (int at = 0; at < all->column_count(); ++at) {
-    if (contains_name(names, all->column_name(at))) {
+    if (contains_name(names_, all->column_name(at))) {
       return bad_job(
           fmt::format("Two columns of {} are called \"{}\"; give one of them another "
                       "name with AS.",
                       what(), all->column_name(at)));
     }
-    names.push_back(all->column_name(at));
+    names_.push_back(all->column_name(at));
   }
-  std::vector<std::string> wanted = options_.columns.empty() ? names : options_.columns;
+  std::vector<std::string> wanted = options_.columns.empty() ? names_ : options_.columns;
   std::vector<std::string> known = options_.types.names();
   known.insert(known.end(), wanted.begin(), wanted.end());
   if (!options_.key.empty()) known.push_back(options_.key);
+  if (options_.increment) known.push_back(options_.increment->column);
   for (const std::string& name : known) {
-    if (contains_name(names, name)) continue;
+    if (contains_name(names_, name)) continue;
     return bad_job(fmt::format("There is no column \"{}\" in {} of {}; it has {}.", name, what(),
-                               options_.name, join(names, ", ")));
+                               options_.name, join(names_, ", ")));
   }
   for (const std::string& name : wanted) {
     shape_.columns += (shape_.columns.empty() ? "" : ", ") + sqlite_identifier(name);
@@ -251,22 +264,27 @@ Result<void> TableSource::find_columns() {
   return {};
 }
 
+std::optional<Type> TableSource::known_type(const SqliteStatement& statement, int at) const {
+  if (const auto asked = options_.types.find(statement.column_name(at)))
+    return options_.types.fields[*asked].type;
+  return type_of_declaration(statement.declared_type(at));
+}
+
 Result<void> TableSource::find_types(const SqliteStatement& statement) {
   Schema schema;
   for (int at = 0; at < statement.column_count(); ++at) {
     Field field;
     field.name = statement.column_name(at);
-    if (const auto asked = options_.types.find(field.name)) {
-      field.type = options_.types.fields[*asked].type;
+    if (const auto asked = options_.types.find(field.name))
       field.required = options_.types.fields[*asked].required;
+    if (const auto known = known_type(statement, at)) {
+      field.type = *known;
       if (is_nested(field.type)) {
         return bad_job(
             fmt::format("Column \"{}\" can't be {}: SQLite has no nested values. Read "
                         "it as json.",
                         field.name, tranche::to_string(field.type)));
       }
-    } else if (const auto declared = type_of_declaration(statement.declared_type(at))) {
-      field.type = *declared;
     } else {
       guessed_.push_back(field.name);
     }
@@ -347,12 +365,9 @@ Result<void> TableSource::use_key(const std::string& key) {
   shape_.key = key.empty() ? shape_.rowid : sqlite_identifier(key);
   is_key_indexed_ = key.empty();
   if (key.empty()) return {};
-  TRANCHE_ASSIGN(auto all, database_->prepare(fmt::format("SELECT * FROM {}", shape_.from)));
-  std::vector<std::string> names;
-  for (int at = 0; at < all.column_count(); ++at) names.push_back(all.column_name(at));
-  if (!contains_name(names, key)) {
+  if (!contains_name(names_, key)) {
     return bad_job(fmt::format("The key \"{}\" is no column of {} in {}; it has {}.", key, what(),
-                               options_.name, join(names, ", ")));
+                               options_.name, join(names_, ", ")));
   }
   TRANCHE_ASSIGN(auto plan, database_->prepare(
                                 fmt::format("EXPLAIN QUERY PLAN SELECT {0} FROM {1} WHERE {0} > 1",
@@ -376,12 +391,25 @@ Result<std::vector<Input>> TableSource::inputs() {
   input.name = options_.name;
   input.bytes = rows_about_ > 0 ? rows_about_ * record_bytes_ : state_.bytes;
   input.snapshot = snapshot_;
+  if (options_.increment) {
+    input.from = read_until_;
+    TRANCHE_ASSIGN(const NamedColumn column, increment_column());
+    TRANCHE_ASSIGN(input.until,
+                   increment_end(*database_, column, *options_.increment, read_until_));
+    if (!input.from.empty()) input.bytes = 0;  // nobody knows how much is new
+  }
   return std::vector<Input>{std::move(input)};
 }
 
 Result<void> TableSource::use_inputs(std::vector<Input> inputs) {
   inputs_ = std::move(inputs);
-  return database_ ? Result<void>() : look();
+  if (!database_) TRANCHE_TRY(look());
+  if (options_.increment) {
+    TRANCHE_ASSIGN(const NamedColumn column, increment_column());
+    TRANCHE_ASSIGN(shape_.filter, increment_condition(*database_, column, inputs_.at(0).from,
+                                                      inputs_.at(0).until));
+  }
+  return {};
 }
 
 Result<SchemaPtr> TableSource::schema() { return schema_; }
@@ -389,7 +417,9 @@ Result<SchemaPtr> TableSource::schema() { return schema_; }
 Result<void> TableSource::use_division(const Division& division) {
   windows_.reset();
   if (division.window) {
-    TRANCHE_ASSIGN(windows_, find_time_windows(*schema_, *division.window));
+    auto found = find_time_windows(*schema_, *division.window);
+    if (!found) return with_advice(std::move(found).error(), *schema_, division.window->column);
+    windows_ = *std::move(found);
     return use_key(windows_->column_name);
   }
   if (!division.key.empty()) return use_key(division.key);
@@ -404,16 +434,24 @@ Result<void> TableSource::use_division(const Division& division) {
 
 // What was planned in this very state was checked then.
 Result<TimeForm> TableSource::form_of_windows(const Slice* after) {
-  const TimeColumn column{.from = shape_.from,
-                          .name = windows_->column_name,
-                          .of = what(),
-                          .type = schema_->fields[windows_->column].type,
-                          .at_least = {}};
-  TRANCHE_ASSIGN(TimeForm form, TimeForm::find(*database_, column));
+  const NamedColumn column{shape_.from, windows_->column_name, what(),
+                           schema_->fields[windows_->column].type};
+  TRANCHE_ASSIGN(TimeForm form, TimeForm::find(*database_, column, ""));
   const bool is_checked =
       after != nullptr && after->digest == table_slice_digest(snapshot_, after->range);
-  if (!is_checked) TRANCHE_TRY(form.check(*database_, column));
+  if (!is_checked) TRANCHE_TRY(form.check(*database_, column, ""));
   return form;
+}
+
+Result<NamedColumn> TableSource::increment_column() {
+  const std::string& name = options_.increment->column;
+  TRANCHE_ASSIGN(const auto one, database_->prepare(fmt::format(
+                                     "SELECT {} FROM {}", sqlite_identifier(name), shape_.from)));
+  if (const auto type = known_type(one, 0)) return NamedColumn{shape_.from, name, what(), *type};
+  return bad_job(
+      fmt::format("Nobody has declared a type for \"{0}\", the column of incremental: "
+                  "say what it holds, as in columns: {{ {0}: timestamp }}.",
+                  name));
 }
 
 Result<std::unique_ptr<SliceStream>> TableSource::divide(const Slice* after) {

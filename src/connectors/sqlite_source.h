@@ -16,6 +16,7 @@
 
 #include <tranche/core/source.h>
 
+#include "connectors/sqlite_increment.h"
 #include "connectors/sqlite_keys.h"
 #include "connectors/time_windows.h"
 
@@ -29,6 +30,7 @@ struct SourceOptions {
   std::vector<std::string> columns;  // which, and in which order; empty: all
   Schema types;                      // of columns that are not what they were declared as
   std::string key;                   // empty: the row's number
+  std::optional<IncrementUse> increment;
   std::chrono::milliseconds lock_wait{10000};
 };
 
@@ -36,6 +38,8 @@ class TableSource final : public Source {
  public:
   explicit TableSource(SourceOptions options) : options_(std::move(options)) {}
 
+  bool is_incremental() const override { return options_.increment.has_value(); }
+  void read_behind(std::string until) override { read_until_ = std::move(until); }
   Result<std::vector<Input>> inputs() override;
   Result<void> use_inputs(std::vector<Input> inputs) override;
   Result<SchemaPtr> schema() override;
@@ -56,6 +60,8 @@ class TableSource final : public Source {
   Result<void> sample();
   Result<void> use_key(const std::string& key);
   Result<TimeForm> form_of_windows(const Slice* after);
+  std::optional<Type> known_type(const SqliteStatement& statement, int at) const;
+  Result<NamedColumn> increment_column();
 
   SourceOptions options_;
   std::vector<Input> inputs_;
@@ -64,6 +70,8 @@ class TableSource final : public Source {
   std::string snapshot_;  // the name of that state
   ReadShape shape_;
   std::optional<TimeWindows> windows_;  // of the key
+  std::string read_until_;              // by earlier runs
+  std::vector<std::string> names_;      // of all columns
   SchemaPtr schema_;
   std::vector<std::string> guessed_;  // columns whose type only their values told
   std::string only_key_;              // of a table WITHOUT ROWID

@@ -16,15 +16,14 @@ constexpr std::string_view time_pattern = "[0-9][0-9]:[0-9][0-9]:[0-9][0-9]*";
 constexpr std::size_t date_length = 10;
 constexpr std::size_t time_end = 20;  // from here, counted from 1, come fraction and zone
 
-std::string candidates(const TimeColumn& column) {
+std::string candidates(const NamedColumn& column, const std::string& at_least) {
   const std::string name = sqlite_identifier(column.name);
   std::string sql = may_be_time_sql(name);
-  if (column.at_least.empty()) return sql;
-  return fmt::format("{0} AND ({1} >= {2} OR {1} < ',')", sql, name,
-                     sqlite_literal(column.at_least));
+  if (at_least.empty()) return sql;
+  return fmt::format("{0} AND ({1} >= {2} OR {1} < ',')", sql, name, sqlite_literal(at_least));
 }
 
-std::string in_form(const TimeColumn& column, char separator) {
+std::string in_form(const NamedColumn& column, char separator) {
   const std::string name = sqlite_identifier(column.name);
   if (column.type.id == TypeId::date) return fmt::format("{} GLOB '{}'", name, date_pattern);
   const std::string sql =
@@ -51,24 +50,26 @@ std::string may_be_time_sql(std::string_view column) {
   return fmt::format("typeof({0}) = 'text' AND {0} >= '+' AND {0} < ':'", column);
 }
 
-Result<TimeForm> TimeForm::find(SqliteDatabase& database, const TimeColumn& column) {
+Result<TimeForm> TimeForm::find(SqliteDatabase& database, const NamedColumn& column,
+                                const std::string& at_least) {
   TimeForm form(column.type, ' ');
   if (column.type.id == TypeId::date) return form;
   TRANCHE_ASSIGN(auto first, database.prepare(fmt::format(
                                  "SELECT substr({0}, {1}, 1) FROM {2} WHERE {3} AND {0} GLOB "
                                  "'{4}[ T]{5}' LIMIT 1",
                                  sqlite_identifier(column.name), date_length + 1, column.from,
-                                 candidates(column), date_pattern, time_pattern)));
+                                 candidates(column, at_least), date_pattern, time_pattern)));
   TRANCHE_ASSIGN(const bool found, first.step());
   if (found) form.separator_ = first.text(0).front();
   return form;
 }
 
-Result<void> TimeForm::check(SqliteDatabase& database, const TimeColumn& column) const {
+Result<void> TimeForm::check(SqliteDatabase& database, const NamedColumn& column,
+                             const std::string& at_least) const {
   TRANCHE_ASSIGN(auto others,
                  database.prepare(fmt::format(
                      "SELECT {0} FROM {1} WHERE {2} AND NOT ({3}) AND {0} NOT GLOB '-*'",
-                     sqlite_identifier(column.name), column.from, candidates(column),
+                     sqlite_identifier(column.name), column.from, candidates(column, at_least),
                      in_form(column, separator_))));
   while (true) {
     TRANCHE_ASSIGN(const bool more, others.step());

@@ -20,23 +20,25 @@ namespace tranche::sqlite {
 // A condition that all times fulfil but the infinite ones. `column`: quoted.
 std::string may_be_time_sql(std::string_view column);
 
-// Where times are looked for.
-struct TimeColumn {
-  std::string from;      // behind FROM
-  std::string name;      // as people know it
-  std::string of;        // the table, for people
-  Type type;             // date, timestamp or timestamptz
-  std::string at_least;  // a text: what lies below does not matter; empty: all
+// A column of a table or query, and what it is read as.
+struct NamedColumn {
+  std::string from;  // behind FROM
+  std::string name;  // as people know it
+  std::string of;    // the table, for people
+  Type type;
 };
 
 // How the times of a column are written.
 class TimeForm {
  public:
-  // By one of its values.
-  static Result<TimeForm> find(SqliteDatabase& database, const TimeColumn& column);
+  // By one of the values of a column of dates, timestamps or timestamptzs. `at_least`: a text below
+  // which nothing matters; empty: all does.
+  static Result<TimeForm> find(SqliteDatabase& database, const NamedColumn& column,
+                               const std::string& at_least);
   // Errors: config, when a value is a time and written otherwise, so that it is out of order. What
-  // is no time at all may lie where it will. Goes over the whole column.
-  Result<void> check(SqliteDatabase& database, const TimeColumn& column) const;
+  // is no time at all may lie where it will. Goes over all that matters.
+  Result<void> check(SqliteDatabase& database, const NamedColumn& column,
+                     const std::string& at_least) const;
 
   // A text, the shortest, such that exactly the times before `microseconds` lie below it.
   // REQUIRES whole seconds, of a date a midnight, of the year 0 or later.

@@ -4,11 +4,7 @@
 
 #include <fmt/format.h>
 
-#include "connectors/duckdb_connector.h"
-#include "connectors/sqlite.h"
-#include "connectors/table_source_fixture.h"
-#include "drivers/duckdb_database.h"
-#include "drivers/sqlite.h"
+#include "connectors/embedded_table_fixture.h"
 
 namespace tranche {
 namespace {
@@ -34,40 +30,8 @@ Division windows(const std::string& column, const std::string& every, const std:
   return division;
 }
 
-class TableWindows : public TableSourceTest, public ::testing::WithParamInterface<const char*> {
+class TableWindows : public EmbeddedTableTest {
  protected:
-  bool is_sqlite() const { return GetParam() == std::string("sqlite"); }
-  void execute(const std::string& sql) {
-    if (is_sqlite()) {
-      const auto database = SqliteDatabase::open(at("t.db"), SqliteDatabase::Access::create,
-                                                 std::chrono::milliseconds(0));
-      ASSERT_TRUE(database) << database.error().message;
-      const auto done = (*database)->execute(sql);
-      ASSERT_TRUE(done) << done.error().message;
-    } else {
-      const auto database = DuckDatabase::open_file(at("t.db").string(), 64 << 20, "");
-      ASSERT_TRUE(database) << database.error().message;
-      const auto done = (*database)->connect().value()->execute(sql);
-      ASSERT_TRUE(done) << done.error().message;
-    }
-  }
-  // Inserts rows of texts; an empty one is a null.
-  void insert(const std::vector<std::vector<std::string>>& rows) {
-    std::string sql;
-    for (const auto& row : rows) {
-      sql += sql.empty() ? "INSERT INTO t VALUES (" : ", (";
-      for (std::size_t at = 0; at < row.size(); ++at) {
-        if (at > 0) sql += ", ";
-        sql += row[at].empty() ? "NULL" : sql_literal(row[at]);
-      }
-      sql += ")";
-    }
-    execute(sql);
-  }
-  std::unique_ptr<Source> table(const Division& division, Schema types = {}) {
-    return bound(is_sqlite() ? sqlite_connector() : duckdb_connector(),
-                 {{GetParam(), "t.db"}, {"table", "t"}}, division, std::move(types));
-  }
   Sizes batches_of(const Division& division, std::uint64_t rows = 1000000) {
     const auto source = table(division);
     EXPECT_TRUE(source) << problem_;
@@ -150,8 +114,7 @@ TEST_P(TableWindows, NeedAColumnOfTimes) {
   EXPECT_NE(problem_.find("A date has no hours"), std::string::npos) << problem_;
 }
 
-INSTANTIATE_TEST_SUITE_P(Systems, TableWindows, ::testing::Values("sqlite", "duckdb"),
-                         [](const auto& one) { return std::string(one.param); });
+INSTANTIATE_TEST_SUITE_P(Systems, TableWindows, ::testing::Values("sqlite", "duckdb"), system_name);
 
 class SqliteWindows : public TableWindows {};
 
@@ -211,8 +174,7 @@ TEST_P(SqliteWindows, TakeTextOfAnyColumnThatIsDeclaredATime) {
   EXPECT_EQ(batches(drain(*source, 100).slices), (Sizes{1, 1}));
 }
 
-INSTANTIATE_TEST_SUITE_P(Systems, SqliteWindows, ::testing::Values("sqlite"),
-                         [](const auto& one) { return std::string(one.param); });
+INSTANTIATE_TEST_SUITE_P(Systems, SqliteWindows, ::testing::Values("sqlite"), system_name);
 
 }  // namespace
 }  // namespace tranche
