@@ -16,7 +16,7 @@ set(TRANCHE_TEST_ENVIRONMENT
   "TSAN_OPTIONS=suppressions=${PROJECT_SOURCE_DIR}/cmake/tsan.supp:second_deadlock_stack=1")
 
 # These have a PostgreSQL of their own while they run, named by TRANCHE_TEST_POSTGRES.
-set(TRANCHE_TESTS_WITH_POSTGRES drivers connectors)
+set(TRANCHE_TESTS_WITH_POSTGRES drivers connectors contracts)
 
 # `tests` builds all of them; a plain build leaves them out of its way.
 add_custom_target(tests)
@@ -27,6 +27,9 @@ function(tranche_register name path)
   if(path MATCHES "(^|/)tests/(crash|memory)(/|$)")
     set(label slow)
     set(seconds 1500)
+  endif()
+  if(path MATCHES "(^|/)tests/contracts$")
+    set(seconds 600)  # each system in each of its modes
   endif()
   if(TRANCHE_SANITIZE)  # which makes everything many times slower
     math(EXPR seconds "${seconds} * 8")

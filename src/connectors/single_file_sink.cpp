@@ -261,6 +261,12 @@ Result<std::vector<Receipt>> SingleFileSink::recover(const SinkRun& run, const S
 Result<std::string> SingleFileSink::plan_seal(std::span<const Receipt> committed) {
   std::uint64_t rows = 0;
   for (const auto& receipt : committed) rows += receipt.rows;
+  if (!file_exists(temporary_)) {
+    return make_error(ErrorKind::failed,
+                      fmt::format("{} is gone, and with it what was to become {}. Bring it back, or "
+                                  "start again with --fresh.",
+                                  temporary_.string(), path_.string()));
+  }
   TRANCHE_ASSIGN(const File file, File::open_read(temporary_));
   Json intent;
   const std::uint64_t header_bytes =
