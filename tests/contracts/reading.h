@@ -17,6 +17,8 @@
 
 namespace tranche::contracts {
 
+constexpr std::size_t slices_max = 1000;  // more than any input of the suites has rows
+
 struct Planned {
   std::unique_ptr<Source> source;
   std::vector<Input> inputs;
@@ -52,6 +54,7 @@ inline Result<std::vector<Slice>> divide(Source& source, const CutLimits& limits
     TRANCHE_ASSIGN(auto slice, stream->next(limits));
     if (!slice) return slices;
     slices.push_back(*std::move(slice));
+    if (slices.size() > slices_max) return make_error(ErrorKind::bug, "The division has no end.");
   }
 }
 

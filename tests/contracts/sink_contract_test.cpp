@@ -71,8 +71,10 @@ class SinkContract : public TemporaryFolder, public ::testing::WithParamInterfac
     EXPECT_TRUE(load) << load.error().message;
     return load ? *std::move(load) : Load{};
   }
+  // A group behind the last has the rows of an earlier one.
   Table rows_of(std::size_t group) const {
-    return contracts::rows_of(table_, group * rows_of_group, (group + 1) * rows_of_group);
+    const std::size_t begin = group % groups * rows_of_group;
+    return contracts::rows_of(table_, begin, begin + rows_of_group);
   }
   // Two chunks, in an order of their own.
   Result<std::vector<Segment>> encode(const Sink& sink, std::size_t group) const {
@@ -226,9 +228,7 @@ TEST_P(SinkContract, GoesOnWhereADroppedSinkStopped) {
     Load load = start(&found);
     EXPECT_EQ(found, known);
     record(load, group);
-    if (group + 1 < groups) {
-      ASSERT_TRUE(apply(load, group + 1));
-    }
+    ASSERT_TRUE(apply(load, group + 1));
   }  // dies each time behind an apply
   {
     Load load = start();

@@ -60,10 +60,11 @@ const std::vector<Sample>& samples() {
 
 bool is_json_like(Type type) { return type.id == TypeId::json || is_nested(type); }
 
-// One database for all pages of a program.
+// One database for all pages of a program. Never closed: at the end of a program what DuckDB itself
+// keeps may be gone before it.
 DuckConnection& page_maker() {
-  static const auto database = DuckDatabase::open(64ULL << 20, "").value();
-  static const auto connection = database->connect().value();
+  static DuckConnection* const connection =
+      DuckDatabase::open(64ULL << 20, "").value()->connect().value().release();
   return *connection;
 }
 
