@@ -8,7 +8,6 @@
 
 #include <tranche/core/value.h>
 
-#include "base/digest.h"
 #include "base/fault.h"
 #include "base/file.h"
 #include "formats/page_codec.h"
@@ -185,16 +184,7 @@ Result<std::unique_ptr<Committer>> TableCommitter::make(DuckDatabase& database,
 Result<Applied> TableCommitter::apply(std::uint64_t group, std::span<const Segment> segments,
                                       const std::string& reject_id) {
   rollback();
-  Receipt receipt;
-  receipt.group = group;
-  receipt.reject_id = reject_id;
-  Digest digest;
-  for (const Segment& segment : segments) {
-    receipt.rows += segment.rows;
-    receipt.bytes += segment.bytes;
-    digest.update(to_hex64(segment.checksum));
-  }
-  receipt.checksum = digest.value();
+  Receipt receipt = receipt_of(group, segments, reject_id);
   TRANCHE_ASSIGN(committed_already_, is_committed_already(receipt));
   if (committed_already_) return Applied{receipt_.rows, {}};
 
@@ -220,16 +210,10 @@ Result<Applied> TableCommitter::apply(std::uint64_t group, std::span<const Segme
 }
 
 Result<bool> TableCommitter::is_committed_already(const Receipt& receipt) {
-  TRANCHE_ASSIGN(const auto found, CommitRecord(*connection_, target_).find(run_, receipt.group));
+  CommitRecord record(*connection_, target_);
+  TRANCHE_ASSIGN(const auto found, record.find(run_, receipt.group));
   if (!found) return false;
-  if (found->checksum != receipt.checksum) {
-    return make_error(ErrorKind::failed,
-                      fmt::format("{} already has a commit of batch {} of this run, with other "
-                                  "content: the record in {} was changed from outside. Start again "
-                                  "with --fresh.",
-                                  target_.place(), receipt.group, target_.commits_table));
-  }
-  receipt_ = *found;
+  TRANCHE_ASSIGN(receipt_, committed_already(record, run_, receipt, target_.table_place()));
   return true;
 }
 

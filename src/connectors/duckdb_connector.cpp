@@ -20,23 +20,13 @@ const OptionTable& read_options() {
              .doc = "The database file.",
              .required = true,
              .example = "warehouse.duckdb"},
-      Option{.name = "table",
-             .kind = OptionKind::text,
-             .doc = "The table to read; this, or a query.",
-             .example = "sales"},
-      Option{.name = "query",
-             .kind = OptionKind::text,
-             .doc = "A SELECT over the file's tables whose rows are read; it needs a key.",
-             .example = "SELECT id, qty FROM sales WHERE qty > 0"},
+      read_table_option(),
+      read_query_option("A SELECT over the file's tables whose rows are read; it needs a key."),
       Option{.name = "columns",
              .kind = OptionKind::texts,
              .doc = "The columns to read; left out: all of them.",
              .example = "[id, sold_at]"},
-      Option{.name = "key",
-             .kind = OptionKind::text,
-             .doc = "The column by whose order the records are read and cut into batches, as in "
-                    "batch: { key: id }; left out: the number of the row.",
-             .example = "id"},
+      read_key_option(),
       increment_option(),
   };
   return table;
@@ -75,8 +65,7 @@ Result<std::unique_ptr<Source>> make_source(const Node& node, const std::filesys
   chosen.columns = options.texts("columns");
   chosen.key = options.text("key");
   chosen.increment = read_increment(options);
-  if (chosen.table.empty() == chosen.query.empty())
-    return refusal("duckdb reads a table or a query: table: sales, or query: SELECT ...");
+  TRANCHE_TRY(check_table_or_query("duckdb", chosen.table, chosen.query));
   return std::unique_ptr<Source>(std::make_unique<DuckSource>(std::move(chosen)));
 }
 

@@ -140,26 +140,18 @@ Result<std::vector<Receipt>> TableSink::recover(const SinkRun& run_now, const Sc
 
 Result<std::vector<Receipt>> TableSink::prepare_tables(std::span<const Receipt> committed) {
   CommitRecord record(*connection_, target_);
-  TRANCHE_ASSIGN(const bool has_record, record.exists());
   TRANCHE_ASSIGN(const auto table, read_shape(*connection_, into()));
-  if (!has_record && table && !committed.empty()) {
-    return lost_commits(target_.place(), target_.commits_table, committed.size());
-  }
   std::vector<Receipt> receipts;
   const auto prepared = in_transaction(*connection_, [&]() -> Result<void> {
-    TRANCHE_TRY(record.create());
-    TRANCHE_ASSIGN(receipts, record.receipts(run_));
-    TRANCHE_ASSIGN(const bool is_sealed, record.is_sealed(run_));
-    if (table || is_sealed) return {};
-    if (target_.mode == Mode::replace) {
-      // Nobody has seen the rows of a staging table: without it they are loaded again.
-      TRANCHE_TRY(record.erase(run_));
-      receipts.clear();
-      return create_staging();
-    }
-    if (receipts.empty())
-      return run(*connection_, create_table_sql(*schema_, target_.table, target_.key));
-    return table_is_gone(target_.place(), receipts.size());
+    TRANCHE_ASSIGN(receipts, prepare_commits(
+                                 record, run_, target_.table_place(), committed, table.has_value(),
+                                 [&] {
+                                   return run(
+                                       *connection_,
+                                       create_table_sql(*schema_, target_.table, target_.key));
+                                 },
+                                 [&] { return create_staging(); }));
+    return {};
   });
   if (!prepared) return prepared.error();
   return receipts;
@@ -193,37 +185,22 @@ Result<std::optional<Receipt>> TableSink::find_receipt(std::uint64_t group) {
 }
 
 Result<std::string> TableSink::plan_seal(std::span<const Receipt> committed) {
-  return Json(Json::Object{{"run", run_.run_id},
-                           {"step", run_.step},
-                           {"table", target_.table},
-                           {"mode", to_string(target_.mode)},
-                           {"batches", std::uint64_t{committed.size()}},
-                           {"rows", total_rows(committed)}})
-      .dump();
+  return seal_intent(run_, target_.table, target_.mode, committed).dump();
 }
 
 Result<void> TableSink::seal(const std::string& intent) {
-  TRANCHE_ASSIGN(const Json plan, Json::parse(intent));
-  SinkRun sealed_run;
-  sealed_run.run_id = plan["run"].text();
-  sealed_run.step = plan["step"].text();
-  const std::uint64_t rows = plan["rows"].natural();
+  TRANCHE_ASSIGN(const Json intended, Json::parse(intent));
+  const SealPlan plan = seal_plan(intended);
   TRANCHE_TRY(open_database());  // after a crash inside the seal nobody has called recover
   CommitRecord record(*connection_, target_);
-  TRANCHE_ASSIGN(const bool is_sealed, record.is_sealed(sealed_run));
+  TRANCHE_ASSIGN(const bool is_sealed, record.is_sealed(plan.run));
   if (!is_sealed) {
-    const std::string staging = staging_table(target_, sealed_run.run_id);
-    TRANCHE_ASSIGN(const auto receipts, record.receipts(sealed_run));
-    std::uint64_t present = total_rows(receipts);
-    if (target_.mode == Mode::replace && present == rows) {
-      TRANCHE_ASSIGN(present, count_rows(*connection_, staging));
-    }
-    if (present != rows) {
-      return changed_during_run(target_.place(), rows, present);
-    }
+    const std::string staging = staging_table(target_, plan.run.run_id);
+    TRANCHE_TRY(check_before_seal(record, plan, target_.table_place(),
+                                  [&] { return count_rows(*connection_, staging); }));
     const auto sealed = in_transaction(*connection_, [&]() -> Result<void> {
       if (target_.mode == Mode::replace) TRANCHE_TRY(replace_table(*connection_, staging));
-      return record.insert_seal(sealed_run, rows);
+      return record.insert_seal(plan.run, plan.rows);
     });
     if (!sealed) return sealed.error();
   }
@@ -248,57 +225,29 @@ Result<void> TableSink::discard(const SinkRun& given_up, std::span<const Receipt
   if (!file_exists(target_.database)) return {};
   TRANCHE_TRY(open_database());
   CommitRecord record(*connection_, target_);
-  TRANCHE_ASSIGN(const bool has_record, record.exists());
-  std::vector<Receipt> receipts(committed.begin(), committed.end());
-  if (has_record) {
-    TRANCHE_ASSIGN(const bool is_sealed, record.is_sealed(given_up));
-    if (is_sealed) return {};
-    TRANCHE_ASSIGN(receipts, record.receipts(given_up));
-  }
-  if (target_.mode != Mode::replace) {
-    if (receipts.empty() || keep_committed) return {};
-    return cant_be_taken_back(
-        fmt::format("table {} of {}", target_.table, target_.database.string()), given_up,
-        receipts);
-  }
-  const auto dropped = in_transaction(*connection_, [&]() -> Result<void> {
-    TRANCHE_TRY(run(*connection_, "DROP TABLE IF EXISTS " +
-                                      sql_identifier(staging_table(target_, given_up.run_id))));
-    return has_record ? record.erase(given_up) : Result<void>();
+  const std::string drop =
+      "DROP TABLE IF EXISTS " + sql_identifier(staging_table(target_, given_up.run_id));
+  bool is_undone = false;
+  const auto discarded = in_transaction(*connection_, [&]() -> Result<void> {
+    TRANCHE_ASSIGN(is_undone,
+                   discard_commits(record, given_up, target_.table_place(), committed,
+                                   keep_committed, [&] { return run(*connection_, drop); }));
+    return {};
   });
-  if (!dropped) return dropped.error();
-  return run(*connection_, "CHECKPOINT");
+  if (!discarded) return discarded.error();
+  return is_undone ? run(*connection_, "CHECKPOINT") : Result<void>();
 }
 
 Result<std::vector<std::string>> TableSink::verify(const SinkRun& verified,
                                                    const std::string& intent,
                                                    std::span<const Receipt> committed) {
-  std::vector<std::string> differences;
-  if (!file_exists(target_.database)) {
-    differences.push_back(fmt::format("DuckDB database {} is gone.", target_.database.string()));
-    return differences;
-  }
+  if (!file_exists(target_.database))
+    return std::vector{fmt::format("DuckDB database {} is gone.", target_.database.string())};
   TRANCHE_ASSIGN(const auto connection, connect_to_read(target_));
   TRANCHE_ASSIGN(const auto table, read_shape(*connection, target_.table));
-  if (!table) differences.push_back(fmt::format("{} is gone.", target_.place()));
   CommitRecord record(*connection, target_);
-  TRANCHE_ASSIGN(const bool has_record, record.exists());
-  if (!has_record) {
-    differences.push_back(fmt::format("{} has lost its record of commits ({}).", target_.place(),
-                                      target_.commits_table));
-    return differences;
-  }
-  TRANCHE_TRY(compare_commits(
-      committed, [&](std::uint64_t group) { return record.find(verified, group); },
-      fmt::format("{} of {}", target_.commits_table, target_.database.string()), differences));
-  TRANCHE_ASSIGN(const bool is_sealed, record.is_sealed(verified));
-  if (!intent.empty() && !is_sealed) {
-    differences.push_back(fmt::format("{} does not have the seal of this run.", target_.place()));
-  }
-  if (!table || !is_sealed || target_.mode == Mode::upsert) return differences;
-  TRANCHE_ASSIGN(const std::uint64_t rows, count_rows(*connection, target_.table));
-  compare_rows(target_.mode, target_.place(), rows, total_rows(committed), differences);
-  return differences;
+  return verify_commits(record, verified, target_.table_place(), intent, committed,
+                        table.has_value(), [&] { return count_rows(*connection, target_.table); });
 }
 
 }  // namespace tranche::duck

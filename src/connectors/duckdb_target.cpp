@@ -118,6 +118,10 @@ std::string Target::place() const {
   return fmt::format("Table {} of {}", table, database.string());
 }
 
+TablePlace Target::table_place() const {
+  return TablePlace{place(), commits_table, database.string(), mode};
+}
+
 std::string staging_table(const Target& target, const std::string& run_id) {
   return fmt::format("{}__tranche_{}", target.table, run_id.substr(0, 8));
 }

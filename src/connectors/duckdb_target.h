@@ -12,7 +12,7 @@
 
 #include <tranche/core/sink.h>
 
-#include "connectors/table_sink.h"
+#include "connectors/table_commits.h"
 #include "drivers/duckdb_database.h"
 
 namespace tranche::duck {
@@ -30,6 +30,7 @@ struct Target {
   std::string commits_table;
   std::uint64_t memory_bytes = 0;  // the same at each start: a log is replayed within it
   std::string place() const;       // "Table sales of /data/w.duckdb", for messages
+  TablePlace table_place() const;
 };
 
 // The table beside the real one that a replacing run fills.

@@ -4,8 +4,6 @@
 
 #include <fmt/format.h>
 
-#include "base/digest.h"
-
 namespace tranche::postgres {
 
 Result<void> LoadSession::be_connected() {
@@ -20,17 +18,7 @@ Result<void> LoadSession::be_connected() {
 Result<Applied> LoadSession::apply(std::uint64_t group, std::span<const Segment> segments,
                                       const std::string& reject_id) {
   rollback();
-  Receipt receipt;
-  receipt.group = group;
-  receipt.reject_id = reject_id;
-  Digest digest;
-  for (const Segment& segment : segments) {
-    receipt.rows += segment.rows;
-    receipt.bytes += segment.bytes;
-    digest.update(to_hex64(segment.checksum));
-  }
-  receipt.checksum = digest.value();
-  receipt_ = receipt;
+  receipt_ = receipt_of(group, segments, reject_id);
 
   TRANCHE_TRY(be_connected());
   auto applied = apply_once(segments);
@@ -85,15 +73,7 @@ Result<bool> LoadSession::begin_group() {
 
 Result<void> LoadSession::take_committed() {
   CommitRecord record(*connection_, target_);
-  TRANCHE_ASSIGN(const auto found, record.find(run_, receipt_.group));
-  if (!found || found->checksum != receipt_.checksum) {
-    return make_error(ErrorKind::failed,
-                      fmt::format("{} already has a commit of batch {} of this run, with other "
-                                  "content: the record in {} was changed from outside. Start again "
-                                  "with --fresh.",
-                                  target_.named(), receipt_.group, target_.commits_table.text()));
-  }
-  receipt_ = *found;
+  TRANCHE_ASSIGN(receipt_, committed_already(record, run_, receipt_, target_.table_place()));
   committed_already_ = true;
   return {};
 }

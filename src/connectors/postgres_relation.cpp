@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include "base/text.h"
+#include "connectors/table_query.h"
 
 namespace tranche::postgres {
 namespace {
@@ -288,8 +289,7 @@ Result<Relation> describe_relation(PostgresConnection& connection, const Relatio
   if (!use.table.empty()) return describe_table(connection, use);
   Relation relation;
   relation.name = "query";
-  std::string query(trim(use.query));
-  while (query.ends_with(';')) query = std::string(trim(query.substr(0, query.size() - 1)));
+  const std::string query = without_semicolon(use.query);
   // On lines of its own: it may end with a comment.
   relation.from = fmt::format("(\n{}\n) AS {}", query, alias);
   TRANCHE_ASSIGN(const auto columns, server_columns(connection, relation.from));

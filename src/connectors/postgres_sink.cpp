@@ -92,26 +92,15 @@ Result<std::vector<Receipt>> TableSink::prepare_tables(PostgresConnection& conne
                                                        std::span<const Receipt> committed) {
   CommitRecord record(connection, target_);
   TRANCHE_ASSIGN(auto transaction, PostgresTransaction::begin(connection));
-  TRANCHE_ASSIGN(const bool has_record, record.exists());
   TRANCHE_ASSIGN(const auto table, read_shape(connection, into()));
-  if (!has_record && table && !committed.empty()) {
-    return lost_commits(target_.named(), target_.commits_table.text(), committed.size());
-  }
-  TRANCHE_TRY(record.create());
-  TRANCHE_ASSIGN(auto receipts, record.receipts(run_));
-  TRANCHE_ASSIGN(const bool is_sealed, record.is_sealed(run_));
-  if (!table && !is_sealed) {
-    if (target_.mode == Mode::replace) {
-      // Nobody has seen the rows of a staging table: without it they are loaded again.
-      TRANCHE_TRY(record.erase(run_));
-      receipts.clear();
-      TRANCHE_TRY(create_staging(connection, target_, *schema_, into()));
-    } else if (receipts.empty()) {
-      TRANCHE_TRY(connection.execute(create_table_sql(*schema_, target_.table, target_.key)));
-    } else {
-      return table_is_gone(target_.named(), receipts.size());
-    }
-  }
+  TRANCHE_ASSIGN(
+      auto receipts,
+      prepare_commits(
+          record, run_, target_.table_place(), committed, table.has_value(),
+          [&] {
+            return connection.execute(create_table_sql(*schema_, target_.table, target_.key));
+          },
+          [&] { return create_staging(connection, target_, *schema_, into()); }));
   TRANCHE_TRY(transaction.commit());
   return receipts;
 }
@@ -151,26 +140,18 @@ Result<std::optional<Receipt>> TableSink::find_receipt(std::uint64_t group) {
 Result<std::string> TableSink::plan_seal(std::span<const Receipt> committed) {
   Json columns(Json::Array{});
   for (const std::string& name : schema_->names()) columns.push(name);
-  return Json(Json::Object{{"run", run_.run_id},
-                           {"step", run_.step},
-                           {"table", target_.table.text()},
-                           {"mode", to_string(target_.mode)},
-                           {"columns", std::move(columns)},
-                           {"batches", std::uint64_t{committed.size()}},
-                           {"rows", total_rows(committed)}})
-      .dump();
+  Json intent = seal_intent(run_, target_.table.text(), target_.mode, committed);
+  intent.set("columns", std::move(columns));
+  return intent.dump();
 }
 
 Result<void> TableSink::seal(const std::string& intent) {
-  TRANCHE_ASSIGN(const Json plan, Json::parse(intent));
-  SinkRun run;
-  run.run_id = plan["run"].text();
-  run.step = plan["step"].text();
+  TRANCHE_ASSIGN(const Json intended, Json::parse(intent));
   std::vector<std::string> columns;
-  for (const Json& name : plan["columns"].items()) columns.push_back(name.text());
+  for (const Json& name : intended["columns"].items()) columns.push_back(name.text());
   // After a crash inside the seal nobody has called recover.
   TRANCHE_ASSIGN(const auto connection, connect(target_));
-  auto sealed = seal_in(*connection, run, columns, plan["rows"].natural());
+  auto sealed = seal_in(*connection, seal_plan(intended), columns);
   if (sealed) return sealed;
   Error error = std::move(sealed).error();
   if (error.kind == ErrorKind::bad_record || error.kind == ErrorKind::config) {
@@ -179,25 +160,18 @@ Result<void> TableSink::seal(const std::string& intent) {
   return error;
 }
 
-Result<void> TableSink::seal_in(PostgresConnection& connection, const SinkRun& run,
-                                std::span<const std::string> columns, std::uint64_t rows) {
+Result<void> TableSink::seal_in(PostgresConnection& connection, const SealPlan& plan,
+                                std::span<const std::string> columns) {
   CommitRecord record(connection, target_);
   TRANCHE_ASSIGN(auto transaction, PostgresTransaction::begin(connection));
-  TRANCHE_ASSIGN(const bool is_sealed, record.is_sealed(run));
+  TRANCHE_ASSIGN(const bool is_sealed, record.is_sealed(plan.run));
   if (is_sealed) return {};
-  TRANCHE_ASSIGN(const auto receipts, record.receipts(run));
-  std::uint64_t present = total_rows(receipts);
-  const TableName staging = staging_table(target_.table, run.run_id);
-  if (target_.mode == Mode::replace && present == rows) {
-    TRANCHE_ASSIGN(present, count_rows(connection, staging));
-  }
-  if (present != rows) {
-    return changed_during_run(target_.named(), rows, present);
-  }
-  if (target_.mode == Mode::replace) {
-    TRANCHE_TRY(replace_table(connection, target_, staging, columns, rows));
-  }
-  TRANCHE_TRY(record.insert_seal(run, rows));
+  const TableName staging = staging_table(target_.table, plan.run.run_id);
+  TRANCHE_TRY(check_before_seal(record, plan, target_.table_place(),
+                                [&] { return count_rows(connection, staging); }));
+  if (target_.mode == Mode::replace)
+    TRANCHE_TRY(replace_table(connection, target_, staging, columns, plan.rows));
+  TRANCHE_TRY(record.insert_seal(plan.run, plan.rows));
   return transaction.commit();
 }
 
@@ -206,50 +180,20 @@ Result<void> TableSink::discard(const SinkRun& run, std::span<const Receipt> com
   TRANCHE_ASSIGN(const auto connection, connect(target_));
   CommitRecord record(*connection, target_);
   TRANCHE_ASSIGN(auto transaction, PostgresTransaction::begin(*connection));
-  TRANCHE_ASSIGN(const bool has_record, record.exists());
-  std::vector<Receipt> receipts(committed.begin(), committed.end());
-  if (has_record) {
-    TRANCHE_ASSIGN(const bool is_sealed, record.is_sealed(run));
-    if (is_sealed) return {};
-    TRANCHE_ASSIGN(receipts, record.receipts(run));
-  }
-  if (target_.mode != Mode::replace) {
-    if (receipts.empty() || keep_committed) return {};
-    return cant_be_taken_back(
-        fmt::format("table {} of {}", target_.table.text(), tranche::to_string(target_.place)), run,
-        receipts);
-  }
-  TRANCHE_TRY(connection->execute("DROP TABLE IF EXISTS " +
-                                  staging_table(target_.table, run.run_id).sql()));
-  if (has_record) TRANCHE_TRY(record.erase(run));
-  return transaction.commit();
+  const std::string drop = "DROP TABLE IF EXISTS " + staging_table(target_.table, run.run_id).sql();
+  TRANCHE_ASSIGN(const bool is_undone,
+                 discard_commits(record, run, target_.table_place(), committed, keep_committed,
+                                 [&] { return connection->execute(drop); }));
+  return is_undone ? transaction.commit() : Result<void>();
 }
 
 Result<std::vector<std::string>> TableSink::verify(const SinkRun& run, const std::string& intent,
                                                    std::span<const Receipt> committed) {
-  std::vector<std::string> differences;
   TRANCHE_ASSIGN(const auto connection, connect(target_));
   TRANCHE_ASSIGN(const auto table, read_shape(*connection, target_.table));
-  if (!table) differences.push_back(fmt::format("{} is gone.", target_.named()));
   CommitRecord record(*connection, target_);
-  TRANCHE_ASSIGN(const bool has_record, record.exists());
-  if (!has_record) {
-    differences.push_back(fmt::format("{} has lost its record of commits ({}).", target_.named(),
-                                      target_.commits_table.text()));
-    return differences;
-  }
-  TRANCHE_TRY(compare_commits(
-      committed, [&](std::uint64_t group) { return record.find(run, group); },
-      fmt::format("{} of {}", target_.commits_table.text(), tranche::to_string(target_.place)),
-      differences));
-  TRANCHE_ASSIGN(const bool is_sealed, record.is_sealed(run));
-  if (!intent.empty() && !is_sealed) {
-    differences.push_back(fmt::format("{} does not have the seal of this run.", target_.named()));
-  }
-  if (!table || !is_sealed || target_.mode == Mode::upsert) return differences;
-  TRANCHE_ASSIGN(const std::uint64_t rows, count_rows(*connection, target_.table));
-  compare_rows(target_.mode, target_.named(), rows, total_rows(committed), differences);
-  return differences;
+  return verify_commits(record, run, target_.table_place(), intent, committed, table.has_value(),
+                        [&] { return count_rows(*connection, target_.table); });
 }
 
 }  // namespace tranche::postgres

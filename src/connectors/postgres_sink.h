@@ -42,8 +42,8 @@ class TableSink final : public Sink {
   Result<void> examine_upsert(PostgresConnection& connection, const TableShape& shape) const;
   Result<std::vector<Receipt>> prepare_tables(PostgresConnection& connection,
                                               std::span<const Receipt> committed);
-  Result<void> seal_in(PostgresConnection& connection, const SinkRun& run,
-                       std::span<const std::string> columns, std::uint64_t rows);
+  Result<void> seal_in(PostgresConnection& connection, const SealPlan& plan,
+                       std::span<const std::string> columns);
   TableName into() const;  // the table that takes the rows
 
   Target target_;

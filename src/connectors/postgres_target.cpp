@@ -83,6 +83,10 @@ std::string Target::named() const {
   return fmt::format("Table {} of {}", table.text(), tranche::to_string(place));
 }
 
+TablePlace Target::table_place() const {
+  return TablePlace{named(), commits_table.text(), tranche::to_string(place), mode};
+}
+
 TableName staging_table(const TableName& table, const std::string& run_id) {
   const std::string behind = "__tranche_" + run_id.substr(0, 8);
   // Room for what PostgreSQL appends for the names of indexes.

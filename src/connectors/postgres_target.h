@@ -14,7 +14,7 @@
 
 #include <tranche/core/sink.h>
 
-#include "connectors/table_sink.h"
+#include "connectors/table_commits.h"
 #include "drivers/postgres.h"
 
 namespace tranche::postgres {
@@ -44,6 +44,7 @@ struct Target {
   TableName commits_table;       // in the table's schema, when it names none
   PostgresTimeouts timeouts;
   std::string named() const;  // "Table sales of db.example:5432/shop", for messages
+  TablePlace table_place() const;
 };
 
 // The table beside the real one that a replacing run fills.

@@ -11,6 +11,15 @@
 namespace tranche {
 namespace {
 
+Option lock_wait_option() {
+  return Option{
+      .name = "lock_wait",
+      .kind = OptionKind::duration,
+      .doc = "How long one attempt waits while another program holds the database locked.",
+      .default_text = "10s",
+      .example = "1m"};
+}
+
 const OptionTable& read_options() {
   static const OptionTable table = {
       Option{.name = "sqlite",
@@ -18,30 +27,16 @@ const OptionTable& read_options() {
              .doc = "The database file.",
              .required = true,
              .example = "shop.db"},
-      Option{.name = "table",
-             .kind = OptionKind::text,
-             .doc = "The table to read; this, or a query.",
-             .example = "sales"},
-      Option{.name = "query",
-             .kind = OptionKind::text,
-             .doc = "A SELECT whose rows are read, in SQLite's SQL; it needs a key.",
-             .example = "SELECT id, qty FROM sales WHERE qty > 0"},
+      read_table_option(),
+      read_query_option("A SELECT whose rows are read, in SQLite's SQL; it needs a key."),
       Option{.name = "columns",
              .kind = OptionKind::any,
              .doc = "A list: the columns to read. A map of names to types: of columns that are not "
                     "what they were declared as; the others are read as well.",
              .example = "[id, sold_at]"},
-      Option{.name = "key",
-             .kind = OptionKind::text,
-             .doc = "The column by whose order the records are read and cut into batches, as in "
-                    "batch: { key: id }; left out: the number of the row.",
-             .example = "id"},
+      read_key_option(),
       increment_option(),
-      Option{.name = "lock_wait",
-             .kind = OptionKind::duration,
-             .doc = "How long one attempt waits while another program holds the database locked.",
-             .default_text = "10s",
-             .example = "1m"},
+      lock_wait_option(),
   };
   return table;
 }
@@ -61,11 +56,7 @@ const OptionTable& write_options() {
       table_mode_option(),
       table_key_option(),
       commits_table_option("The table of the database that records which batches are committed."),
-      Option{.name = "lock_wait",
-             .kind = OptionKind::duration,
-             .doc = "How long one attempt waits while another program holds the database locked.",
-             .default_text = "10s",
-             .example = "1m"},
+      lock_wait_option(),
   };
   return table;
 }
@@ -98,10 +89,7 @@ Result<std::unique_ptr<Source>> make_sqlite_source(const Node& node,
   chosen.increment = read_increment(options);
   chosen.lock_wait = options.duration("lock_wait");
   TRANCHE_TRY(read_columns(options.node("columns"), chosen));
-  if (chosen.table.empty() == chosen.query.empty()) {
-    return make_error(ErrorKind::config,
-                      "sqlite reads a table or a query: table: sales, or query: SELECT ...");
-  }
+  TRANCHE_TRY(check_table_or_query("sqlite", chosen.table, chosen.query));
   return std::unique_ptr<Source>(std::make_unique<sqlite::TableSource>(std::move(chosen)));
 }
 

@@ -4,7 +4,6 @@
 
 #include <fmt/format.h>
 
-#include "base/digest.h"
 #include "base/fault.h"
 #include "connectors/sqlite_shape.h"
 #include "formats/page_codec.h"
@@ -63,24 +62,15 @@ Result<std::unique_ptr<Committer>> TableCommitter::make(SqliteDatabase& database
 Result<Applied> TableCommitter::apply(std::uint64_t group, std::span<const Segment> segments,
                                       const std::string& reject_id) {
   rollback();
-  Receipt receipt;
-  receipt.group = group;
-  receipt.reject_id = reject_id;
-  Digest digest;
-  for (const Segment& segment : segments) {
-    receipt.rows += segment.rows;
-    receipt.bytes += segment.bytes;
-    digest.update(to_hex64(segment.checksum));
-  }
-  receipt.checksum = digest.value();
-
+  const Receipt receipt = receipt_of(group, segments, reject_id);
   TRANCHE_TRY(database_.begin());
   receipt_ = receipt;
   // The commit's row comes first: whoever else commits this group now waits, or is found out.
   const auto recorded = record_.insert(run_, receipt);
   if (!recorded) {
     if (recorded.error().kind != ErrorKind::bad_record) return recorded.error();
-    TRANCHE_ASSIGN(committed_already_, is_committed_already(receipt));
+    TRANCHE_ASSIGN(receipt_, committed_already(record_, run_, receipt, target_.table_place()));
+    committed_already_ = true;
     database_.rollback();
     return Applied{receipt_.rows, {}};
   }
@@ -97,19 +87,6 @@ Result<Applied> TableCommitter::apply(std::uint64_t group, std::span<const Segme
   if (applied.rows != receipt.rows) TRANCHE_TRY(record_.set_rows(run_, group, applied.rows));
   receipt_.rows = applied.rows;
   return applied;
-}
-
-Result<bool> TableCommitter::is_committed_already(const Receipt& receipt) {
-  TRANCHE_ASSIGN(const auto found, record_.find(run_, receipt.group));
-  if (!found || found->checksum != receipt.checksum) {
-    return make_error(ErrorKind::failed,
-                      fmt::format("{} already has a commit of batch {} of this run, with other "
-                                  "content: the record in {} was changed from outside. Start again "
-                                  "with --fresh.",
-                                  target_.place(), receipt.group, target_.commits_table));
-  }
-  receipt_ = *found;
-  return true;
 }
 
 Result<void> TableCommitter::insert_page(const Page& page, Applied& applied) {

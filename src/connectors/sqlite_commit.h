@@ -41,7 +41,6 @@ class TableCommitter final : public Committer {
         schema_(schema),
         into_(into),
         binder_(*schema, never_null) {}
-  Result<bool> is_committed_already(const Receipt& receipt);
   Result<void> insert_page(const Page& page, Applied& applied);
   Result<void> insert_row(const Page& page, std::size_t row, Applied& applied);
   Result<void> guarded(Result<bool>& stepped);

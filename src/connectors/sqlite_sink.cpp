@@ -17,6 +17,12 @@
 namespace tranche::sqlite {
 namespace {
 
+Result<std::uint64_t> count_rows(SqliteDatabase& database, const std::string& table) {
+  TRANCHE_ASSIGN(const std::int64_t rows,
+                 database.query_integer("SELECT count(*) FROM " + sqlite_identifier(table)));
+  return static_cast<std::uint64_t>(rows);
+}
+
 // Column names that SQLite could not tell apart.
 Result<void> check_names(const Schema& schema) {
   for (std::size_t i = 0; i < schema.fields.size(); ++i) {
@@ -125,26 +131,15 @@ Result<std::vector<Receipt>> TableSink::recover(const SinkRun& run, const Schema
 Result<std::vector<Receipt>> TableSink::prepare_tables(std::span<const Receipt> committed) {
   CommitRecord record(*database_, target_);
   TRANCHE_ASSIGN(auto transaction, SqliteTransaction::begin(*database_));
-  TRANCHE_ASSIGN(const bool has_record, record.exists());
   TRANCHE_ASSIGN(const auto table, read_shape(*database_, into()));
-  if (!has_record && table && !committed.empty()) {
-    return lost_commits(target_.place(), target_.commits_table, committed.size());
-  }
-  TRANCHE_TRY(record.create());
-  TRANCHE_ASSIGN(auto receipts, record.receipts(run_));
-  TRANCHE_ASSIGN(const bool is_sealed, record.is_sealed(run_));
-  if (!table && !is_sealed) {
-    if (target_.mode == Mode::replace) {
-      // Nobody has seen the rows of a staging table: without it they are loaded again.
-      TRANCHE_TRY(record.erase(run_));
-      receipts.clear();
-      TRANCHE_TRY(create_staging(*database_, target_, *schema_, into()));
-    } else if (receipts.empty()) {
-      TRANCHE_TRY(database_->execute(create_table_sql(*schema_, target_.table, target_.key)));
-    } else {
-      return table_is_gone(target_.place(), receipts.size());
-    }
-  }
+  TRANCHE_ASSIGN(
+      auto receipts,
+      prepare_commits(
+          record, run_, target_.table_place(), committed, table.has_value(),
+          [&] {
+            return database_->execute(create_table_sql(*schema_, target_.table, target_.key));
+          },
+          [&] { return create_staging(*database_, target_, *schema_, into()); }));
   TRANCHE_TRY(transaction.commit());
   return receipts;
 }
@@ -170,45 +165,28 @@ Result<std::optional<Receipt>> TableSink::find_receipt(std::uint64_t group) {
 }
 
 Result<std::string> TableSink::plan_seal(std::span<const Receipt> committed) {
-  return Json(Json::Object{{"run", run_.run_id},
-                           {"step", run_.step},
-                           {"table", target_.table},
-                           {"mode", to_string(target_.mode)},
-                           {"batches", std::uint64_t{committed.size()}},
-                           {"rows", total_rows(committed)}})
-      .dump();
+  return seal_intent(run_, target_.table, target_.mode, committed).dump();
 }
 
 Result<void> TableSink::seal(const std::string& intent) {
-  TRANCHE_ASSIGN(const Json plan, Json::parse(intent));
-  SinkRun run;
-  run.run_id = plan["run"].text();
-  run.step = plan["step"].text();
+  TRANCHE_ASSIGN(const Json intended, Json::parse(intent));
   // After a crash inside the seal nobody has called recover; and foreign keys must be off while one
   // table takes another's place, which a connection can't change within a transaction.
   TRANCHE_ASSIGN(const auto database, open_for_writing(target_, false));
   TRANCHE_TRY(database->execute("PRAGMA foreign_keys = OFF; PRAGMA legacy_alter_table = ON"));
-  return seal_in(*database, run, plan["rows"].natural());
+  return seal_in(*database, seal_plan(intended));
 }
 
-Result<void> TableSink::seal_in(SqliteDatabase& database, const SinkRun& run, std::uint64_t rows) {
+Result<void> TableSink::seal_in(SqliteDatabase& database, const SealPlan& plan) {
   CommitRecord record(database, target_);
   TRANCHE_ASSIGN(auto transaction, SqliteTransaction::begin(database));
-  TRANCHE_ASSIGN(const bool is_sealed, record.is_sealed(run));
+  TRANCHE_ASSIGN(const bool is_sealed, record.is_sealed(plan.run));
   if (is_sealed) return {};
-  TRANCHE_ASSIGN(const auto receipts, record.receipts(run));
-  std::uint64_t present = total_rows(receipts);
-  const std::string staging = staging_table(target_, run.run_id);
-  if (target_.mode == Mode::replace && present == rows) {
-    TRANCHE_ASSIGN(const std::int64_t counted,
-                   database.query_integer("SELECT count(*) FROM " + sqlite_identifier(staging)));
-    present = static_cast<std::uint64_t>(counted);
-  }
-  if (present != rows) {
-    return changed_during_run(target_.place(), rows, present);
-  }
+  const std::string staging = staging_table(target_, plan.run.run_id);
+  TRANCHE_TRY(check_before_seal(record, plan, target_.table_place(),
+                                [&] { return count_rows(database, staging); }));
   if (target_.mode == Mode::replace) TRANCHE_TRY(replace_table(database, target_, staging));
-  TRANCHE_TRY(record.insert_seal(run, rows));
+  TRANCHE_TRY(record.insert_seal(plan.run, plan.rows));
   return transaction.commit();
 }
 
@@ -219,56 +197,23 @@ Result<void> TableSink::discard(const SinkRun& run, std::span<const Receipt> com
   TRANCHE_ASSIGN(const auto database, open_for_writing(target_, false));
   CommitRecord record(*database, target_);
   TRANCHE_ASSIGN(auto transaction, SqliteTransaction::begin(*database));
-  TRANCHE_ASSIGN(const bool has_record, record.exists());
-  std::vector<Receipt> receipts(committed.begin(), committed.end());
-  if (has_record) {
-    TRANCHE_ASSIGN(const bool is_sealed, record.is_sealed(run));
-    if (is_sealed) return {};
-    TRANCHE_ASSIGN(receipts, record.receipts(run));
-  }
-  if (target_.mode != Mode::replace) {
-    if (receipts.empty() || keep_committed) return {};
-    return cant_be_taken_back(
-        fmt::format("table {} of {}", target_.table, target_.database.string()), run, receipts);
-  }
-  TRANCHE_TRY(database->execute("DROP TABLE IF EXISTS " +
-                                sqlite_identifier(staging_table(target_, run.run_id))));
-  if (has_record) TRANCHE_TRY(record.erase(run));
-  return transaction.commit();
+  const std::string drop =
+      "DROP TABLE IF EXISTS " + sqlite_identifier(staging_table(target_, run.run_id));
+  TRANCHE_ASSIGN(const bool is_undone,
+                 discard_commits(record, run, target_.table_place(), committed, keep_committed,
+                                 [&] { return database->execute(drop); }));
+  return is_undone ? transaction.commit() : Result<void>();
 }
 
 Result<std::vector<std::string>> TableSink::verify(const SinkRun& run, const std::string& intent,
                                                    std::span<const Receipt> committed) {
-  std::vector<std::string> differences;
-  if (!file_exists(target_.database)) {
-    differences.push_back(fmt::format("SQLite database {} is gone.", target_.database.string()));
-    return differences;
-  }
+  if (!file_exists(target_.database))
+    return std::vector{fmt::format("SQLite database {} is gone.", target_.database.string())};
   TRANCHE_ASSIGN(const auto database, open_for_writing(target_, false));
   TRANCHE_ASSIGN(const auto table, read_shape(*database, target_.table));
-  if (!table) differences.push_back(fmt::format("{} is gone.", target_.place()));
   CommitRecord record(*database, target_);
-  TRANCHE_ASSIGN(const bool has_record, record.exists());
-  if (!has_record) {
-    differences.push_back(fmt::format("{} has lost its record of commits ({}).", target_.place(),
-                                      target_.commits_table));
-    return differences;
-  }
-  TRANCHE_TRY(compare_commits(
-      committed, [&](std::uint64_t group) { return record.find(run, group); },
-      fmt::format("{} of {}", target_.commits_table, target_.database.string()), differences));
-  TRANCHE_ASSIGN(const bool is_sealed, record.is_sealed(run));
-  if (!intent.empty() && !is_sealed) {
-    differences.push_back(fmt::format("{} does not have the seal of this run.", target_.place()));
-  }
-  if (table && is_sealed && target_.mode != Mode::upsert) {
-    TRANCHE_ASSIGN(const std::int64_t counted,
-                   database->query_integer(
-                       fmt::format("SELECT count(*) FROM {}", sqlite_identifier(target_.table))));
-    compare_rows(target_.mode, target_.place(), static_cast<std::uint64_t>(counted),
-                 total_rows(committed), differences);
-  }
-  return differences;
+  return verify_commits(record, run, target_.table_place(), intent, committed, table.has_value(),
+                        [&] { return count_rows(*database, target_.table); });
 }
 
 }  // namespace tranche::sqlite

@@ -41,7 +41,7 @@ class TableSink final : public Sink {
   Result<void> examine_table(SqliteDatabase& database, const Schema& schema) const;
   Result<void> examine_key(SqliteDatabase& database, const Schema& schema) const;
   Result<std::vector<Receipt>> prepare_tables(std::span<const Receipt> committed);
-  Result<void> seal_in(SqliteDatabase& database, const SinkRun& run, std::uint64_t rows);
+  Result<void> seal_in(SqliteDatabase& database, const SealPlan& plan);
   std::string into() const;  // the table that takes the rows
 
   Target target_;

@@ -14,7 +14,7 @@
 
 #include <tranche/core/sink.h>
 
-#include "connectors/table_sink.h"
+#include "connectors/table_commits.h"
 #include "drivers/sqlite.h"
 
 namespace tranche::sqlite {
@@ -29,6 +29,7 @@ struct Target {
   std::string commits_table;
   std::chrono::milliseconds lock_wait{10000};
   std::string place() const;  // "Table sales of /data/w.db", for messages
+  TablePlace table_place() const;
 };
 
 // The table beside the real one that a replacing run fills.

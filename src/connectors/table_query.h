@@ -1,13 +1,29 @@
-// What the sources of all databases do alike with a query of the user's.
+// What the sources of all databases do alike: their options, and what becomes of a query of the
+// user's.
 // Threads: pure functions.
 #pragma once
 
+#include <filesystem>
 #include <string>
 #include <string_view>
+
+#include <tranche/core/options.h>
 
 namespace tranche {
 
 // A query that can stand in parentheses: without blanks around it and the semicolon at its end.
 std::string without_semicolon(std::string_view query);
+
+// ---- Of databases in a file.
+
+// Rows of the option tables. `doc`: what a query of the system is.
+Option read_table_option();
+Option read_query_option(std::string doc);
+Option read_key_option();
+// The file as an absolute path; `base`: of relative names.
+std::filesystem::path database_path(const std::string& name, const std::filesystem::path& base);
+// Errors: config, when the job names both, or neither.
+Result<void> check_table_or_query(std::string_view system, const std::string& table,
+                                  const std::string& query);
 
 }  // namespace tranche

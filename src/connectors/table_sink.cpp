@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include "base/text.h"
+
 namespace tranche {
 
 std::string to_string(TableMode mode) {
@@ -12,8 +14,9 @@ std::string to_string(TableMode mode) {
 Option table_mode_option() {
   return Option{.name = "mode",
                 .kind = OptionKind::choice,
-                .doc = "append adds rows, replace puts them in the place of all rows at the end, "
-                       "upsert updates the row of the same key or adds it.",
+                .doc =
+                    "append adds rows, replace puts them in the place of all rows at the end, "
+                    "upsert updates the row of the same key or adds it.",
                 .choices = {"append", "replace", "upsert"},
                 .required = true,
                 .example = "append"};
@@ -22,8 +25,9 @@ Option table_mode_option() {
 Option table_key_option() {
   return Option{.name = "key",
                 .kind = OptionKind::texts,
-                .doc = "The columns by which upsert finds a row; the table needs a unique index "
-                       "over them.",
+                .doc =
+                    "The columns by which upsert finds a row; the table needs a unique index "
+                    "over them.",
                 .example = "[id]"};
 }
 
@@ -53,9 +57,9 @@ Result<void> check_table_key(TableMode mode, std::span<const std::string> key) {
                       "mode: upsert needs the columns by which a row is found, as in key: [id].");
   }
   if (is_upsert || key.empty()) return {};
-  return make_error(ErrorKind::config,
-                    fmt::format("key goes with mode: upsert only, not with mode: {}.",
-                                to_string(mode)));
+  return make_error(
+      ErrorKind::config,
+      fmt::format("key goes with mode: upsert only, not with mode: {}.", to_string(mode)));
 }
 
 Error records_and_commits_are_one(const std::string& table) {
@@ -69,6 +73,15 @@ std::uint64_t total_rows(std::span<const Receipt> receipts) {
   std::uint64_t rows = 0;
   for (const Receipt& receipt : receipts) rows += receipt.rows;
   return rows;
+}
+
+Error committed_otherwise(const std::string& place, const std::string& commits_table,
+                          std::uint64_t group) {
+  return make_error(ErrorKind::failed,
+                    fmt::format("{} already has a commit of batch {} of this run, with other "
+                                "content: the record in {} was changed from outside. Start again "
+                                "with --fresh.",
+                                place, group, commits_table));
 }
 
 Error lost_commits(const std::string& place, const std::string& commits_table,
@@ -100,7 +113,8 @@ Error cant_be_taken_back(const std::string& place, const SinkRun& run,
                     fmt::format("{} batches ({} rows) of run {} are committed to {} and can't be "
                                 "taken back; --accept committed gives the run up and leaves them "
                                 "there.",
-                                committed.size(), total_rows(committed), run.run_id, place));
+                                committed.size(), total_rows(committed), run.run_id,
+                                to_lower(place.substr(0, 1)) + place.substr(1)));
 }
 
 Result<void> compare_commits(std::span<const Receipt> committed, const FindReceipt& find,

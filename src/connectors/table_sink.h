@@ -33,10 +33,11 @@ Error records_and_commits_are_one(const std::string& table);
 std::uint64_t total_rows(std::span<const Receipt> receipts);
 
 // `place`: "Table sales of /data/shop.db", as in all below.
+Error committed_otherwise(const std::string& place, const std::string& commits_table,
+                          std::uint64_t group);
 Error lost_commits(const std::string& place, const std::string& commits_table, std::size_t batches);
 Error table_is_gone(const std::string& place, std::size_t batches);
 Error changed_during_run(const std::string& place, std::uint64_t rows, std::uint64_t present);
-// `place`: "table sales of /data/shop.db".
 Error cant_be_taken_back(const std::string& place, const SinkRun& run,
                          std::span<const Receipt> committed);
 
