@@ -263,8 +263,8 @@ Result<std::string> SingleFileSink::plan_seal(std::span<const Receipt> committed
   for (const auto& receipt : committed) rows += receipt.rows;
   if (!file_exists(temporary_)) {
     return make_error(ErrorKind::failed,
-                      fmt::format("{} is gone, and with it what was to become {}. Bring it back, or "
-                                  "start again with --fresh.",
+                      fmt::format("{} is gone, and with it what was to become {}. Bring it back, "
+                                  "or start again with --fresh.",
                                   temporary_.string(), path_.string()));
   }
   TRANCHE_ASSIGN(const File file, File::open_read(temporary_));
