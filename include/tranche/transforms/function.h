@@ -11,6 +11,7 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <atomic>
 #include <chrono>
 #include <climits>
@@ -46,10 +47,11 @@ template <class Out, class In> struct FunctionShape<Out (*)(In)> {
 // What an exception of business logic means for the record. Errors: transient for Transient, memory
 // for std::bad_alloc; everything else rejects the record: the sentence.
 Result<std::string> explain_exception(std::exception_ptr exception);
-// Rejects the record where a field is null that may not be; `null_field`: from read_record.
+// Rejects the record where a field is null that may not be; `null_field`: from read_records.
 [[noreturn]] void reject_null(std::string_view field);
 inline void require_fields(std::string_view null_field) {
-  if (!null_field.empty()) [[unlikely]] reject_null(null_field);
+  if (!null_field.empty()) [[unlikely]]
+    reject_null(null_field);
 }
 // The digest of this program, which holds the functions: for fingerprints.
 Result<std::string> program_fingerprint();
@@ -160,8 +162,9 @@ template <class Function> class FunctionCalls final : public SharedCalls {
     }
     try {
       if (!lane.is_worker() && !copy) copy = copies_.borrow();
-      call.input.emplace();
-      require_fields(read_record(*page_, columns_.data(), row, *call.input));
+      std::string_view null_field;
+      read_records(*page_, columns_.data(), row, 1, &call.input.emplace(), &null_field);
+      require_fields(null_field);
       Function& function = lane.is_worker() ? of_worker_ : *copy;
       if constexpr (Shape::filters) {
         if (auto output = function(*call.input)) call.output.emplace(*std::move(output));
@@ -250,6 +253,9 @@ template <class Function> class FunctionInstance final : public TransformInstanc
 
  private:
   static constexpr std::size_t shared_rows_max = 2 * vector_rows;  // whose results wait at once
+  // Records are made some at a time: a processor that has just written a field by its parts would
+  // wait for it where the function copies the whole.
+  static constexpr std::size_t strip_rows = 16;
 
   // How far a page has come.
   struct Rows {
@@ -287,20 +293,28 @@ template <class Function> class FunctionInstance final : public TransformInstanc
                                 unsigned at_once_max) {
     const bool has_origins = !page.origins.empty();
     try {
-      for (; rows.in < end; ++rows.in, breadcrumb_.called()) {
-        if (at_once_.load(std::memory_order_relaxed) > at_once_max) [[unlikely]] return nullptr;
+      std::size_t strip_end = rows.in;
+      std::size_t at = 0;  // of the strip
+      for (; rows.in < end; ++rows.in, ++at, breadcrumb_.called()) {
+        if (at_once_.load(std::memory_order_relaxed) > at_once_max) [[unlikely]]
+          return nullptr;
         if (has_origins) breadcrumb_.at(page.base.record + page.origins[rows.in].record);
-        typename Shape::Input input{};
-        require_fields(read_record(page, columns_.data(), rows.in, input));
+        if (rows.in == strip_end) {
+          const std::size_t count = std::min(end - rows.in, strip_rows);
+          read_records(page, columns_.data(), rows.in, count, inputs_.data(), null_fields_.data());
+          strip_end += count;
+          at = 0;
+        }
+        require_fields(null_fields_[at]);
         if constexpr (Shape::filters) {
-          const auto output = function_(input);
+          const auto output = function_(std::as_const(inputs_[at]));
           if (!output) {
             ++rows.filtered;
             continue;
           }
           write_record(made, rows.out, *output);
         } else {
-          write_record(made, rows.out, function_(input));
+          write_record(made, rows.out, function_(std::as_const(inputs_[at])));
         }
         if (has_origins) made.origins.push_back(page.origins[rows.in]);
         ++rows.out;
@@ -352,6 +366,8 @@ template <class Function> class FunctionInstance final : public TransformInstanc
   Lanes* lanes_;
   const std::atomic<unsigned>& at_once_;
   FunctionCalls<Function> shared_;
+  std::array<typename Shape::Input, strip_rows> inputs_{};  // the strip in hand
+  std::array<std::string_view, strip_rows> null_fields_;
 };
 
 template <class Function> class FunctionTransform final : public Transform {

@@ -126,27 +126,33 @@ template <class Record> Schema schema_of() {
 // Finds the columns of a record in a schema. Errors: config, naming field, column and both types.
 Result<std::vector<std::size_t>> match_columns(const Schema& record, const Schema& columns);
 
-// Reads row `row` of `page`; `columns` come from match_columns. Returns the name of the first field
-// that is null without being optional, or an empty one.
+// Reads `count` rows of `page` from row `first` on, a column at a time; `columns` come from
+// match_columns. `null_fields` says of each the name of a field that is null without being optional,
+// or nothing.
 template <class Record>
-[[gnu::always_inline]] inline std::string_view read_record(const Page& page,
-                                                           const std::size_t* columns,
-                                                           std::size_t row, Record& record) {
-  std::string_view null_field;
-  auto fields = reflect::tie_fields(record);
+[[gnu::always_inline]] inline void read_records(const Page& page, const std::size_t* columns,
+                                                std::size_t first, std::size_t count,
+                                                Record* records, std::string_view* null_fields) {
+  for (std::size_t i = 0; i < count; ++i) null_fields[i] = {};
   for_each_field<Record>([&]<std::size_t I>() {
     using Member = reflect::FieldType<Record, I>;
     using Traits = FieldTraits<typename FieldValue<Member>::type>;
     const Column& column = page.column(columns[I]);
-    if (column.is_valid(row)) {
-      std::get<I>(fields) = Traits::get(column, row);
-    } else if constexpr (IsOptional<Member>::value) {
-      std::get<I>(fields) = std::nullopt;
-    } else if (null_field.empty()) {
-      null_field = reflect::field_name<Record, I>();
+    if (!column.has_nulls()) {
+      for (std::size_t i = 0; i < count; ++i)
+        std::get<I>(reflect::tie_fields(records[i])) = Traits::get(column, first + i);
+      return;
+    }
+    for (std::size_t i = 0; i < count; ++i) {
+      if (column.is_valid(first + i)) {
+        std::get<I>(reflect::tie_fields(records[i])) = Traits::get(column, first + i);
+      } else if constexpr (IsOptional<Member>::value) {
+        std::get<I>(reflect::tie_fields(records[i])) = std::nullopt;
+      } else if (null_fields[i].empty()) {
+        null_fields[i] = reflect::field_name<Record, I>();
+      }
     }
   });
-  return null_field;
 }
 
 // Writes `record` as row `row` of `page`, whose columns are those of schema_of<Record>().
