@@ -11,7 +11,7 @@ namespace {
 using namespace std::chrono_literals;
 
 // Tasks that wait at a worker beyond the one in work: enough that no worker idles during a commit.
-constexpr std::uint64_t tasks_submitted_per_worker = 8;
+constexpr std::uint64_t tasks_submitted_per_worker = 16;
 constexpr std::size_t batches_a_plan_write_max = 256;
 
 }  // namespace
@@ -165,10 +165,10 @@ Result<void> StepRun::dispatch() {
   return {};
 }
 
-Result<bool> StepRun::wait_for_outcome() {
+Result<bool> StepRun::take_outcomes(bool wait) {
   // Nothing in work: only a backoff or a stop is waited for.
   if (submitted_ == 0 && trials_.empty()) {
-    if (!groups_.empty() && !groups_.front().ready(work_.sink->merges()) &&
+    if (wait && !groups_.empty() && !groups_.front().ready(work_.sink->merges()) &&
         !groups_.front().failure) {
       work_.clock->sleep(20ms);
     }
@@ -177,10 +177,12 @@ Result<bool> StepRun::wait_for_outcome() {
   const bool waits_for_trial = !trials_.empty() && work_.isolator != work_.executor;
   bool came = false;
   if (waits_for_trial) {
-    TRANCHE_ASSIGN(came, take_next(*work_.isolator, submitted_ > 0 ? 20ms : 100ms));
+    const auto timeout = !wait ? 0ms : submitted_ > 0 ? 20ms : 100ms;
+    TRANCHE_ASSIGN(came, take_next(*work_.isolator, timeout));
   }
   if (submitted_ > 0 || !waits_for_trial) {
-    TRANCHE_ASSIGN(const bool more, take_next(*work_.executor, waits_for_trial ? 20ms : 100ms));
+    const auto timeout = !wait ? 0ms : waits_for_trial ? 20ms : 100ms;
+    TRANCHE_ASSIGN(const bool more, take_next(*work_.executor, timeout));
     came = came || more;
   }
   return came;

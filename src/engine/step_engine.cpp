@@ -58,21 +58,18 @@ Result<StepEnd::State> StepRun::loop() {
   if (state_.seal == SealState::open) {
     TRANCHE_ASSIGN(committer_, work_.sink->committer());
   }
+  bool committed = false;  // a group, just now: another one may be ready
   while (state_.seal == SealState::open) {
     TRANCHE_TRY(plan_ahead());
     if (groups_.empty() && state_.plan_complete) break;
     if (stop_wanted() && !finishes_lead()) return StepEnd::State::stopped;
     TRANCHE_TRY(dispatch());
-    TRANCHE_ASSIGN(const bool outcome, wait_for_outcome());
-    while (true) {
-      TRANCHE_ASSIGN(const bool committed, commit_ready());
-      if (!committed) break;
-      emit_progress(false);
-      // Many groups may be ready behind one that was slow: a stop does not wait for all of them.
-      if (stop_wanted() && !finishes_lead()) return StepEnd::State::stopped;
-    }
+    // One group at a time, though many may be ready behind one that was slow: neither a stop nor
+    // the workers, who need more tasks by then, wait for all of them.
+    TRANCHE_ASSIGN(const bool outcome, take_outcomes(!committed));
+    TRANCHE_ASSIGN(committed, commit_ready());
     if (stopping_ && !finishes_lead()) return StepEnd::State::stopped;
-    if (!outcome) emit_progress(false);
+    if (committed || !outcome) emit_progress(false);
   }
   // A seal that has begun is rolled forward, whatever limit is given by now.
   if (state_.seal == SealState::open && !verdict_->limit.finish(end_.counts.planned)) {

@@ -34,7 +34,8 @@ class StepRun {
   Result<void> submit_merge(Group& group);
   void take(Outcome outcome);
   void take_failure(Group& group, TaskState* state, Error error);
-  Result<bool> wait_for_outcome();  // true when one came
+  // True when one came. `wait`: for one, else only what is there is taken.
+  Result<bool> take_outcomes(bool wait);
   Result<bool> take_next(Executor& executor, std::chrono::milliseconds timeout);
   std::uint64_t task_memory(const Task& task) const;
   std::size_t tasks_waiting() const;

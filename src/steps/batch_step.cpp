@@ -11,6 +11,7 @@
 #include "executors/work_loop.h"
 #include "pipeline/pipeline.h"
 #include "plan/planner.h"
+#include "steps/batch_ahead.h"
 #include "steps/step_memory.h"
 
 namespace tranche {
@@ -180,6 +181,15 @@ class BatchFeed {
   std::uint64_t next_group_ = 0;
   std::optional<BatchPlan> first_;  // planned to see how much memory a batch takes
 };
+
+// Whether the source may be divided by another thread while this one commits: plain files. A
+// database's connections are this one's, and what is decoded must not run away from its readers.
+bool may_plan_ahead(const BatchStep& step) {
+  const auto decoder_bytes = step.source->decoder_bytes();
+  return decoder_bytes && !*decoder_bytes && step.source->planner_bytes() == 0 &&
+         std::all_of(step.inputs.begin(), step.inputs.end(),
+                     [](const Input& input) { return input.snapshot.empty(); });
+}
 
 // Who does the work of a step.
 struct Crew {
@@ -382,7 +392,9 @@ engine::StepEnd run_batch_step(const BatchStep& step, const Division& division, 
   work.run = surroundings.run;
   work.run.step = step.name;
   work.schema = step.output_schema();
-  work.next_batch = [&] { return feed.next(); };
+  std::optional<BatchAhead> ahead;
+  if (may_plan_ahead(step)) ahead.emplace([&] { return feed.next(); });
+  work.next_batch = [&] { return ahead ? ahead->next() : feed.next(); };
   work.take_checkpoints = [&] { return step.source->take_checkpoints(); };
   work.sink = step.sink.get();
   work.ledger = &ledger;
