@@ -47,10 +47,12 @@ std::unique_ptr<Page> make_page(std::int64_t page_rows) {
   auto schema = std::make_shared<const Schema>(schema_of<Input>());
   auto page = std::make_unique<Page>(schema, static_cast<std::size_t>(page_rows));
   page->base.source = std::make_shared<const std::string>("input.csv");
+  RecordStrings strings(page->arena, {});
   for (std::int64_t id = 0; id < page_rows; ++id) {
     const auto row = static_cast<std::size_t>(id);
     const std::string text = text_of(id);
-    write_record(*page, row, Input{id, text, id % 10 == 9 ? std::nullopt : std::optional(id)});
+    const Input record{id, text, id % 10 == 9 ? std::nullopt : std::optional(id)};
+    write_record(*page, row, record, strings);
     Origin origin;
     origin.record = static_cast<std::uint32_t>(id);
     page->origins.push_back(origin);

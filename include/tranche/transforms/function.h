@@ -292,6 +292,7 @@ template <class Function> class FunctionInstance final : public TransformInstanc
   std::exception_ptr call_until(const Page& page, Page& made, Rows& rows, std::size_t end,
                                 unsigned at_once_max) {
     const bool has_origins = !page.origins.empty();
+    RecordStrings strings(made.arena, kept_bytes(page));
     try {
       std::size_t strip_end = rows.in;
       std::size_t at = 0;  // of the strip
@@ -312,9 +313,9 @@ template <class Function> class FunctionInstance final : public TransformInstanc
             ++rows.filtered;
             continue;
           }
-          write_record(made, rows.out, *output);
+          write_record(made, rows.out, *output, strings);
         } else {
-          write_record(made, rows.out, function_(std::as_const(inputs_[at])));
+          write_record(made, rows.out, function_(std::as_const(inputs_[at])), strings);
         }
         if (has_origins) made.origins.push_back(page.origins[rows.in]);
         ++rows.out;
@@ -323,6 +324,14 @@ template <class Function> class FunctionInstance final : public TransformInstanc
       return std::current_exception();
     }
     return nullptr;
+  }
+
+  // The bytes of the source that a page made from `page` keeps alive.
+  static std::string_view kept_bytes(const Page& page) {
+    if (page.base.raw == nullptr || page.origins.empty()) return {};
+    const std::string_view last = page.raw(page.origins.size() - 1);
+    const char* const begin = page.raw(0).data();
+    return {begin, static_cast<std::size_t>(last.data() + last.size() - begin)};
   }
 
   // Has lanes help with the rows from rows.in on, and puts what comes of them in order.
@@ -350,7 +359,8 @@ template <class Function> class FunctionInstance final : public TransformInstanc
       return;
     }
     try {
-      write_record(made, rows.out, *call.output);
+      RecordStrings strings(made.arena, kept_bytes(page));
+      write_record(made, rows.out, *call.output, strings);
       if (!page.origins.empty()) made.origins.push_back(page.origins[rows.in]);
       ++rows.out;
     } catch (...) {

@@ -7,6 +7,7 @@
 // it was read from.
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -21,6 +22,27 @@
 
 namespace tranche {
 
+// Where the strings of a page go that is made from records.
+class RecordStrings {
+ public:
+  // `kept`: bytes that the page keeps alive. What lies in them already is not copied.
+  RecordStrings(Arena& arena, std::string_view kept) : arena_(arena), kept_(kept) {}
+
+  StringRef put(std::string_view bytes) {
+    if (bytes.size() <= 12 || is_kept(bytes.data())) return StringRef::make(bytes);
+    return StringRef::make(arena_.copy(bytes));
+  }
+
+ private:
+  bool is_kept(const char* bytes) const {
+    return reinterpret_cast<std::uintptr_t>(bytes) -
+               reinterpret_cast<std::uintptr_t>(kept_.data()) <
+           kept_.size();
+  }
+  Arena& arena_;
+  std::string_view kept_;
+};
+
 // What a field's C++ type is as a column. Specialised for each supported type.
 template <class T> struct FieldTraits { static constexpr bool supported = false; };
 
@@ -28,7 +50,7 @@ template <class T, TypeId id> struct PlainField {
   static constexpr bool supported = true;
   static Type type() { return Type{id}; }
   static T get(const Column& column, std::size_t row) { return column.values<T>()[row]; }
-  static void put(Column& column, std::size_t row, const T& value, Arena&) {
+  static void put(Column& column, std::size_t row, const T& value, RecordStrings&) {
     column.values<T>()[row] = value;
   }
 };
@@ -53,7 +75,7 @@ template <> struct FieldTraits<bool> {
   static bool get(const Column& column, std::size_t row) {
     return column.values<std::uint8_t>()[row] != 0;
   }
-  static void put(Column& column, std::size_t row, bool value, Arena&) {
+  static void put(Column& column, std::size_t row, bool value, RecordStrings&) {
     column.values<std::uint8_t>()[row] = value ? 1 : 0;
   }
 };
@@ -70,7 +92,7 @@ template <unsigned W, unsigned S> struct FieldTraits<Decimal<W, S>> {
   static Decimal<W, S> get(const Column& column, std::size_t row) {
     return Decimal<W, S>::from_stored(column.values<Stored>()[row]);
   }
-  static void put(Column& column, std::size_t row, Decimal<W, S> value, Arena&) {
+  static void put(Column& column, std::size_t row, Decimal<W, S> value, RecordStrings&) {
     column.values<Stored>()[row] = static_cast<Stored>(value.scaled());
   }
 };
@@ -81,10 +103,8 @@ template <class T> struct TextField {
   static T get(const Column& column, std::size_t row) {
     return T(column.values<StringRef>()[row].view());
   }
-  static void put(Column& column, std::size_t row, const T& value, Arena& arena) {
-    const std::string_view bytes = value;
-    column.values<StringRef>()[row] =
-        StringRef::make(bytes.size() <= 12 ? bytes : arena.copy(bytes));
+  static void put(Column& column, std::size_t row, const T& value, RecordStrings& strings) {
+    column.values<StringRef>()[row] = strings.put(value);
   }
 };
 template <> struct FieldTraits<std::string_view> : TextField<std::string_view> {};
@@ -127,8 +147,8 @@ template <class Record> Schema schema_of() {
 Result<std::vector<std::size_t>> match_columns(const Schema& record, const Schema& columns);
 
 // Reads `count` rows of `page` from row `first` on, a column at a time; `columns` come from
-// match_columns. `null_fields` says of each the name of a field that is null without being optional,
-// or nothing.
+// match_columns. `null_fields` says of each the name of a field that is null without being
+// optional, or nothing.
 template <class Record>
 [[gnu::always_inline]] inline void read_records(const Page& page, const std::size_t* columns,
                                                 std::size_t first, std::size_t count,
@@ -157,7 +177,8 @@ template <class Record>
 
 // Writes `record` as row `row` of `page`, whose columns are those of schema_of<Record>().
 template <class Record>
-[[gnu::always_inline]] inline void write_record(Page& page, std::size_t row, const Record& record) {
+[[gnu::always_inline]] inline void write_record(Page& page, std::size_t row, const Record& record,
+                                                RecordStrings& strings) {
   auto fields = reflect::tie_fields(record);
   for_each_field<Record>([&]<std::size_t I>() {
     using Member = std::remove_const_t<reflect::FieldType<Record, I>>;
@@ -165,11 +186,11 @@ template <class Record>
     Column& column = page.column(I);
     if constexpr (IsOptional<Member>::value) {
       if (std::get<I>(fields))
-        Traits::put(column, row, *std::get<I>(fields), page.arena);
+        Traits::put(column, row, *std::get<I>(fields), strings);
       else
         column.set_null(row);
     } else {
-      Traits::put(column, row, std::get<I>(fields), page.arena);
+      Traits::put(column, row, std::get<I>(fields), strings);
     }
   });
 }
