@@ -54,7 +54,7 @@ class Sampler {
     }
     if (count != sample.names.size()) return;  // rejected later; it tells nothing about types
     fields_.resize(count);
-    splitter_.split(begin, begin, end, record.quoted, {fields_.data(), 1, count});
+    splitter_.split(begin, begin, end, record.quoted, {fields_.data(), count});
     for (std::size_t i = 0; i < count; ++i) {
       std::string text = splitter_.text(begin, fields_[i]);
       const bool is_null =

@@ -53,10 +53,11 @@ void CsvConverter::run(const Target& target, Read read, Parse parse) {
   const CsvField* field = target.fields;
   const char* const base = target.block.base;
   const std::size_t rows = target.block.rows;
+  const std::size_t stride = target.block.stride;
   // No mark, and no null by itself: one comparison tells that of nearly every field.
   const std::uint32_t plain_max = only_empty_is_null_ ? CsvField::absent_mark - 1 : 0;
   std::uint64_t* validity = nullptr;
-  for (std::size_t row = 0; row < rows; ++row, ++out, ++field) {
+  for (std::size_t row = 0; row < rows; ++row, ++out, field += stride) {
     if (field->marks - 1 < plain_max && read(base + field->begin, field->marks, *out)) [[likely]]
       continue;
     if (is_null(base, *field)) {
@@ -156,7 +157,7 @@ void CsvConverter::convert_times(const Target& target, TypeId type) {
 void CsvConverter::convert(const Block& block, std::size_t field, const Field& type,
                            std::uint32_t column_number, Column& column, std::size_t first_row,
                            Arena& arena, std::vector<CsvBadValue>& bad) {
-  const Target target{block, block.fields + field * block.stride, type, column_number,
+  const Target target{block, block.fields + field, type, column_number,
                       column, first_row,           arena, bad};
   switch (type.type.id) {
     case TypeId::boolean: return run<std::uint8_t>(target, parse_boolean);

@@ -28,7 +28,7 @@ class CsvConverter {
  public:
   CsvConverter(const CsvDialect& dialect, const CsvFields& splitter);
 
-  // A table of columns of fields, each `stride` behind the one before; absent fields are null.
+  // The fields of records, `stride` for each; absent ones are null.
   struct Block {
     const char* base = nullptr;
     const CsvField* fields = nullptr;

@@ -23,7 +23,7 @@ void CsvFields::place(const char* base, std::uint32_t begin, std::span<const std
                       bool quoted, const Out& out) const {
   const std::size_t count = std::min(ends.size(), out.fields_max);
   CsvField* to = out.first;
-  for (std::size_t i = 0; i < count; ++i, to += out.stride) {
+  for (std::size_t i = 0; i < count; ++i, ++to) {
     const std::uint32_t end = ends[i];
     *to = CsvField{begin, end - begin};
     if (quoted && end != begin && base[begin] == quote_) [[unlikely]] {

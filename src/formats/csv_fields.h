@@ -32,22 +32,29 @@ class CsvFields {
  public:
   explicit CsvFields(const CsvDialect& dialect);
 
-  // Where fields go: one behind the other, or `stride` apart in a table of columns.
+  // Where fields go.
   struct Out {
     CsvField* first = nullptr;
-    std::size_t stride = 1;
     std::size_t fields_max = 0;  // what is beyond is counted only
     void put(std::size_t index, CsvField field) const {
-      if (index < fields_max) first[index * stride] = field;
+      if (index < fields_max) first[index] = field;
     }
   };
   // Splits [begin, end), a record without fault, into fields relative to `base`; returns how many
   // it has. REQUIRES search_padding_bytes behind end.
   std::size_t split(const char* base, const char* begin, const char* end, bool quoted,
                     const Out& out) const;
-  // The same for a record whose fields end at `ends`, relative to `base`.
+  // The same for a record whose fields end at `ends`, relative to `base`. REQUIRES one at least.
   void place(const char* base, std::uint32_t begin, std::span<const std::uint32_t> ends,
              bool quoted, const Out& out) const;
+  // The same for all of them, of a record without quotes: for `out` there is room.
+  static void place_plain(std::uint32_t begin, std::span<const std::uint32_t> ends,
+                          CsvField* __restrict out) {
+    const std::uint32_t* const end = ends.data();
+    out[0] = CsvField{begin, end[0] - begin};
+    for (std::size_t i = 1; i < ends.size(); ++i)
+      out[i] = CsvField{end[i - 1] + 1, end[i] - end[i - 1] - 1};
+  }
 
   // Writes what an escaped field stands for to `out`, which has room for its bytes; returns the
   // end.

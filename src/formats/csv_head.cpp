@@ -60,7 +60,7 @@ Result<void> read_names(const CsvCursor& cursor, const CsvRecord& record, const 
   const CsvFields splitter(dialect);
   std::vector<CsvField> fields(
       splitter.split(begin, begin, end, record.quoted, {}));
-  splitter.split(begin, begin, end, record.quoted, {fields.data(), 1, fields.size()});
+  splitter.split(begin, begin, end, record.quoted, {fields.data(), fields.size()});
   for (const CsvField& field : fields) {
     std::string column = splitter.text(begin, field);
     if (column.empty()) column = fmt::format("column{}", head.names.size());
