@@ -182,8 +182,8 @@ class BatchFeed {
   std::optional<BatchPlan> first_;  // planned to see how much memory a batch takes
 };
 
-// Whether the source may be divided by another thread while this one commits: plain files. A
-// database's connections are this one's, and what is decoded must not run away from its readers.
+// Whether the source may be divided by another thread while this one commits: files that need no
+// decoding. What is decoded must not run away from its readers, and a database is read in turn.
 bool may_plan_ahead(const BatchStep& step) {
   const auto decoder_bytes = step.source->decoder_bytes();
   return decoder_bytes && !*decoder_bytes && step.source->planner_bytes() == 0 &&
