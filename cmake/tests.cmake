@@ -24,12 +24,9 @@ add_custom_target(tests)
 function(tranche_register name path)
   set(label quick)
   set(seconds 120)
-  if(path MATCHES "(^|/)tests/(crash|memory)(/|$)")
+  if(path MATCHES "(^|/)tests/(contracts|crash|memory)(/|$)")
     set(label slow)
     set(seconds 1500)
-  endif()
-  if(path MATCHES "(^|/)tests/contracts$")
-    set(seconds 600)  # each system in each of its modes
   endif()
   if(TRANCHE_SANITIZE)  # which makes everything many times slower
     math(EXPR seconds "${seconds} * 8")

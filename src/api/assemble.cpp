@@ -142,8 +142,8 @@ Result<void> check_remote(const BatchStep& step) {
 Result<void> check_increment(const BatchStep& step, const StepSpec& spec) {
   const bool is_incremental = step.source->is_incremental() || step.file_increment() != nullptr;
   const Node* const mode = spec.write.options.find("mode");
-  const bool is_file = spec.write.connector == "csv" || spec.write.connector == "jsonl";
-  if (!is_incremental || is_file || mode == nullptr || mode->text != "replace") return {};
+  if (!is_incremental || writes_one_file(spec.write) || mode == nullptr || mode->text != "replace")
+    return {};
   return make_error(ErrorKind::config,
                     "\"incremental\" reads only what is new, and mode: replace would put it in the "
                     "place of all that was loaded before; write it with mode: append or upsert.");
@@ -241,8 +241,8 @@ std::vector<FileIncrement> increments_of(const JobSpec& job, const StepSpec& spe
   for (const ConnectorUse* use : uses_of(spec)) {
     const auto& table = find_connector(use->connector)->read_options;
     const OptionReader read(use->options, table);
-    auto increment = read_file_increment(
-        use->options, table, {use->connector, read.texts(use->connector), job.base});
+    auto increment = read_file_increment(use->options, table,
+                                         {use->connector, read.texts(use->connector), job.base});
     if (increment) {
       increment->source = number;
       increments.push_back(*std::move(increment));
@@ -282,9 +282,8 @@ Result<std::unique_ptr<Script>> make_script(const ConnectorUse& use,
 
 bool reads_standard_input(const StepSpec& spec) {
   const auto uses = uses_of(spec);
-  return std::any_of(uses.begin(), uses.end(), [](const ConnectorUse* use) {
-    return names(*use, standard_input_name);
-  });
+  return std::any_of(uses.begin(), uses.end(),
+                     [](const ConnectorUse* use) { return names(*use, standard_input_name); });
 }
 
 bool reads_standard_input(const JobSpec& job) {
@@ -339,12 +338,16 @@ Result<ExecuteStep> assemble_execute(const JobSpec& job, const StepSpec& spec) {
   return step;
 }
 
+bool writes_one_file(const ConnectorUse& write) {
+  return write.connector == "csv" || write.connector == "jsonl";
+}
+
 // A row whose key is there by now is refused, and so reported: it may be newer than the reject.
 StepSpec rejects_spec(const StepSpec& spec) {
   StepSpec made = spec;
   Node& options = made.write.options;
   const Node* const mode = options.find("mode");
-  if (mode == nullptr) return made;
+  if (mode == nullptr || writes_one_file(spec.write)) return made;
   options.set("mode", Node::scalar("append", mode->mark));
   std::erase_if(options.entries, [](const Node::Entry& entry) { return entry.key == "key"; });
   return made;
@@ -363,8 +366,7 @@ std::string job_fingerprint_text(const JobSpec& job, const StepSpec& spec) {
   std::string text;
   for (const ConnectorUse* use : uses_of(spec))
     text += fmt::format("read: {}\n", canonical_text(use->options));
-  if (!spec.source_column.empty())
-    text += fmt::format("source_column: {}\n", spec.source_column);
+  if (!spec.source_column.empty()) text += fmt::format("source_column: {}\n", spec.source_column);
   text += fmt::format("batch: rows {} bytes {}", spec.division.rows, spec.division.bytes);
   if (!spec.division.key.empty()) text += fmt::format(" key {}", spec.division.key);
   if (const auto& window = spec.division.window) {

@@ -20,6 +20,8 @@ Result<std::unique_ptr<Script>> make_script(const ConnectorUse& use,
                                             const std::filesystem::path& base);
 // REQUIRES a step that executes.
 Result<ExecuteStep> assemble_execute(const JobSpec& job, const StepSpec& spec);
+// Whether a step's output is one file, which a run replaces.
+bool writes_one_file(const ConnectorUse& write);
 // The step of a run that processes rejects again: it adds to what is there, whatever its mode.
 StepSpec rejects_spec(const StepSpec& spec);
 Result<BatchStep> assemble_for_rejects(const JobSpec& job, const StepSpec& spec,

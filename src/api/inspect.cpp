@@ -153,9 +153,10 @@ Result<std::vector<VerifiedStep>> verify_run(const std::filesystem::path& state,
     }
     TRANCHE_ASSIGN(const auto settings, step_settings_from_json(step.settings));
     const SinkRun sink_run{record.run, step.name, (state / "runs" / record.run).string()};
-    // An increment without a new file has written nothing.
-    const bool had_nothing_to_do =
-        step.state == "completed" && step.inputs.empty() && !settings.executes;
+    // An increment without a new file, or a step without rejects, has written nothing.
+    const bool had_nothing_to_do = step.state == "completed" && !settings.executes &&
+                                   step_state.seal == SealState::open &&
+                                   step_state.committed.empty();
     if (had_nothing_to_do) {
       verified.push_back(std::move(entry));
       continue;

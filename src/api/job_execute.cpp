@@ -43,7 +43,11 @@ Result<engine::StepEnd> JobRun::execute_step(std::size_t number,
 
   StepSurroundings around = surroundings();
   around.observer = observer_;
-  const auto executed = run_execute_step(step, around);
+  const auto executed = run_execute_step(step, around, [this] {
+    if (options_.stop != nullptr && options_.stop->load()) return true;
+    const auto requested = ledger_->stop_requested(record_.run);
+    return requested && *requested;
+  });
   summary.seconds = std::chrono::duration<double>(system_clock().monotonic() - started).count();
   engine::StepEnd end;
   if (executed) {

@@ -8,6 +8,7 @@
 #include "api/job_run.h"
 #include "base/clock.h"
 #include "base/digest.h"
+#include "base/text.h"
 
 namespace tranche {
 namespace {
@@ -22,6 +23,15 @@ bool takes_place(const ConnectorUse& write) {
   return mode == nullptr || mode->text == "replace";
 }
 
+// Of a job's fingerprint the lines that decide which number a record has.
+std::string reading_text(const std::string& job) {
+  std::string text;
+  for (const auto& line : split(job, '\n')) {
+    if (line.starts_with("read:") || line.starts_with("batch:")) text += line + "\n";
+  }
+  return text;
+}
+
 }  // namespace
 
 Result<std::optional<RunSummary>> JobRun::choose_rejects_run() {
@@ -29,6 +39,15 @@ Result<std::optional<RunSummary>> JobRun::choose_rejects_run() {
   TRANCHE_ASSIGN(const std::string by, ledger_->rejects_retried_by(original.run));
   if (!by.empty()) {
     TRANCHE_ASSIGN(const RunRecord retry, ledger_->find_run(by));
+    // An engine that is started again in the place of one that had just completed it.
+    if (retry.state == "completed" && options_.resume_run == retry.run)
+      return std::optional<RunSummary>(kept_summary(retry));
+    if (retry.state == "abandoned") {
+      return refusal(
+          fmt::format("Run {0} had added some of the rejects of run {1} to the output when "
+                      "it was given up: another one would add them twice.",
+                      short_id(retry.run), short_id(original.run)));
+    }
     if (retry.state == "completed") {
       return refusal(
           fmt::format("Run {0} has processed the rejects of run {1} again; what it "
@@ -77,24 +96,49 @@ Result<void> JobRun::check_rejects_steps(const RunRecord& original) {
     }
     TRANCHE_ASSIGN(const auto step, bound_rejects_step(number));
     if (step.has_nothing_new || !takes_place(spec.write)) continue;
-    TRANCHE_ASSIGN(const auto record, ledger_->load_step(original.run, spec.name));
-    TRANCHE_TRY(check_still_last(original, *record));
+    TRANCHE_TRY(check_still_last(spec));
+    if (writes_one_file(spec.write)) TRANCHE_TRY(check_file(original, spec));
   }
   return {};
 }
 
 // What a newer run has put in the place of the old output is no place for rejects of the old one.
-Result<void> JobRun::check_still_last(const RunRecord& original, const StepRecord& step) {
-  TRANCHE_ASSIGN(const std::string last, ledger_->last_sealed_by(step.targets));
-  if (last.empty() || last == original.run) return {};
+Result<void> JobRun::check_still_last(const StepSpec& spec) {
+  if (!takes_place(spec.write)) return {};
+  TRANCHE_ASSIGN(const auto step, ledger_->load_step(rejects_of_, spec.name));
+  TRANCHE_ASSIGN(const std::string last, ledger_->last_sealed_by(step->targets));
+  if (last.empty() || last == rejects_of_) return {};
   return refusal(
       fmt::format("Run {} has replaced the output of step \"{}\" since: the rejects of "
                   "run {} don't belong to it.",
-                  short_id(last), step.name, short_id(original.run)));
+                  short_id(last), spec.name, short_id(rejects_of_)));
+}
+
+// Records are added to a file only as it was written, and in the same form.
+Result<void> JobRun::check_file(const RunRecord& original, const StepSpec& spec) {
+  TRANCHE_ASSIGN(const auto step, ledger_->load_step(original.run, spec.name));
+  TRANCHE_ASSIGN(const auto settings, step_settings_from_json(step->settings));
+  if (connector_use_to_json(settings.write) != connector_use_to_json(spec.write)) {
+    return refusal(
+        fmt::format("The `write:` of step \"{}\" changed since run {}: records of another "
+                    "form don't fit into its file.",
+                    spec.name, short_id(original.run)));
+  }
+  TRANCHE_ASSIGN(auto sink, make_sink(settings.write, settings.base));
+  TRANCHE_ASSIGN(const auto step_ledger, ledger_->step_ledger(original.run, spec.name));
+  TRANCHE_ASSIGN(const auto state, step_ledger->load());
+  std::vector<Receipt> receipts;
+  for (const auto& group : state.committed) receipts.push_back(group.receipt);
+  const SinkRun run{original.run, spec.name, (state_ / "runs" / original.run).string()};
+  TRANCHE_ASSIGN(const auto differences, sink->verify(run, state.seal_intent, receipts));
+  if (differences.empty()) return {};
+  return refusal(fmt::format("The output of step \"{}\" is not what run {} wrote: {}", spec.name,
+                             short_id(original.run), differences.front()));
 }
 
 // A reject is known by its number among the records of the input.
-Result<void> JobRun::check_same_input(const BatchStep& step, const StepRecord& original) {
+Result<void> JobRun::check_same_input(const StepSpec& spec, const BatchStep& step,
+                                      const StepRecord& original) {
   for (const Input& input : step.inputs) {
     if (input.snapshot.empty()) continue;
     return refusal(
@@ -102,6 +146,14 @@ Result<void> JobRun::check_same_input(const BatchStep& step, const StepRecord& o
                     "now: the rejected rows can't be told by their numbers. Read them "
                     "by a query of their own.",
                     step.name, input.name));
+  }
+  const std::string read_now = reading_text(job_fingerprint_text(job_, spec));
+  const std::string read_then = reading_text(original.job.text);
+  if (read_now != read_then && !options_.accept_job) {
+    return refusal(
+        fmt::format("The way in which step \"{}\" reads changed since run {}: {}. Where "
+                    "the records have the same numbers all the same, say --accept job.",
+                    step.name, short_id(rejects_of_), describe_difference(read_then, read_now)));
   }
   const std::string now = input_fingerprint_text(step.inputs);
   if (now == original.input.text || options_.accept_input) return {};
@@ -124,7 +176,7 @@ Result<BatchStep> JobRun::bound_rejects_step(std::size_t number) {
   if (step.has_nothing_new) return step;
   TRANCHE_ASSIGN(const auto inputs, inputs_as_planned(step, *original));
   TRANCHE_TRY(bind_step(step, &inputs, surroundings()));
-  TRANCHE_TRY(check_same_input(step, *original));
+  TRANCHE_TRY(check_same_input(spec, step, *original));
   return step;
 }
 
@@ -139,7 +191,8 @@ Result<BatchStep> JobRun::assembled(std::size_t number) {
   std::vector<std::uint64_t> records;
   std::uint64_t without_place = 0;
   const auto take = [&](const KeptReject& kept) -> Result<void> {
-    if (kept.reject.has_position)
+    const bool is_file = kept.reject.raw.empty() && kept.reject.line == 0;
+    if (kept.reject.has_position && !is_file)
       records.push_back(kept.reject.record);
     else
       ++without_place;

@@ -54,8 +54,10 @@ class JobRun {
   // job_rejects.cpp
   Result<std::optional<RunSummary>> choose_rejects_run();
   Result<void> check_rejects_steps(const RunRecord& original);
-  Result<void> check_still_last(const RunRecord& original, const StepRecord& step);
-  Result<void> check_same_input(const BatchStep& step, const StepRecord& original);
+  Result<void> check_still_last(const StepSpec& spec);
+  Result<void> check_file(const RunRecord& original, const StepSpec& spec);
+  Result<void> check_same_input(const StepSpec& spec, const BatchStep& step,
+                                const StepRecord& original);
   Result<BatchStep> bound_rejects_step(std::size_t number);
   Result<BatchStep> assembled(std::size_t number);
 
@@ -69,6 +71,7 @@ class JobRun {
   Result<BatchStep> bound_step(std::size_t number, const std::vector<Input>* inputs);
   Result<std::optional<std::vector<Input>>> increment_of(BatchStep& step);
   Result<std::vector<Input>> inputs_as_planned(const BatchStep& step, const StepRecord& record);
+  Result<bool> is_past_seal(const std::string& step);
   ConnectorUse write_of(const StepSpec& spec) const;
   Result<engine::StepEnd> skip_step(std::size_t number, const BatchStep& step,
                                     StepSummary& summary);

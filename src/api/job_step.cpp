@@ -178,13 +178,19 @@ Result<std::optional<std::vector<Input>>> JobRun::increment_of(BatchStep& step) 
 Result<engine::StepEnd> JobRun::skip_step(std::size_t number, const BatchStep& step,
                                           StepSummary& summary) {
   StepRecord record;
+  if (!rejects_of_.empty()) {
+    // All that the earlier run knows of it is still so.
+    TRANCHE_ASSIGN(auto original, ledger_->load_step(rejects_of_, step.name));
+    record = *std::move(original);
+    record.state = "waiting";
+  } else {
+    record.name = step.name;
+    record.input = fingerprint({});
+    record.job = fingerprint(job_fingerprint_text(job_, job_.steps[number]));
+    record.code = fingerprint({});
+    record.settings = to_json(StepSettings{job_.steps[number].write, job_base(), 0});
+  }
   record.number = static_cast<std::uint32_t>(number);
-  record.name = step.name;
-  record.input = fingerprint(input_fingerprint_text(step.inputs));
-  record.inputs = step.inputs;
-  record.job = fingerprint(job_fingerprint_text(job_, job_.steps[number]));
-  record.code = fingerprint({});
-  record.settings = to_json(StepSettings{write_of(job_.steps[number]), job_base(), 0});
   TRANCHE_TRY(ledger_->create_step(record_.run, record));
   for (const auto& notice : step.notices) TRANCHE_TRY(ledger_->add_warning(record_.run, notice));
   TRANCHE_TRY(ledger_->set_step_state(record_.run, step.name, "completed"));
@@ -216,6 +222,10 @@ Result<StepRecord> JobRun::create_record(std::size_t number, const BatchStep& st
   record.inputs = step.inputs;
   record.division = full_division(step);
   record.appends = step.sink->appends();
+  if (!rejects_of_.empty()) {
+    TRANCHE_ASSIGN(const auto original, ledger_->load_step(rejects_of_, step.name));
+    record.appends = original->appends;
+  }
   record.settings = to_json(StepSettings{write_of(job_.steps[number]), job_base(),
                                          database_memory_for(memory_bytes_max_)});
   TRANCHE_TRY(ledger_->create_step(record_.run, record));
@@ -389,6 +399,10 @@ Result<engine::StepEnd> JobRun::run_step(std::size_t number, StepSummary& summar
                                           : bound_step(number, nullptr));
   if (step.has_nothing_new) return skip_step(number, step, summary);
   if (claims_.empty()) TRANCHE_TRY(claim_targets(step));
+  if (!rejects_of_.empty()) {
+    TRANCHE_ASSIGN(const bool is_sealed, is_past_seal(spec.name));
+    if (!is_sealed) TRANCHE_TRY(check_still_last(spec));
+  }
   if (!known) {
     TRANCHE_ASSIGN(known, create_record(number, step));
   }
@@ -445,6 +459,13 @@ Result<void> JobRun::give_order(std::size_t number, const BatchStep& step,
   return {};
 }
 
+Result<bool> JobRun::is_past_seal(const std::string& step) {
+  TRANCHE_ASSIGN(const auto known, ledger_->load_step(record_.run, step));
+  if (!known) return false;
+  TRANCHE_ASSIGN(const auto totals, ledger_->step_totals(record_.run, step));
+  return totals.seal != SealState::open;
+}
+
 // Files that came later belong to the next run: only those of the plan are looked at.
 Result<std::vector<Input>> JobRun::inputs_as_planned(const BatchStep& step,
                                                      const StepRecord& record) {
@@ -457,9 +478,9 @@ Result<std::vector<Input>> JobRun::inputs_as_planned(const BatchStep& step,
     if (found == present.end()) {
       return make_error(
           ErrorKind::config,
-          fmt::format("{} was an input of run {} and is gone. Bring it back, or start "
-                      "again with --fresh.",
-                      input.name, record_.run.substr(0, 8)));
+          fmt::format("{} was an input of run {} and is gone. Bring it back{}.", input.name,
+                      (rejects_of_.empty() ? record_.run : rejects_of_).substr(0, 8),
+                      rejects_of_.empty() ? ", or start again with --fresh" : ""));
     }
     now.push_back(*found);
     now.back().from = input.from;

@@ -90,6 +90,18 @@ void remove_left_behind(const fs::path& place) {
   }
 }
 
+// Of each hierarchy that limits memory, the group that this process is in: what is made below it
+// stays within all that holds for this process.
+std::vector<fs::path> own_groups() {
+  std::vector<fs::path> own;
+  for (const fs::path& group : control_groups("memory")) {
+    const bool is_above = !own.empty() && (own.back().parent_path() == group ||
+                                           own.back().string().starts_with(group.string() + "/"));
+    if (!is_above) own.push_back(group);
+  }
+  return own;
+}
+
 }  // namespace
 
 std::vector<fs::path> control_groups(std::string_view controller) {
@@ -148,7 +160,7 @@ bool MemoryGroup::has_killed() const {
 }
 
 MemoryGroups::MemoryGroups() {
-  for (const fs::path& place : control_groups("memory")) {
+  for (const fs::path& place : own_groups()) {
     remove_left_behind(place);
     const fs::path folder = place / fmt::format("{}{}", name_prefix, ::getpid());
     if (::mkdir(folder.c_str(), 0755) != 0) continue;

@@ -39,8 +39,9 @@ class MemoryGroup {
   std::filesystem::path folder_;
 };
 
-// The place of this process's memory groups: below the group that it is in, or beside it, wherever
-// the system lets it make them. What a process that was killed left there is removed by the next.
+// The place of this process's memory groups: below the group that it is in, so that they stay
+// within its limits, where the system lets it make them there. What a process that was killed left
+// there is removed by the next.
 // Lifetime: outlives its groups.
 class MemoryGroups {
  public:

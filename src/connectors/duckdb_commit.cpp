@@ -390,7 +390,8 @@ Result<Receipt> TableCommitter::commit() {
     return error;
   }
   // DuckDB syncs the log itself, but not the name of one that it has just created.
-  TRANCHE_TRY(sync_folder(target_.database.parent_path()));
+  const auto synced = sync_folder(target_.database.parent_path());
+  if (!synced) return make_error(ErrorKind::in_doubt, synced.error().message);
   return receipt_;
 }
 

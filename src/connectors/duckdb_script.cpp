@@ -44,15 +44,15 @@ class DuckSession final : public ScriptSession {
   Result<void> check_record() override { return record_.check(); }
   Result<void> create_record() override { return record_.create(); }
   Result<bool> has_record() override { return record_.exists(); }
-  Result<bool> is_recorded(const SinkRun& run) override {
-    TRANCHE_ASSIGN(const auto found, record_.find(run, 0));
-    return found.has_value();
+  Result<std::optional<Receipt>> find_record(const SinkRun& run) override {
+    return record_.find(run, 0);
   }
+  Result<void> erase_record(const SinkRun& run) override { return record_.erase(run); }
   // The database is this process's alone.
   Result<bool> record(const SinkRun& run, const Receipt& receipt) override {
-    TRANCHE_ASSIGN(const bool is_there, is_recorded(run));
-    if (!is_there) TRANCHE_TRY(record_.insert(run, receipt));
-    return !is_there;
+    TRANCHE_ASSIGN(const auto found, record_.find(run, 0));
+    if (!found) TRANCHE_TRY(record_.insert(run, receipt));
+    return !found;
   }
 
  private:

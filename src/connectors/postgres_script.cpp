@@ -19,10 +19,19 @@ class PostgresSession final : public ScriptSession {
   PostgresSession(std::unique_ptr<PostgresConnection> connection, const postgres::Target& target)
       : connection_(std::move(connection)), record_(*connection_, target) {}
 
-  Result<void> begin() override { return connection_->begin(); }
+  Result<void> begin() override {
+    transaction_.clear();
+    return connection_->begin();
+  }
   Result<void> commit() override { return connection_->commit(); }
   void rollback() override { connection_->rollback(); }
-  Result<bool> in_transaction() override { return connection_->in_transaction(); }
+  // The row of the record has given it a number of its own.
+  Result<bool> in_transaction() override {
+    if (!connection_->in_transaction()) return false;
+    TRANCHE_ASSIGN(const auto now, connection_->query("SELECT pg_current_xact_id()::text"));
+    if (transaction_.empty()) transaction_ = now.string(0, 0);
+    return now.text(0, 0) == transaction_;
+  }
   Result<void> execute(const std::string& sql) override {
     auto executed = connection_->execute(sql);
     if (!executed && !connection_->last_failure().sqlstate.empty())
@@ -32,10 +41,10 @@ class PostgresSession final : public ScriptSession {
   Result<void> check_record() override { return record_.check(); }
   Result<void> create_record() override { return record_.create(); }
   Result<bool> has_record() override { return record_.exists(); }
-  Result<bool> is_recorded(const SinkRun& run) override {
-    TRANCHE_ASSIGN(const auto found, record_.find(run, 0));
-    return found.has_value();
+  Result<std::optional<Receipt>> find_record(const SinkRun& run) override {
+    return record_.find(run, 0);
   }
+  Result<void> erase_record(const SinkRun& run) override { return record_.erase(run); }
   Result<bool> record(const SinkRun& run, const Receipt& receipt) override {
     return record_.insert(run, receipt);
   }
@@ -43,6 +52,7 @@ class PostgresSession final : public ScriptSession {
  private:
   std::unique_ptr<PostgresConnection> connection_;
   CommitRecord record_;
+  std::string transaction_;
 };
 
 }  // namespace

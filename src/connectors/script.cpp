@@ -33,45 +33,70 @@ class SessionScript final : public Script {
     TRANCHE_ASSIGN(const auto session, open_());
     TRANCHE_ASSIGN(const bool has_record, session->has_record());
     if (!has_record) return false;
-    return session->is_recorded(run);
+    TRANCHE_ASSIGN(const auto found, session->find_record(run));
+    return found.has_value();
   }
 
  private:
   bool is_there() const { return options_.file.empty() || file_exists(options_.file); }
 
   // The commit's row comes first: whoever else executes it now waits, or is found out.
-  Result<void> execute_as_one(ScriptSession& session, const SinkRun& run) const {
+  Result<void> execute_as_one(ScriptSession& session, const SinkRun& run) {
     TRANCHE_TRY(session.begin());
-    auto done = [&]() -> Result<bool> {
-      TRANCHE_TRY(session.create_record());
-      TRANCHE_ASSIGN(const bool is_new, session.record(run, receipt()));
-      if (!is_new) return false;
-      for (std::size_t i = 0; i < options_.statements.size(); ++i) {
-        TRANCHE_TRY(execute(session, i));
-        TRANCHE_ASSIGN(const bool in_transaction, session.in_transaction());
-        if (!in_transaction) return ended_transaction(i);
-      }
-      fault_point("executed");
-      return true;
-    }();
-    if (!done || !*done) {
-      session.rollback();
-      return done ? Result<void>() : Result<void>(std::move(done).error());
+    const auto done = execute_in_transaction(session, run);
+    if (!done || !*done) session.rollback();
+    if (has_ended_ && !done) {
+      // What it says would be too much: not all of the script happened.
+      TRANCHE_TRY(session.begin());
+      TRANCHE_TRY(session.erase_record(run));
+      TRANCHE_TRY(session.commit());
     }
+    if (!done) return done.error();
+    if (!*done) return {};
     auto committed = session.commit();
     return committed ? committed : Result<void>(refused("COMMIT", std::move(committed).error()));
   }
 
-  Result<void> execute_each(ScriptSession& session, const SinkRun& run) const {
+  // False: the run has executed it already.
+  Result<bool> execute_in_transaction(ScriptSession& session, const SinkRun& run) {
+    has_ended_ = false;
+    TRANCHE_TRY(session.create_record());
+    TRANCHE_ASSIGN(const bool is_new, session.record(run, receipt()));
+    if (!is_new) {
+      TRANCHE_TRY(check_same(session, run));
+      return false;
+    }
+    TRANCHE_TRY(session.in_transaction());
+    for (std::size_t i = 0; i < options_.statements.size(); ++i) {
+      TRANCHE_TRY(execute(session, i));
+      TRANCHE_ASSIGN(const bool in_transaction, session.in_transaction());
+      has_ended_ = !in_transaction;
+      if (has_ended_) return ended_transaction(i);
+    }
+    fault_point("executed");
+    return true;
+  }
+
+  // An item that went through is not executed again by another attempt of this process.
+  Result<void> execute_each(ScriptSession& session, const SinkRun& run) {
     TRANCHE_TRY(session.begin());
     TRANCHE_TRY(session.create_record());
-    TRANCHE_ASSIGN(const bool is_recorded, session.is_recorded(run));
+    TRANCHE_ASSIGN(const auto found, session.find_record(run));
     TRANCHE_TRY(session.commit());
-    if (is_recorded) return {};
-    for (std::size_t i = 0; i < options_.statements.size(); ++i) TRANCHE_TRY(execute(session, i));
+    if (found) return check_same(session, run);
+    for (; next_ < options_.statements.size(); ++next_) TRANCHE_TRY(execute(session, next_));
     TRANCHE_TRY(session.begin());
     TRANCHE_TRY(session.record(run, receipt()));
     return session.commit();
+  }
+
+  Result<void> check_same(ScriptSession& session, const SinkRun& run) const {
+    TRANCHE_ASSIGN(const auto found, session.find_record(run));
+    if (!found || found->checksum == receipt().checksum) return {};
+    return make_error(ErrorKind::failed,
+                      fmt::format("{} has executed the step already, in this run, with other SQL. "
+                                  "Start a new run for what is there now.",
+                                  options_.place));
   }
 
   Result<void> execute(ScriptSession& session, std::size_t number) const {
@@ -100,9 +125,10 @@ class SessionScript final : public Script {
   Error ended_transaction(std::size_t number) const {
     return make_error(
         ErrorKind::failed,
-        fmt::format("{} of {} ended the transaction that makes the step happen once; leave its "
-                    "COMMIT or ROLLBACK out, or say transaction: false.",
-                    named(number), options_.place));
+        fmt::format("In {}, {} ended the transaction that makes the step happen once, so what is "
+                    "before may have happened, and what is behind has not. Leave its COMMIT or "
+                    "ROLLBACK out, or say transaction: false.",
+                    options_.place, named(number)));
   }
 
   Receipt receipt() const {
@@ -115,6 +141,8 @@ class SessionScript final : public Script {
 
   ScriptOptions options_;
   OpenSession open_;
+  bool has_ended_ = false;  // a statement ended the transaction
+  std::size_t next_ = 0;    // of those that are executed one by one
 };
 
 }  // namespace

@@ -8,6 +8,7 @@
 #include <filesystem>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -30,9 +31,10 @@ class ScriptSession {
   virtual Result<void> check_record() = 0;
   virtual Result<void> create_record() = 0;  // where it is missing
   virtual Result<bool> has_record() = 0;
-  virtual Result<bool> is_recorded(const SinkRun& run) = 0;
+  virtual Result<std::optional<Receipt>> find_record(const SinkRun& run) = 0;
   // False: it is recorded already.
   virtual Result<bool> record(const SinkRun& run, const Receipt& receipt) = 0;
+  virtual Result<void> erase_record(const SinkRun& run) = 0;
 };
 
 struct ScriptOptions {

@@ -165,6 +165,7 @@ class SingleFileSink final : public Sink {
                                   temporary_.string(), what, run.run_id));
   }
   Result<void> create_file();
+  Result<std::string> header_bytes() const;
   Result<std::uint64_t> begin_file(File& file);
   Result<void> check_committed(const SinkRun& run, const Receipt& last);
 
@@ -198,25 +199,38 @@ Result<void> SingleFileSink::examine(const SchemaPtr& schema) {
   return {};
 }
 
+// The bytes in front of the first record.
+Result<std::string> SingleFileSink::header_bytes() const {
+  std::string header = format_.header(schema_);
+  if (format_.packing.compression == Compression::none) return header;
+  TRANCHE_ASSIGN(const auto compressor, make_text_compressor(format_.packing));
+  TRANCHE_TRY(compressor->add(header));
+  return compressor->finish();
+}
+
 // Writes what stands before the first group: the header, or all of the file that is extended.
 // Returns its length.
 Result<std::uint64_t> SingleFileSink::begin_file(File& file) {
-  if (extends_) {
-    if (!file_exists(path_)) {
-      return make_error(ErrorKind::failed,
-                        fmt::format("{} is gone, to which records were to be added.", name_));
-    }
-    TRANCHE_ASSIGN(const File present, File::open_read(path_));
-    return copy_bytes(present, file);
+  TRANCHE_ASSIGN(const std::string header, header_bytes());
+  if (!extends_) {
+    TRANCHE_TRY(file.write(header));
+    return header.size();
   }
-  std::string header = format_.header(schema_);
-  if (format_.packing.compression != Compression::none) {
-    TRANCHE_ASSIGN(const auto compressor, make_text_compressor(format_.packing));
-    TRANCHE_TRY(compressor->add(header));
-    TRANCHE_ASSIGN(header, compressor->finish());
+  if (!file_exists(path_)) {
+    return make_error(ErrorKind::failed,
+                      fmt::format("{} is gone, to which records were to be added.", name_));
   }
-  TRANCHE_TRY(file.write(header));
-  return header.size();
+  TRANCHE_ASSIGN(const File present, File::open_read(path_));
+  std::string begin(header.size(), '\0');
+  TRANCHE_ASSIGN(const std::size_t count, present.read_at(begin.data(), begin.size(), 0));
+  if (count < begin.size() || begin != header) {
+    return make_error(
+        ErrorKind::failed,
+        fmt::format("{} has other columns than the records that are to be added to it; "
+                    "run the whole job again.",
+                    name_));
+  }
+  return copy_bytes(present, file);
 }
 
 // The temporary file without a group, durable by content and by name.
@@ -272,6 +286,7 @@ Result<std::string> SingleFileSink::plan_seal(std::span<const Receipt> committed
   const std::uint64_t header_bytes =
       committed.empty() ? position_ : committed.front().position - committed.front().bytes;
   TRANCHE_ASSIGN(const auto header, digest_of(file, 0, header_bytes));
+  intent.set("extends", extends_);
   intent.set("temporary", temporary_.string());
   intent.set("final", path_.string());
   intent.set("bytes", position_);
@@ -329,7 +344,10 @@ Result<std::vector<std::string>> SingleFileSink::verify(const SinkRun&, const st
   }
   TRANCHE_ASSIGN(const auto header, digest_of(file, 0, intent["header_bytes"].natural()));
   if (to_hex64(header) != intent["header_checksum"].text()) {
-    differences.push_back(fmt::format("The header of {} was changed.", final_path.string()));
+    differences.push_back(
+        intent["extends"].boolean()
+            ? fmt::format("What {} held before the run was changed.", final_path.string())
+            : fmt::format("The header of {} was changed.", final_path.string()));
   }
   for (const auto& receipt : committed) {
     const std::uint64_t begin = receipt.position - receipt.bytes;

@@ -16,23 +16,31 @@ class SqliteSession final : public ScriptSession {
   SqliteSession(std::unique_ptr<SqliteDatabase> database, const sqlite::Target& target)
       : database_(std::move(database)), record_(*database_, target) {}
 
-  Result<void> begin() override { return database_->begin(); }
+  Result<void> begin() override {
+    TRANCHE_TRY(database_->begin());
+    return database_->execute("SAVEPOINT tranche_script");
+  }
   Result<void> commit() override { return database_->commit(); }
   void rollback() override { database_->rollback(); }
-  Result<bool> in_transaction() override { return database_->in_transaction(); }
+  // Another transaction has no such savepoint.
+  Result<bool> in_transaction() override {
+    if (!database_->in_transaction()) return false;
+    const auto renewed = database_->execute("RELEASE tranche_script; SAVEPOINT tranche_script");
+    return static_cast<bool>(renewed);
+  }
   Result<void> execute(const std::string& sql) override { return database_->execute(sql); }
   Result<void> check_record() override { return record_.check(); }
   Result<void> create_record() override { return record_.create(); }
   Result<bool> has_record() override { return record_.exists(); }
-  Result<bool> is_recorded(const SinkRun& run) override {
-    TRANCHE_ASSIGN(const auto found, record_.find(run, 0));
-    return found.has_value();
+  Result<std::optional<Receipt>> find_record(const SinkRun& run) override {
+    return record_.find(run, 0);
   }
+  Result<void> erase_record(const SinkRun& run) override { return record_.erase(run); }
   // Nobody else writes meanwhile.
   Result<bool> record(const SinkRun& run, const Receipt& receipt) override {
-    TRANCHE_ASSIGN(const bool is_there, is_recorded(run));
-    if (!is_there) TRANCHE_TRY(record_.insert(run, receipt));
-    return !is_there;
+    TRANCHE_ASSIGN(const auto found, record_.find(run, 0));
+    if (!found) TRANCHE_TRY(record_.insert(run, receipt));
+    return !found;
   }
 
  private:

@@ -130,18 +130,18 @@ bool RejectJudge::reach(std::uint64_t records) {
   return !crosses || within_share(rejected_, share_judged_from_record, limit_.millionths);
 }
 
-bool FailureStreak::admit(std::uint64_t record, std::string_view phase, std::string_view error) {
-  if (!goes_on_) return true;
-  const std::string shape = fmt::format("{}: {}", phase, shape_of(error));
-  goes_on_ = record == records_ && (records_ == 0 || shape == shape_);
-  shape_ = shape;
-  ++records_;
-  return !goes_on_ || records_ < same_max_;
-}
-
 bool RejectJudge::finish(std::uint64_t records) const {
   if (!limit_.is_share) return rejected_ <= limit_.number;
   return within_share(rejected_, records, limit_.millionths);
+}
+
+bool FailureStreak::admit(std::uint64_t record, std::string_view phase, std::string_view error) {
+  if (!goes_on_) return true;
+  const std::string shape = fmt::format("{}: {}", phase, shape_of(error));
+  goes_on_ = record == records_ && (shape_.empty() || shape == shape_);
+  shape_ = shape;
+  ++records_;
+  return !goes_on_ || records_ < same_max_;
 }
 
 }  // namespace tranche

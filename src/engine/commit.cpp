@@ -54,7 +54,7 @@ Result<void> StepRun::commit_group(Group& group) {
     if (committed) return {};
     committer_->rollback();
     const Error& error = committed.error();
-    if (!work_.retry.is_transient(error) || group.attempt >= work_.retry.attempts) {
+    if (error.kind != ErrorKind::transient || group.attempt >= work_.retry.attempts) {
       const auto recorded =
           work_.ledger->record_failure(group.number(), group.attempt, error.message);
       return recorded ? error : recorded.error();
@@ -165,7 +165,14 @@ Result<void> StepRun::commit_attempt(Group& group) {
   const std::string reject_id = take_reject_id(group);
   begin_ahead();
   const auto segments = group.segments();
-  TRANCHE_ASSIGN(Applied applied, committer_->apply(group.number(), segments, reject_id));
+  auto tried = committer_->apply(group.number(), segments, reject_id);
+  if (!tried) {
+    // Only here: behind the commit a message of whatever words is no reason to apply it again.
+    Error error = std::move(tried).error();
+    if (work_.retry.is_transient(error)) error.kind = ErrorKind::transient;
+    return error;
+  }
+  Applied applied = *std::move(tried);
   committed.counts.written = applied.rows;
   committed.counts.write_rejects = applied.rejects.size();
   if (!applied.rejects.empty()) {
@@ -175,6 +182,7 @@ Result<void> StepRun::commit_attempt(Group& group) {
     TRANCHE_TRY(judge(group, refused, judged));
   }
   TRANCHE_TRY(reconcile(committed.counts));
+  TRANCHE_TRY(reconcile_selection(group, committed.counts));
   fault_point("applied");
   if (!group.rejects().empty() || !refused.empty() || work_.sink->records_commits()) {
     RejectReader rejects({group.rejects(), refused});
@@ -202,13 +210,27 @@ Result<void> StepRun::commit_attempt(Group& group) {
   return {};
 }
 
+// Every record that was to be processed again was found.
+Result<void> StepRun::reconcile_selection(const Group& group, const Counts& counts) const {
+  std::uint64_t selected = 0;
+  for (const auto& state : group.tasks()) {
+    if (!state.task.only) return {};
+    selected += state.task.only->size();
+  }
+  if (selected == counts.read + counts.read_rejects) return {};
+  return make_error(ErrorKind::failed,
+                    fmt::format("Of {} records that were to be processed again, {} were found; "
+                                "nothing of this group was committed.",
+                                selected, counts.read + counts.read_rejects));
+}
+
 // The target has the group: what fails from here on must never make it be applied again. When the
 // ledger can't be written, the next start copies the commit from the target, or cuts the file back.
 Result<void> StepRun::record_commit(const CommittedGroup& committed) {
   for (std::uint32_t attempt = 1;; ++attempt) {
     auto recorded = work_.ledger->record_commit(committed);
     if (recorded) return {};
-    if (!work_.retry.is_transient(recorded.error()) || attempt >= work_.retry.attempts) {
+    if (recorded.error().kind != ErrorKind::transient || attempt >= work_.retry.attempts) {
       return make_error(ErrorKind::failed, recorded.error().message, recorded.error().where);
     }
     ++end_.retries;

@@ -24,19 +24,23 @@ StepRun::StepRun(const StepWork& work, StepState state)
   std::uint64_t groups_committed = state_.committed.size();
   for (const auto& group : state_.committed) end_.counts.add(group.counts);
   std::uint64_t records = 0;
+  std::uint64_t records_end = 0;  // more than there are where only some are processed
   for (const auto& batch : state_.batches) {
     if (batch.group >= groups_committed) continue;
     ++end_.batches_committed;
     bytes_committed_ += batch.file_bytes();
     records += batch.records();
+    if (!batch.chunks.empty())
+      records_end = batch.chunks.back().first_record + batch.chunks.back().records;
   }
   end_.batches_resumed = end_.batches_committed;
   bytes_resumed_ = bytes_committed_;
   records_resumed_ = records;
   batches_planned_ = state_.batches.size();
   quarantined_ = state_.culprits.size();
-  verdict_.emplace(Verdict{RejectJudge(work_.reject_limit, end_.counts.rejected(), records),
-                           FailureStreak(work_.same_failures_max, records)});
+  verdict_.emplace(
+      Verdict{RejectJudge(work_.reject_limit, end_.counts.rejected(), records_end),
+              FailureStreak(work_.same_failures_max, records, end_.counts.rejected())});
 }
 
 StepEnd StepRun::run() {

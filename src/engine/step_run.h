@@ -64,6 +64,7 @@ class StepRun {
   static std::string take_reject_id(Group& group);
   void begin_ahead();
   Result<void> commit_attempt(Group& group);
+  Result<void> reconcile_selection(const Group& group, const Counts& counts) const;
   Result<void> record_commit(const CommittedGroup& committed);
   void finish_commit(Group& group, CommittedGroup committed);
   // What the rejects of earlier groups have led to; a copy of it for each attempt.

@@ -150,8 +150,10 @@ Result<std::string> Ledger::rejects_retried_by(const std::string& run) {
   if (!knows) return std::string();
   TRANCHE_ASSIGN(auto row,
                  database_->query("SELECT runs.id FROM rejects_runs JOIN runs ON runs.number "
-                                  "= rejects_runs.run WHERE rejects_runs.of = ? AND runs.state <> "
-                                  "'abandoned' ORDER BY runs.number DESC LIMIT 1",
+                                  "= rejects_runs.run WHERE rejects_runs.of = ? AND (runs.state "
+                                  "<> 'abandoned' OR EXISTS (SELECT 1 FROM commits JOIN steps ON "
+                                  "steps.number = commits.step WHERE steps.run = runs.number)) "
+                                  "ORDER BY runs.number DESC LIMIT 1",
                                   run));
   TRANCHE_ASSIGN(const bool found, row.step());
   return found ? row.string(0) : std::string();
@@ -172,7 +174,7 @@ Result<std::string> Ledger::last_sealed_by(std::span<const std::string> targets)
   TRANCHE_ASSIGN(auto row,
                  database_->query("SELECT runs.id FROM steps JOIN runs ON runs.number = steps.run "
                                   "WHERE steps.targets = ? AND steps.seal = 'sealed' ORDER BY "
-                                  "runs.number DESC LIMIT 1",
+                                  "steps.ended DESC, steps.number DESC LIMIT 1",
                                   ledger::encode_texts(targets)));
   TRANCHE_ASSIGN(const bool found, row.step());
   return found ? row.string(0) : std::string();

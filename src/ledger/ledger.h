@@ -186,7 +186,8 @@ class Ledger {
 
   // The run whose rejects this one processes again; empty: it is another kind of run.
   Result<std::string> rejects_of(const std::string& run);
-  // The run, not abandoned, that processes the rejects of this one again; empty: there is none.
+  // The run that processes the rejects of this one again; one that was abandoned only if something
+  // of it is committed. Empty: there is none.
   Result<std::string> rejects_retried_by(const std::string& run);
   // The run that sealed a step with these targets last; empty: none did.
   Result<std::string> last_sealed_by(std::span<const std::string> targets);

@@ -147,9 +147,10 @@ Result<void> SqliteStepLedger::load_culprits(StepState& state) {
 
 Result<std::uint32_t> SqliteStepLedger::record_trial(std::uint64_t record) {
   TRANCHE_ASSIGN(auto transaction, SqliteTransaction::begin(*database_));
-  TRANCHE_TRY(database_->run("INSERT INTO trials (step, record, attempts) VALUES (?, ?, 1) ON "
-                             "CONFLICT (step, record) DO UPDATE SET attempts = attempts + 1",
-                             step_, record));
+  TRANCHE_TRY(
+      database_->run("INSERT INTO trials (step, record, attempts) VALUES (?, ?, 1) ON "
+                     "CONFLICT (step, record) DO UPDATE SET attempts = attempts + 1",
+                     step_, record));
   std::uint32_t attempts = 0;
   {
     TRANCHE_ASSIGN(auto row,

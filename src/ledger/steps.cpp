@@ -68,12 +68,14 @@ Result<std::vector<Input>> read_inputs(SqliteDatabase& database, std::int64_t st
   // A ledger that is only looked at may be of an older version, which knew of plain files alone.
   TRANCHE_ASSIGN(const std::int64_t version, database.query_integer("PRAGMA user_version"));
   const std::string sql =
-      version < 4 ? std::string("SELECT name, bytes, modified, '', '', '', '', 0 FROM inputs WHERE "
-                                "step = ? ORDER BY position")
+      version < 4 ? std::string(
+                        "SELECT name, bytes, modified, '', '', '', '', 0 FROM inputs WHERE "
+                        "step = ? ORDER BY position")
       : version < 5
-          ? std::string("SELECT name, bytes, modified, snapshot, range_from, range_until, digest, "
-                        "0 FROM inputs LEFT JOIN input_states USING (step, position) WHERE step = "
-                        "? ORDER BY position")
+          ? std::string(
+                "SELECT name, bytes, modified, snapshot, range_from, range_until, digest, "
+                "0 FROM inputs LEFT JOIN input_states USING (step, position) WHERE step = "
+                "? ORDER BY position")
           : fmt::format("SELECT {} FROM inputs {} WHERE inputs.step = ? ORDER BY inputs.position",
                         input_columns, more_of_inputs);
   TRANCHE_ASSIGN(auto rows, database.query(sql, step));
@@ -120,15 +122,16 @@ Result<void> write_inputs(SqliteDatabase& database, std::int64_t step,
     insert.bind_integer(5, input.modified_nanoseconds);
     TRANCHE_TRY(insert.run());
     if (!input.snapshot.empty() || !input.until.empty() || !input.digest.empty()) {
-      TRANCHE_TRY(database.run("INSERT INTO input_states (step, position, snapshot, range_from, "
-                               "range_until, digest) VALUES (?, ?, ?, ?, ?, ?)",
-                               step, position, input.snapshot, input.from, input.until,
-                               input.digest));
+      TRANCHE_TRY(
+          database.run("INSERT INTO input_states (step, position, snapshot, range_from, "
+                       "range_until, digest) VALUES (?, ?, ?, ?, ?, ?)",
+                       step, position, input.snapshot, input.from, input.until, input.digest));
     }
     if (input.source != 0) {
-      TRANCHE_TRY(database.run("INSERT INTO input_sources (step, position, source) VALUES "
-                               "(?, ?, ?)",
-                               step, position, std::int64_t{input.source}));
+      TRANCHE_TRY(
+          database.run("INSERT INTO input_sources (step, position, source) VALUES "
+                       "(?, ?, ?)",
+                       step, position, std::int64_t{input.source}));
     }
     ++position;
   }
@@ -145,7 +148,8 @@ Result<std::vector<Input>> Ledger::inputs_read(const std::string& job,
       database_->query(fmt::format("SELECT {} FROM runs JOIN steps ON steps.run = runs.number JOIN "
                                    "inputs ON inputs.step = steps.number {} "
                                    "WHERE runs.job = ? AND parameters_digest = ? "
-                                   "AND steps.name = ? AND steps.state = 'completed' ORDER BY "
+                                   "AND steps.name = ? AND steps.state = 'completed' AND "
+                                   "runs.number NOT IN (SELECT run FROM rejects_runs) ORDER BY "
                                    "steps.number, inputs.position",
                                    input_columns, more_of_inputs),
                        job, parameters_digest, step));

@@ -141,6 +141,8 @@ class BatchFeed {
     if (!recovered.batches.empty()) {
       next_batch_ = recovered.batches.back().number + 1;
       next_group_ = recovered.batches.back().group + 1;
+      const Slice& last = recovered.batches.back().chunks.back();
+      end_record_ = last.first_record + last.records;
     }
     if (has_work) return task_bytes;  // first things first: a source may have to decode them
     TRANCHE_ASSIGN(first_, next());
@@ -161,8 +163,15 @@ class BatchFeed {
   Result<std::optional<BatchPlan>> next_wanted(const std::vector<std::uint64_t>& only) {
     while (true) {
       TRANCHE_ASSIGN(auto batch, planner_->next());
+      if (!batch && !only.empty() && only.back() >= end_record_) {
+        return make_error(ErrorKind::failed,
+                          fmt::format("The input has {} records; record {} was to be processed "
+                                      "again.",
+                                      end_record_, only.back()));
+      }
       if (!batch) return batch;
       const std::uint64_t first = batch->chunks.front().first_record;
+      end_record_ = first + batch->records();
       const auto wanted = std::lower_bound(only.begin(), only.end(), first);
       if (wanted == only.end()) return std::optional<BatchPlan>();
       if (*wanted >= first + batch->records()) continue;
@@ -179,6 +188,7 @@ class BatchFeed {
   std::optional<Planner> planner_;
   std::uint64_t next_batch_ = 0;  // of those that hold records to be processed again
   std::uint64_t next_group_ = 0;
+  std::uint64_t end_record_ = 0;    // behind the last one that was planned
   std::optional<BatchPlan> first_;  // planned to see how much memory a batch takes
 };
 

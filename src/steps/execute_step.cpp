@@ -13,10 +13,6 @@ using namespace std::chrono_literals;
 
 constexpr std::chrono::nanoseconds stop_interval = 100ms;
 
-bool stop_wanted(const StepSurroundings& surroundings) {
-  return surroundings.stop != nullptr && surroundings.stop->load();
-}
-
 void tell(const StepSurroundings& surroundings, const std::string& step, std::string message) {
   if (surroundings.observer == nullptr) return;
   Event event;
@@ -28,9 +24,10 @@ void tell(const StepSurroundings& surroundings, const std::string& step, std::st
 }
 
 // False: a stop came.
-bool pause(const StepSurroundings& surroundings, std::chrono::nanoseconds duration) {
+bool pause(const StepSurroundings& surroundings, const std::function<bool()>& stop_wanted,
+           std::chrono::nanoseconds duration) {
   const auto until = surroundings.clock->monotonic() + duration;
-  while (!stop_wanted(surroundings)) {
+  while (!stop_wanted()) {
     const auto left = until - surroundings.clock->monotonic();
     if (left <= 0ns) return true;
     surroundings.clock->sleep(std::min(left, stop_interval));
@@ -41,11 +38,12 @@ bool pause(const StepSurroundings& surroundings, std::chrono::nanoseconds durati
 }  // namespace
 
 Result<std::uint32_t> run_execute_step(const ExecuteStep& step,
-                                       const StepSurroundings& surroundings) {
+                                       const StepSurroundings& surroundings,
+                                       const std::function<bool()>& stop_wanted) {
   SinkRun run = surroundings.run;
   run.step = step.name;
   for (std::uint32_t attempt = 1;; ++attempt) {
-    if (stop_wanted(surroundings)) return make_error(ErrorKind::stopped, "Stopped.");
+    if (stop_wanted()) return make_error(ErrorKind::stopped, "Stopped.");
     Result<void> executed = step.script->execute(run);
     // Only the database knows; executed again, it would find its own record.
     if (!executed && executed.error().kind == ErrorKind::in_doubt)
@@ -59,7 +57,8 @@ Result<std::uint32_t> run_execute_step(const ExecuteStep& step,
     tell(surroundings, step.name,
          fmt::format("Step \"{}\" is tried again in {:.1f} s: {}", step.name, wait.count(),
                      executed.error().message));
-    if (!pause(surroundings, pause_time)) return make_error(ErrorKind::stopped, "Stopped.");
+    if (!pause(surroundings, stop_wanted, pause_time))
+      return make_error(ErrorKind::stopped, "Stopped.");
   }
 }
 

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -22,6 +23,7 @@ struct ExecuteStep {
 // Executes it unless the run has done so; what passes is tried again as `retry` says. Returns how
 // often it was tried again. Errors: stopped, when a stop came while it waited; failed.
 Result<std::uint32_t> run_execute_step(const ExecuteStep& step,
-                                       const StepSurroundings& surroundings);
+                                       const StepSurroundings& surroundings,
+                                       const std::function<bool()>& stop_wanted);
 
 }  // namespace tranche

@@ -112,8 +112,7 @@ Result<unsigned> StepMemory::processes(unsigned asked, std::uint64_t process_byt
 }
 
 std::uint64_t StepMemory::bytes_left(unsigned workers, unsigned lanes) const {
-  return work_bytes_ -
-         std::min(work_bytes_, workers * worker_bytes_ + lanes * lane_memory_bytes);
+  return work_bytes_ - std::min(work_bytes_, workers * worker_bytes_ + lanes * lane_memory_bytes);
 }
 
 unsigned StepMemory::lanes(unsigned asked, unsigned workers) const {

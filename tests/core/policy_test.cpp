@@ -146,30 +146,35 @@ TEST(RejectJudge, JudgesAlikeHoweverTheRecordsAreGrouped) {
 }
 
 TEST(FailureStreak, EndsAStepWhoseFirstRecordsAllFailAlike) {
-  FailureStreak streak(3, 0);
+  FailureStreak streak(3, 0, 0);
   EXPECT_TRUE(streak.admit(0, "read", "column 2, \"price\": \"a\" is no number"));
   EXPECT_TRUE(streak.admit(1, "read", "column 2, \"price\": \"bc\" is no number"));
   EXPECT_FALSE(streak.admit(2, "read", "column 12, \"price\": \"\" is no number"));
 }
 
 TEST(FailureStreak, IsOverAtTheFirstRecordThatDoesNotFail) {
-  FailureStreak streak(3, 0);
+  FailureStreak streak(3, 0, 0);
   EXPECT_TRUE(streak.admit(0, "read", "bad"));
   for (std::uint64_t record = 2; record < 10; ++record)
     EXPECT_TRUE(streak.admit(record, "read", "bad"));
 }
 
 TEST(FailureStreak, IsOverAtTheFirstRecordThatFailsInAnotherWay) {
-  FailureStreak streak(3, 0);
+  FailureStreak streak(3, 0, 0);
   EXPECT_TRUE(streak.admit(0, "read", "bad"));
   EXPECT_TRUE(streak.admit(1, "write", "bad"));
   for (std::uint64_t record = 2; record < 10; ++record)
     EXPECT_TRUE(streak.admit(record, "write", "bad"));
 }
 
-TEST(FailureStreak, IsNoneBehindRecordsThatAreDoneOrWhereNobodyWantsIt) {
-  for (FailureStreak streak : {FailureStreak(3, 10), FailureStreak(0, 0)}) {
-    for (std::uint64_t record = 0; record < 10; ++record)
+TEST(FailureStreak, GoesOnWhereEarlierProcessesDidNothingButReject) {
+  FailureStreak streak(3, 2, 2);
+  EXPECT_FALSE(streak.admit(2, "read", "bad"));
+}
+
+TEST(FailureStreak, IsNoneBehindRecordsThatWereGoodOrWhereNobodyWantsIt) {
+  for (FailureStreak streak : {FailureStreak(3, 10, 9), FailureStreak(0, 0, 0)}) {
+    for (std::uint64_t record = 10; record < 20; ++record)
       EXPECT_TRUE(streak.admit(record, "read", "bad"));
   }
 }

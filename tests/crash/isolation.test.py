@@ -68,7 +68,7 @@ def memory_groups():
         _, controllers, path = line.split(":", 2)
         if controllers in ("", "memory"):
             own = pathlib.Path("/sys/fs/cgroup", controllers, path.lstrip("/"))
-            found += [place for place in (own, *own.parents) if place.is_relative_to("/sys/fs/cgroup")]
+            found.append(own)
     return found
 
 

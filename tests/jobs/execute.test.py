@@ -139,9 +139,26 @@ class EverySystem(Case):
             self.expect(0, scene.run("-p", "day=2026-01-02", "--accept", "job"))
             self.assertEqual("7", system.sql("SELECT n FROM log"))
 
-    def test_a_script_that_ends_its_transaction_is_refused(self):
-        for scene, _ in self.each("sql: [CREATE TABLE log (n integer), COMMIT, INSERT INTO log VALUES (7)]"):
+    def test_a_script_that_ends_its_transaction_is_refused_and_the_rest_of_it_is_not_taken_for_done(self):
+        script = "sql: [CREATE TABLE log (n integer), COMMIT, INSERT INTO log VALUES (7)]"
+        for scene, system in self.each(script):
             self.expect(1, scene.run("-p", "day=2026-01-02"), "ended the transaction", "transaction: false")
+            scene.write_job(scene.job.read_text().replace("CREATE TABLE log (n integer), COMMIT, ", ""))
+            self.expect(0, scene.run("-p", "day=2026-01-02", "--accept", "job"))
+            self.assertEqual("7", system.sql("SELECT n FROM log"))
+
+    def test_one_that_ends_it_and_begins_another_is_found_out_too(self):
+        for scene, _ in self.each('sql: ["CREATE TABLE log (n integer); COMMIT; BEGIN", INSERT INTO log VALUES (7)]'):
+            self.expect(1, scene.run("-p", "day=2026-01-02"), "ended the transaction")
+
+    def test_what_was_executed_already_is_not_taken_for_other_sql(self):
+        for scene, system in self.each("sql: CREATE TABLE log (n integer)"):
+            self.expect(0, scene.run("-p", "day=2026-01-02"))
+            with sqlite3.connect(scene.state / "ledger.db") as ledger:  # as if it had died before it could say so
+                ledger.execute("UPDATE runs SET state = 'running' WHERE job = 'sales'")
+                ledger.execute("UPDATE steps SET state = 'running' WHERE name = 'publish'")
+            scene.write_job(scene.job.read_text().replace("CREATE TABLE log", "CREATE TABLE other"))
+            self.expect(1, scene.run("-p", "day=2026-01-02", "--accept", "job"), "with other SQL")
 
     def test_parameters_are_values_wherever_sql_takes_one(self):
         for scene, system in self.each("sql: |\n  CREATE TABLE t AS SELECT $day AS day, '$day' AS text, \"id\" -- $day\n"
@@ -155,6 +172,24 @@ class EverySystem(Case):
             self.expect(0, scene.type("plan", "job.yaml", "-p", "day=2026-01-02"), "publish  executes SQL")
 
 
+class Holder:
+    """Another session that holds a table locked for a moment, from the beginning of the block on."""
+
+    def __init__(self, table):
+        self.table = table
+        self.thread = threading.Thread(target=server.sql, args=(
+            f"BEGIN; LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE; SELECT pg_sleep(1.5); COMMIT",))
+
+    def __enter__(self):
+        self.thread.start()
+        while server.sql("SELECT count(*) FROM pg_locks WHERE mode = 'AccessExclusiveLock' AND granted AND "
+                         f"relation = '{self.table}'::regclass") == "0":
+            time.sleep(0.01)
+
+    def __exit__(self, *_):
+        self.thread.join()
+
+
 class Outside(Case):
     """Statements that can't be part of a transaction."""
 
@@ -163,6 +198,14 @@ class Outside(Case):
                                     f'postgres: "{URL}", table: sales, mode: append'))
         self.expect(0, scene.run())
         self.assertEqual("1", server.sql("SELECT count(*) FROM tranche_commits WHERE step = 'publish'"))
+
+    def test_an_item_that_went_through_is_not_executed_again_when_a_later_one_is(self):
+        server.sql("CREATE TABLE log (n integer); CREATE TABLE busy (n integer)")
+        scene = self.scene(job_text(f'postgres: "{URL}"\nsql: [INSERT INTO log VALUES (1), INSERT INTO busy VALUES (1)]\n'
+                                    "transaction: false\nlock_wait: 200ms"))
+        with Holder("busy"):
+            self.expect(0, scene.run(), "is tried again")
+        self.assertEqual("1|1", server.sql("SELECT (SELECT count(*) FROM log), (SELECT count(*) FROM busy)"))
 
     def test_without_saying_so_the_server_refuses_them(self):
         scene = self.scene(job_text(f'postgres: "{URL}"\nsql: VACUUM sales',
@@ -174,14 +217,8 @@ class Trouble(Case):
     def test_a_lock_of_another_session_is_waited_for(self):
         server.sql("CREATE TABLE busy (n integer)")
         scene = self.scene(job_text(f'postgres: "{URL}"\nsql: INSERT INTO busy VALUES (1)\nlock_wait: 200ms'))
-        holder = threading.Thread(target=server.sql, args=(
-            "BEGIN; LOCK TABLE busy IN ACCESS EXCLUSIVE MODE; SELECT pg_sleep(1.5); COMMIT",))
-        holder.start()
-        while server.sql("SELECT count(*) FROM pg_locks WHERE mode = 'AccessExclusiveLock' AND granted AND "
-                         "relation = 'busy'::regclass") == "0":
-            time.sleep(0.01)
-        done = self.expect(0, scene.run(), "is tried again")
-        holder.join()
+        with Holder("busy"):
+            done = self.expect(0, scene.run(), "is tried again")
         self.assertGreaterEqual(done.json["steps"][1]["retries"], 1)
         self.assertEqual("1", server.sql("SELECT count(*) FROM busy"))
 

@@ -76,17 +76,21 @@ inline constexpr std::uint64_t share_judged_from_record = 10'000;
 // differ in numbers and quoted words only.
 class FailureStreak {
  public:
-  // `same_max` 0: any number. `records_before`: done by earlier processes; then it is none.
-  FailureStreak(std::uint64_t same_max, std::uint64_t records_before)
-      : same_max_(same_max), goes_on_(same_max > 0 && records_before == 0) {}
+  // `same_max` 0: any number. Before: what earlier processes did; it goes on where they did nothing
+  // but reject.
+  FailureStreak(std::uint64_t same_max, std::uint64_t records_before,
+                std::uint64_t rejected_before)
+      : same_max_(same_max),
+        goes_on_(same_max > 0 && records_before == rejected_before),
+        records_(records_before) {}
   // In record order. False: it is the record that makes it `same_max`.
   bool admit(std::uint64_t record, std::string_view phase, std::string_view error);
 
  private:
   std::uint64_t same_max_;
   bool goes_on_;
-  std::uint64_t records_ = 0;
-  std::string shape_;
+  std::uint64_t records_;
+  std::string shape_;  // empty: of none yet, in this process
 };
 inline constexpr std::uint64_t same_failures_max_default = 500;
 
