@@ -8,10 +8,10 @@ CLANG_TIDY ?= $(firstword $(foreach tool,clang-tidy clang-tidy-14,$(shell comman
 CTEST := ctest --test-dir $(BUILD) --output-on-failure --no-tests=error -j $(JOBS)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup configure build tests demo check test memory torture torture-workers torture-increments fuzz bench format tidy asan tsan test-fresh clean
+.PHONY: help setup configure build tests demo check test memory torture torture-calls torture-workers torture-increments fuzz bench format tidy asan tsan test-fresh clean
 
 help:  ## what there is
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup:  ## install what the build needs (Debian packages, DuckDB, demo data)
 	@tools/setup
@@ -42,6 +42,11 @@ memory: tests  ## the memory of runs over 10 million records, into bench/results
 torture: build  ## kill runs over 3 million flights, a hundred a sink, into bench/results (an hour; KILLS, MINUTES)
 	TRANCHE_BIN=$(BUILD)/tranche tests/crash/torture.py --kills $(or $(KILLS),100) --minutes $(or $(MINUTES),120) \
 	  --report bench/results/kill-$$(date +%F).md
+
+torture-calls: tests  ## kill, and fail, at every I/O call of a job, into bench/results (an hour; EVERY, SINKS, FAULTS)
+	TRANCHE_BIN=$(BUILD)/tranche tests/crash/torture_calls.py --every $(or $(EVERY),3) \
+	  $(if $(SINKS),--sinks "$(SINKS)") $(if $(FAULTS),--faults "$(FAULTS)") \
+	  --report bench/results/calls-$$(date +%F).md
 
 torture-workers: tests  ## poison a million records, and kill workers, engine and supervisor a thousand times (20 minutes)
 	TRANCHE_BIN=$(BUILD)/tranche RECORDS=$(or $(RECORDS),1000000) POISON=$(or $(POISON),100) \

@@ -92,6 +92,14 @@ foreach(source IN LISTS programs)
     OUTPUT_NAME ${name} RUNTIME_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}/programs")
 endforeach()
 
+# What tests load into the command to disturb its calls. Never linked with anything of the product.
+add_library(faults MODULE EXCLUDE_FROM_ALL "${PROJECT_SOURCE_DIR}/tests/faults/calls.cpp")
+add_dependencies(tests faults)
+target_link_libraries(faults PRIVATE tranche_flags)
+set_target_properties(faults PROPERTIES
+  CXX_VISIBILITY_PRESET default OUTPUT_NAME tranche_faults
+  LIBRARY_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}/tests")
+
 file(GLOB_RECURSE scripts CONFIGURE_DEPENDS
   "${PROJECT_SOURCE_DIR}/tests/*.test.sh" "${PROJECT_SOURCE_DIR}/tests/*.test.py")
 foreach(script IN LISTS scripts)

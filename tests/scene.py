@@ -17,6 +17,7 @@ import time
 import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
+import duckdb_file
 import postgres_server
 
 SOURCE = pathlib.Path(os.environ.get("TRANCHE_SOURCE_DIR") or pathlib.Path(__file__).resolve().parent.parent)
@@ -154,13 +155,13 @@ class Scene:
                                 stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True,
                                 env=self.environment(fault), text=True, encoding="utf-8", errors="backslashreplace")
 
-    def finish(self, process):
+    def finish(self, process, seconds_max=SECONDS_MAX):
         try:
-            out, err = process.communicate(timeout=SECONDS_MAX)
+            out, err = process.communicate(timeout=seconds_max)
         except subprocess.TimeoutExpired:
             kill_group(process)
             out, err = process.communicate()
-            raise AssertionError(f"The command did not end within {SECONDS_MAX} s\n{Done(None, out, err)}")
+            raise AssertionError(f"The command did not end within {seconds_max} s\n{Done(None, out, err)}")
         return Done(process.returncode, out, err)
 
     def type(self, *words, fault=None):
@@ -169,8 +170,8 @@ class Scene:
     def run(self, *more, fault=None):
         return self.type(*self.run_words(*more), fault=fault)
 
-    def start_run(self, *more, fault=None):
-        return self.start(*self.run_words(*more), fault=fault)
+    def start_run(self, *more, fault=None, before=()):
+        return self.start(*self.run_words(*more), fault=fault, before=before)
 
     # --- looking
 
@@ -215,7 +216,7 @@ class Scene:
             elif path.suffix == ".db":
                 seen.update((f"{name}: {table}", content) for table, content in read_tables(path).items())
             elif path.suffix == ".duckdb":
-                seen.update((f"{name}: {table}", content) for table, content in read_duckdb(path).items())
+                seen.update((f"{name}: {table}", content) for table, content in duckdb_file.read_tables(path).items())
             elif not path.name.endswith((".db-wal", ".db-shm", ".db-journal", ".duckdb.wal")):
                 seen[name] = hashlib.sha256(path.read_bytes()).hexdigest()
         if self.writes_to_postgres():
@@ -235,7 +236,7 @@ class Scene:
         if self.writes_to_postgres():
             found += [table for table in postgres_server.read_tables() if "__tranche_" in table]
         for path in self.out.rglob("*.duckdb"):
-            found += [table for table in read_duckdb(path) if "__tranche_" in table]
+            found += [table for table in duckdb_file.read_tables(path) if "__tranche_" in table]
         return found
 
 
@@ -258,35 +259,6 @@ def read_tables(path):
         return tables
     finally:
         connection.close()
-
-
-def query_duckdb(path, query, key):
-    """The rows of a query as CSV, in the order of the key, through Tranche itself: there is no other client here."""
-    with Scene("") as scene:
-        scene.write_job(f"""job: look
-steps:
-  - name: look
-    read: {{ duckdb: {json.dumps(str(path))}, query: {json.dumps(query)}, key: {key} }}
-    write: {{ csv: out/rows.csv }}
-""")
-        done = scene.run()
-        assert done.code == 0, done
-        return (scene.out / "rows.csv").read_text()
-
-
-def read_duckdb(path):
-    """As read_tables, for a DuckDB file, whose rows have no order of their own."""
-    tables = {}
-    query = "SELECT table_name FROM duckdb_tables() WHERE database_name = current_database()"
-    names = query_duckdb(path, query, "table_name")
-    for name in names.split()[1:]:
-        query = f"SELECT rowid AS position, * FROM {name}"
-        if name.endswith("_commits"):
-            query = f"SELECT batch AS position, step, rows, bytes, digest FROM {name}"
-        lines = query_duckdb(path, query, "position").splitlines()[1:]
-        rows = sorted(lines if name.endswith("_commits") else (line.split(",", 1)[1] for line in lines))
-        tables[name] = f"{len(rows)} lines, {hashlib.sha256(repr(rows).encode()).hexdigest()}"
-    return tables
 
 
 def counts_of(done):

@@ -2,10 +2,11 @@
 
 #include <sqlite3.h>
 
-#include <cstring>
 #include <utility>
 
 #include <fmt/format.h>
+
+#include "base/system_error.h"
 
 namespace tranche {
 namespace {
@@ -20,15 +21,30 @@ std::string quoted(std::string_view text, char quote) {
   return out;
 }
 
+// The last error of the kernel at the database or its journal; 0: none. A connection remembers only
+// what failed while a statement was executed, the files know what failed at its COMMIT too.
+int system_error_of(sqlite3* handle) {
+  if (const int error_number = sqlite3_system_errno(handle); error_number != 0) return error_number;
+  for (const int file : {SQLITE_FCNTL_JOURNAL_POINTER, SQLITE_FCNTL_FILE_POINTER}) {
+    sqlite3_file* opened = nullptr;
+    int error_number = 0;
+    if (sqlite3_file_control(handle, "main", file, &opened) != SQLITE_OK) continue;
+    if (opened == nullptr || opened->pMethods == nullptr) continue;
+    opened->pMethods->xFileControl(opened, SQLITE_FCNTL_LAST_ERRNO, &error_number);
+    if (error_number != 0) return error_number;
+  }
+  return 0;
+}
+
 // What SQLite says, and the kernel's reason where the kernel refused something.
 std::string reason_of(sqlite3* handle, int code) {
-  std::string reason = handle != nullptr ? sqlite3_errmsg(handle) : sqlite3_errstr(code);
-  const int system_error = handle != nullptr ? sqlite3_system_errno(handle) : 0;
+  if (handle == nullptr) return sqlite3_errstr(code);
+  std::string text = sqlite3_errmsg(handle);
   const int primary = code & 0xff;
-  if (system_error != 0 && (primary == SQLITE_IOERR || primary == SQLITE_CANTOPEN)) {
-    reason += fmt::format(" ({})", std::strerror(system_error));
-  }
-  return reason;
+  if (primary != SQLITE_IOERR && primary != SQLITE_CANTOPEN) return text;
+  const int error_number = system_error_of(handle);
+  if (error_number != 0) text += fmt::format(" ({})", reason(error_number));
+  return text;
 }
 
 Error error_of(sqlite3* handle, int code, const std::string& path, std::chrono::milliseconds wait) {

@@ -15,6 +15,7 @@ import unittest
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 import kills
 import postgres_server
+import report
 import scene as scenes
 
 RECORDS = 300_000
@@ -23,16 +24,15 @@ PART_BYTES = "256KiB"
 KILLS = 8          # of a run, one after the other, for each sink; `make torture` makes a hundred
 KILLS_BY_TIME = 2  # at any moment, the start and the seal included; the others aim at the commits
 BETWEEN_LEAST = 4  # between the first commit and the seal
-SEED = os.environ.get("TRANCHE_SEED") or str(random.SystemRandom().randrange(1 << 32))
 EVERY_SINK = ("csv", "parquet", "sqlite append", "postgres append")
 
 
 def setUpModule():
-    global folder, flights, server
+    global SEED, folder, flights, server
     server = postgres_server.Server()
     server.__enter__()
     os.environ[postgres_server.VARIABLE] = server.url
-    print(f"seed {SEED}", flush=True)
+    SEED = report.take_seed()
     folder = tempfile.TemporaryDirectory(prefix="tranche-kill-")
     flights = pathlib.Path(folder.name) / "flights.csv"
     scenes.cut_flights(flights, RECORDS)

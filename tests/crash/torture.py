@@ -8,18 +8,15 @@ when one run differed from an undisturbed one.
 """
 import argparse
 import collections
-import datetime
-import os
 import pathlib
-import platform
 import random
-import subprocess
 import sys
 import tempfile
 import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 import kills
+import report
 import scene as scenes
 
 BATCHES = 60
@@ -52,33 +49,12 @@ def torture(tallies, seed, runs_max, deadline):
                   f"{'' if not wrong else ' DIFFERENT: ' + '; '.join(wrong)}", flush=True)
 
 
-def machine():
-    model = "unknown processor"
-    for line in pathlib.Path("/proc/cpuinfo").read_text().splitlines():
-        if line.startswith("model name"):
-            model = line.split(":", 1)[1].strip()
-    return f"{os.cpu_count()} x {model}, Linux {platform.release()}, load {os.getloadavg()[0]:.1f}"
-
-
-def commit():
-    done = subprocess.run(["git", "-C", str(scenes.SOURCE), "rev-parse", "--short", "HEAD"], text=True,
-                          stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
-    return done.stdout.strip() or "unknown"
-
-
-def report(tallies, seed, records, seconds):
-    text = f"""# Kills: {datetime.date.today()}
-
-{records:,} flights with a lookup in SQL and damaged records, {BATCHES} batches, into each sink; `kill -9` of the process
+def describe(tallies, seed, records, seconds):
+    text = f"""{records:,} flights with a lookup in SQL and damaged records, {BATCHES} batches, into each sink; `kill -9` of the process
 group at a random moment (every fifth at any time of the run, the others behind a random number of commits, every
 fourth of those once more on its way), then the same command. "Equal": files to the byte, rows with their rowids in
-their order, counts, rejects, no temporary file left.
-
-- machine: {machine()}
-- commit: {commit()}
-- seed: {seed} (`TRANCHE_SEED={seed} make torture`)
-- time: {seconds / 60:.1f} minutes
-
+their order, counts, rejects, no temporary file left."""
+    text = report.head("Kills", text, seed, "make torture", seconds) + """
 | sink | groups | undisturbed | runs | kills | between first commit and seal | runs that ended equal |
 |---|---|---|---|---|---|---|
 """
@@ -102,8 +78,7 @@ def main():
     options.add_argument("--minutes", type=float, default=120)
     options.add_argument("--report")
     given = options.parse_args()
-    seed = os.environ.get("TRANCHE_SEED") or str(random.SystemRandom().randrange(1 << 32))
-    print(f"seed {seed}", flush=True)
+    seed = report.take_seed()
     with tempfile.TemporaryDirectory(prefix="tranche-torture-") as folder:
         flights = pathlib.Path(folder) / "flights.csv"
         scenes.cut_flights(flights, given.records)
@@ -113,11 +88,8 @@ def main():
         part_bytes = flights.stat().st_size // (BATCHES // 2)
         tallies = [Tally(sink, kills.job_text(sink, flights, given.records // BATCHES, part_bytes)) for sink in SINKS]
         torture(tallies, seed, given.kills, started + given.minutes * 60)
-        text = report(tallies, seed, given.records, time.monotonic() - started)
-    print(text)
-    if given.report:
-        pathlib.Path(given.report).parent.mkdir(parents=True, exist_ok=True)
-        pathlib.Path(given.report).write_text(text, encoding="utf-8")
+        text = describe(tallies, seed, given.records, time.monotonic() - started)
+    report.keep(text, given.report)
     sys.exit(1 if any(tally.wrong for tally in tallies) else 0)
 
 
