@@ -8,7 +8,7 @@ CLANG_TIDY ?= $(firstword $(foreach tool,clang-tidy clang-tidy-14,$(shell comman
 CTEST := ctest --test-dir $(BUILD) --output-on-failure --no-tests=error -j $(JOBS)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup configure build tests demo check test memory torture torture-calls torture-workers torture-increments fuzz bench format tidy asan tsan test-fresh clean
+.PHONY: help setup configure build tests demo check test memory torture torture-calls torture-full torture-power torture-workers torture-increments fuzz bench format tidy asan tsan test-fresh clean
 
 help:  ## what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -47,6 +47,13 @@ torture-calls: tests  ## kill, and fail, at every I/O call of a job, into bench/
 	TRANCHE_BIN=$(BUILD)/tranche tests/crash/torture_calls.py --every $(or $(EVERY),3) \
 	  $(if $(SINKS),--sinks "$(SINKS)") $(if $(FAULTS),--faults "$(FAULTS)") \
 	  --report bench/results/calls-$$(date +%F).md
+
+torture-full: tests  ## fill the disk, forty sizes a sink, and mend it (ten minutes; SIZES, needs root)
+	TRANCHE_BIN=$(BUILD)/tranche SIZES=$(or $(SIZES),40) tests/crash/full.test.py
+
+torture-power: tests  ## cut the power, fifty times a sink, into bench/results (ten minutes; CUTS, needs root and xfsprogs)
+	TRANCHE_BIN=$(BUILD)/tranche tests/crash/torture_power.py --cuts $(or $(CUTS),50) \
+	  --report bench/results/power-$$(date +%F).md
 
 torture-workers: tests  ## poison a million records, and kill workers, engine and supervisor a thousand times (20 minutes)
 	TRANCHE_BIN=$(BUILD)/tranche RECORDS=$(or $(RECORDS),1000000) POISON=$(or $(POISON),100) \

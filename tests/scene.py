@@ -96,7 +96,7 @@ class Watch:
                     return State()
                 self.connection = sqlite3.connect(f"file:{self.ledger}?mode=ro", uri=True, isolation_level=None)
             return read_state(self.connection)
-        except sqlite3.Error:  # it is just being made
+        except (sqlite3.Error, OSError):  # it is just being made, or its disk is gone
             self.close()
             return State()
 

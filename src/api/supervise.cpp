@@ -94,7 +94,7 @@ int run_engine(const JobSpec& job, RunOptions options, const std::filesystem::pa
   action.sa_handler = ask_for_stop;
   sigaction(SIGINT, &action, nullptr);
   sigaction(SIGTERM, &action, nullptr);
-  signal(SIGPIPE, SIG_IGN);
+  let_refused_writes_return();
   sigset_t none;
   sigemptyset(&none);
   sigprocmask(SIG_SETMASK, &none, nullptr);

@@ -99,8 +99,8 @@ int run_worker(const JobSpec& job, const RunOptions& options, const WorkerReques
                Channel channel, BreadcrumbBoard& board, const MemoryGroup* group) {
   close_descriptors_but(channel.descriptor());
   ::dup2(STDERR_FILENO, STDOUT_FILENO);  // standard output is for the summary
-  for (const int signal : {SIGINT, SIGTERM, SIGCHLD, SIGPIPE}) ::signal(signal, SIG_DFL);
-  ::signal(SIGPIPE, SIG_IGN);
+  for (const int signal : {SIGINT, SIGTERM, SIGCHLD}) ::signal(signal, SIG_DFL);
+  let_refused_writes_return();
   sigset_t none;
   sigemptyset(&none);
   sigprocmask(SIG_SETMASK, &none, nullptr);

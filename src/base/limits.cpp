@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <climits>
+#include <csignal>
 #include <string>
 #include <vector>
 
@@ -57,6 +58,11 @@ void limit_own_memory([[maybe_unused]] std::uint64_t bytes) {
   limit.rlim_cur = std::min<rlim_t>(pages[5] * page_bytes() + bytes, limit.rlim_max);
   static_cast<void>(::setrlimit(RLIMIT_DATA, &limit));
 #endif
+}
+
+void let_refused_writes_return() {
+  std::signal(SIGPIPE, SIG_IGN);
+  std::signal(SIGXFSZ, SIG_IGN);
 }
 
 void raise_descriptor_limit() {

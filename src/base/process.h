@@ -94,6 +94,9 @@ std::chrono::nanoseconds cpu_time_of(pid_t pid);
 void limit_own_memory(std::uint64_t bytes);
 // The open files of this process: as many as the system lets it have.
 void raise_descriptor_limit();
+// From here on a write that the kernel refuses, since nobody reads the pipe or the file may not
+// grow any further (`ulimit -f`), is an error of that write, no longer the death of the process.
+void let_refused_writes_return();
 // Keeps the signals of this process from the calling thread, and from those it starts, besides
 // those of its own faults.
 class SignalShield {

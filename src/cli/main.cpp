@@ -1,11 +1,11 @@
 #include <algorithm>
-#include <csignal>
 #include <filesystem>
 
 #include <fmt/format.h>
 
 #include <tranche/tranche.h>
 
+#include "base/process.h"
 #include "base/text.h"
 #include "cli/arguments.h"
 #include "cli/command.h"
@@ -84,13 +84,12 @@ int dispatch(int argc, char** argv, const JobSpec* own_job) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  // A reader that goes away (`| head`) ends the output, not the process.
-  std::signal(SIGPIPE, SIG_IGN);
+  let_refused_writes_return();
   return dispatch(argc, argv, nullptr);
 }
 
 int main(int argc, char** argv, const JobSpec& job) {
-  std::signal(SIGPIPE, SIG_IGN);
+  let_refused_writes_return();
   return dispatch(argc, argv, &job);
 }
 

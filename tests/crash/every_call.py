@@ -34,7 +34,7 @@ READING = """
         month: varchar
         is_late: boolean
     batch: {{ rows: {rows} }}
-    on_error: {{ max_rejects: 100, rejects: out/rejects.jsonl }}
+    on_error: {{ max_rejects: 1000, rejects: out/rejects.jsonl }}
 """
 SINKS = ("csv", "jsonl", "csv.gz", "parquet", "sqlite append", "sqlite replace", "sqlite upsert", "duckdb append",
          "postgres append", "postgres replace")
@@ -77,10 +77,10 @@ def faults_of(sink):
     return (KILL, KILL_ONE) + ERRORS + (OF_SOCKETS if sink.startswith("postgres") else ())
 
 
-def input_text():
+def input_text(records):
     """One record in thirty can't be read."""
     lines = ["id,departed_at,origin,origin_city,destination,miles,delay_minutes,month,is_late"]
-    for i in range(RECORDS):
+    for i in range(records):
         miles = "far" if i % 30 == 4 else 100 + i
         lines.append(f"{i},2001-{i % 3 + 1:02}-01 10:00:00,SEA,Seattle,LAX,{miles},{i % 50},{i % 3 + 1:02},{i % 2 == 0}")
     return "\n".join(lines) + "\n"
@@ -114,15 +114,16 @@ class Outcome:
 class Bench:
     """The jobs, and what each gives undisturbed; `port` is that of PostgreSQL."""
 
-    def __init__(self, folder, port):
+    def __init__(self, folder, port=0, records=RECORDS):
         self.port = port
+        self.rows = records // BATCHES
         self.input = pathlib.Path(folder) / "in.csv"
-        self.input.write_text(input_text())
+        self.input.write_text(input_text(records))
         kills.pack(self.input)
         self.expected = {}
 
     def job(self, sink):
-        return kills.job_text(sink, self.input, RECORDS // BATCHES, "1KiB", READING)
+        return kills.job_text(sink, self.input, self.rows, "1KiB", READING)
 
     def expect(self, sink):
         if sink not in self.expected:

@@ -8,6 +8,7 @@
 #include <dlfcn.h>
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -30,7 +31,15 @@
 namespace {
 
 enum Kind { opens, writes, syncs, renames, removes, truncates, folders, sends, receives, kinds };
-enum Deed : std::uint32_t { count_only, kill_group, kill_process, fail, write_short, jump };
+enum Deed : std::uint32_t {
+  count_only,
+  kill_group,
+  kill_process,
+  fail,
+  write_short,
+  jump,
+  cut_power
+};
 
 // As calls.py packs it.
 struct Control {
@@ -42,11 +51,12 @@ struct Control {
   std::uint32_t counted_kinds;  // a bit each
   std::uint32_t port;
   std::int64_t jump_seconds;
+  std::uint64_t syncs_lie;  // they return without having done anything; 2: but those of the ledger
   std::atomic<std::uint64_t> hits;
   std::atomic<std::uint64_t> counts[kinds];
   char first_hit[256];  // kind and path
 };
-static_assert(sizeof(Control) == 384);
+static_assert(sizeof(Control) == 392);
 
 constexpr const char* kind_names[] = {"open",     "write", "sync", "rename", "remove",
                                       "truncate", "mkdir", "send", "receive"};
@@ -133,6 +143,16 @@ void die(Deed deed) {
   for (;;) ::pause();
 }
 
+// The file system forgets what is not on the disk, as in a power cut, and does nothing more.
+void shut_file_system_down() {
+  constexpr unsigned long fs_ioc_shutdown = 0x8004587d;
+  std::uint32_t without_flushing_the_log = 2;
+  NEXT(open);
+  const int descriptor = real(setting().folder.c_str(), O_RDONLY | O_CLOEXEC);
+  if (descriptor < 0 || ::ioctl(descriptor, fs_ioc_shutdown, &without_flushing_the_log) != 0)
+    std::abort();
+}
+
 Verdict judge(Kind kind, const char* what) {
   Control& control = *setting().control;
   if ((control.counted_kinds >> kind & 1U) == 0) return {};
@@ -146,6 +166,10 @@ Verdict judge(Kind kind, const char* what) {
     case kill_group:
     case kill_process:
       die(control.deed);
+      return {};
+    case cut_power:
+      shut_file_system_down();
+      die(kill_group);
       return {};
     case fail:
       errno = control.error_number;
@@ -173,6 +197,14 @@ Verdict judge_name(Kind kind, int folder, const char* name) {
   const bool counts = find_path(folder, name, path) && lies_in_folder(path.text);
   errno = before;
   return counts ? judge(kind, path.text) : Verdict{};
+}
+
+bool syncs_lie_at(int descriptor) {
+  const Control* const control = setting().control;
+  Path path;
+  if (control == nullptr || control->syncs_lie == 0 || !find_path(descriptor, path)) return false;
+  const bool spared = control->syncs_lie == 2 && std::strstr(path.text, "/.tranche/") != nullptr;
+  return !spared && lies_in_folder(path.text);
 }
 
 bool leads_to_port(int descriptor) {
@@ -279,10 +311,11 @@ ssize_t pwritev(int descriptor, const iovec* pieces, int count, off_t offset) {
   return verdict.fails ? -1 : real(descriptor, pieces, verdict.is_short ? 1 : count, offset);
 }
 
-#define INTERPOSE_SYNC(name)                                            \
-  int name(int descriptor) {                                            \
-    NEXT(name);                                                         \
-    return judge_file(syncs, descriptor).fails ? -1 : real(descriptor); \
+#define INTERPOSE_SYNC(name)                                \
+  int name(int descriptor) {                                \
+    NEXT(name);                                             \
+    if (judge_file(syncs, descriptor).fails) return -1;     \
+    return syncs_lie_at(descriptor) ? 0 : real(descriptor); \
   }
 INTERPOSE_SYNC(fsync)
 INTERPOSE_SYNC(fdatasync)

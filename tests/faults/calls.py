@@ -9,7 +9,6 @@ import mmap
 import os
 import pathlib
 import sys
-import tempfile
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
 import scene as scenes
@@ -18,7 +17,7 @@ KINDS = ("open", "write", "sync", "rename", "remove", "truncate", "mkdir", "send
 OF_FILES = KINDS[:7]
 OF_SOCKETS = KINDS[7:]
 ALWAYS = (1 << 63) - 1
-_COUNT_ONLY, _KILL_GROUP, _KILL_PROCESS, _FAIL, _WRITE_SHORT, _JUMP = range(6)
+_COUNT_ONLY, _KILL_GROUP, _KILL_PROCESS, _FAIL, _WRITE_SHORT, _JUMP, _CUT_POWER = range(7)
 
 
 def library():
@@ -33,8 +32,8 @@ class Control(ctypes.Structure):
     """As calls.cpp has it."""
     _fields_ = [("count", ctypes.c_uint64), ("at", ctypes.c_uint64), ("times", ctypes.c_uint64),
                 ("deed", ctypes.c_uint32), ("error_number", ctypes.c_int32), ("counted_kinds", ctypes.c_uint32),
-                ("port", ctypes.c_uint32), ("jump_seconds", ctypes.c_int64), ("hits", ctypes.c_uint64),
-                ("counts", ctypes.c_uint64 * len(KINDS)), ("first_hit", ctypes.c_char * 256)]
+                ("port", ctypes.c_uint32), ("jump_seconds", ctypes.c_int64), ("syncs_lie", ctypes.c_uint64),
+                ("hits", ctypes.c_uint64), ("counts", ctypes.c_uint64 * len(KINDS)), ("first_hit", ctypes.c_char * 256)]
 
 
 class Calls:
@@ -42,9 +41,9 @@ class Calls:
 
     def __init__(self, folder, port=0, kinds=KINDS):
         self.folder = os.path.realpath(folder)
-        self.file = tempfile.NamedTemporaryFile(prefix="tranche-calls-")
-        self.file.truncate(ctypes.sizeof(Control))
-        self.map = mmap.mmap(self.file.fileno(), ctypes.sizeof(Control))
+        self.file = os.memfd_create("tranche-calls")  # on no disk that may be full, or shut down
+        os.truncate(self.file, ctypes.sizeof(Control))
+        self.map = mmap.mmap(self.file, ctypes.sizeof(Control))
         self.control = Control.from_buffer(self.map)
         self.control.port = port
         self.control.counted_kinds = sum(1 << KINDS.index(kind) for kind in kinds)
@@ -55,12 +54,12 @@ class Calls:
     def __exit__(self, *_):
         del self.control
         self.map.close()
-        self.file.close()
+        os.close(self.file)
 
     @property
     def before(self):
         """In front of the command."""
-        return ["env", f"LD_PRELOAD={library()}", f"TRANCHE_CALLS={self.file.name}",
+        return ["env", f"LD_PRELOAD={library()}", f"TRANCHE_CALLS=/proc/{os.getpid()}/fd/{self.file}",
                 f"TRANCHE_CALLS_FOLDER={self.folder}"]
 
     def kill_group(self, at):
@@ -80,6 +79,14 @@ class Calls:
         """The clock of the calendar jumps and stays there."""
         self.control.jump_seconds = seconds
         self._disturb(_JUMP, at, ALWAYS)
+
+    def cut_power(self, at):
+        """The file system of the folder, an XFS, is shut down as it stands, and all processes are killed."""
+        self._disturb(_CUT_POWER, at, 1)
+
+    def let_syncs_lie(self, of):
+        """As a disk does that says of data in its memory that it is safe; of "all", or of "targets": all but the ledger."""
+        self.control.syncs_lie = {"all": 1, "targets": 2}[of]
 
     def _disturb(self, deed, at, times):
         self.control.deed = deed
