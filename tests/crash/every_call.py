@@ -34,7 +34,7 @@ READING = """
         month: varchar
         is_late: boolean
     batch: {{ rows: {rows} }}
-    on_error: {{ max_rejects: 1000, rejects: out/rejects.jsonl }}
+    on_error: {{ max_rejects: 10000, rejects: out/rejects.jsonl }}
 """
 SINKS = ("csv", "jsonl", "csv.gz", "parquet", "sqlite append", "sqlite replace", "sqlite upsert", "duckdb append",
          "postgres append", "postgres replace")
@@ -114,9 +114,10 @@ class Outcome:
 class Bench:
     """The jobs, and what each gives undisturbed; `port` is that of PostgreSQL."""
 
-    def __init__(self, folder, port=0, records=RECORDS):
+    def __init__(self, folder, port=0, records=RECORDS, batches=BATCHES):
         self.port = port
-        self.rows = records // BATCHES
+        self.batches = batches
+        self.rows = records // batches
         self.input = pathlib.Path(folder) / "in.csv"
         self.input.write_text(input_text(records))
         kills.pack(self.input)
@@ -128,7 +129,7 @@ class Bench:
     def expect(self, sink):
         if sink not in self.expected:
             self.expected[sink] = kills.Undisturbed(sink, self.job(sink))
-            assert self.expected[sink].groups == BATCHES, self.expected[sink].groups
+            assert self.expected[sink].groups == self.batches, self.expected[sink].groups
         return self.expected[sink]
 
     def calls_of(self, sink, fault):

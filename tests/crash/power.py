@@ -4,6 +4,7 @@ mounted again, as a machine that starts, and the same command goes on. Shared by
 What is acknowledged is what another process saw: a reader of the ledger sees a commit behind its fsync.
 """
 import fcntl
+import multiprocessing
 import os
 import pathlib
 import shutil
@@ -123,17 +124,22 @@ def groups_of_target(scene, sink):
             connection.close()
 
 
-def watch(scene, process):
-    """How many groups were seen committed."""
+def keep_watching(scene, commits):
     watching = scene.watch()
-    try:
-        commits = 0
-        while process.poll() is None:
-            commits = max(commits, watching.look().commits)
-            time.sleep(0.0003)
-        return commits
-    finally:
-        watching.close()
+    while True:
+        commits.value = max(commits.value, watching.look().commits)
+        time.sleep(0.0003)
+
+
+def watch(scene, process):
+    """How many groups were seen committed, by a process of its own: what it has mapped goes with the disk, and it too."""
+    commits = multiprocessing.Value("Q", 0)
+    watcher = multiprocessing.Process(target=keep_watching, args=(scene, commits), daemon=True)
+    watcher.start()
+    done = scene.finish(process)
+    watcher.kill()
+    watcher.join()
+    return commits.value, done
 
 
 def cut(disk, bench, sink, at, lies=None):
@@ -146,9 +152,7 @@ def cut(disk, bench, sink, at, lies=None):
         calls.cut_power(at)
         if lies:
             calls.let_syncs_lie(of=lies)
-        process = scene.start_run(before=calls.before)
-        found.acknowledged = watch(scene, process)
-        done = scene.finish(process)
+        found.acknowledged, done = watch(scene, scene.start_run(before=calls.before))
         found.hit = calls.first_hit
         if done.code == 0:  # all is acknowledged
             found.acknowledged = every_call.BATCHES
