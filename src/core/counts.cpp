@@ -66,11 +66,13 @@ std::uint64_t Counts::rejected() const {
 }
 
 Result<void> reconcile(const Counts& counts) {
-  if (counts.planned != counts.read + counts.read_rejects + counts.skipped)
-    return disagreement("read", fmt::format("{} records planned, {} read, {} rejected and {} "
-                                            "skipped",
-                                            counts.planned, counts.read, counts.read_rejects,
-                                            counts.skipped));
+  if (counts.planned != counts.read + counts.read_rejects + counts.skipped) {
+    const std::string skipped =
+        counts.skipped > 0 ? fmt::format(", {} skipped", counts.skipped) : std::string();
+    return disagreement("read",
+                        fmt::format("{} records planned{}, {} read and {} rejected", counts.planned,
+                                    skipped, counts.read, counts.read_rejects));
+  }
   TRANCHE_TRY(reconcile_stages(counts));
   if (counts.encoded != counts.offered)
     return disagreement(
