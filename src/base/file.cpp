@@ -195,14 +195,14 @@ Result<void> File::truncate(std::uint64_t bytes) {
   return {};
 }
 
-// Not repeated, not even on EINTR: after a failed fsync Linux holds the lost pages for clean, and
-// the next one would report success.
 void File::begin_writeback(std::uint64_t offset, std::uint64_t bytes) const {
   // Advice only: an error of the disk is for sync() to tell.
   static_cast<void>(::sync_file_range(descriptor_, static_cast<off64_t>(offset),
                                       static_cast<off64_t>(bytes), SYNC_FILE_RANGE_WRITE));
 }
 
+// Not repeated, not even on EINTR: after a failed fsync Linux holds the lost pages for clean, and
+// the next one would report success.
 Result<void> File::sync() {
   if (::fsync(descriptor_) != 0) return failure("sync", path_, errno);
   return {};
@@ -259,6 +259,25 @@ Result<void> write_file_durably(const fs::path& path, std::string_view bytes) {
     return std::move(written).error();
   }
   return sync_folder(folder_of(path));
+}
+
+Result<void> create_file_durably(const fs::path& path, std::string_view bytes) {
+  const fs::path folder = folder_of(path);
+  // Without a name nothing is left of it when we die on the way.
+  const int descriptor = open_descriptor(folder, O_TMPFILE | O_RDWR);
+  if (descriptor < 0) {
+    if (errno != EOPNOTSUPP && errno != EISDIR && errno != EINVAL)
+      return failure("create", path, errno);
+    return file_exists(path) ? Result<void>() : write_file_durably(path, bytes);
+  }
+  File file = File::adopt(descriptor, path);
+  TRANCHE_TRY(file.write(bytes));
+  TRANCHE_TRY(file.sync());
+  const std::string unnamed = fmt::format("/proc/self/fd/{}", descriptor);
+  if (::linkat(AT_FDCWD, unnamed.c_str(), AT_FDCWD, path.c_str(), AT_SYMLINK_FOLLOW) != 0 &&
+      errno != EEXIST)
+    return failure("create", path, errno);
+  return sync_folder(folder);
 }
 
 Result<void> sync_folder(const fs::path& folder) {

@@ -80,6 +80,9 @@ Result<std::string> read_file(const fs::path& path);
 // Durable and atomic: temporary file beside it, write, fsync, rename, fsync of the folder.
 // REQUIRES one writer of `path` at a time: the temporary name is fixed (.<name>.tmp).
 Result<void> write_file_durably(const fs::path& path, std::string_view bytes);
+// Durably and whole, or not at all, like it; a file that is there already stays as it is. Where the
+// file system has unnamed files, several may do so at once: the first one wins.
+Result<void> create_file_durably(const fs::path& path, std::string_view bytes);
 Result<void> sync_folder(const fs::path& folder);
 // Renames and syncs the folders of both names.
 Result<void> rename_durably(const fs::path& from, const fs::path& to);

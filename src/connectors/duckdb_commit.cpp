@@ -371,6 +371,9 @@ std::string TableCommitter::explain(std::string message) const {
 }
 
 Error TableCommitter::advised(Error error) const {
+  if (error.kind == ErrorKind::failed) {
+    return duckdb_file_error(std::move(error), target_.database.string());
+  }
   if (error.kind != ErrorKind::memory) return error;
   return make_error(ErrorKind::failed,
                     fmt::format("DuckDB can't write {} within {} MiB: {}. Give it more, as in "

@@ -69,7 +69,6 @@ class DuckSession final : public ScriptSession {
 };
 
 Result<std::unique_ptr<ScriptSession>> open_session(const duck::Target& target) {
-  TRANCHE_TRY(create_folders(target.database.parent_path()));
   TRANCHE_ASSIGN(auto database,
                  DuckDatabase::open_file(target.database.string(), target.memory_bytes,
                                          target.database.string() + ".tmp"));
@@ -106,6 +105,10 @@ Result<std::unique_ptr<Script>> make_duckdb_script(const Node& node,
   target.memory_bytes = options.size("memory");
   script.place = "DuckDB database " + target.database.string();
   script.file = target.database;
+  script.create_file = [target](const SinkRun& run) -> Result<void> {
+    TRANCHE_TRY(create_folders(target.database.parent_path()));
+    return create_database_file(target.database.string(), run.run_folder);
+  };
   return make_script(std::move(script), [target] { return open_session(target); });
 }
 

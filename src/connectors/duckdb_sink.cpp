@@ -129,6 +129,7 @@ Result<std::vector<Receipt>> TableSink::recover(const SinkRun& run_now, const Sc
   database_.reset();
   const fs::path folder = target_.database.parent_path();
   TRANCHE_TRY(create_folders(folder));
+  TRANCHE_TRY(create_database_file(target_.database.string(), run_now.run_folder));
   TRANCHE_TRY(open_database());
   TRANCHE_TRY(examine_table(*connection_, *schema_));
   TRANCHE_ASSIGN(auto receipts, prepare_tables(committed));

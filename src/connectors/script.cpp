@@ -24,6 +24,7 @@ class SessionScript final : public Script {
   }
 
   Result<void> execute(const SinkRun& run) override {
+    if (options_.create_file) TRANCHE_TRY(options_.create_file(run));
     TRANCHE_ASSIGN(const auto session, open_());
     return options_.is_transaction ? execute_as_one(*session, run) : execute_each(*session, run);
   }

@@ -42,6 +42,8 @@ struct ScriptOptions {
   bool is_transaction = true;
   std::string place;           // "shop.example:5432/warehouse", for messages
   std::filesystem::path file;  // of the database, created when missing; empty: a server's
+  // Creates the file; none: whoever opens a session does.
+  std::function<Result<void>(const SinkRun&)> create_file = nullptr;
 };
 
 // Rows of the option tables.

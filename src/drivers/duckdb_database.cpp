@@ -9,6 +9,7 @@
 #include <tranche/core/value.h>
 
 #include "base/digest.h"
+#include "base/file.h"
 #include "base/text.h"
 #include "drivers/duckdb_handles.h"
 
@@ -80,7 +81,7 @@ constexpr ErrorPrefix error_prefixes[] = {
     {"IO Error: ", ErrorKind::failed},
     {"INTERRUPT Error: ", ErrorKind::stopped},
     {"INTERNAL Error: ", ErrorKind::bug},
-    {"FATAL Error: ", ErrorKind::bug},
+    {"FATAL Error: ", ErrorKind::failed},  // what it could not write, in most cases
     {"TransactionContext Error: ", ErrorKind::bug},
 };
 
@@ -155,6 +156,17 @@ Result<std::shared_ptr<DuckDatabase>> DuckDatabase::open_file(const std::string&
   return opened;
 }
 
+Result<void> create_database_file(const std::string& path, const std::string& scratch) {
+  if (file_exists(path)) return {};
+  constexpr std::uint64_t memory_bytes = 32ULL << 20;
+  const fs::path made = fs::path(scratch) / "new.duckdb";
+  TRANCHE_TRY(remove_file(made));  // of an engine that died here
+  TRANCHE_TRY(DuckDatabase::open_file(made.string(), memory_bytes, ""));  // and closes it
+  TRANCHE_ASSIGN(const std::string bytes, read_file(made));
+  TRANCHE_TRY(remove_file(made));
+  return create_file_durably(path, bytes);
+}
+
 Result<std::shared_ptr<DuckDatabase>> DuckDatabase::open_at(const char* path,
                                                             std::uint64_t memory_bytes_max,
                                                             const std::string& spill_folder) {
@@ -223,8 +235,8 @@ Error duckdb_file_error(Error error, const std::string& path) {
 
 Result<std::string> attach_to_read(DuckConnection& connection, const std::string& path) {
   const std::string name = "tranche_" + digest_hex(path).substr(0, 12);
-  const auto attached = connection.execute(fmt::format("ATTACH IF NOT EXISTS {} AS {} (READ_ONLY)",
-                                                       sql_literal(path), name));
+  const auto attached = connection.execute(
+      fmt::format("ATTACH IF NOT EXISTS {} AS {} (READ_ONLY)", sql_literal(path), name));
   if (!attached) return duckdb_file_error(attached.error(), path);
   return name;
 }

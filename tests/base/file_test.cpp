@@ -139,6 +139,14 @@ TEST_F(FileTest, ADurableWriteReplacesTheFileAndLeavesNothingElse) {
   EXPECT_EQ(names(), std::vector<std::string>{"a"});
 }
 
+TEST_F(FileTest, AFileIsCreatedDurablyOnceAndThenStaysAsItIs) {
+  ASSERT_TRUE(create_file_durably(at("a"), "first"));
+  EXPECT_EQ(read_file(at("a")).value(), "first");
+  ASSERT_TRUE(create_file_durably(at("a"), "second"));
+  EXPECT_EQ(read_file(at("a")).value(), "first");
+  EXPECT_EQ(std::distance(fs::directory_iterator(at("")), fs::directory_iterator()), 1);
+}
+
 TEST_F(FileTest, AFailedDurableWriteLeavesTheOldFileAndNoTemporaryOne) {
   put("a", "old");
   Result<Child> child = Child::fork([&] {

@@ -40,6 +40,7 @@ SINKS = ("csv", "jsonl", "csv.gz", "parquet", "sqlite append", "sqlite replace",
          "postgres append", "postgres replace")
 # SQLite closes a journal before it says that it could not be written, and the kernel's reason goes with it.
 SQLITE_SAYS = ("disk I/O error", "unable to open database file", "can't be written")
+DUCKDB_SAYS = ("flights.duckdb: fsync failed",)
 SECONDS_MAX = 100  # a run of these takes less than one; what takes so long hangs
 
 
@@ -140,17 +141,17 @@ class Bench:
             assert done.code == 0, done
             return calls.count
 
-    def _calls(self, scene, fault):
-        return faults.Calls(scene.root, self.port, fault.kinds)
+    def _calls(self, scene, fault, below="."):
+        return faults.Calls(scene.root / below, self.port, fault.kinds)
 
     def _run(self, scene, calls):
         return scene.finish(scene.start_run(before=calls.before), SECONDS_MAX)
 
-    def disturb(self, sink, fault, at):
-        """One run, disturbed at its call `at`; resumed undisturbed where it failed."""
+    def disturb(self, sink, fault, at, below="."):
+        """One run, disturbed at its call `at` (of those below a folder); resumed undisturbed where it failed."""
         self.expect(sink)
         outcome = Outcome(sink, fault, at)
-        with scenes.Scene(self.job(sink)) as scene, self._calls(scene, fault) as calls:
+        with scenes.Scene(self.job(sink)) as scene, self._calls(scene, fault, below) as calls:
             kills.prepare_target(scene, sink)
             fault.disturb(calls, at)
             try:
@@ -186,6 +187,6 @@ def complaints(fault, done):
         return []
     if done.code not in (1, 2):
         return [f"It should end by itself: {done}"]
-    if not any(reason in done.err for reason in (*fault.reasons, *SQLITE_SAYS)):
+    if not any(reason in done.err for reason in (*fault.reasons, *SQLITE_SAYS, *DUCKDB_SAYS)):
         return [f"It should say why: {done}"]
     return []

@@ -19,8 +19,9 @@ import report
 import scene as scenes
 
 faults = every_call.faults
-STRACED = {"openat": "open", "mkdir": "mkdir", "rename": "rename", "unlink": "remove", "ftruncate": "truncate",
-           "fsync": "sync", "fdatasync": "sync", "write": "write", "pwrite64": "write", "writev": "write"}
+STRACED = {"openat": "open", "mkdir": "mkdir", "rename": "rename", "linkat": "rename", "unlink": "remove",
+           "ftruncate": "truncate", "fsync": "sync", "fdatasync": "sync", "write": "write", "pwrite64": "write",
+           "writev": "write"}
 
 
 def setUpModule():
@@ -56,6 +57,16 @@ class EveryCall(unittest.TestCase):
         for fault in every_call.faults_of(sink):
             with self.subTest(fault=fault.name):
                 self.meet(sink, fault, self.KILLS if fault is every_call.KILL else self.OTHERS)
+
+
+    # What makes a target is done once, at its first calls: by chance hardly one of them would be met.
+    def test_a_target_that_is_being_made_is_made_when_the_run_goes_on(self):
+        for sink in every_call.SINKS:
+            for at in range(1, 9):
+                with self.subTest(sink=sink, at=at):
+                    outcome = bench.disturb(sink, every_call.KILL, at, below="out")
+                    self.assertNotEqual("", outcome.hit)
+                    self.assertEqual([], outcome.wrong, outcome)
 
 
 def add_tests():

@@ -325,6 +325,12 @@ int rename(const char* from, const char* to) {
   return judge_name(renames, AT_FDCWD, to).fails ? -1 : real(from, to);
 }
 
+int linkat(int from_folder, const char* from, int to_folder, const char* to, int flags) {
+  NEXT(linkat);
+  return judge_name(renames, to_folder, to).fails ? -1
+                                                  : real(from_folder, from, to_folder, to, flags);
+}
+
 int renameat(int from_folder, const char* from, int to_folder, const char* to) {
   NEXT(renameat);
   return judge_name(renames, to_folder, to).fails ? -1 : real(from_folder, from, to_folder, to);
