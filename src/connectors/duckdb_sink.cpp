@@ -122,6 +122,12 @@ Result<void> TableSink::open_database() {
   return run(*connection_, "SET checkpoint_threshold = '16MiB'");
 }
 
+Result<void> TableSink::checkpoint() {
+  const auto done = connection_->execute("CHECKPOINT");
+  if (!done) return duckdb_file_error(done.error(), target_.database.string());
+  return {};
+}
+
 Result<std::vector<Receipt>> TableSink::recover(const SinkRun& run_now, const SchemaPtr& schema,
                                                 std::span<const Receipt> committed) {
   bind_encoders(run_now, schema);
@@ -134,7 +140,7 @@ Result<std::vector<Receipt>> TableSink::recover(const SinkRun& run_now, const Sc
   TRANCHE_TRY(examine_table(*connection_, *schema_));
   TRANCHE_ASSIGN(auto receipts, prepare_tables(committed));
   // No definition is left to be replayed from the log together with rows.
-  TRANCHE_TRY(run(*connection_, "CHECKPOINT"));
+  TRANCHE_TRY(checkpoint());
   TRANCHE_TRY(sync_folder(folder));
   return receipts;
 }
@@ -206,7 +212,7 @@ Result<void> TableSink::seal(const std::string& intent) {
     if (!sealed) return sealed.error();
   }
   fault_point("seal-checkpoint");
-  TRANCHE_TRY(run(*connection_, "CHECKPOINT"));
+  TRANCHE_TRY(checkpoint());
   TRANCHE_TRY(sync_folder(target_.database.parent_path()));
   connection_.reset();
   database_.reset();  // others may open it now
@@ -236,7 +242,7 @@ Result<void> TableSink::discard(const SinkRun& given_up, std::span<const Receipt
     return {};
   });
   if (!discarded) return discarded.error();
-  return is_undone ? run(*connection_, "CHECKPOINT") : Result<void>();
+  return is_undone ? checkpoint() : Result<void>();
 }
 
 Result<std::vector<std::string>> TableSink::verify(const SinkRun& verified,

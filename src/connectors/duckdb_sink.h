@@ -41,6 +41,7 @@ class TableSink final : public Sink {
 
  private:
   Result<void> open_database();
+  Result<void> checkpoint();
   Result<void> examine_table(DuckConnection& connection, const Schema& schema) const;
   Result<std::vector<Receipt>> prepare_tables(std::span<const Receipt> committed);
   Result<void> create_staging();

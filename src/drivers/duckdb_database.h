@@ -136,9 +136,9 @@ class DuckDatabase : public std::enable_shared_from_this<DuckDatabase> {
   std::unique_ptr<State> state_;
 };
 
-// Makes an empty database at `path`, durably and whole, or not at all; one that is there stays as it
-// is. DuckDB itself writes the head of a new file in pieces, and never opens one again whose making
-// was interrupted. `scratch` is a folder for the time being.
+// Makes an empty database at `path`, durably and whole, or not at all; one that is there stays as
+// it is. DuckDB itself writes the head of a new file in pieces, and a file whose making was
+// interrupted it never opens again. `scratch` is a folder for the time being.
 Result<void> create_database_file(const std::string& path, const std::string& scratch);
 // Makes a database file part of the connection's instance, read-only, where it is not yet; the
 // name to be used in SQL. While it is, no other process writes to it. Errors: those of open_file.

@@ -40,7 +40,8 @@ SINKS = ("csv", "jsonl", "csv.gz", "parquet", "sqlite append", "sqlite replace",
          "postgres append", "postgres replace")
 # SQLite closes a journal before it says that it could not be written, and the kernel's reason goes with it.
 SQLITE_SAYS = ("disk I/O error", "unable to open database file", "can't be written")
-DUCKDB_SAYS = ("flights.duckdb: fsync failed",)
+DUCKDB_SAYS = tuple(f"flights.duckdb: {why}fsync failed"
+                    for why in ("", "Failed to create checkpoint because of error: "))
 SECONDS_MAX = 100  # a run of these takes less than one; what takes so long hangs
 
 
