@@ -26,7 +26,7 @@ function(tranche_register name path)
   set(seconds 120)
   if(path MATCHES "(^|/)tests/(contracts|crash|memory)(/|$)")
     set(label slow)
-    set(seconds 1500)
+    set(seconds 2400)
   endif()
   if(TRANCHE_SANITIZE)  # which makes everything many times slower
     math(EXPR seconds "${seconds} * 8")

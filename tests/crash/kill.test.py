@@ -21,9 +21,9 @@ import scene as scenes
 RECORDS = 300_000
 ROWS_A_BATCH = 5_000
 PART_BYTES = "256KiB"
-KILLS = 8          # of a run, one after the other, for each sink; `make torture` makes a hundred
+KILLS = 6          # of a run, one after the other, for each sink; `make torture` makes a hundred
 KILLS_BY_TIME = 2  # at any moment, the start and the seal included; the others aim at the commits
-BETWEEN_LEAST = 4  # between the first commit and the seal
+BETWEEN_LEAST = 3  # between the first commit and the seal
 EVERY_SINK = ("csv", "parquet", "sqlite append", "postgres append")
 
 
