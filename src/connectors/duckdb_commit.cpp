@@ -392,9 +392,9 @@ Result<Receipt> TableCommitter::commit() {
     if (error.kind == ErrorKind::bad_record) error.kind = ErrorKind::failed;
     return error;
   }
-  // DuckDB syncs the log itself, but not the name of one that it has just created.
-  const auto synced = sync_folder(target_.database.parent_path());
-  if (!synced) return make_error(ErrorKind::in_doubt, synced.error().message);
+  // DuckDB syncs the log itself, but not the name of one that it has just created. That the group
+  // can be read now says nothing of the disk: not in doubt, but failed, and the next start looks.
+  TRANCHE_TRY(sync_folder(target_.database.parent_path()));
   return receipt_;
 }
 

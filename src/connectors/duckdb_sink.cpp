@@ -34,10 +34,14 @@ Result<std::uint64_t> count_rows(DuckConnection& connection, const std::string& 
 }
 
 // Runs `work` in a transaction; what it did is undone when it fails.
-template <class Work> Result<void> in_transaction(DuckConnection& connection, Work work) {
+template <class Work>
+Result<void> in_transaction(DuckConnection& connection, const Target& target, Work work) {
   TRANCHE_TRY(run(connection, "BEGIN"));
   auto done = work();
-  if (done) done = run(connection, "COMMIT");
+  if (done) {
+    done = run(connection, "COMMIT");
+    if (!done) done = duckdb_file_error(done.error(), target.database.string());
+  }
   if (!done) (void)connection.execute("ROLLBACK");
   return done;
 }
@@ -149,7 +153,7 @@ Result<std::vector<Receipt>> TableSink::prepare_tables(std::span<const Receipt> 
   CommitRecord record(*connection_, target_);
   TRANCHE_ASSIGN(const auto table, read_shape(*connection_, into()));
   std::vector<Receipt> receipts;
-  const auto prepared = in_transaction(*connection_, [&]() -> Result<void> {
+  const auto prepared = in_transaction(*connection_, target_, [&]() -> Result<void> {
     TRANCHE_ASSIGN(receipts, prepare_commits(
                                  record, run_, target_.table_place(), committed, table.has_value(),
                                  [&] {
@@ -205,7 +209,7 @@ Result<void> TableSink::seal(const std::string& intent) {
     const std::string staging = staging_table(target_, plan.run.run_id);
     TRANCHE_TRY(check_before_seal(record, plan, target_.table_place(),
                                   [&] { return count_rows(*connection_, staging); }));
-    const auto sealed = in_transaction(*connection_, [&]() -> Result<void> {
+    const auto sealed = in_transaction(*connection_, target_, [&]() -> Result<void> {
       if (target_.mode == Mode::replace) TRANCHE_TRY(replace_table(*connection_, staging));
       return record.insert_seal(plan.run, plan.rows);
     });
@@ -235,7 +239,7 @@ Result<void> TableSink::discard(const SinkRun& given_up, std::span<const Receipt
   const std::string drop =
       "DROP TABLE IF EXISTS " + sql_identifier(staging_table(target_, given_up.run_id));
   bool is_undone = false;
-  const auto discarded = in_transaction(*connection_, [&]() -> Result<void> {
+  const auto discarded = in_transaction(*connection_, target_, [&]() -> Result<void> {
     TRANCHE_ASSIGN(is_undone,
                    discard_commits(record, given_up, target_.table_place(), committed,
                                    keep_committed, [&] { return run(*connection_, drop); }));

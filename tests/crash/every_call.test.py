@@ -59,6 +59,16 @@ class EveryCall(unittest.TestCase):
                 self.meet(sink, fault, self.KILLS if fault is every_call.KILL else self.OTHERS)
 
 
+    # A page that could not be written is clean for Linux from then on: the next sync would know of nothing.
+    def test_a_sync_of_the_target_that_failed_is_never_passed_over(self):
+        draw = random.Random(f"{seed}/syncs")
+        for sink in ("csv", "parquet", "sqlite append", "duckdb append"):
+            last = bench.calls_of(sink, every_call.FAILED_SYNC, below="out")
+            for at in draw.sample(range(1, last + 1), min(last, 8)):
+                with self.subTest(sink=sink, at=at):
+                    outcome = bench.disturb(sink, every_call.FAILED_SYNC, at, below="out")
+                    self.assertEqual([], outcome.wrong, f"seed {seed}: {outcome}")
+
     # What makes a target is done once, at its first calls: by chance hardly one of them would be met.
     def test_a_target_that_is_being_made_is_made_when_the_run_goes_on(self):
         for sink in every_call.SINKS:

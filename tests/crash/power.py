@@ -133,7 +133,7 @@ def keep_watching(scene, commits):
 
 def watch(scene, process):
     """How many groups were seen committed, by a process of its own: what it has mapped goes with the disk, and it too."""
-    commits = multiprocessing.Value("Q", 0)
+    commits = multiprocessing.RawValue("Q", 0)  # a lock would die with the watcher
     watcher = multiprocessing.Process(target=keep_watching, args=(scene, commits), daemon=True)
     watcher.start()
     done = scene.finish(process)

@@ -37,10 +37,12 @@ class Control(ctypes.Structure):
 
 
 class Calls:
-    """Counts calls below the folder, and through sockets to the port; disturbs those that it is told to."""
+    """Counts calls below the folder, or below one in it, and through sockets to the port; disturbs those that it is
+    told to."""
 
-    def __init__(self, folder, port=0, kinds=KINDS):
+    def __init__(self, folder, port=0, kinds=KINDS, below="."):
         self.folder = os.path.realpath(folder)
+        self.counted = os.path.normpath(os.path.join(self.folder, below))
         self.file = os.memfd_create("tranche-calls")  # on no disk that may be full, or shut down
         os.truncate(self.file, ctypes.sizeof(Control))
         self.map = mmap.mmap(self.file, ctypes.sizeof(Control))
@@ -60,7 +62,7 @@ class Calls:
     def before(self):
         """In front of the command."""
         return ["env", f"LD_PRELOAD={library()}", f"TRANCHE_CALLS=/proc/{os.getpid()}/fd/{self.file}",
-                f"TRANCHE_CALLS_FOLDER={self.folder}"]
+                f"TRANCHE_CALLS_FOLDER={self.counted}"]
 
     def kill_group(self, at):
         self._disturb(_KILL_GROUP, at, 1)
