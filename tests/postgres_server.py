@@ -16,6 +16,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import unittest
 
 VARIABLE = "TRANCHE_TEST_POSTGRES"
 OWNER = "tranche"       # the superuser
@@ -47,6 +48,14 @@ def free_port():
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return probe.getsockname()[1]
+
+
+def for_module():
+    """A server for all tests of a module, whose URL is in the environment; for setUpModule."""
+    server = Server().__enter__()
+    unittest.addModuleCleanup(server.__exit__)
+    os.environ[VARIABLE] = server.url
+    return server
 
 
 def sql(url, text):

@@ -338,6 +338,13 @@ Result<ExecuteStep> assemble_execute(const JobSpec& job, const StepSpec& spec) {
   return step;
 }
 
+Result<void> examine_execute(const JobSpec& job, const StepSpec& spec) {
+  TRANCHE_ASSIGN(const auto step, assemble_execute(job, spec));
+  auto examined = step.script->examine();
+  if (!examined) examined.error().kind = ErrorKind::config;
+  return examined;
+}
+
 bool writes_one_file(const ConnectorUse& write) {
   return write.connector == "csv" || write.connector == "jsonl";
 }

@@ -20,6 +20,9 @@ Result<std::unique_ptr<Script>> make_script(const ConnectorUse& use,
                                             const std::filesystem::path& base);
 // REQUIRES a step that executes.
 Result<ExecuteStep> assemble_execute(const JobSpec& job, const StepSpec& spec);
+// Whether its database can be used. Errors: config, since what is wrong before the start is the
+// job's mistake, whatever the database calls it.
+Result<void> examine_execute(const JobSpec& job, const StepSpec& spec);
 // Whether a step's output is one file, which a run replaces.
 bool writes_one_file(const ConnectorUse& write);
 // The step of a run that processes rejects again: it adds to what is there, whatever its mode.

@@ -7,15 +7,6 @@
 
 namespace tranche {
 
-// What is wrong before the start is a mistake in the job, whatever the database calls it.
-Result<void> JobRun::check_execute(const StepSpec& spec) {
-  TRANCHE_ASSIGN(const auto step, assemble_execute(job_, spec));
-  auto examined = step.script->examine();
-  if (!examined && examined.error().kind != ErrorKind::busy)
-    examined.error().kind = ErrorKind::config;
-  return examined;
-}
-
 // The database says whether it is done; the ledger says so afterwards.
 Result<engine::StepEnd> JobRun::execute_step(std::size_t number,
                                              const std::optional<StepRecord>& known,

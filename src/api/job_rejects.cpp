@@ -15,8 +15,6 @@ namespace {
 
 Error refusal(std::string why) { return make_error(ErrorKind::usage, std::move(why)); }
 
-std::string short_id(const std::string& run) { return run.substr(0, 8); }
-
 // What a step's next run puts in the place of all that is there.
 bool takes_place(const ConnectorUse& write) {
   const Node* const mode = write.options.find("mode");

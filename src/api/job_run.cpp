@@ -39,8 +39,6 @@ Error before_the_start(Error error) {
   return error;
 }
 
-std::string short_id(const std::string& run) { return run.substr(0, 8); }
-
 // What a finished step has appended can't be taken back, and the next run would append it again.
 // Asked before anything is undone.
 Result<void> refuse_what_was_appended(Ledger& ledger, const RunRecord& run,
@@ -59,6 +57,8 @@ Result<void> refuse_what_was_appended(Ledger& ledger, const RunRecord& run,
 }
 
 }  // namespace
+
+std::string short_id(const std::string& run) { return run.substr(0, 8); }
 
 std::string parameters_digest(const JobSpec& job) { return digest_hex(parameters_json(job)); }
 
@@ -269,7 +269,7 @@ Result<std::optional<BatchStep>> JobRun::checked_first_step() {
     }
   }
   if (job_.steps[0].execute) {
-    TRANCHE_TRY(check_execute(job_.steps[0]));
+    TRANCHE_TRY(examine_execute(job_, job_.steps[0]));
     return std::optional<BatchStep>();
   }
   TRANCHE_ASSIGN(auto step, bound_step(0, nullptr));

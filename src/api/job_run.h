@@ -24,6 +24,7 @@ std::filesystem::path run_lock_path(const std::filesystem::path& state, const st
 Result<FileLock> take_run_lock(const JobSpec& job, const RunOptions& options,
                                const std::filesystem::path& state,
                                const std::function<bool()>& stop_wanted);
+std::string short_id(const std::string& run);  // of a run, for people
 // The error of a stop that came while another run was waited for.
 Error stopped_waiting();
 
@@ -62,7 +63,6 @@ class JobRun {
   Result<BatchStep> assembled(std::size_t number);
 
   // job_execute.cpp
-  Result<void> check_execute(const StepSpec& spec);
   Result<engine::StepEnd> execute_step(std::size_t number, const std::optional<StepRecord>& known,
                                        StepSummary& summary);
 

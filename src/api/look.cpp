@@ -56,16 +56,6 @@ bool waits_for_input(const JobSpec& job, const StepSpec& spec, const BatchStep& 
   return error.kind == ErrorKind::config && (is_incremental || &spec != &job.steps.front());
 }
 
-CheckedStep check_execute(const JobSpec& job, const StepSpec& spec) {
-  CheckedStep entry;
-  entry.step = spec.name;
-  entry.executes = true;
-  auto step = assemble_execute(job, spec);
-  auto examined = step ? step->script->examine() : Result<void>(std::move(step).error());
-  if (!examined) entry.error = std::move(examined).error();
-  return entry;
-}
-
 }  // namespace
 
 Result<std::vector<CheckedStep>> check_job(const JobSpec& job) {
@@ -76,7 +66,10 @@ Result<std::vector<CheckedStep>> check_job(const JobSpec& job) {
     CheckedStep entry;
     entry.step = spec.name;
     if (spec.execute) {
-      checked.push_back(check_execute(job, spec));
+      entry.executes = true;
+      auto examined = examine_execute(job, spec);
+      if (!examined) entry.error = std::move(examined).error();
+      checked.push_back(std::move(entry));
       continue;
     }
     auto step = assemble(job, spec, RunOptions{});
@@ -85,8 +78,7 @@ Result<std::vector<CheckedStep>> check_job(const JobSpec& job) {
     } else {
       auto inputs = step->source->inputs();
       if (!inputs && waits_for_input(job, spec, *step, inputs.error())) {
-        entry.notes.push_back("Its input is not there yet: " +
-                              inputs.error().message);
+        entry.notes.push_back("Its input is not there yet: " + inputs.error().message);
       } else if (!inputs) {
         entry.error = std::move(inputs).error();
       } else if (auto ready = check_step(*step, *inputs, looking(job, scratch)); !ready) {
@@ -159,16 +151,15 @@ Result<std::vector<PreviewStage>> preview_step(const JobSpec& job, const std::st
                                                std::size_t rows) {
   const ScratchFolder scratch;
   TRANCHE_TRY(scratch.create());
-  const auto spec = std::find_if(
-      job.steps.begin(), job.steps.end(),
-      [&](const StepSpec& candidate) {
+  const auto spec =
+      std::find_if(job.steps.begin(), job.steps.end(), [&](const StepSpec& candidate) {
         return name.empty() ? !candidate.execute : candidate.name == name;
       });
   if (spec == job.steps.end()) {
-    return make_error(
-        ErrorKind::usage,
-        name.empty() ? fmt::format("Job \"{}\" has no step that reads records.", job.name)
-                     : fmt::format("Job \"{}\" has no step \"{}\".", job.name, name));
+    return make_error(ErrorKind::usage,
+                      name.empty()
+                          ? fmt::format("Job \"{}\" has no step that reads records.", job.name)
+                          : fmt::format("Job \"{}\" has no step \"{}\".", job.name, name));
   }
   if (spec->execute) {
     return make_error(ErrorKind::usage,

@@ -30,22 +30,16 @@ Command retry_rejects_command() {
   made.summary = "processes the rejects of a run again, and only them";
   made.detail =
       "For when the job, or a program of it, is mended: the rejected records are read again from "
-      "the input, and what is good now is added to the output: to tables, folders of Parquet "
-      "files, "
-      "and at the end of a CSV or JSON Lines file. Of a table that is upserted only rows whose "
-      "keys "
-      "are not there yet go in; the others are rejects. It is a run of its own: it goes on after a "
-      "crash, and commits each record once. What is rejected again is in its rejects.";
+      "the input, and what is good now is added to the output: to tables, to folders of Parquet "
+      "files, and at the end of a CSV or JSON Lines file. Of a table that is upserted only rows "
+      "whose keys are not there yet go in; the others are rejects. It is a run of its own: it goes "
+      "on after a crash, and commits each record once. What is rejected again is in its rejects.";
   made.operand = Operand::optional_run;
   made.flags = flags_with(
-      {
-          {"--workers", "W",
-           "auto, a number, '{ threads: 4 }' or '{ processes: 4 }'; instead of the job's"},
-          {"--memory", "SIZE", "what the run may hold, as in 512MiB; instead of the job's"},
-          {"--max-rejects", "N", "bad records that a step may have: 1000 or 0.1%"},
-          {"--wait", "TIME", "waits for another run that holds the target, as in 10m"},
-          {"--accept", "WHAT", "input: it was mended in place, no record was added or moved"},
-      },
+      flags_with(work_flags(),
+                 {{"--accept", "WHAT",
+                   "input: mended in place, no record was added or moved; job: `read:` numbers the "
+                   "records as before"}}),
       run_flags());
   made.examples = {{"retry-rejects last", "those of the latest run"},
                    {"retry-rejects 3f9a1c2e --max-rejects 10", "of this one"}};

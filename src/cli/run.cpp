@@ -39,20 +39,16 @@ Command run_command() {
       "Ctrl-C ends the run at the next batch boundary; the same command goes on.";
   made.operand = Operand::job;
   made.flags = flags_with(
-      {
-          {"--workers", "W",
-           "auto, a number, '{ threads: 4 }' or '{ processes: 4 }'; instead of the job's"},
-          {"--memory", "SIZE", "what the run may hold, as in 512MiB; instead of the job's"},
-          {"--max-rejects", "N", "bad records that a step may have: 1000 or 0.1%"},
-          {"--wait", "TIME", "waits for another run that holds the target, as in 10m"},
-          {"--fresh", "",
-           "gives up the unfinished run, undoes what it has not finished, starts anew"},
-          {"--again", "", "loads again what a completed run has already appended"},
-          {"--full", "", "increments read all that is there, loaded before or not"},
-          {"--accept", "WHAT",
-           "goes on although something changed: input, job, code, snapshot; with "
-           "--fresh: committed leaves rows in tables"},
-      },
+      flags_with(work_flags(),
+                 {
+                     {"--fresh", "",
+                      "gives up the unfinished run, undoes what it has not finished, starts anew"},
+                     {"--again", "", "loads again what a completed run has already appended"},
+                     {"--full", "", "increments read all that is there, loaded before or not"},
+                     {"--accept", "WHAT",
+                      "goes on although something changed: input, job, code, snapshot; with "
+                      "--fresh: committed leaves rows in tables"},
+                 }),
       job_flags());
   made.examples = {
       {"run sales.yaml", "runs the job; typed again after a failure, it goes on"},

@@ -126,6 +126,14 @@ Result<void> read_accepted(const std::string& text, RunOptions& options) {
 
 }  // namespace
 
+std::vector<Flag> work_flags() {
+  return {{"--workers", "W",
+           "auto, a number, '{ threads: 4 }' or '{ processes: 4 }'; instead of the job's"},
+          {"--memory", "SIZE", "what the run may hold, as in 512MiB; instead of the job's"},
+          {"--max-rejects", "N", "bad records that a step may have: 1000 or 0.1%"},
+          {"--wait", "TIME", "waits for another run that holds the target, as in 10m"}};
+}
+
 Result<RunOptions> read_run_options(const Invocation& invocation) {
   RunOptions options;
   options.state = invocation.value("--state");

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include <tranche/api/run.h>
 
@@ -10,6 +11,8 @@
 
 namespace tranche {
 
+// How a run works, whichever command begins it.
+std::vector<Flag> work_flags();
 // What the flags of a command that runs a job say; those that it does not have say nothing.
 Result<RunOptions> read_run_options(const Invocation& invocation);
 

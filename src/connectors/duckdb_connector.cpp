@@ -34,12 +34,7 @@ const OptionTable& read_options() {
 
 const OptionTable& write_options() {
   static const OptionTable table = {
-      Option{.name = "duckdb",
-             .kind = OptionKind::text,
-             .doc = "The database file; it is created when missing. No other process can open it "
-                    "while the step runs.",
-             .required = true,
-             .example = "warehouse.duckdb"},
+      duck::written_file_option(),
       Option{.name = "table",
              .kind = OptionKind::text,
              .doc = "The table that takes the records; it is created when missing.",

@@ -14,7 +14,7 @@ namespace {
 
 using duck::CommitRecord;
 
-class DuckSession final : public ScriptSession {
+class DuckSession final : public RecordedSession<CommitRecord> {
  public:
   DuckSession(std::shared_ptr<DuckDatabase> database, std::unique_ptr<DuckConnection> connection,
               duck::Target target)
@@ -41,21 +41,9 @@ class DuckSession final : public ScriptSession {
     return now == transaction_;
   }
   Result<void> execute(const std::string& sql) override { return duck::run(*connection_, sql); }
-  Result<void> check_record() override { return record_.check(); }
-  Result<void> create_record() override { return record_.create(); }
-  Result<bool> has_record() override { return record_.exists(); }
-  Result<std::optional<Receipt>> find_record(const SinkRun& run) override {
-    return record_.find(run, 0);
-  }
-  Result<void> erase_record(const SinkRun& run) override { return record_.erase(run); }
-  // The database is this process's alone.
-  Result<bool> record(const SinkRun& run, const Receipt& receipt) override {
-    TRANCHE_ASSIGN(const auto found, record_.find(run, 0));
-    if (!found) TRANCHE_TRY(record_.insert(run, receipt));
-    return !found;
-  }
 
  private:
+  CommitRecord& commits() override { return record_; }
   Result<std::string> transaction_number() {
     TRANCHE_ASSIGN(const auto rows, connection_->query_texts("SELECT txid_current()"));
     return rows[0][0];
@@ -81,12 +69,7 @@ Result<std::unique_ptr<ScriptSession>> open_session(const duck::Target& target) 
 
 const OptionTable& duckdb_execute_options() {
   static const OptionTable table = {
-      Option{.name = "duckdb",
-             .kind = OptionKind::text,
-             .doc = "The database file; it is created when missing. No other process can open it "
-                    "while the step runs.",
-             .required = true,
-             .example = "warehouse.duckdb"},
+      duck::written_file_option(),
       script_sql_option("CREATE OR REPLACE TABLE top AS FROM sales ORDER BY total DESC LIMIT 100"),
       script_transaction_option(),
       commits_table_option("The table of the database that records that the step happened."),

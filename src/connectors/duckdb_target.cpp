@@ -105,11 +105,22 @@ std::vector<std::string> names_of(const std::string& joined) {
 
 }  // namespace
 
+Option written_file_option() {
+  return Option{.name = "duckdb",
+                .kind = OptionKind::text,
+                .doc =
+                    "The database file; it is created when missing. No other process can open "
+                    "it while the step runs.",
+                .required = true,
+                .example = "warehouse.duckdb"};
+}
+
 Option memory_option() {
   return Option{.name = "memory",
                 .kind = OptionKind::size,
-                .doc = "What DuckDB may hold in memory while it writes; a large key needs more. It "
-                       "is part of the memory of the run.",
+                .doc =
+                    "What DuckDB may hold in memory while it writes; a large key needs more. It "
+                    "is part of the memory of the run.",
                 .default_text = "96MiB",
                 .example = "512MiB"};
 }

@@ -19,7 +19,8 @@ namespace tranche::duck {
 
 using Mode = TableMode;
 
-// Row of the option tables: what the database may hold in memory.
+// Rows of the option tables: the file that is written to, and what DuckDB may hold in memory.
+Option written_file_option();
 Option memory_option();
 
 struct Target {

@@ -11,12 +11,7 @@ namespace {
 
 const OptionTable& write_options() {
   static const OptionTable table = {
-      Option{.name = "postgres",
-             .kind = OptionKind::text,
-             .doc = "The database: a URL, or the name of one of the job's connections.",
-             .required = true,
-             .example = "postgresql://user@host:5432/database",
-             .names_connection = true},
+      postgres::database_option(),
       Option{.name = "table",
              .kind = OptionKind::text,
              .doc = "The table that takes the records, with its schema or without; it is created "
@@ -28,11 +23,7 @@ const OptionTable& write_options() {
       commits_table_option(
           "The table of the database that records which batches are committed; in the "
           "schema of the other one when it names none."),
-      Option{.name = "lock_wait",
-             .kind = OptionKind::duration,
-             .doc = "How long one attempt waits while another session holds a lock.",
-             .default_text = "10s",
-             .example = "1m"},
+      postgres::lock_wait_option(),
   };
   return table;
 }

@@ -14,7 +14,7 @@ namespace {
 
 using postgres::CommitRecord;
 
-class PostgresSession final : public ScriptSession {
+class PostgresSession final : public RecordedSession<CommitRecord> {
  public:
   PostgresSession(std::unique_ptr<PostgresConnection> connection, const postgres::Target& target)
       : connection_(std::move(connection)), record_(*connection_, target) {}
@@ -38,18 +38,9 @@ class PostgresSession final : public ScriptSession {
       executed.error().message = connection_->last_failure().sentence();
     return executed;
   }
-  Result<void> check_record() override { return record_.check(); }
-  Result<void> create_record() override { return record_.create(); }
-  Result<bool> has_record() override { return record_.exists(); }
-  Result<std::optional<Receipt>> find_record(const SinkRun& run) override {
-    return record_.find(run, 0);
-  }
-  Result<void> erase_record(const SinkRun& run) override { return record_.erase(run); }
-  Result<bool> record(const SinkRun& run, const Receipt& receipt) override {
-    return record_.insert(run, receipt);
-  }
 
  private:
+  CommitRecord& commits() override { return record_; }
   std::unique_ptr<PostgresConnection> connection_;
   CommitRecord record_;
   std::string transaction_;
@@ -59,21 +50,12 @@ class PostgresSession final : public ScriptSession {
 
 const OptionTable& postgres_execute_options() {
   static const OptionTable table = {
-      Option{.name = "postgres",
-             .kind = OptionKind::text,
-             .doc = "The database: a URL, or the name of one of the job's connections.",
-             .required = true,
-             .example = "postgresql://user@host:5432/database",
-             .names_connection = true},
+      postgres::database_option(),
       script_sql_option("REFRESH MATERIALIZED VIEW revenue"),
       script_transaction_option(),
       commits_table_option("The table of the database that records that the step happened; where "
                            "the session finds it, else in its schema, when it names none."),
-      Option{.name = "lock_wait",
-             .kind = OptionKind::duration,
-             .doc = "How long one attempt waits while another session holds a lock.",
-             .default_text = "10s",
-             .example = "1m"},
+      postgres::lock_wait_option(),
   };
   return table;
 }

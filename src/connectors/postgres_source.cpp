@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 
 #include "connectors/postgres_keys.h"
+#include "connectors/postgres_target.h"
 #include "connectors/time_windows.h"
 #include "drivers/big_endian.h"
 
@@ -323,12 +324,7 @@ std::vector<std::string> TableSource::notes() const {
 
 const OptionTable& postgres_read_options() {
   static const OptionTable table = {
-      Option{.name = "postgres",
-             .kind = OptionKind::text,
-             .doc = "The database: its URL, or the name of one of the job's connections.",
-             .required = true,
-             .example = "postgresql://etl@localhost/shop",
-             .names_connection = true},
+      postgres::database_option(),
       Option{.name = "table",
              .kind = OptionKind::text,
              .doc = "The table or view to read.",

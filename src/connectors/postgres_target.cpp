@@ -72,11 +72,27 @@ std::optional<TableName> parse_table_name(std::string_view text) {
 
 Result<TableName> read_table_name(const std::string& text, std::string_view option) {
   if (auto name = parse_table_name(text)) return *std::move(name);
-  return make_error(
-      ErrorKind::config,
-      fmt::format("{}: \"{}\" names no table; write it like sales, public.sales or "
-                  "\"My Shop\".\"a.b\".",
-                  option, text));
+  return make_error(ErrorKind::config,
+                    fmt::format("{}: \"{}\" names no table; write it like sales, public.sales or "
+                                "\"My Shop\".\"a.b\".",
+                                option, text));
+}
+
+Option database_option() {
+  return Option{.name = "postgres",
+                .kind = OptionKind::text,
+                .doc = "The database: a URL, or the name of one of the job's connections.",
+                .required = true,
+                .example = "postgresql://user@host:5432/database",
+                .names_connection = true};
+}
+
+Option lock_wait_option() {
+  return Option{.name = "lock_wait",
+                .kind = OptionKind::duration,
+                .doc = "How long one attempt waits while another session holds a lock.",
+                .default_text = "10s",
+                .example = "1m"};
 }
 
 std::string Target::named() const {

@@ -35,6 +35,10 @@ std::optional<TableName> parse_table_name(std::string_view text);
 // The value of an option. Errors: config, naming the option.
 Result<TableName> read_table_name(const std::string& text, std::string_view option);
 
+// Rows of the option tables: the database, and how long a lock is waited for.
+Option database_option();
+Option lock_wait_option();
+
 struct Target {
   std::string url;  // with its password
   PostgresPlace place;

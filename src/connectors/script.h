@@ -37,6 +37,34 @@ class ScriptSession {
   virtual Result<void> erase_record(const SinkRun& run) = 0;
 };
 
+// A session whose record of commits is a system's CommitRecord.
+template <class Record> class RecordedSession : public ScriptSession {
+ public:
+  Result<void> check_record() override { return commits().check(); }
+  Result<void> create_record() override { return commits().create(); }
+  Result<bool> has_record() override { return commits().exists(); }
+  Result<std::optional<Receipt>> find_record(const SinkRun& run) override {
+    return commits().find(run, 0);
+  }
+  Result<bool> record(const SinkRun& run, const Receipt& receipt) override {
+    TRANCHE_ASSIGN(const auto found, find_record(run));
+    if (found) return false;
+    return is_new(commits().insert(run, receipt));
+  }
+  Result<void> erase_record(const SinkRun& run) override { return commits().erase(run); }
+
+ protected:
+  virtual Record& commits() = 0;
+
+ private:
+  // Of a server, where another session may have been quicker.
+  static Result<bool> is_new(Result<bool> inserted) { return inserted; }
+  // Of a file, to which nobody else writes meanwhile.
+  static Result<bool> is_new(const Result<void>& inserted) {
+    return inserted ? Result<bool>(true) : Result<bool>(inserted.error());
+  }
+};
+
 struct ScriptOptions {
   std::vector<std::string> statements;
   bool is_transaction = true;

@@ -11,15 +11,6 @@
 namespace tranche {
 namespace {
 
-Option lock_wait_option() {
-  return Option{
-      .name = "lock_wait",
-      .kind = OptionKind::duration,
-      .doc = "How long one attempt waits while another program holds the database locked.",
-      .default_text = "10s",
-      .example = "1m"};
-}
-
 const OptionTable& read_options() {
   static const OptionTable table = {
       Option{.name = "sqlite",
@@ -36,18 +27,14 @@ const OptionTable& read_options() {
              .example = "[id, sold_at]"},
       read_key_option(),
       increment_option(),
-      lock_wait_option(),
+      sqlite::lock_wait_option(),
   };
   return table;
 }
 
 const OptionTable& write_options() {
   static const OptionTable table = {
-      Option{.name = "sqlite",
-             .kind = OptionKind::text,
-             .doc = "The database file; it is created when missing.",
-             .required = true,
-             .example = "warehouse.db"},
+      sqlite::written_file_option(),
       Option{.name = "table",
              .kind = OptionKind::text,
              .doc = "The table that takes the records; it is created when missing.",
@@ -56,7 +43,7 @@ const OptionTable& write_options() {
       table_mode_option(),
       table_key_option(),
       commits_table_option("The table of the database that records which batches are committed."),
-      lock_wait_option(),
+      sqlite::lock_wait_option(),
   };
   return table;
 }

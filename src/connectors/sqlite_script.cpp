@@ -11,7 +11,7 @@ namespace {
 
 using sqlite::CommitRecord;
 
-class SqliteSession final : public ScriptSession {
+class SqliteSession final : public RecordedSession<CommitRecord> {
  public:
   SqliteSession(std::unique_ptr<SqliteDatabase> database, const sqlite::Target& target)
       : database_(std::move(database)), record_(*database_, target) {}
@@ -29,21 +29,9 @@ class SqliteSession final : public ScriptSession {
     return static_cast<bool>(renewed);
   }
   Result<void> execute(const std::string& sql) override { return database_->execute(sql); }
-  Result<void> check_record() override { return record_.check(); }
-  Result<void> create_record() override { return record_.create(); }
-  Result<bool> has_record() override { return record_.exists(); }
-  Result<std::optional<Receipt>> find_record(const SinkRun& run) override {
-    return record_.find(run, 0);
-  }
-  Result<void> erase_record(const SinkRun& run) override { return record_.erase(run); }
-  // Nobody else writes meanwhile.
-  Result<bool> record(const SinkRun& run, const Receipt& receipt) override {
-    TRANCHE_ASSIGN(const auto found, record_.find(run, 0));
-    if (!found) TRANCHE_TRY(record_.insert(run, receipt));
-    return !found;
-  }
 
  private:
+  CommitRecord& commits() override { return record_; }
   std::unique_ptr<SqliteDatabase> database_;
   CommitRecord record_;
 };
@@ -52,19 +40,11 @@ class SqliteSession final : public ScriptSession {
 
 const OptionTable& sqlite_execute_options() {
   static const OptionTable table = {
-      Option{.name = "sqlite",
-             .kind = OptionKind::text,
-             .doc = "The database file; it is created when missing.",
-             .required = true,
-             .example = "warehouse.db"},
+      sqlite::written_file_option(),
       script_sql_option("CREATE INDEX IF NOT EXISTS by_day ON sales (day)"),
       script_transaction_option(),
       commits_table_option("The table of the database that records that the step happened."),
-      Option{.name = "lock_wait",
-             .kind = OptionKind::duration,
-             .doc = "How long one attempt waits while another program holds the database locked.",
-             .default_text = "10s",
-             .example = "1m"},
+      sqlite::lock_wait_option(),
   };
   return table;
 }

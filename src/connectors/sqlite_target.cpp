@@ -27,6 +27,23 @@ Receipt read_receipt(const SqliteStatement& row) {
 
 }  // namespace
 
+Option written_file_option() {
+  return Option{.name = "sqlite",
+                .kind = OptionKind::text,
+                .doc = "The database file; it is created when missing.",
+                .required = true,
+                .example = "warehouse.db"};
+}
+
+Option lock_wait_option() {
+  return Option{
+      .name = "lock_wait",
+      .kind = OptionKind::duration,
+      .doc = "How long one attempt waits while another program holds the database locked.",
+      .default_text = "10s",
+      .example = "1m"};
+}
+
 std::string Target::place() const {
   return fmt::format("Table {} of {}", table, database.string());
 }

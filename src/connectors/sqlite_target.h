@@ -21,6 +21,10 @@ namespace tranche::sqlite {
 
 using Mode = TableMode;
 
+// Rows of the option tables: the file that is written to, and how long its lock is waited for.
+Option written_file_option();
+Option lock_wait_option();
+
 struct Target {
   std::filesystem::path database;  // absolute
   std::string table;

@@ -35,11 +35,6 @@ Option read_key_option() {
                 .example = "id"};
 }
 
-std::filesystem::path database_path(const std::string& name, const std::filesystem::path& base) {
-  const std::filesystem::path root = base.empty() ? std::filesystem::current_path() : base;
-  return std::filesystem::absolute(root / name).lexically_normal();
-}
-
 Result<void> check_table_or_query(std::string_view system, const std::string& table,
                                   const std::string& query) {
   if (table.empty() != query.empty()) return {};

@@ -3,7 +3,6 @@
 // Threads: pure functions.
 #pragma once
 
-#include <filesystem>
 #include <string>
 #include <string_view>
 
@@ -20,8 +19,6 @@ std::string without_semicolon(std::string_view query);
 Option read_table_option();
 Option read_query_option(std::string doc);
 Option read_key_option();
-// The file as an absolute path; `base`: of relative names.
-std::filesystem::path database_path(const std::string& name, const std::filesystem::path& base);
 // Errors: config, when the job names both, or neither.
 Result<void> check_table_or_query(std::string_view system, const std::string& table,
                                   const std::string& query);

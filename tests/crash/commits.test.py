@@ -27,15 +27,12 @@ MANY_ATTEMPTS = "rejects: out/rejects.jsonl, retry: { attempts: 100, backoff: 50
 def setUpModule():
     global server, folder, seed
     seed = report.take_seed()
-    server = postgres_server.Server()
-    server.__enter__()
-    os.environ[postgres_server.VARIABLE] = server.url
+    server = postgres_server.for_module()
     folder = tempfile.TemporaryDirectory(prefix="tranche-commits-")
 
 
 def tearDownModule():
     folder.cleanup()
-    server.__exit__()
 
 
 class Case(unittest.TestCase):

@@ -3,7 +3,6 @@
 
 Every sink meets every fault at a few of its calls; the seed draws which.
 """
-import os
 import pathlib
 import random
 import re
@@ -28,16 +27,13 @@ def setUpModule():
     global seed, server, folder, bench
     seed = report.take_seed()
     every_call.work_in_memory()
-    server = postgres_server.Server()
-    server.__enter__()
-    os.environ[postgres_server.VARIABLE] = server.url
+    server = postgres_server.for_module()
     folder = tempfile.TemporaryDirectory(prefix="tranche-calls-")
     bench = every_call.Bench(folder.name, server.port)
 
 
 def tearDownModule():
     folder.cleanup()
-    server.__exit__()
 
 
 class EveryCall(unittest.TestCase):

@@ -5,7 +5,6 @@ disturbed, to the byte and to the row, and the counts are equal.
 The moments are drawn from a seed, which is printed; TRANCHE_SEED=<seed> draws the same ones again (the machine's own
 timing differs, so a moment is one of commits, not of nanoseconds).
 """
-import os
 import pathlib
 import random
 import sys
@@ -29,9 +28,7 @@ EVERY_SINK = ("csv", "parquet", "sqlite append", "postgres append")
 
 def setUpModule():
     global SEED, folder, flights, server
-    server = postgres_server.Server()
-    server.__enter__()
-    os.environ[postgres_server.VARIABLE] = server.url
+    server = postgres_server.for_module()
     SEED = report.take_seed()
     folder = tempfile.TemporaryDirectory(prefix="tranche-kill-")
     flights = pathlib.Path(folder.name) / "flights.csv"
@@ -42,7 +39,6 @@ def setUpModule():
 
 def tearDownModule():
     folder.cleanup()
-    server.__exit__()
 
 
 measures = {}

@@ -17,8 +17,7 @@ RECORDS = 3_000
 
 def setUpModule():
     global server
-    server = postgres_server.Server().__enter__()
-    unittest.addModuleCleanup(server.__exit__)
+    server = postgres_server.for_module()
 
 
 class Case(scenes.Case):

@@ -2,13 +2,13 @@
 """`tranche retry-rejects`: what was rejected is processed again once the job, or the data, is mended: only that, once."""
 import gzip
 import json
-import os
 import pathlib
 import sqlite3
 import sys
 import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
+import duckdb_file
 import postgres_server
 import scene as scenes
 
@@ -23,13 +23,7 @@ URL = f"${{env:{postgres_server.VARIABLE}}}"
 
 def setUpModule():
     global server
-    server = postgres_server.Server()
-    server.__enter__()
-    os.environ[postgres_server.VARIABLE] = server.url
-
-
-def tearDownModule():
-    server.__exit__()
+    server = postgres_server.for_module()
 
 
 def job_text(write, sql=STRICT):
@@ -88,14 +82,8 @@ def tables(scene):
             return "|".join(map(str, connection.execute(f"SELECT {what} FROM t").fetchone()))
 
     def in_duckdb(table="t"):
-        scene.write("look.yaml", f"""job: look
-steps:
-  - name: look
-    execute: {{ duckdb: w.duckdb, sql: "COPY (SELECT {what} FROM {table}) TO '{scene.root}/asked.csv' (HEADER false, DELIMITER '|')" }}
-""")
-        done = scene.type("run", "look.yaml")
-        assert done.code == 0, done
-        return (scene.root / "asked.csv").read_text().strip()
+        with duckdb_file.File(scene.root / "w.duckdb") as file:
+            return "|".join(file.rows(f"SELECT {what} FROM {table}")[0])
 
     return {"sqlite: w.db, table: t": in_sqlite, f'postgres: "{URL}", table: t': lambda: server.sql(f"SELECT {what} FROM t"),
             "duckdb: w.duckdb, table: t": in_duckdb,

@@ -1,6 +1,5 @@
 #!/usr/bin/env python3
 """Steps that have a database execute SQL: once in a run, whatever happens, in PostgreSQL, SQLite and DuckDB."""
-import os
 import pathlib
 import sqlite3
 import sys
@@ -9,6 +8,7 @@ import time
 import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
+import duckdb_file
 import postgres_server
 import scene as scenes
 
@@ -17,13 +17,7 @@ URL = f"${{env:{postgres_server.VARIABLE}}}"
 
 def setUpModule():
     global server
-    server = postgres_server.Server()
-    server.__enter__()
-    os.environ[postgres_server.VARIABLE] = server.url
-
-
-def tearDownModule():
-    server.__exit__()
+    server = postgres_server.for_module()
 
 
 def job_text(execute, write="csv: out.csv", head=""):
@@ -70,17 +64,8 @@ def systems(scene):
             return "\n".join("|".join(str(value) for value in row) for row in connection.execute(sql))
 
     def in_duckdb(sql):
-        scene.write("look.yaml", f"""job: look
-steps:
-  - name: look
-    read: {{ csv: in.csv }}
-    write: {{ duckdb: w.duckdb, table: looked, mode: replace }}
-  - name: ask
-    execute: {{ duckdb: w.duckdb, sql: "COPY ({sql}) TO '{scene.root}/asked.csv' (HEADER false, DELIMITER '|')" }}
-""")
-        done = scene.type("run", "look.yaml", "--json")
-        assert done.code == 0, done
-        return (scene.root / "asked.csv").read_text().strip()
+        with duckdb_file.File(scene.root / "w.duckdb") as file:
+            return "\n".join("|".join(map(str, row)) for row in file.rows(sql))
 
     return [System("postgres", URL, server.sql), System("sqlite", "w.db", in_sqlite),
             System("duckdb", "w.duckdb", in_duckdb)]

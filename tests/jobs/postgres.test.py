@@ -19,15 +19,9 @@ SECRET = postgres_server.SECRET
 
 def setUpModule():
     global server
-    server = postgres_server.Server()
-    server.__enter__()
+    server = postgres_server.for_module()
     server.lock_user()
-    os.environ[postgres_server.VARIABLE] = server.url
     os.environ["LOCKED_URL"] = server.url_of("postgres", postgres_server.SECRET_USER, SECRET)
-
-
-def tearDownModule():
-    server.__exit__()
 
 
 def job_text(mode="mode: append", database=URL, rows=100, limit=0, head="", retry=""):
