@@ -16,12 +16,13 @@ Result<void> LoadSession::be_connected() {
 }
 
 Result<Applied> LoadSession::apply(std::uint64_t group, std::span<const Segment> segments,
-                                      const std::string& reject_id) {
+                                   const std::string& reject_id,
+                                   const std::function<void()>& has_locks) {
   rollback();
   receipt_ = receipt_of(group, segments, reject_id);
 
   TRANCHE_TRY(be_connected());
-  auto applied = apply_once(segments);
+  auto applied = apply_once(segments, has_locks);
   if (applied) {
     for (Reject& reject : applied->rejects) reject.error = explain(std::move(reject.error));
     return applied;
@@ -34,9 +35,15 @@ Result<Applied> LoadSession::apply(std::uint64_t group, std::span<const Segment>
   return error;
 }
 
-Result<Applied> LoadSession::apply_once(std::span<const Segment> segments) {
+Result<Applied> LoadSession::apply_once(std::span<const Segment> segments,
+                                        const std::function<void()>& has_locks) {
   TRANCHE_ASSIGN(const bool is_new, begin_group());
   if (!is_new) return Applied{receipt_.rows, {}};
+  if (has_locks) {
+    TRANCHE_TRY(connection_->execute(
+        fmt::format("LOCK TABLE ONLY {} IN ROW EXCLUSIVE MODE", into_.sql())));
+    has_locks();
+  }
   Applied applied;
   bool is_loaded = false;
   if (!expects_refused_) {
@@ -44,12 +51,7 @@ Result<Applied> LoadSession::apply_once(std::span<const Segment> segments) {
   }
   if (!is_loaded) {
     applied = Applied{};
-    if (!expects_refused_) {
-      connection_->rollback();
-      TRANCHE_ASSIGN(const bool is_still_new, begin_group());
-      if (!is_still_new) return Applied{receipt_.rows, {}};
-    }
-    TRANCHE_TRY(loader_.load_without_refused(*connection_, segments, applied));
+    TRANCHE_TRY(loader_.load_without_refused(*connection_, segments, !expects_refused_, applied));
     expects_refused_ = !applied.rejects.empty();
   }
   if (applied.rows != receipt_.rows) {
@@ -109,27 +111,47 @@ void LoadSession::rollback() {
 void TableCommitter::begin_ahead(std::uint64_t group, std::span<const Segment> segments,
                                  const std::string& reject_id) {
   if (ahead_) return;
-  LoadSession& session = sessions_[1 - current_];
-  Ahead ahead;
-  ahead.group = group;
-  ahead.reject_id = reject_id;
-  ahead.applied = std::async(
-      std::launch::async,
-      [&session, group, reject_id, kept = std::vector<Segment>(segments.begin(), segments.end())] {
-        return session.apply(group, kept, reject_id);
+  ahead_.emplace();
+  ahead_->group = group;
+  ahead_->segments.assign(segments.begin(), segments.end());
+  ahead_->reject_id = reject_id;
+}
+
+void TableCommitter::start_ahead() {
+  ahead_->applied =
+      std::async(std::launch::async, [&session = sessions_[1 - current_], &ahead = *ahead_] {
+        return session.apply(ahead.group, ahead.segments, ahead.reject_id);
       });
-  ahead_ = std::move(ahead);
+}
+
+void TableCommitter::end_ahead() {
+  if (!ahead_) return;
+  if (ahead_->applied.valid()) {
+    ahead_->applied.wait();
+    sessions_[1 - current_].rollback();
+  }
+  ahead_.reset();
 }
 
 Result<Applied> TableCommitter::apply(std::uint64_t group, std::span<const Segment> segments,
                                       const std::string& reject_id) {
-  if (ahead_ && ahead_->group == group) {
+  if (ahead_ && ahead_->group == group && ahead_->applied.valid()) {
+    Result<Applied> applied = ahead_->applied.get();
     current_ = 1 - current_;
-    Ahead ahead = *std::exchange(ahead_, std::nullopt);
-    Result<Applied> applied = ahead.applied.get();
-    if (ahead.reject_id == reject_id) return applied;
+    const bool is_same = ahead_->reject_id == reject_id;
+    ahead_.reset();
+    if (is_same) return applied;
   }
-  return sessions_[current_].apply(group, segments, reject_id);
+  std::function<void()> has_locks;
+  if (ahead_ && !ahead_->applied.valid()) has_locks = [this] { start_ahead(); };
+  auto applied = sessions_[current_].apply(group, segments, reject_id, has_locks);
+  if (!applied || (ahead_ && !ahead_->applied.valid())) end_ahead();
+  return applied;
+}
+
+void TableCommitter::rollback() {
+  end_ahead();
+  sessions_[current_].rollback();
 }
 
 }  // namespace tranche::postgres

@@ -133,7 +133,7 @@ std::vector<std::string_view> RowRange::tuples(SegmentRows& segment) const {
 
 Result<bool> RowLoader::load(PostgresConnection& connection, std::span<const Segment> segments,
                              Applied& applied) {
-  TRANCHE_TRY(connection.begin_copy_in(plan_.copy));
+  TRANCHE_TRY(connection.begin_copy_in("SAVEPOINT tranche_rows; " + plan_.copy));
   TRANCHE_TRY(connection.put(copy_header));
   std::uint64_t sent = 0;
   for (const Segment& segment : segments) {
@@ -205,8 +205,9 @@ std::optional<RowLoader::Refusal> RowLoader::refusal_of(const PostgresConnection
 }
 
 Result<void> RowLoader::load_without_refused(PostgresConnection& connection,
-                                             std::span<const Segment> segments, Applied& applied) {
-  before_try_ = "SAVEPOINT tranche_rows; ";
+                                             std::span<const Segment> segments, bool was_tried,
+                                             Applied& applied) {
+  before_try_ = was_tried ? "ROLLBACK TO tranche_rows; " : "SAVEPOINT tranche_rows; ";
   for (const Segment& segment : segments) {
     TRANCHE_ASSIGN(SegmentRows rows, SegmentRows::open(segment));
     for (std::size_t begin = 0; begin < rows.rows();) {

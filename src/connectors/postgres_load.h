@@ -58,13 +58,14 @@ class RowLoader {
 
   const LoadPlan& plan() const { return plan_; }
   // REQUIRES an open transaction that holds nothing of these segments. false: the server refused a
-  // row; the transaction has failed and nothing of it may be committed.
+  // row; nothing may be committed of what came behind the savepoint that it set.
   Result<bool> load(PostgresConnection& connection, std::span<const Segment> segments,
                     Applied& applied);
   // The same, but refused rows are left out and become rejects. Errors of the server that are no
-  // fault of a row are returned.
+  // fault of a row are returned. `was_tried`: by `load`, in this transaction, whose locks are kept.
   Result<void> load_without_refused(PostgresConnection& connection,
-                                    std::span<const Segment> segments, Applied& applied);
+                                    std::span<const Segment> segments, bool was_tried,
+                                    Applied& applied);
 
  private:
   struct Refusal {

@@ -1,3 +1,6 @@
+#include <chrono>
+#include <thread>
+
 #include <fmt/format.h>
 
 #include <tranche/core/value.h>
@@ -132,6 +135,31 @@ TEST_F(PostgresCommit, CallsALockThatSomebodyHoldsTransient) {
   scene_.must("ROLLBACK");
   ASSERT_TRUE(committer->apply(0, segments, "r1"));
   ASSERT_TRUE(committer->commit());
+}
+
+// Else whoever waits for a lock that the group ahead holds keeps the group before it waiting, which
+// has to be committed first.
+TEST_F(PostgresCommit, AGroupAheadHoldsNoLockThatTheGroupBeforeItHasYetToTake) {
+  auto sink = this->sink("append");
+  recover(*sink);
+  auto committer = sink->committer().value();
+  ASSERT_TRUE(committer->works_ahead());
+  const auto segments = encode(*sink, page_of({{1, "a"}}));
+  const auto ahead = encode(*sink, page_of({{2, "b"}}));
+  const std::string take_locks =
+      "BEGIN; LOCK TABLE tranche_commits, t IN EXCLUSIVE MODE NOWAIT; ROLLBACK";
+  committer->begin_ahead(1, ahead, "r1");
+  std::this_thread::sleep_for(std::chrono::milliseconds(200));  // time to do it wrong
+  scene_.must(take_locks);
+  ASSERT_TRUE(committer->apply(0, segments, "r0"));
+  committer->rollback();
+  scene_.must(take_locks);
+  committer->begin_ahead(1, ahead, "r1");
+  ASSERT_TRUE(committer->apply(0, segments, "r0 again"));
+  ASSERT_TRUE(committer->commit());
+  ASSERT_TRUE(committer->apply(1, ahead, "r1"));
+  ASSERT_TRUE(committer->commit());
+  EXPECT_EQ(scene_.texts("SELECT id FROM t ORDER BY id"), "1,2");
 }
 
 TEST_F(PostgresCommit, KeepsWhatIsCommittedWhenTheTableIsDroppedOnTheWay) {
