@@ -1,7 +1,6 @@
 """The tables of a DuckDB file, as DuckDB's own library reads them: there is no client of it here, and Tranche should
 not be its own judge."""
 import ctypes
-import hashlib
 import os
 import pathlib
 
@@ -70,14 +69,26 @@ class File:
             _library().duckdb_free(text)
 
 
+def table_names(path):
+    with File(path) as file:
+        return _names(file)
+
+
+def _names(file):
+    return [name for name, in file.rows("SELECT table_name FROM duckdb_tables() WHERE database_name = current_database()")]
+
+
 def read_tables(path):
-    """Number and digest of the rows of every table; of the table of commits only what does not differ from run to run.
-    The rows have no order of their own."""
+    """Number and digests of the rows of every table; of the table of commits only what does not differ from run to run.
+    The rows have no order of their own. DuckDB makes the digests: of their texts, and of their values, which tell NULL
+    from 'NULL'."""
     tables = {}
     with File(path) as file:
-        names = file.rows("SELECT table_name FROM duckdb_tables() WHERE database_name = current_database()")
-        for name, in names:
+        for name in _names(file):
             columns = "step, batch, rows, bytes, digest" if name.endswith("_commits") else "*"
-            rows = sorted(map(repr, file.rows(f'SELECT {columns} FROM "{name}"')))
-            tables[name] = f"{len(rows)} rows, {hashlib.sha256(repr(rows).encode()).hexdigest()}"
+            (rows, text, values), = file.rows(
+                "SELECT count(*), md5(string_agg(text, chr(10) ORDER BY text)), sum(hash(text, number)) FROM "
+                "(SELECT CAST(row AS VARCHAR) AS text, hash(row) AS number FROM "
+                f'(SELECT {columns} FROM "{name}") AS row)')
+            tables[name] = f"{rows} rows, {text}, {values}"
     return tables

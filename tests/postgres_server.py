@@ -72,12 +72,16 @@ def clear():
     sql(os.environ[VARIABLE], "DROP SCHEMA public CASCADE; CREATE SCHEMA public")
 
 
+def table_names():
+    return sql(os.environ[VARIABLE], "SELECT tablename FROM pg_tables WHERE schemaname = 'public'").split()
+
+
 def read_tables():
     """Number and digest of the rows of every table, in the order of their first column; of the table of commits only
     what does not differ from run to run."""
     url = os.environ[VARIABLE]
     tables = {}
-    for name in sql(url, "SELECT tablename FROM pg_tables WHERE schemaname = 'public'").split():
+    for name in table_names():
         columns = "step, batch, rows, bytes, digest" if name == "tranche_commits" else "*"
         rows = sql(url, f'SELECT {columns} FROM "{name}" ORDER BY 1, 2')
         tables[name] = f"{rows.count(chr(10)) + 1} rows, {hashlib.sha256(rows.encode()).hexdigest()}"

@@ -3,6 +3,7 @@
 The scene never touches the ledger that it looks at: a living run is watched through a read-only connection, a dead
 one through a copy, so that what a crash left is found by the next `tranche run` as it was.
 """
+import contextlib
 import hashlib
 import json
 import os
@@ -231,21 +232,27 @@ class Scene:
         found = [str(p.relative_to(self.root)) for p in self.root.rglob("*")
                  if p.suffix == ".tmp" or p.name.startswith(".tranche-") or p.name in ("spill",)
                  or p.name.endswith(".db-journal")]
-        for path in self.out.rglob("*.db"):
-            found += [table for table in read_tables(path) if "__tranche_" in table]
+        tables = [table for path in self.out.rglob("*.db") for table in table_names(path)]
+        tables += [table for path in self.out.rglob("*.duckdb") for table in duckdb_file.table_names(path)]
         if self.writes_to_postgres():
-            found += [table for table in postgres_server.read_tables() if "__tranche_" in table]
-        for path in self.out.rglob("*.duckdb"):
-            found += [table for table in duckdb_file.read_tables(path) if "__tranche_" in table]
-        return found
+            tables += postgres_server.table_names()
+        return found + [table for table in tables if "__tranche_" in table]
+
+
+def open_to_read(path):
+    return contextlib.closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True))
+
+
+def table_names(path):
+    with open_to_read(path) as connection:
+        return [name for name, in connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")]
 
 
 def read_tables(path):
     """Definition, rows with their rowids, and their number of every table; of the table of commits only what does
     not differ from run to run."""
-    connection = sqlite3.connect(f"file:{path}?mode=ro", uri=True)
-    try:
-        tables = {}
+    tables = {}
+    with open_to_read(path) as connection:
         for name, sql in connection.execute("SELECT name, sql FROM sqlite_schema WHERE type = 'table'").fetchall():
             query = f'SELECT rowid, * FROM "{name}" ORDER BY rowid'
             if name == "tranche_commits":
@@ -256,9 +263,7 @@ def read_tables(path):
                 digest.update(repr(row).encode())
                 count += 1
             tables[name] = f"{count} rows, {digest.hexdigest()}"
-        return tables
-    finally:
-        connection.close()
+    return tables
 
 
 def counts_of(done):

@@ -70,6 +70,7 @@ class JobRun {
   Result<engine::StepEnd> run_step(std::size_t number, StepSummary& summary);
   Result<BatchStep> bound_step(std::size_t number, const std::vector<Input>* inputs);
   Result<std::optional<std::vector<Input>>> increment_of(BatchStep& step);
+  Result<std::string> watermark_of(BatchStep& step, const std::string& in_ledger);
   Result<std::vector<Input>> inputs_as_planned(const BatchStep& step, const StepRecord& record);
   Result<bool> is_past_seal(const std::string& step);
   ConnectorUse write_of(const StepSpec& spec) const;

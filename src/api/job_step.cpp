@@ -145,6 +145,9 @@ StepSurroundings JobRun::surroundings() {
 Result<BatchStep> JobRun::bound_step(std::size_t number, const std::vector<Input>* inputs) {
   if (!rejects_of_.empty()) return bound_rejects_step(number);
   TRANCHE_ASSIGN(auto step, assemble(job_, job_.steps[number], options_));
+  if (step.source->is_incremental()) {
+    step.increment = fmt::format("{}/{}/{}", job_.name, step.name, record_.parameters_digest);
+  }
   std::optional<std::vector<Input>> new_inputs;
   if (inputs == nullptr) {
     TRANCHE_ASSIGN(new_inputs, increment_of(step));
@@ -165,13 +168,27 @@ Result<std::optional<std::vector<Input>>> JobRun::increment_of(BatchStep& step) 
     TRANCHE_ASSIGN(read, ledger_->inputs_read(job_.name, record_.parameters_digest, step.name));
   }
   if (files == nullptr) {
-    if (!read.empty()) step.source->read_behind(read.back().until);
+    if (!options_.full) {
+      TRANCHE_ASSIGN(auto until, watermark_of(step, read.empty() ? "" : read.back().until));
+      step.source->read_behind(std::move(until));
+    }
     return std::optional<std::vector<Input>>();
   }
   TRANCHE_ASSIGN(auto found, find_new_files(*files, read, system_clock().now_microseconds()));
   step.notices = std::move(found.notices);
   step.has_nothing_new = found.inputs.empty();
   return std::optional(std::move(found.inputs));
+}
+
+// What the target says counts: it may have been restored from a backup, or the ledger lost. A target
+// that keeps no watermarks (one file), or has none yet, leaves it to the ledger.
+Result<std::string> JobRun::watermark_of(BatchStep& step, const std::string& in_ledger) {
+  TRANCHE_ASSIGN(const auto in_target, step.sink->sealed_until(step.increment));
+  if (!in_target || *in_target == in_ledger) return in_ledger;
+  step.notices.push_back(fmt::format(
+      "Step \"{}\" reads from {} on, which is how far its target was loaded; the ledger {}.",
+      step.name, *in_target, in_ledger.empty() ? "knows of no run" : "says " + in_ledger));
+  return *in_target;
 }
 
 // A step that has no new file, or no reject, is done without a plan, an encoder or a seal.

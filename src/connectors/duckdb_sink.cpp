@@ -211,7 +211,7 @@ Result<void> TableSink::seal(const std::string& intent) {
                                   [&] { return count_rows(*connection_, staging); }));
     const auto sealed = in_transaction(*connection_, target_, [&]() -> Result<void> {
       if (target_.mode == Mode::replace) TRANCHE_TRY(replace_table(*connection_, staging));
-      return record.insert_seal(plan.run, plan.rows);
+      return seal_commits(record, plan);
     });
     if (!sealed) return sealed.error();
   }
@@ -229,6 +229,13 @@ Result<void> TableSink::replace_table(DuckConnection& connection,
   if (old) TRANCHE_TRY(run(connection, fmt::format("DROP TABLE {}", sql_identifier(old->name))));
   return run(connection, fmt::format("ALTER TABLE {} RENAME TO {}", sql_identifier(staging),
                                      sql_identifier(old ? old->name : target_.table)));
+}
+
+Result<std::optional<std::string>> TableSink::sealed_until(const std::string& increment) {
+  if (!file_exists(target_.database)) return std::optional<std::string>();
+  TRANCHE_ASSIGN(const auto connection, connect_to_read(target_));
+  CommitRecord record(*connection, target_);
+  return watermark_of(record, increment);
 }
 
 Result<void> TableSink::discard(const SinkRun& given_up, std::span<const Receipt> committed,

@@ -12,8 +12,6 @@
 namespace tranche::duck {
 namespace {
 
-constexpr std::int64_t seal_batch = -1;
-
 bool same_name(std::string_view a, std::string_view b) { return to_lower(a) == to_lower(b); }
 
 std::uint64_t number(std::string_view text, int base = 10) {
@@ -329,9 +327,10 @@ Result<void> CommitRecord::insert_seal(const SinkRun& run, std::uint64_t rows) {
 Result<void> CommitRecord::insert_row(const SinkRun& run, std::int64_t batch,
                                       const Receipt& receipt) {
   return duck::run(connection_,
-                   fmt::format("INSERT INTO {} VALUES ({}, {}, {}, {}, {}, {}, {}, {})", table_,
-                               sql_literal(run.run_id), sql_literal(run.step), batch, receipt.rows,
-                               receipt.bytes, sql_literal(to_hex64(receipt.checksum)),
+                   fmt::format("INSERT INTO {} (run, step, batch, rows, bytes, digest, reject_id, "
+                               "committed_at) VALUES ({}, {}, {}, {}, {}, {}, {}, {})",
+                               table_, sql_literal(run.run_id), sql_literal(run.step), batch,
+                               receipt.rows, receipt.bytes, sql_literal(to_hex64(receipt.checksum)),
                                sql_literal(receipt.reject_id),
                                sql_literal(format_utc(system_clock().now_microseconds()))));
 }
@@ -339,6 +338,18 @@ Result<void> CommitRecord::insert_row(const SinkRun& run, std::int64_t batch,
 Result<void> CommitRecord::erase(const SinkRun& run) {
   return duck::run(connection_, fmt::format("DELETE FROM {} WHERE run = {} AND step = {}", table_,
                                             sql_literal(run.run_id), sql_literal(run.step)));
+}
+
+Result<bool> CommitRecord::has_column(std::string_view name) {
+  TRANCHE_ASSIGN(const auto shape, read_shape(connection_, target_.commits_table));
+  return shape && shape->find(name) != nullptr;
+}
+
+Result<void> CommitRecord::execute(const std::string& sql) { return duck::run(connection_, sql); }
+
+Result<std::optional<std::string>> CommitRecord::first_text(const std::string& sql) {
+  TRANCHE_ASSIGN(const auto rows, connection_.query_texts(sql));
+  return rows.empty() ? std::optional<std::string>() : std::optional(rows.front().front());
 }
 
 }  // namespace tranche::duck

@@ -87,6 +87,13 @@ class CommitRecord {
   Result<void> insert_seal(const SinkRun& run, std::uint64_t rows);
   Result<void> erase(const SinkRun& run);
 
+  // For watermarks (table_commits.h).
+  const std::string& sql_name() const { return table_; }
+  static std::string literal(std::string_view text) { return sql_literal(text); }
+  Result<bool> has_column(std::string_view name);
+  Result<void> execute(const std::string& sql);
+  Result<std::optional<std::string>> first_text(const std::string& sql);  // nullopt: no row
+
  private:
   Result<std::vector<Receipt>> select(const SinkRun& run, const std::string& condition);
   Result<void> insert_row(const SinkRun& run, std::int64_t batch, const Receipt& receipt);

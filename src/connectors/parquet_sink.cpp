@@ -101,6 +101,7 @@ Result<std::vector<fs::path>> find_files(const fs::path& folder, std::string_vie
 struct Manifest {
   std::uint64_t sequence = 0;
   std::vector<std::string> files;
+  Watermark watermark;
 };
 
 // The manifests of a folder in the order of their sequence.
@@ -119,6 +120,7 @@ Result<std::vector<Manifest>> read_manifests(const fs::path& folder) {
       return make_error(ErrorKind::failed, fmt::format("The manifest {} is damaged: {}",
                                                        path.string(), json.error().message));
     for (const Json& file : (*json)["files"].items()) manifest.files.push_back(file["name"].text());
+    manifest.watermark = Watermark{(*json)["increment"].text(), (*json)["watermark"].text()};
     manifests.push_back(std::move(manifest));
   }
   return manifests;
@@ -239,8 +241,8 @@ Result<void> ParquetSink::examine(const SchemaPtr& schema) {
   if (!fs::is_directory(present, ignored))
     return wrong(fmt::format("Can't write {}: {} is no folder", options_.name, present.string()));
   if (::access(present.c_str(), W_OK | X_OK) != 0)
-    return wrong(fmt::format("Can't write {}: there is no permission to write in {}",
-                             options_.name, present.string()));
+    return wrong(fmt::format("Can't write {}: there is no permission to write in {}", options_.name,
+                             present.string()));
   for (const std::string& column : options_.partition_by) {
     const auto found = schema->find(column);
     if (found && is_nested(schema->fields[*found].type))
@@ -274,6 +276,7 @@ void ParquetSink::bind_encoders(const SinkRun& run, const SchemaPtr& schema) {
   temporary_prefix_ = temporary_prefix_of(run.run_id);
   job_ = run.job;
   step_ = run.step;
+  watermark_ = run.watermark;
 }
 
 Result<std::vector<Receipt>> ParquetSink::recover(const SinkRun& run, const SchemaPtr& schema,
@@ -346,6 +349,10 @@ Result<std::string> ParquetSink::plan_seal(std::span<const Receipt> committed) {
   Json manifest;
   manifest.set("mode", options_.replace ? "replace" : "append");
   manifest.set("files", std::move(files));
+  if (!watermark_.is_empty()) {
+    manifest.set("increment", watermark_.increment);
+    manifest.set("watermark", watermark_.until);
+  }
   Json intent;
   intent.set("sequence", sequence);
   intent.set("renames", std::move(renames));
@@ -392,6 +399,14 @@ Result<void> ParquetSink::seal(const std::string& intent) {
     remove_empty_folders(folder, path);
   }
   return {};
+}
+
+Result<std::optional<std::string>> ParquetSink::sealed_until(const std::string& increment) {
+  std::optional<std::string> until;
+  TRANCHE_ASSIGN(const auto manifests, read_manifests(options_.folder));
+  for (const Manifest& manifest : manifests)
+    if (manifest.watermark.increment == increment) until = manifest.watermark.until;
+  return until;
 }
 
 Result<void> ParquetSink::discard(const SinkRun& run, std::span<const Receipt>, bool) {

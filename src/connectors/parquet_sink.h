@@ -25,7 +25,7 @@ struct ParquetSinkOptions {
   bool replace = false;
   std::uint64_t part_bytes = 64ULL << 20;  // of input, a group
   std::string compression = "zstd";        // zstd, snappy, none
-  std::uint64_t row_group_rows = 61'440;  // half of the memory of twice as many, 1 % larger
+  std::uint64_t row_group_rows = 61'440;   // half of the memory of twice as many, 1 % larger
 };
 
 class ParquetSink : public Sink {
@@ -46,6 +46,7 @@ class ParquetSink : public Sink {
   Result<std::optional<Receipt>> find_receipt(std::uint64_t group) override;
   Result<std::string> plan_seal(std::span<const Receipt> committed) override;
   Result<void> seal(const std::string& intent) override;
+  Result<std::optional<std::string>> sealed_until(const std::string& increment) override;
   Result<void> discard(const SinkRun& run, std::span<const Receipt> committed,
                        bool keep_committed) override;
   Result<std::vector<std::string>> verify(const SinkRun& run, const std::string& intent,
@@ -57,6 +58,7 @@ class ParquetSink : public Sink {
   std::string temporary_prefix_;  // ".tranche-<run>-"
   std::string job_;
   std::string step_;
+  Watermark watermark_;
 };
 
 }  // namespace tranche

@@ -171,8 +171,14 @@ Result<void> TableSink::seal_in(PostgresConnection& connection, const SealPlan& 
                                 [&] { return count_rows(connection, staging); }));
   if (target_.mode == Mode::replace)
     TRANCHE_TRY(replace_table(connection, target_, staging, columns, plan.rows));
-  TRANCHE_TRY(record.insert_seal(plan.run, plan.rows));
+  TRANCHE_TRY(seal_commits(record, plan));
   return transaction.commit();
+}
+
+Result<std::optional<std::string>> TableSink::sealed_until(const std::string& increment) {
+  TRANCHE_ASSIGN(const auto connection, connect(target_));
+  CommitRecord record(*connection, target_);
+  return watermark_of(record, increment);
 }
 
 Result<void> TableSink::discard(const SinkRun& run, std::span<const Receipt> committed,

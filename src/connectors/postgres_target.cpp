@@ -5,11 +5,11 @@
 #include <fmt/format.h>
 
 #include "base/digest.h"
+#include "connectors/postgres_shape.h"
 
 namespace tranche::postgres {
 namespace {
 
-constexpr std::int64_t seal_batch = -1;
 constexpr const char* receipt_columns = "batch, rows, bytes, digest, reject_id";
 constexpr std::size_t name_bytes_max = 63;  // PostgreSQL cuts longer ones
 
@@ -240,6 +240,18 @@ Result<void> CommitRecord::erase(const SinkRun& run) {
       connection_.query(fmt::format("DELETE FROM {} WHERE run = $1 AND step = $2", table_.sql()),
                         run.run_id, run.step));
   return {};
+}
+
+Result<bool> CommitRecord::has_column(std::string_view name) {
+  TRANCHE_ASSIGN(const auto shape, read_shape(connection_, table_));
+  return shape && shape->find(name) != nullptr;
+}
+
+Result<void> CommitRecord::execute(const std::string& sql) { return connection_.execute(sql); }
+
+Result<std::optional<std::string>> CommitRecord::first_text(const std::string& sql) {
+  TRANCHE_ASSIGN(const auto rows, connection_.query(sql));
+  return rows.size() == 0 ? std::optional<std::string>() : std::optional(rows.string(0, 0));
 }
 
 }  // namespace tranche::postgres

@@ -62,7 +62,10 @@ Result<std::unique_ptr<PostgresConnection>> connect(Target& target);
 class CommitRecord {
  public:
   CommitRecord(PostgresConnection& connection, const Target& target)
-      : connection_(connection), table_(target.commits_table), place_(target.place) {}
+      : connection_(connection),
+        table_(target.commits_table),
+        sql_name_(target.commits_table.sql()),
+        place_(target.place) {}
 
   Result<bool> exists();
   // Whether the table, when there is one, is such a record. Errors: config.
@@ -78,11 +81,19 @@ class CommitRecord {
   Result<void> insert_seal(const SinkRun& run, std::uint64_t rows);
   Result<void> erase(const SinkRun& run);
 
+  // For watermarks (table_commits.h).
+  const std::string& sql_name() const { return sql_name_; }
+  static std::string literal(std::string_view text) { return postgres_literal(text); }
+  Result<bool> has_column(std::string_view name);
+  Result<void> execute(const std::string& sql);
+  Result<std::optional<std::string>> first_text(const std::string& sql);  // nullopt: no row
+
  private:
   Result<bool> insert_row(const SinkRun& run, std::int64_t batch, const Receipt& receipt);
 
   PostgresConnection& connection_;
   TableName table_;
+  std::string sql_name_;
   PostgresPlace place_;
 };
 

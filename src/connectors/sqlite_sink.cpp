@@ -186,8 +186,17 @@ Result<void> TableSink::seal_in(SqliteDatabase& database, const SealPlan& plan) 
   TRANCHE_TRY(check_before_seal(record, plan, target_.table_place(),
                                 [&] { return count_rows(database, staging); }));
   if (target_.mode == Mode::replace) TRANCHE_TRY(replace_table(database, target_, staging));
-  TRANCHE_TRY(record.insert_seal(plan.run, plan.rows));
+  TRANCHE_TRY(seal_commits(record, plan));
   return transaction.commit();
+}
+
+Result<std::optional<std::string>> TableSink::sealed_until(const std::string& increment) {
+  if (!file_exists(target_.database)) return std::optional<std::string>();
+  TRANCHE_ASSIGN(
+      const auto database,
+      SqliteDatabase::open(target_.database, SqliteDatabase::Access::read_only, target_.lock_wait));
+  CommitRecord record(*database, target_);
+  return watermark_of(record, increment);
 }
 
 Result<void> TableSink::discard(const SinkRun& run, std::span<const Receipt> committed,

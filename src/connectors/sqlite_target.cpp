@@ -11,7 +11,6 @@
 namespace tranche::sqlite {
 namespace {
 
-constexpr std::int64_t seal_batch = -1;
 constexpr const char* receipt_columns = "batch, rows, bytes, digest, reject_id";
 
 Receipt read_receipt(const SqliteStatement& row) {
@@ -166,6 +165,19 @@ Result<void> CommitRecord::erase(const SinkRun& run) {
   return database_.run(
       fmt::format("DELETE FROM {} WHERE run = ? AND step = ?", sqlite_identifier(table_)),
       run.run_id, run.step);
+}
+
+Result<bool> CommitRecord::has_column(std::string_view name) {
+  TRANCHE_ASSIGN(const auto shape, read_shape(database_, table_));
+  return shape && shape->find(name) != nullptr;
+}
+
+Result<void> CommitRecord::execute(const std::string& sql) { return database_.execute(sql); }
+
+Result<std::optional<std::string>> CommitRecord::first_text(const std::string& sql) {
+  TRANCHE_ASSIGN(auto row, database_.query(sql));
+  TRANCHE_ASSIGN(const bool found, row.step());
+  return found ? std::optional(row.string(0)) : std::optional<std::string>();
 }
 
 }  // namespace tranche::sqlite

@@ -49,7 +49,9 @@ Result<std::unique_ptr<SqliteDatabase>> open_for_writing(const Target& target, b
 class CommitRecord {
  public:
   CommitRecord(SqliteDatabase& database, const Target& target)
-      : database_(database), table_(target.commits_table) {}
+      : database_(database),
+        table_(target.commits_table),
+        sql_name_(sqlite_identifier(target.commits_table)) {}
 
   Result<bool> exists();
   // Whether the table, when there is one, is such a record. Errors: config.
@@ -64,11 +66,19 @@ class CommitRecord {
   Result<void> insert_seal(const SinkRun& run, std::uint64_t rows);
   Result<void> erase(const SinkRun& run);
 
+  // For watermarks (table_commits.h).
+  const std::string& sql_name() const { return sql_name_; }
+  static std::string literal(std::string_view text) { return sqlite_literal(text); }
+  Result<bool> has_column(std::string_view name);
+  Result<void> execute(const std::string& sql);
+  Result<std::optional<std::string>> first_text(const std::string& sql);  // nullopt: no row
+
  private:
   Result<void> insert_row(const SinkRun& run, std::int64_t batch, const Receipt& receipt);
 
   SqliteDatabase& database_;
   std::string table_;
+  std::string sql_name_;
 };
 
 // Replacing (sqlite_replace.cpp).

@@ -21,18 +21,23 @@ Receipt receipt_of(std::uint64_t group, std::span<const Segment> segments,
 
 Json seal_intent(const SinkRun& run, const std::string& table, TableMode mode,
                  std::span<const Receipt> committed) {
-  return Json(Json::Object{{"run", run.run_id},
+  Json intent(Json::Object{{"run", run.run_id},
                            {"step", run.step},
                            {"table", table},
                            {"mode", to_string(mode)},
                            {"batches", std::uint64_t{committed.size()}},
                            {"rows", total_rows(committed)}});
+  if (run.watermark.is_empty()) return intent;
+  intent.set("increment", run.watermark.increment);
+  intent.set("watermark", run.watermark.until);
+  return intent;
 }
 
 SealPlan seal_plan(const Json& intent) {
   SealPlan plan;
   plan.run.run_id = intent["run"].text();
   plan.run.step = intent["step"].text();
+  plan.run.watermark = Watermark{intent["increment"].text(), intent["watermark"].text()};
   plan.rows = intent["rows"].natural();
   return plan;
 }

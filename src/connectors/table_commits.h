@@ -2,7 +2,8 @@
 // groups a target has at the start, what the seal and a discard may do, and what verify finds.
 //
 // `Record` is a system's CommitRecord: exists, create, receipts, find, is_sealed, insert_seal and
-// erase, with these names in all of them.
+// erase, and for watermarks sql_name, literal, has_column, execute and first_text, with these names
+// in all of them.
 // Threads: as core/sink.h says. Lifetime: functions of a record of the caller's.
 #pragma once
 
@@ -41,6 +42,43 @@ struct SealPlan {
 };
 SealPlan seal_plan(const Json& intent);
 
+// Watermarks stand in two more columns of the record, in the row of the seal that set them: one of
+// each increment. A record gets the columns with its first increment.
+template <class Record> Result<void> add_watermark_columns(Record& record) {
+  for (const char* column : {"increment", "watermark"}) {
+    TRANCHE_ASSIGN(const bool is_there, record.has_column(column));
+    if (is_there) continue;
+    TRANCHE_TRY(record.execute(
+        fmt::format("ALTER TABLE {} ADD COLUMN {} TEXT", record.sql_name(), column)));
+  }
+  return {};
+}
+
+// The run's seal, and its watermark in the place of the one before.
+template <class Record> Result<void> seal_commits(Record& record, const SealPlan& plan) {
+  TRANCHE_TRY(record.insert_seal(plan.run, plan.rows));
+  const Watermark& watermark = plan.run.watermark;
+  if (watermark.is_empty()) return {};
+  const std::string increment = Record::literal(watermark.increment);
+  TRANCHE_TRY(
+      record.execute(fmt::format("UPDATE {} SET increment = NULL, watermark = NULL WHERE increment "
+                                 "= {}",
+                                 record.sql_name(), increment)));
+  return record.execute(
+      fmt::format("UPDATE {} SET increment = {}, watermark = {} WHERE run = {} AND step = {} AND "
+                  "batch = {}",
+                  record.sql_name(), increment, Record::literal(watermark.until),
+                  Record::literal(plan.run.run_id), Record::literal(plan.run.step), seal_batch));
+}
+
+template <class Record>
+Result<std::optional<std::string>> watermark_of(Record& record, const std::string& increment) {
+  TRANCHE_ASSIGN(const bool has_watermarks, record.has_column("watermark"));
+  if (!has_watermarks) return std::optional<std::string>();
+  return record.first_text(fmt::format("SELECT watermark FROM {} WHERE increment = {}",
+                                       record.sql_name(), Record::literal(increment)));
+}
+
 // The commit that the target has of a group that was to be committed. Errors: failed, when it is
 // another one.
 template <class Record>
@@ -63,6 +101,7 @@ Result<std::vector<Receipt>> prepare_commits(Record& record, const SinkRun& run,
   if (!has_record && has_table && !committed.empty())
     return lost_commits(place.table, place.commits_table, committed.size());
   TRANCHE_TRY(record.create());
+  if (!run.watermark.is_empty()) TRANCHE_TRY(add_watermark_columns(record));
   TRANCHE_ASSIGN(auto receipts, record.receipts(run));
   TRANCHE_ASSIGN(const bool is_sealed, record.is_sealed(run));
   if (has_table || is_sealed) return receipts;

@@ -16,6 +16,9 @@
 
 namespace tranche {
 
+// The batch of the row of a record of commits that stands for the seal.
+constexpr std::int64_t seal_batch = -1;
+
 enum class TableMode { append, replace, upsert };
 std::string to_string(TableMode mode);
 

@@ -342,6 +342,16 @@ Result<void> bind_reading(BatchStep& step, const std::vector<Input>* inputs,
   return {};
 }
 
+// Of the step, and with the watermark of what it reads.
+SinkRun sink_run_of(const BatchStep& step, const StepSurroundings& surroundings) {
+  SinkRun run = surroundings.run;
+  run.step = step.name;
+  if (!step.increment.empty()) {
+    run.watermark = Watermark{step.increment, step.inputs.front().until};
+  }
+  return run;
+}
+
 }  // namespace
 
 Result<void> bind_step(BatchStep& step, const std::vector<Input>* inputs,
@@ -375,8 +385,7 @@ Result<std::vector<BatchPlan>> plan_batches(const BatchStep& step) {
 Result<StepState> recover_batch_step(const BatchStep& step, StepLedger& ledger,
                                      const StepSurroundings& surroundings) {
   engine::StepWork work;
-  work.run = surroundings.run;
-  work.run.step = step.name;
+  work.run = sink_run_of(step, surroundings);
   work.schema = step.output_schema();
   work.sink = step.sink.get();
   work.ledger = &ledger;
@@ -399,8 +408,7 @@ engine::StepEnd run_batch_step(const BatchStep& step, const Division& division, 
   if (!crew) return failed(crew.error());
 
   engine::StepWork work;
-  work.run = surroundings.run;
-  work.run.step = step.name;
+  work.run = sink_run_of(step, surroundings);
   work.schema = step.output_schema();
   std::optional<BatchAhead> ahead;
   if (may_plan_ahead(step)) ahead.emplace([&] { return feed.next(); });

@@ -40,8 +40,9 @@ struct BatchStep {
   // Of a run that processes the rejects of an earlier one again: which records, in order.
   std::optional<std::vector<std::uint64_t>> only;
 
-  std::vector<std::string> notices;    // what an increment left out, for people
-  bool has_nothing_new = false;        // an increment of files found none: nothing is bound
+  std::string increment;             // its name for watermarks; empty: they are not sealed
+  std::vector<std::string> notices;  // what an increment left out, for people
+  bool has_nothing_new = false;      // an increment of files found none: nothing is bound
 
   // Set by bind.
   std::vector<Input> inputs;

@@ -26,12 +26,12 @@ namespace tranche {
 // Proof that a group is committed: what the ledger keeps of it.
 struct Receipt {
   std::uint64_t group = 0;
-  std::uint64_t rows = 0;       // acknowledged by the target
-  std::uint64_t bytes = 0;      // encoded
-  std::uint64_t checksum = 0;   // of the encoded bytes, or of the rows for tables
-  std::uint64_t position = 0;   // one output file: its length after this group
-  std::string payload;          // JSON, the sink's own: names of parts, ...
-  std::string reject_id;        // the staged rejects that this commit publishes
+  std::uint64_t rows = 0;      // acknowledged by the target
+  std::uint64_t bytes = 0;     // encoded
+  std::uint64_t checksum = 0;  // of the encoded bytes, or of the rows for tables
+  std::uint64_t position = 0;  // one output file: its length after this group
+  std::string payload;         // JSON, the sink's own: names of parts, ...
+  std::string reject_id;       // the staged rejects that this commit publishes
   bool operator==(const Receipt&) const = default;
 };
 
@@ -41,12 +41,21 @@ struct Applied {
   std::vector<Reject> rejects;  // rows that the target refused
 };
 
+// How far the increments of a step have come: all below `until` (a value of their column, as text)
+// is in the target.
+struct Watermark {
+  std::string increment;  // "job/step/parameters"; empty: there is none
+  std::string until;
+  bool is_empty() const { return increment.empty() || until.empty(); }
+};
+
 // The run as a sink sees it.
 struct SinkRun {
   std::string run_id;
   std::string step;
   std::string run_folder;  // exists; for what must survive a crash and is no output
   std::string job = {};
+  Watermark watermark = {};  // that its seal makes true
 };
 
 class Encoder {
@@ -121,6 +130,11 @@ class Sink {
   virtual Result<std::string> plan_seal(std::span<const Receipt> committed) = 0;
   // Does it; may be called again after a crash at any point, and rolls forward.
   virtual Result<void> seal(const std::string& intent) = 0;
+  // `until` of the watermark that the latest seal of this increment has set, wherever its run was
+  // known. nullopt: the target knows of none. Read-only; before examine too.
+  virtual Result<std::optional<std::string>> sealed_until(const std::string& /*increment*/) {
+    return std::optional<std::string>();
+  }
   // Undoes what is not sealed. `keep_committed`: rows that are committed in a table stay.
   // Errors: config, when rows of a table in append are committed and keep_committed is false.
   virtual Result<void> discard(const SinkRun& run, std::span<const Receipt> committed,
