@@ -5,7 +5,8 @@ JOBS ?= $(shell nproc)
 BUILD := build/$(PRESET)
 CLANG_FORMAT ?= $(firstword $(foreach tool,clang-format clang-format-14,$(shell command -v $(tool))))
 CLANG_TIDY ?= $(firstword $(foreach tool,clang-tidy clang-tidy-14,$(shell command -v $(tool))))
-CTEST := ctest --test-dir $(BUILD) --output-on-failure --no-tests=error -j $(JOBS)
+# One more than there are cores, since tests wait much: for servers, for disks, for what they have killed.
+CTEST := ctest --test-dir $(BUILD) --output-on-failure --no-tests=error -j $(shell expr $(JOBS) + 1)
 
 .DEFAULT_GOAL := help
 .PHONY: help setup configure build tests demo check test memory torture torture-calls torture-full torture-power torture-workers torture-increments fuzz bench format tidy asan tsan test-fresh clean

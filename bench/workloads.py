@@ -1,5 +1,6 @@
 """The workloads: what is run, by whom, on which data, what must be reached, and how each result is judged."""
 import atexit
+import contextlib
 import dataclasses
 import json
 import pathlib
@@ -244,6 +245,25 @@ def ten_times(programs, data, tenth):
                      Target(pairs[2].name, pairs[3].name, 1.05, 1.0, True)], [tenth.clean(), data.clean()])
 
 
+def safety(programs, data):
+    """What it costs that nothing committed is lost in a power cut."""
+    def rows(folder, _):
+        with contextlib.closing(sqlite3.connect(folder / "out" / "sales.db")) as database:
+            found, = database.execute("SELECT count(*) FROM sales").fetchone()
+        return check.Finding(found == data.records, f"{found:,} rows")
+    to_sqlite = yaml_job("to-sqlite", "csv: sales.csv", "sqlite: out/sales.db\n      table: sales\n      mode: append")
+    pairs, targets = [], []
+    for name, safe in (("CSV to CSV", csv_to_csv(programs, data).contenders[0]),
+                       ("CSV to Parquet", parquet(programs, data).contenders[0]),
+                       ("CSV to SQLite", programs.job("", to_sqlite, {"sales.csv": data.clean()}, rows))):
+        off = {"LD_PRELOAD": str(programs.bench / "libno_sync.so")}
+        pairs += [dataclasses.replace(safe, name=name), dataclasses.replace(safe, name=f"{name}, fsync off", environment=off)]
+        targets.append(Target(name, f"{name}, fsync off", 1.05, 1.02, True))
+    return Workload("safety", "The cost of safety: against the same with every fsync left out", pairs, targets, [data.clean()],
+                    notes="A library that is loaded into the command for this measurement does nothing where it would sync a "
+                          "file; ledger, checksums and rejects are on in both.")
+
+
 class TooSmall(ValueError):
     """The data is too small for this workload: that is nobody's failure."""
 
@@ -480,4 +500,4 @@ RECORDS_MAX = {"cpu": 1_000_000, "processes": 1_000_000, "waits": 1_000_000, "ov
 # In the order of the report.
 ALL = {"parse": parse, "csv-to-csv": csv_to_csv, "sql": sql, "parquet": parquet, "jsonl": jsonl, "dirty": dirty,
        "postgres": postgres,
-       "cpu": cpu, "processes": processes, "waits": waits, "overhead": overhead, "resume": resume, "memory": memory, "ten-times": ten_times}
+       "cpu": cpu, "processes": processes, "waits": waits, "overhead": overhead, "resume": resume, "safety": safety, "memory": memory, "ten-times": ten_times}

@@ -8,7 +8,13 @@ set(TRANCHE_BENCH_ALONE generate_sales duckdb_peer static_split)
 find_package(benchmark QUIET)   # Google Benchmark, Debian's libbenchmark-dev: for kernels.cpp only
 
 file(GLOB programs CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/bench/*.cpp")
+list(REMOVE_ITEM programs "${PROJECT_SOURCE_DIR}/bench/no_sync.cpp")
 add_custom_target(bench_programs)
+add_library(bench_no_sync MODULE EXCLUDE_FROM_ALL "${PROJECT_SOURCE_DIR}/bench/no_sync.cpp")
+target_link_libraries(bench_no_sync PRIVATE tranche_flags)
+set_target_properties(bench_no_sync PROPERTIES
+  CXX_VISIBILITY_PRESET default OUTPUT_NAME no_sync LIBRARY_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}/bench")
+add_dependencies(bench_programs bench_no_sync)
 foreach(source IN LISTS programs)
   cmake_path(GET source STEM name)
   if(name STREQUAL "kernels" AND NOT benchmark_FOUND)

@@ -180,7 +180,7 @@ Result<std::optional<std::vector<Input>>> JobRun::increment_of(BatchStep& step) 
   return std::optional(std::move(found.inputs));
 }
 
-// What the target says counts: it may have been restored from a backup, or the ledger lost. A target
+// What the target says counts: it may have been restored from a backup, or the ledger lost. One
 // that keeps no watermarks (one file), or has none yet, leaves it to the ledger.
 Result<std::string> JobRun::watermark_of(BatchStep& step, const std::string& in_ledger) {
   TRANCHE_ASSIGN(const auto in_target, step.sink->sealed_until(step.increment));

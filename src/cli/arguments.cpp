@@ -38,7 +38,10 @@ Error explain(const Command& command, const CLI::ParseError& error) {
   return make_error(ErrorKind::usage, excerpt(said, 200));
 }
 
-std::size_t operands_max(Operand operand) { return operand == Operand::none ? 0 : 1; }
+std::size_t operands_max(Operand operand) {
+  if (operand == Operand::files) return SIZE_MAX;
+  return operand == Operand::none ? 0 : 1;
+}
 
 std::string operand_name(Operand operand) {
   switch (operand) {
@@ -49,6 +52,8 @@ std::string operand_name(Operand operand) {
       return "RUN";
     case Operand::topic:
       return "TOPIC";
+    case Operand::files:
+      return "FILE...";
     case Operand::none:
       break;
   }

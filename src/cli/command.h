@@ -47,7 +47,7 @@ struct Invocation {
   std::string called() const;  // the program without its folder, for help
 };
 
-enum class Operand { none, job, run, optional_run, topic };
+enum class Operand { none, job, run, optional_run, topic, files };
 
 struct Command {
   std::string name;
@@ -61,6 +61,7 @@ struct Command {
 };
 
 Command run_command();
+Command guess_command();
 Command check_command();
 Command plan_command();
 Command preview_command();

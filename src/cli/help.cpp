@@ -25,6 +25,8 @@ std::string operand_text(const Command& command, bool has_own_job) {
       return " [RUN]";
     case Operand::topic:
       return " [TOPIC]";
+    case Operand::files:
+      return " FILE...";
     case Operand::none:
       break;
   }
