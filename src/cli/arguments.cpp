@@ -54,6 +54,8 @@ std::string operand_name(Operand operand) {
       return "TOPIC";
     case Operand::files:
       return "FILE...";
+    case Operand::shell:
+      return "SHELL";
     case Operand::none:
       break;
   }

@@ -47,7 +47,7 @@ struct Invocation {
   std::string called() const;  // the program without its folder, for help
 };
 
-enum class Operand { none, job, run, optional_run, topic, files };
+enum class Operand { none, job, run, optional_run, topic, files, shell };
 
 struct Command {
   std::string name;
@@ -74,6 +74,8 @@ Command abandon_command();
 Command rejects_command();
 Command verify_command();
 Command schema_command();
+Command completion_command();
+Command man_command();
 Command version_command();
 Command help_command();
 

@@ -15,24 +15,6 @@ namespace {
 constexpr std::size_t page_columns = 80;
 constexpr std::array<std::string_view, 4> command_groups{"Prepare", "Work", "Look", "Help"};
 
-std::string operand_text(const Command& command, bool has_own_job) {
-  switch (command.operand) {
-    case Operand::job:
-      return has_own_job ? "" : " JOB";
-    case Operand::run:
-      return has_own_job ? " [RUN]" : " RUN";
-    case Operand::optional_run:
-      return " [RUN]";
-    case Operand::topic:
-      return " [TOPIC]";
-    case Operand::files:
-      return " FILE...";
-    case Operand::none:
-      break;
-  }
-  return "";
-}
-
 // An example of a program that is one job goes without the job file.
 std::string example_text(std::string text, bool has_own_job) {
   const std::size_t at = text.find(" sales.yaml");
@@ -47,14 +29,6 @@ std::string paragraphs(const std::string& text) {
   return out;
 }
 
-std::vector<std::string> topics() {
-  std::vector<std::string> names;
-  for (const Command& command : commands()) names.push_back(command.name);
-  for (const Connector& connector : connectors()) names.push_back(connector.name);
-  names.push_back("sql");
-  return names;
-}
-
 int act(const Invocation& invocation) {
   const bool has_own_job = invocation.own_job != nullptr;
   if (invocation.positionals.empty())
@@ -67,7 +41,7 @@ int act(const Invocation& invocation) {
   if (topic == "sql")
     return finish(paint(data_look(), Colour::bold, "process: [{ sql: ... }]") + "\n" +
                   render_options(sql_options(), data_look()));
-  const std::vector<std::string> known = topics();
+  const std::vector<std::string> known = help_topics();
   const auto near = nearest(topic, known);
   return fail(invocation,
               make_error(ErrorKind::usage,
@@ -78,6 +52,45 @@ int act(const Invocation& invocation) {
 }
 
 }  // namespace
+
+std::string operand_text(const Command& command, bool has_own_job) {
+  switch (command.operand) {
+    case Operand::job:
+      return has_own_job ? "" : " JOB";
+    case Operand::run:
+      return has_own_job ? " [RUN]" : " RUN";
+    case Operand::optional_run:
+      return " [RUN]";
+    case Operand::topic:
+      return " [TOPIC]";
+    case Operand::files:
+      return " FILE...";
+    case Operand::shell:
+      return " SHELL";
+    case Operand::none:
+      break;
+  }
+  return "";
+}
+
+std::vector<std::string> help_topics() {
+  std::vector<std::string> names;
+  for (const Command& command : commands()) names.push_back(command.name);
+  for (const Connector& connector : connectors()) names.push_back(connector.name);
+  names.push_back("sql");
+  return names;
+}
+
+std::span<const std::pair<int, std::string_view>> exit_codes() {
+  static constexpr std::array<std::pair<int, std::string_view>, 5> codes{{
+      {exit_completed, "completed"},
+      {exit_failed, "failed"},
+      {exit_usage, "usage or job file"},
+      {exit_stopped, "stopped"},
+      {exit_busy, "busy"},
+  }};
+  return codes;
+}
 
 std::string overview(const std::string& program, bool has_own_job, const Look& look) {
   const std::string job = has_own_job ? "" : " JOB";
@@ -93,7 +106,7 @@ std::string overview(const std::string& program, bool has_own_job, const Look& l
     for (const Command& command : commands()) {
       if (command.group != group) continue;
       const std::string usage = command.name + operand_text(command, has_own_job);
-      out += "  " + pad_right(usage, 17) + wrap(command.summary, page_columns, 19) + "\n";
+      out += "  " + pad_right(usage, 21) + wrap(command.summary, page_columns, 23) + "\n";
     }
   }
   out += "\n" + paint(look, Colour::bold, "Examples") + "\n";
@@ -113,7 +126,10 @@ std::string overview(const std::string& program, bool has_own_job, const Look& l
                           program),
               page_columns, 0) +
          "\n";
-  out += "\nExit codes: 0 completed, 1 failed, 2 usage or job file, 3 stopped, 4 busy.\n";
+  std::vector<std::string> codes;
+  for (const auto& [code, meaning] : exit_codes())
+    codes.push_back(fmt::format("{} {}", code, meaning));
+  out += "\nExit codes: " + join(codes, ", ") + ".\n";
   return out;
 }
 
