@@ -9,7 +9,7 @@ CLANG_TIDY ?= $(firstword $(foreach tool,clang-tidy clang-tidy-14,$(shell comman
 CTEST := ctest --test-dir $(BUILD) --output-on-failure --no-tests=error -j $(shell expr $(JOBS) + 1)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup configure build tests demo check test memory torture torture-calls torture-full torture-power torture-workers torture-increments fuzz bench format tidy asan tsan test-fresh clean
+.PHONY: help setup configure build tests demo check test memory torture torture-calls torture-full torture-power torture-workers torture-increments fuzz bench format tidy asan tsan package test-packages test-fresh clean
 
 help:  ## what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -88,6 +88,12 @@ asan:  ## every quick test under the address and undefined behaviour sanitizers
 
 tsan:  ## every quick test under the thread sanitizer
 	setarch -R $(MAKE) check PRESET=tsan
+
+package: build  ## a .deb for Debian 12 and a tarball that runs anywhere, into build/packages
+	BUILD=$(BUILD) tools/package
+
+test-packages: package  ## install each of them in a bare Debian 12, and run the demo's jobs by it (needs root)
+	tools/test-fresh --packages
 
 test-fresh:  ## demo and tests on a bare Debian 12, in a folder of its own (needs root)
 	tools/test-fresh

@@ -86,6 +86,8 @@ endif()
 if(TRANCHE_LIBRARY AND TARGET tranche_cli AND EXISTS "${PROJECT_SOURCE_DIR}/src/main/main.cpp")
   add_executable(tranche "${PROJECT_SOURCE_DIR}/src/main/main.cpp")
   target_link_libraries(tranche PRIVATE tranche_flags ${TRANCHE_LIBRARY})
+  # Its path is to hold for the libraries of its libraries too: a tarball brings all of them.
+  target_link_options(tranche PRIVATE -Wl,--disable-new-dtags)
 endif()
 
 file(GLOB examples CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/examples/cpp/*.cpp")

@@ -8,36 +8,19 @@
 #include "api/assemble.h"
 #include "api/reject_line.h"
 #include "base/clock.h"
-#include "base/digest.h"
 #include "base/process.h"
+#include "base/scratch_folder.h"
 #include "steps/step_memory.h"
 
 namespace tranche {
 namespace {
-
-// A folder that embedded databases may spill into, for as long as something is looked at.
-class ScratchFolder {
- public:
-  ScratchFolder() : path_(fs::temp_directory_path() / ("tranche-" + random_id())) {}
-  ~ScratchFolder() {
-    const auto removed = remove_tree(path_);
-    static_cast<void>(removed);  // a temporary folder that stays does no harm
-  }
-  ScratchFolder(const ScratchFolder&) = delete;
-  ScratchFolder& operator=(const ScratchFolder&) = delete;
-  Result<void> create() const { return create_folders(path_); }
-  std::string path() const { return path_.string(); }
-
- private:
-  fs::path path_;
-};
 
 StepSurroundings looking(const JobSpec& job, const ScratchFolder& scratch) {
   StepSurroundings surroundings;
   const auto memory = job.memory_bytes > 0 ? job.memory_bytes : total_memory_bytes() / 4;
   surroundings.memory_bytes_max = std::max(memory, memory_bytes_min);
   surroundings.database_memory_bytes = database_memory_for(surroundings.memory_bytes_max);
-  surroundings.spill_folder = scratch.path();
+  surroundings.spill_folder = scratch.path().string();
   surroundings.clock = &system_clock();
   return surroundings;
 }

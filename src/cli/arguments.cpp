@@ -43,6 +43,24 @@ std::size_t operands_max(Operand operand) {
   return operand == Operand::none ? 0 : 1;
 }
 
+Result<void> check_operands(const Command& command, const Invocation& made) {
+  for (const std::string& word : made.positionals)
+    if (word.size() > 1 && word[0] == '-') return unknown_option(command, word);
+  if (made.positionals.size() > operands_max(command.operand)) {
+    const std::string& extra = made.positionals[operands_max(command.operand)];
+    return make_error(
+        ErrorKind::usage,
+        command.operand == Operand::none
+            ? fmt::format("\"{}\" takes no argument, and \"{}\" was given", command.name,
+                          excerpt(extra))
+            : fmt::format("\"{}\" takes one {}, and \"{}\" was given too", command.name,
+                          operand_name(command.operand), excerpt(extra)));
+  }
+  return {};
+}
+
+}  // namespace
+
 std::string operand_name(Operand operand) {
   switch (operand) {
     case Operand::job:
@@ -61,24 +79,6 @@ std::string operand_name(Operand operand) {
   }
   return "";
 }
-
-Result<void> check_operands(const Command& command, const Invocation& made) {
-  for (const std::string& word : made.positionals)
-    if (word.size() > 1 && word[0] == '-') return unknown_option(command, word);
-  if (made.positionals.size() > operands_max(command.operand)) {
-    const std::string& extra = made.positionals[operands_max(command.operand)];
-    return make_error(
-        ErrorKind::usage,
-        command.operand == Operand::none
-            ? fmt::format("\"{}\" takes no argument, and \"{}\" was given", command.name,
-                          excerpt(extra))
-            : fmt::format("\"{}\" takes one {}, and \"{}\" was given too", command.name,
-                          operand_name(command.operand), excerpt(extra)));
-  }
-  return {};
-}
-
-}  // namespace
 
 Result<Invocation> parse_arguments(const Command& command, std::span<const std::string> words) {
   Invocation made;

@@ -11,6 +11,8 @@
 
 namespace tranche {
 
+// As usages name it: "JOB"; "" for none.
+std::string operand_name(Operand operand);
 // `words` begin with the command's name.
 Result<Invocation> parse_arguments(const Command& command, std::span<const std::string> words);
 

@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include "base/text.h"
+#include "cli/arguments.h"
 #include "cli/output.h"
 #include "render/reference.h"
 
@@ -54,23 +55,12 @@ int act(const Invocation& invocation) {
 }  // namespace
 
 std::string operand_text(const Command& command, bool has_own_job) {
-  switch (command.operand) {
-    case Operand::job:
-      return has_own_job ? "" : " JOB";
-    case Operand::run:
-      return has_own_job ? " [RUN]" : " RUN";
-    case Operand::optional_run:
-      return " [RUN]";
-    case Operand::topic:
-      return " [TOPIC]";
-    case Operand::files:
-      return " FILE...";
-    case Operand::shell:
-      return " SHELL";
-    case Operand::none:
-      break;
-  }
-  return "";
+  const std::string name = operand_name(command.operand);
+  const bool may_be_left_out = command.operand == Operand::optional_run ||
+                               command.operand == Operand::topic ||
+                               (command.operand == Operand::run && has_own_job);
+  if (name.empty() || (command.operand == Operand::job && has_own_job)) return "";
+  return may_be_left_out ? " [" + name + "]" : " " + name;
 }
 
 std::vector<std::string> help_topics() {

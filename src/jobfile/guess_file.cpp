@@ -6,9 +6,9 @@
 
 #include <fmt/format.h>
 
-#include "base/digest.h"
 #include "base/file.h"
 #include "base/json.h"
+#include "base/scratch_folder.h"
 #include "base/text.h"
 #include "drivers/duckdb_database.h"
 #include "drivers/sqlite.h"
@@ -81,22 +81,13 @@ Encoding encoding_of(std::string_view sample) {
 // A copy of a sample for DuckDB to look at, for as long as this lives.
 class SampleTable {
  public:
-  SampleTable() : folder_(fs::temp_directory_path() / ("tranche-" + random_id())) {}
-  ~SampleTable() {
-    connection_.reset();
-    const auto removed = remove_tree(folder_);
-    static_cast<void>(removed);  // a temporary folder that stays does no harm
-  }
-  SampleTable(const SampleTable&) = delete;
-  SampleTable& operator=(const SampleTable&) = delete;
-
   Result<void> open(std::string_view sample) {
-    TRANCHE_TRY(create_folders(folder_));
-    const fs::path file = folder_ / "sample.csv";
+    TRANCHE_TRY(folder_.create());
+    const fs::path file = folder_.path() / "sample.csv";
     TRANCHE_TRY(create_file_durably(file, sample));
     file_ = sql_literal(file.string());
     TRANCHE_ASSIGN(const auto database,
-                   DuckDatabase::open(database_bytes_max, (folder_ / "spill").string()));
+                   DuckDatabase::open(database_bytes_max, (folder_.path() / "spill").string()));
     TRANCHE_ASSIGN(connection_, database->connect());
     return {};
   }
@@ -106,7 +97,7 @@ class SampleTable {
   const std::string& file() const { return file_; }
 
  private:
-  fs::path folder_;
+  ScratchFolder folder_;
   std::string file_;  // as SQL
   std::unique_ptr<DuckConnection> connection_;
 };
