@@ -23,7 +23,7 @@ add_custom_target(tests)
 
 function(tranche_register name path)
   set(label quick)
-  set(seconds 120)
+  set(seconds 300)  # against hangs only
   if(path MATCHES "(^|/)tests/(contracts|crash|memory)(/|$)")
     set(label slow)
     set(seconds 2400)
