@@ -69,6 +69,9 @@ struct JsonlReader::State final : RecordReader {
   const RecordCursor& cursor() const override { return *records; }
   void add_block(Page& page, std::span<const TextRecord> block, std::uint64_t first_record,
                  std::vector<Reject>& rejects) override;
+  void read_usual(Page& page, std::span<const TextRecord> several, bool* is_read);
+  std::size_t add(Page& page, std::span<const TextRecord> several, const bool* is_read,
+                  bool is_utf8, std::uint64_t first_record, std::vector<Reject>& rejects);
   std::string fill(Page& page, const TextRecord& record, bool is_utf8);
   std::string malformed(const TextRecord& record, std::string_view what, std::size_t at) const;
   std::string check_closed(const TextRecord& record) const;
@@ -77,6 +80,7 @@ struct JsonlReader::State final : RecordReader {
   const JsonPlace place;
   const std::unique_ptr<RecordCursor> records;
   JsonlRow row;
+  std::size_t at_once = JsonlRow::usual_records_max;
 };
 
 void JsonlReader::State::add_block(Page& page, std::span<const TextRecord> block,
@@ -86,16 +90,46 @@ void JsonlReader::State::add_block(Page& page, std::span<const TextRecord> block
       !records->block_is_long() && !block.empty() &&
       simdjson::validate_utf8(records->at(block.front().offset),
                               static_cast<std::size_t>(block.back().next - block.front().offset));
-  for (std::size_t i = 0; i < block.size(); ++i) {
-    const TextRecord& record = block[i];
-    std::string error = fill(page, record, all_utf8);
-    if (!error.empty()) [[unlikely]] {
-      rejects.push_back(reject(record, first_record + i, std::move(error)));
-      continue;
+  bool is_read[JsonlRow::usual_records_max] = {};
+  for (std::size_t i = 0; i < block.size();) {
+    const std::size_t count = std::min(at_once, block.size() - i);
+    const auto several = block.subspan(i, count);
+    if (all_utf8 && !dialect.rules.is_any_value) read_usual(page, several, is_read);
+    const std::size_t taken = add(page, several, is_read, all_utf8, first_record + i, rejects);
+    // Behind a reject all rows move up: where there are many, few are read in vain.
+    at_once = taken == count ? std::min(2 * at_once, JsonlRow::usual_records_max) : 1;
+    i += taken;
+  }
+}
+
+// Reads those of the usual form, each into the row that is its own unless there are rejects.
+void JsonlReader::State::read_usual(Page& page, std::span<const TextRecord> several,
+                                    bool* is_read) {
+  std::string_view texts[JsonlRow::usual_records_max];
+  for (std::size_t i = 0; i < several.size(); ++i) {
+    texts[i] = {records->at(several[i].offset), static_cast<std::size_t>(several[i].bytes)};
+    if (several[i].fault != RecordFault::none) texts[i] = texts[i].substr(0, 0);
+  }
+  row.read_usual({texts, several.size()}, page, page.rows(), is_read);
+}
+
+// Adds the records to the page up to the first reject; returns how many were taken, that included.
+std::size_t JsonlReader::State::add(Page& page, std::span<const TextRecord> several,
+                                    const bool* is_read, bool is_utf8, std::uint64_t first_record,
+                                    std::vector<Reject>& rejects) {
+  for (std::size_t i = 0; i < several.size(); ++i) {
+    const TextRecord& record = several[i];
+    if (!is_read[i] || place.is_array) {
+      std::string error = is_read[i] ? check_closed(record) : fill(page, record, is_utf8);
+      if (!error.empty()) [[unlikely]] {
+        rejects.push_back(reject(record, first_record + i, std::move(error)));
+        return i + 1;
+      }
     }
     page.origins.push_back(origin(page, record, first_record + i));
     page.set_rows(page.rows() + 1);
   }
+  return several.size();
 }
 
 // Writes the record behind the last row; what is wrong with it, or nothing.
@@ -109,7 +143,8 @@ std::string JsonlReader::State::fill(Page& page, const TextRecord& record, bool 
     return fmt::format("Something follows the end of the array (byte {}); a file holds one array.",
                        record.offset + 1);
   }
-  if (row.read(text, page, page.rows())) [[likely]] return check_closed(record);
+  if (row.read(text, page, page.rows())) [[likely]]
+    return check_closed(record);
   if (row.is_malformed()) return malformed(record, row.error(), row.error_at());
   return row.error();
 }

@@ -1,50 +1,18 @@
 #include "formats/jsonl_row.h"
 
 #include <algorithm>
-#include <unordered_map>
 #include <utility>
-#include <vector>
 
 #include <fmt/format.h>
 
 #include "base/text.h"
-#include "formats/json_kernels.h"
-#include "formats/json_text.h"
-#include "formats/jsonl_convert.h"
+#include "formats/jsonl_walk.h"
 #include "formats/record_reader.h"
-#include "formats/string_kernels.h"
 
 namespace tranche {
 namespace {
 
-struct Slot;
-
-// What the keys of an object are for: the columns of a record, or the members of a struct.
-struct Members {
-  std::vector<Slot> slots;
-  std::unordered_map<std::string, std::size_t> places;
-  std::size_t first = 0;  // the key that came first the last time
-};
-
-// A column, or a part of it: an element of a list, a member of a struct. What is needed of each
-// value stands together.
-struct Slot {
-  explicit Slot(std::string_view name) : key(name) {}
-
-  JsonKey key;
-  std::uint64_t seen = 0;     // the object that last had it
-  // The key that came behind this one the last time: files keep to an order, though not always to
-  // that of the columns. The number of members where it is none that can be compared so.
-  std::size_t follower = 0;
-  Type type;
-  bool required = false;
-  bool is_plain = true;       // nothing in the name is escaped, so that the key can be compared
-  std::string path;           // for messages: tags, address.zip, tags[]
-  Members members;            // of a struct
-  std::vector<Slot> elements;  // of a list: one
-};
-
-void add_member(Members& members, const std::string& name, Slot slot) {
+void add_member(JsonMembers& members, const std::string& name, JsonSlot slot) {
   members.places.emplace(name, members.slots.size());
   slot.is_plain = std::none_of(name.begin(), name.end(), [](char c) {
     return c == '"' || c == '\\' || static_cast<unsigned char>(c) < 0x20;
@@ -53,7 +21,7 @@ void add_member(Members& members, const std::string& name, Slot slot) {
 }
 
 // Before the first record: as the columns stand.
-void expect_in_order(Members& members) {
+void expect_in_order(JsonMembers& members) {
   const std::size_t count = members.slots.size();
   const auto comparable = [&](std::size_t place) {
     return place < count && members.slots[place].is_plain ? place : count;
@@ -62,8 +30,8 @@ void expect_in_order(Members& members) {
   for (std::size_t i = 0; i < count; ++i) members.slots[i].follower = comparable(i + 1);
 }
 
-Slot make_slot(Type type, std::string_view name, std::string path) {
-  Slot slot(name);
+JsonSlot make_slot(Type type, std::string_view name, std::string path) {
+  JsonSlot slot(name);
   slot.type = type;
   slot.path = std::move(path);
   if (type.id == TypeId::list) {
@@ -71,73 +39,11 @@ Slot make_slot(Type type, std::string_view name, std::string path) {
   } else if (type.id == TypeId::struct_) {
     for (const TypeMember& member : *type.members) {
       add_member(slot.members, member.name,
-                 make_slot(member.type, member.name,
-                           fmt::format("{}.{}", slot.path, member.name)));
+                 make_slot(member.type, member.name, fmt::format("{}.{}", slot.path, member.name)));
     }
     expect_in_order(slot.members);
   }
   return slot;
-}
-
-// Puts the value at `p` into its column when it has the usual form; returns its end, or nullptr.
-[[gnu::always_inline]] inline const char* usual_value(const Slot& slot, Column& column,
-                                                      std::size_t row, const char* p,
-                                                      const char* end) {
-  namespace kernels = json_kernels;
-  const auto is_word = [&](std::string_view word) {
-    return static_cast<std::size_t>(end - p) >= word.size() &&
-           std::memcmp(p, word.data(), word.size()) == 0;
-  };
-  if (*p == 'n') {
-    if (slot.required || !is_word("null")) return nullptr;
-    column.set_null(row);
-    return p + 4;
-  }
-  const auto integer = [&]<class T>(T) {
-    return kernels::read_integer(p, end, column.values<T>()[row]);
-  };
-  const auto decimal = [&]<class T>(T) {
-    return kernels::read_decimal(p, end, slot.type.width, slot.type.scale,
-                                 column.values<T>()[row]);
-  };
-  // What is between the quotes goes to `take`, which says whether it is a value.
-  const auto string = [&](auto take) -> const char* {
-    const char* const quote = *p == '"' ? kernels::find_closing_quote(p + 1, end) : nullptr;
-    return quote != nullptr && take(p + 1, static_cast<std::size_t>(quote - p - 1)) ? quote + 1
-                                                                                    : nullptr;
-  };
-  column.set_valid(row);
-  switch (slot.type.id) {
-    case TypeId::boolean: {
-      const bool is_true = is_word("true");
-      if (!is_true && !is_word("false")) return nullptr;
-      column.values<std::uint8_t>()[row] = is_true ? 1 : 0;
-      return p + (is_true ? 4 : 5);
-    }
-    case TypeId::smallint: return integer(std::int16_t{});
-    case TypeId::integer: return integer(std::int32_t{});
-    case TypeId::bigint: return integer(std::int64_t{});
-    case TypeId::uinteger: return integer(std::uint32_t{});
-    case TypeId::double_: return kernels::read_double(p, end, column.values<double>()[row]);
-    case TypeId::decimal:
-      if (column.stride() == 8) return decimal(std::int64_t{});
-      return column.stride() == 4 ? decimal(std::int32_t{}) : nullptr;
-    case TypeId::date:
-      return string([&](const char* text, std::size_t length) {
-        return parse_date({text, length}, column.values<std::int32_t>()[row]) == ParseStatus::ok;
-      });
-    case TypeId::timestamp:
-      return string([&](const char* text, std::size_t length) {
-        return parse_timestamp({text, length}, column.values<std::int64_t>()[row]) ==
-               ParseStatus::ok;
-      });
-    case TypeId::varchar:
-      return string([&](const char* text, std::size_t length) {
-        column.values<StringRef>()[row] = make_string(text, static_cast<std::uint32_t>(length));
-        return true;
-      });
-    default: return nullptr;
-  }
 }
 
 constexpr double exact_powers[] = {1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,
@@ -146,70 +52,15 @@ constexpr double exact_powers[] = {1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7
 
 }  // namespace
 
-class JsonlRow::Walk {
- public:
-  Walk(const SchemaPtr& schema, JsonRules rules) : rules_(rules) {
-    for (const Field& field : schema->fields) {
-      Slot slot = make_slot(field.type, field.name, field.name);
-      slot.required = field.required;
-      add_member(record_, field.name, std::move(slot));
-    }
-    expect_in_order(record_);
+JsonlRow::Walk::Walk(const SchemaPtr& schema, JsonRules rules) : rules_(rules) {
+  for (const Field& field : schema->fields) {
+    JsonSlot slot = make_slot(field.type, field.name, field.name);
+    slot.required = field.required;
+    order_.push_back(order_.size());
+    add_member(record_, field.name, std::move(slot));
   }
-
-  bool read(std::string_view record, Page& page, std::size_t row);
-
-  const std::string& error() const { return error_; }
-  bool is_malformed() const { return malformed_; }
-  std::size_t error_at() const { return error_at_; }
-
- private:
-  // How far an object has come.
-  struct Progress {
-    std::uint64_t number;    // of the object
-    std::size_t* follower;   // of the last key, or of the opening brace
-    std::size_t taken = 0;   // members that were there
-  };
-  // `at(i)` is the column of member i, at row `row`.
-  template <class ColumnAt>
-  bool object(Members& members, std::size_t row, ColumnAt at);
-  template <class ColumnAt>
-  bool take_usual(Members& members, std::size_t row, ColumnAt at, Progress& progress);
-  template <class ColumnAt>
-  bool take_any(Members& members, std::size_t row, ColumnAt at, Progress& progress);
-  bool find_key(const Members& members, std::size_t& place);
-  bool value(Slot& slot, Column& column, std::size_t row);
-  bool null(const Slot& slot, Column& column, std::size_t row);
-  bool list(Slot& slot, Column& column, std::size_t row);
-  template <class T>
-  bool integer(const Slot& slot, Column& column, std::size_t row);
-  template <class T>
-  bool decimal(const Slot& slot, Column& column, std::size_t row);
-  bool float64(const Slot& slot, Column& column, std::size_t row);
-  bool boolean(const Slot& slot, Column& column, std::size_t row);
-  bool varchar(Column& column, std::size_t row);
-  bool json(Column& column, std::size_t row);
-  template <class T, class Parse>
-  bool from_string(const Slot& slot, Column& column, std::size_t row, Parse parse);
-  bool convert(const Slot& slot, Column& column, std::size_t row);
-  bool convert(const Slot& slot, const JsonlToken& token, Column& column, std::size_t row);
-
-  bool no_json();
-  bool refuse(std::string why);
-  bool refuse_null(const Slot& slot, std::string_view what);
-  bool refuse_key(const Members& members, std::string_view name);
-
-  const JsonRules rules_;
-  Members record_;
-  JsonText text_{nullptr, nullptr};
-  std::string_view whole_;
-  Arena* arena_ = nullptr;
-  std::uint64_t objects_ = 0;  // read so far: the number of each tells keys that come twice
-  std::string unescaped_;
-  std::string error_;
-  std::size_t error_at_ = 0;
-  bool malformed_ = false;
-};
+  expect_in_order(record_);
+}
 
 bool JsonlRow::Walk::read(std::string_view record, Page& page, std::size_t row) {
   whole_ = record;
@@ -229,7 +80,7 @@ bool JsonlRow::Walk::read(std::string_view record, Page& page, std::size_t row) 
 }
 
 template <class ColumnAt>
-bool JsonlRow::Walk::object(Members& members, std::size_t row, ColumnAt at) {
+bool JsonlRow::Walk::object(JsonMembers& members, std::size_t row, ColumnAt at) {
   const std::size_t count = members.slots.size();
   Progress progress{.number = ++objects_, .follower = &members.first};
   text_.take('{');
@@ -257,9 +108,9 @@ bool JsonlRow::Walk::object(Members& members, std::size_t row, ColumnAt at) {
 // would be stored and loaded again for each step. True: it is behind a value, and no such member
 // follows. False: at a key, which is for take_any.
 template <class ColumnAt>
-bool JsonlRow::Walk::take_usual(Members& members, std::size_t row, ColumnAt at,
+bool JsonlRow::Walk::take_usual(JsonMembers& members, std::size_t row, ColumnAt at,
                                 Progress& progress) {
-  Slot* const slots = members.slots.data();
+  JsonSlot* const slots = members.slots.data();
   const std::size_t count = members.slots.size();
   const std::uint64_t number = progress.number;
   const char* const end = text_.end();
@@ -269,12 +120,19 @@ bool JsonlRow::Walk::take_usual(Members& members, std::size_t row, ColumnAt at,
   bool behind_value = false;
   while (*follower != count) {
     const std::size_t place = *follower;
-    Slot& slot = slots[place];
+    JsonSlot& slot = slots[place];
     if (slot.seen == number) break;
     const char* const behind_key = slot.key.end_at(p, end);
     if (behind_key == nullptr) break;
-    const char* const stop =
-        usual_value(slot, at(place), row, behind_key + (*behind_key == ' ' ? 1 : 0), end);
+    const char* const begin = behind_key + (*behind_key == ' ' ? 1 : 0);
+    Column& column = at(place);
+    const char* stop = nullptr;
+    if (*begin == 'n') {
+      stop = usual_null(slot, column, row, begin, end);
+    } else {
+      column.set_valid(row);
+      stop = usual_value(slot.type.id, slot, column, row, begin, end);
+    }
     if (stop == nullptr) break;
     slot.seen = number;
     follower = &slot.follower;
@@ -293,7 +151,8 @@ bool JsonlRow::Walk::take_usual(Members& members, std::size_t row, ColumnAt at,
 
 // Takes one member, whatever it is.
 template <class ColumnAt>
-bool JsonlRow::Walk::take_any(Members& members, std::size_t row, ColumnAt at, Progress& progress) {
+bool JsonlRow::Walk::take_any(JsonMembers& members, std::size_t row, ColumnAt at,
+                              Progress& progress) {
   const std::size_t count = members.slots.size();
   std::size_t place = *progress.follower;
   if (place == count || !text_.take(members.slots[place].key)) {
@@ -302,7 +161,7 @@ bool JsonlRow::Walk::take_any(Members& members, std::size_t row, ColumnAt at, Pr
   }
   text_.skip_blanks();
   if (place == count) return text_.skip_value() || no_json();  // a key that is no column
-  Slot& slot = members.slots[place];
+  JsonSlot& slot = members.slots[place];
   if (slot.seen == progress.number) [[unlikely]]
     return refuse(fmt::format("The key \"{}\" comes twice.", excerpt(slot.path)));
   slot.seen = progress.number;
@@ -312,15 +171,15 @@ bool JsonlRow::Walk::take_any(Members& members, std::size_t row, ColumnAt at, Pr
 }
 
 // From a key to behind its colon. `place` is that of the key, or the number of members.
-bool JsonlRow::Walk::find_key(const Members& members, std::size_t& place) {
+bool JsonlRow::Walk::find_key(const JsonMembers& members, std::size_t& place) {
   JsonString key;
   if (text_.peek() != '"' || !text_.take_string(key)) return no_json();
   text_.skip_blanks();
   if (!text_.take(':')) return no_json();
   unescaped_ = key.inside;
   if (key.escaped) {
-    unescaped_.resize(static_cast<std::size_t>(unescape_json(key.inside, unescaped_.data()) -
-                                               unescaped_.data()));
+    unescaped_.resize(
+        static_cast<std::size_t>(unescape_json(key.inside, unescaped_.data()) - unescaped_.data()));
   }
   const auto found = members.places.find(unescaped_);
   place = found == members.places.end() ? members.slots.size() : found->second;
@@ -328,49 +187,68 @@ bool JsonlRow::Walk::find_key(const Members& members, std::size_t& place) {
          refuse_key(members, unescaped_);
 }
 
-bool JsonlRow::Walk::value(Slot& slot, Column& column, std::size_t row) {
+bool JsonlRow::Walk::value(JsonSlot& slot, Column& column, std::size_t row) {
   if (text_.peek() == 'n') return null(slot, column, row);
   column.set_valid(row);
   switch (slot.type.id) {
-    case TypeId::boolean: return boolean(slot, column, row);
-    case TypeId::tinyint: return integer<std::int8_t>(slot, column, row);
-    case TypeId::smallint: return integer<std::int16_t>(slot, column, row);
-    case TypeId::integer: return integer<std::int32_t>(slot, column, row);
-    case TypeId::bigint: return integer<std::int64_t>(slot, column, row);
-    case TypeId::utinyint: return integer<std::uint8_t>(slot, column, row);
-    case TypeId::usmallint: return integer<std::uint16_t>(slot, column, row);
-    case TypeId::uinteger: return integer<std::uint32_t>(slot, column, row);
-    case TypeId::ubigint: return integer<std::uint64_t>(slot, column, row);
-    case TypeId::double_: return float64(slot, column, row);
+    case TypeId::boolean:
+      return boolean(slot, column, row);
+    case TypeId::tinyint:
+      return integer<std::int8_t>(slot, column, row);
+    case TypeId::smallint:
+      return integer<std::int16_t>(slot, column, row);
+    case TypeId::integer:
+      return integer<std::int32_t>(slot, column, row);
+    case TypeId::bigint:
+      return integer<std::int64_t>(slot, column, row);
+    case TypeId::utinyint:
+      return integer<std::uint8_t>(slot, column, row);
+    case TypeId::usmallint:
+      return integer<std::uint16_t>(slot, column, row);
+    case TypeId::uinteger:
+      return integer<std::uint32_t>(slot, column, row);
+    case TypeId::ubigint:
+      return integer<std::uint64_t>(slot, column, row);
+    case TypeId::double_:
+      return float64(slot, column, row);
     case TypeId::decimal:
       switch (column.stride()) {
-        case 2: return decimal<std::int16_t>(slot, column, row);
-        case 4: return decimal<std::int32_t>(slot, column, row);
-        case 8: return decimal<std::int64_t>(slot, column, row);
-        default: return convert(slot, column, row);
+        case 2:
+          return decimal<std::int16_t>(slot, column, row);
+        case 4:
+          return decimal<std::int32_t>(slot, column, row);
+        case 8:
+          return decimal<std::int64_t>(slot, column, row);
+        default:
+          return convert(slot, column, row);
       }
-    case TypeId::date: return from_string<std::int32_t>(slot, column, row, parse_date);
-    case TypeId::timestamp: return from_string<std::int64_t>(slot, column, row, parse_timestamp);
-    case TypeId::varchar: return varchar(column, row);
-    case TypeId::json: return json(column, row);
+    case TypeId::date:
+      return from_string<std::int32_t>(slot, column, row, parse_date);
+    case TypeId::timestamp:
+      return from_string<std::int64_t>(slot, column, row, parse_timestamp);
+    case TypeId::varchar:
+      return varchar(column, row);
+    case TypeId::json:
+      return json(column, row);
     case TypeId::list:
       return text_.peek() == '[' ? list(slot, column, row) : convert(slot, column, row);
     case TypeId::struct_:
       if (text_.peek() != '{') return convert(slot, column, row);
       return object(slot.members, row,
                     [&column](std::size_t i) -> Column& { return column.child(i); });
-    default: return convert(slot, column, row);
+    default:
+      return convert(slot, column, row);
   }
 }
 
-bool JsonlRow::Walk::null(const Slot& slot, Column& column, std::size_t row) {
+bool JsonlRow::Walk::null(const JsonSlot& slot, Column& column, std::size_t row) {
   if (!text_.take("null")) return no_json();
   if (slot.required) return refuse_null(slot, "is null");
   column.set_null(row);
   return true;
 }
 
-bool JsonlRow::Walk::list(Slot& slot, Column& column, std::size_t row) {
+bool JsonlRow::Walk::list(JsonSlot& slot, Column& column, std::size_t row) {
   const std::size_t first = column.elements();
   std::size_t count = 0;
   text_.take('[');
@@ -389,9 +267,10 @@ bool JsonlRow::Walk::list(Slot& slot, Column& column, std::size_t row) {
 }
 
 template <class T>
-bool JsonlRow::Walk::integer(const Slot& slot, Column& column, std::size_t row) {
+bool JsonlRow::Walk::integer(const JsonSlot& slot, Column& column, std::size_t row) {
   const char first = text_.peek();
-  if (first != '-' && (first < '0' || first > '9')) [[unlikely]] return convert(slot, column, row);
+  if (first != '-' && (first < '0' || first > '9')) [[unlikely]]
+    return convert(slot, column, row);
   JsonNumber number;
   if (!text_.take_number(number)) return no_json();
   if (number.digit_count <= 18 && !number.has_point && !number.has_exponent) [[likely]] {
@@ -406,9 +285,10 @@ bool JsonlRow::Walk::integer(const Slot& slot, Column& column, std::size_t row) 
 }
 
 template <class T>
-bool JsonlRow::Walk::decimal(const Slot& slot, Column& column, std::size_t row) {
+bool JsonlRow::Walk::decimal(const JsonSlot& slot, Column& column, std::size_t row) {
   const char first = text_.peek();
-  if (first != '-' && (first < '0' || first > '9')) [[unlikely]] return convert(slot, column, row);
+  if (first != '-' && (first < '0' || first > '9')) [[unlikely]]
+    return convert(slot, column, row);
   JsonNumber number;
   if (!text_.take_number(number)) return no_json();
   const unsigned scale = slot.type.scale;
@@ -425,9 +305,10 @@ bool JsonlRow::Walk::decimal(const Slot& slot, Column& column, std::size_t row) 
   return convert(slot, {JsonKind::number, number.text}, column, row);
 }
 
-bool JsonlRow::Walk::float64(const Slot& slot, Column& column, std::size_t row) {
+bool JsonlRow::Walk::float64(const JsonSlot& slot, Column& column, std::size_t row) {
   const char first = text_.peek();
-  if (first != '-' && (first < '0' || first > '9')) [[unlikely]] return convert(slot, column, row);
+  if (first != '-' && (first < '0' || first > '9')) [[unlikely]]
+    return convert(slot, column, row);
   JsonNumber number;
   if (!text_.take_number(number)) return no_json();
   // Both the digits and the power are exact doubles: one division rounds once, and so rightly.
@@ -442,16 +323,18 @@ bool JsonlRow::Walk::float64(const Slot& slot, Column& column, std::size_t row) 
   return convert(slot, {JsonKind::number, number.text}, column, row);
 }
 
-bool JsonlRow::Walk::boolean(const Slot& slot, Column& column, std::size_t row) {
+bool JsonlRow::Walk::boolean(const JsonSlot& slot, Column& column, std::size_t row) {
   const bool is_true = text_.take("true");
-  if (!is_true && !text_.take("false")) [[unlikely]] return convert(slot, column, row);
+  if (!is_true && !text_.take("false")) [[unlikely]]
+    return convert(slot, column, row);
   column.values<std::uint8_t>()[row] = is_true ? 1 : 0;
   return true;
 }
 
 bool JsonlRow::Walk::varchar(Column& column, std::size_t row) {
   StringRef& out = column.values<StringRef>()[row];
-  if (text_.peek() != '"') [[unlikely]] return json(column, row);
+  if (text_.peek() != '"') [[unlikely]]
+    return json(column, row);
   JsonString string;
   if (!text_.take_string(string)) return no_json();
   if (!string.escaped) [[likely]] {
@@ -473,13 +356,15 @@ bool JsonlRow::Walk::json(Column& column, std::size_t row) {
 }
 
 template <class T, class Parse>
-bool JsonlRow::Walk::from_string(const Slot& slot, Column& column, std::size_t row, Parse parse) {
-  if (text_.peek() != '"') [[unlikely]] return convert(slot, column, row);
+bool JsonlRow::Walk::from_string(const JsonSlot& slot, Column& column, std::size_t row,
+                                 Parse parse) {
+  if (text_.peek() != '"') [[unlikely]]
+    return convert(slot, column, row);
   JsonString string;
   const char* const begin = text_.at();
   if (!text_.take_string(string)) return no_json();
-  if (!string.escaped &&
-      parse(string.inside, column.values<T>()[row]) == ParseStatus::ok) [[likely]] {
+  if (!string.escaped && parse(string.inside, column.values<T>()[row]) == ParseStatus::ok)
+      [[likely]] {
     return true;
   }
   text_ = JsonText(begin, text_.end());
@@ -487,7 +372,7 @@ bool JsonlRow::Walk::from_string(const Slot& slot, Column& column, std::size_t r
 }
 
 // Any value for any type, the slow way; what does not fit is refused here.
-bool JsonlRow::Walk::convert(const Slot& slot, Column& column, std::size_t row) {
+bool JsonlRow::Walk::convert(const JsonSlot& slot, Column& column, std::size_t row) {
   JsonlToken token;
   bool escaped = false;
   if (!text_.take_any(token.kind, token.text, escaped)) return no_json();
@@ -498,11 +383,12 @@ bool JsonlRow::Walk::convert(const Slot& slot, Column& column, std::size_t row) 
   return convert(slot, token, column, row);
 }
 
-bool JsonlRow::Walk::convert(const Slot& slot, const JsonlToken& token, Column& column,
+bool JsonlRow::Walk::convert(const JsonSlot& slot, const JsonlToken& token, Column& column,
                              std::size_t row) {
   const JsonlStatus status =
       convert_json(slot.type, token, column.bytes() + row * column.stride(), *arena_);
-  if (status == JsonlStatus::ok) [[likely]] return true;
+  if (status == JsonlStatus::ok) [[likely]]
+    return true;
   return refuse(fmt::format("Column \"{}\": {}.{}", excerpt(slot.path),
                             describe_json(status, slot.type, token),
                             rules_.guessed ? guessed_hint : ""));
@@ -522,12 +408,12 @@ bool JsonlRow::Walk::refuse(std::string why) {
   return false;
 }
 
-bool JsonlRow::Walk::refuse_null(const Slot& slot, std::string_view what) {
+bool JsonlRow::Walk::refuse_null(const JsonSlot& slot, std::string_view what) {
   return refuse(
       fmt::format("Column \"{}\" {}, but a value is required.", excerpt(slot.path), what));
 }
 
-bool JsonlRow::Walk::refuse_key(const Members& members, std::string_view name) {
+bool JsonlRow::Walk::refuse_key(const JsonMembers& members, std::string_view name) {
   std::vector<std::string> names;
   for (const auto& [known, place] : members.places) names.push_back(known);
   std::sort(names.begin(), names.end());
@@ -544,6 +430,10 @@ JsonlRow::~JsonlRow() = default;
 
 bool JsonlRow::read(std::string_view record, Page& page, std::size_t row) {
   return walk_->read(record, page, row);
+}
+void JsonlRow::read_usual(std::span<const std::string_view> records, Page& page, std::size_t row,
+                          bool* is_read) {
+  walk_->read_usual(records, page, row, is_read);
 }
 const std::string& JsonlRow::error() const { return walk_->error(); }
 bool JsonlRow::is_malformed() const { return walk_->is_malformed(); }

@@ -11,6 +11,7 @@
 #pragma once
 
 #include <memory>
+#include <span>
 #include <string>
 
 #include <tranche/core/page.h>
@@ -32,6 +33,13 @@ class JsonlRow {
   // Fills row `row` of `page`. False: error() says why, and the row holds rubbish. REQUIRES UTF-8,
   // search_padding_bytes readable behind it, and room for the row.
   bool read(std::string_view record, Page& page, std::size_t row);
+  // Fills rows of `page` from `row` on, a column at a time, with those of the records that have the
+  // usual form: the expected keys in their order, maybe not all of them, no blanks but one behind a
+  // colon or a comma. `is_read` says of each whether it was one; the others are for read().
+  // REQUIRES 1 to usual_records_max records, in the order of their bytes, and what read() does.
+  static constexpr std::size_t usual_records_max = 64;
+  void read_usual(std::span<const std::string_view> records, Page& page, std::size_t row,
+                  bool* is_read);
   // REQUIRES that read() has just failed.
   const std::string& error() const;
   // Whether the record is no JSON, or no object: then `error_at` is where, from its beginning, and
