@@ -18,6 +18,8 @@ std::string check_csv(std::string_view input);
 std::string check_writing(std::string_view input);
 // Whatever a line is, the lines around it are read, and every line is a row or a reject.
 std::string check_jsonl(std::string_view input);
+// Many lines of JSON at once are the same rows and rejects as each by itself, cut everywhere.
+std::string check_json_rows(std::string_view input);
 // Numbers: what is parsed, against parsers that are slow and obvious; what is written reads back.
 std::string check_numbers(std::string_view input);
 // The same of dates and times, in ISO 8601 and by formats.
@@ -29,8 +31,10 @@ struct FuzzTarget {
 };
 
 inline constexpr FuzzTarget fuzz_targets[] = {
-    {"cutting", check_cutting}, {"csv", check_csv},         {"writing", check_writing},
-    {"jsonl", check_jsonl},     {"numbers", check_numbers}, {"dates", check_dates},
+    {"cutting", check_cutting},     {"csv", check_csv},
+    {"writing", check_writing},     {"jsonl", check_jsonl},
+    {"json_rows", check_json_rows}, {"numbers", check_numbers},
+    {"dates", check_dates},
 };
 
 }  // namespace tranche

@@ -185,6 +185,73 @@ class Differential : public testing::Test {
     return text;
   }
 
+  std::string json_value(char key) {
+    if (one_in(8)) return "null";
+    if (one_in(10)) {
+      return one_of({"\"\"", "\"a\\\"b\\\\\"", "[1, null,-3]", "{\"x\":1,\"y\":\"z\"}", "1e2", "01",
+                     "-", "1.", "{\"y\" : null}", "true", "[]", "\"\xC3\xA9\"", "\"\t\"", "-0",
+                     "{}", "\"2024-02-29 12:00:00\"", "nul", "\"\\u0041\\ud83d\\ude00\"", "12.50"});
+    }
+    switch (key) {
+      case 'b':
+      case 'i':
+      case 's':
+      case 'u':
+      case 'h':
+        return (one_in(4) ? "-" : "") + std::to_string(random_() >> below(64));
+      case 'd':
+      case 'p':
+      case 'q':
+        return (one_in(4) ? "-" : "") + digits(6) + "." + digits(4);
+      case 't':
+        return fmt::format("\"2024-{:02}-{:02} {:02}:00:59{}\"", below(12) + 1, below(29) + 1,
+                           below(24), one_of({"", ".123", ".123456", "Z"}));
+      case 'y':
+        return fmt::format("\"2024-{:02}-{:02}\"", below(12) + 1, below(32));
+      case 'k':
+        return one_of({"true", "false"});
+      case 'l':
+        return one_of({"[]", "[1]", "[1,2,3]"});
+      case 'r':
+        return one_of({"{\"x\":1,\"y\":\"z\"}", "{\"y\":\"\"}", "{}"});
+      default:
+        return '"' + std::string(below(40), 'x') + '"';
+    }
+  }
+
+  // Lines as one program writes them: the same keys in the same order, some of them left out.
+  std::string json_lines() {
+    std::vector<std::string> keys{
+        "b", "i", "s", "u", "h", "d", "p", "q", "t", "y", "k", "v", "a name of more than 16 bytes",
+        "j", "l", "r"};
+    if (one_in(3)) std::shuffle(keys.begin(), keys.end(), random_);
+    const std::size_t used = one_in(2) ? keys.size() : below(keys.size()) + 1;
+    const std::string blank = one_in(4) ? " " : "";
+    const std::size_t left_out = below(12) + 2;
+    std::string text;
+    for (std::size_t lines = one_in(8) ? below(200) : below(4) + 1; lines > 0; --lines) {
+      std::string line;
+      if (one_in(60)) std::swap(keys[below(keys.size())], keys[0]);
+      for (std::size_t i = 0; i < used; ++i) {
+        if (one_in(left_out)) continue;
+        line += (line.empty() ? "\"" : "," + blank + "\"") + keys[i] + "\":" + blank +
+                json_value(keys[i].size() == 1 ? keys[i][0] : 'v');
+      }
+      line = "{" + line + "}";
+      for (std::size_t times = one_in(6) ? below(3) : 0; times > 0; --times) {
+        const std::size_t at = below(line.size() + 1);
+        if (one_in(2))
+          line.erase(at, below(3));
+        else
+          line.insert(at, one_of({"\"", "\\", "{", "}", ",", ":", "\xFF", "1", " ", "\r", "\t",
+                                  ",\"b\":1", "\"b\":1", "}\n{", ".5", "e1", "]"}));
+      }
+      text += line + one_of({"\n", "\n", "\n", "\n", "\r\n", "\n\n"});
+    }
+    if (!text.empty() && one_in(3)) text.pop_back();
+    return text;
+  }
+
   std::mt19937_64 random_;
 };
 
@@ -209,6 +276,10 @@ TEST_F(Differential, ALineOfJsonCostsNoOtherLine) {
     if (one_in(10)) text.insert(below(text.size() + 1), std::string(below(700), 'x'));
     return text;
   });
+}
+
+TEST_F(Differential, LinesOfJsonAreTheSameTogetherAndByThemselves) {
+  check(check_json_rows, 150, [this] { return json_lines(); });
 }
 
 TEST_F(Differential, NumbersAreThoseOfTheReference) {
