@@ -22,7 +22,7 @@ enum class JsonKind : std::uint8_t { null, boolean, number, string, object, arra
 
 struct JsonNumber {
   std::string_view text;
-  std::uint64_t digits = 0;  // all of them as one whole number, when there are up to 19
+  std::uint64_t digits = 0;         // all of them as one whole number, when there are up to 19
   std::uint32_t digit_count = 0;
   std::uint32_t fraction_count = 0;  // of the digits, those behind the point
   bool negative = false;
@@ -49,8 +49,7 @@ class JsonKey {
     const __m128i block = _mm_loadu_si128(reinterpret_cast<const __m128i*>(p));
     const auto same = static_cast<unsigned>(_mm_movemask_epi8(_mm_cmpeq_epi8(block, bytes_)));
     if ((same & mask_) != mask_) return nullptr;
-    if (bytes <= 16) [[likely]]
-      return p + bytes;
+    if (bytes <= 16) [[likely]] return p + bytes;
 #endif
     if (end - p < bytes) return nullptr;
     return std::memcmp(p, text_.data(), text_.size()) == 0 ? p + bytes : nullptr;
@@ -59,8 +58,8 @@ class JsonKey {
  private:
   std::string text_;  // "name":
 #if defined(__SSE2__)
-  __m128i bytes_;      // its first ones
-  unsigned mask_ = 0;  // a bit for each that counts
+  __m128i bytes_;     // its first ones
+  unsigned mask_ = 0; // a bit for each that counts
 #endif
 };
 
@@ -77,8 +76,7 @@ class JsonText {
   const char* at() const { return p_; }
   const char* end() const { return end_; }
   void skip_blanks() {
-    if (p_ != end_ && static_cast<unsigned char>(*p_) > ' ') [[likely]]
-      return;
+    if (p_ != end_ && static_cast<unsigned char>(*p_) > ' ') [[likely]] return;
     while (p_ != end_ && (*p_ == ' ' || *p_ == '\t' || *p_ == '\r' || *p_ == '\n')) ++p_;
   }
   // The byte at hand; a zero, which is none of JSON's, at the end.
@@ -178,9 +176,9 @@ inline const char* JsonText::string_stop(const char* p, const char* end) {
   const __m128i control = _mm_set1_epi8(0x1F);
   for (; p < end; p += 16) {
     const __m128i block = _mm_loadu_si128(reinterpret_cast<const __m128i*>(p));
-    const __m128i found =
-        _mm_or_si128(_mm_or_si128(_mm_cmpeq_epi8(block, quote), _mm_cmpeq_epi8(block, backslash)),
-                     _mm_cmpeq_epi8(_mm_min_epu8(block, control), block));
+    const __m128i found = _mm_or_si128(
+        _mm_or_si128(_mm_cmpeq_epi8(block, quote), _mm_cmpeq_epi8(block, backslash)),
+        _mm_cmpeq_epi8(_mm_min_epu8(block, control), block));
     const auto mask = static_cast<unsigned>(_mm_movemask_epi8(found));
     if (mask == 0) continue;
     p += __builtin_ctz(mask);

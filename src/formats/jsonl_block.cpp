@@ -1,9 +1,9 @@
 // Many records -> as many rows, a column at a time.
 //
-// What one record must do one after the other, since each value begins where the one before it ends,
-// is done for all of them here: their values do not wait for each other, and what is to be known of
-// a column and its key is known once. A record that is not of the usual form falls out and is read
-// by itself, so that what is wrong with it is said in one place.
+// What one record must do one after the other, since each value begins where the one before it
+// ends, is done for all of them here: their values do not wait for each other, and what is to be
+// known of a column and its key is known once. A record that is not of the usual form falls out and
+// is read by itself, so that what is wrong with it is said in one place.
 #include <algorithm>
 #include <utility>
 
@@ -15,10 +15,19 @@ namespace {
 // Where a record stands that has fallen out: no key follows, and it never comes to its own end.
 constexpr char fallen[search_padding_bytes] = {};
 
+// How often records of files without an order are not tried, before they are once more.
+constexpr std::size_t pause_max = 31;
+
 }  // namespace
 
 void JsonlRow::Walk::read_usual(std::span<const std::string_view> records, Page& page,
                                 std::size_t row, bool* is_read) {
+  if (paused_ > 0) {
+    --paused_;
+    std::fill_n(is_read, records.size(), false);
+    return;
+  }
+  if (pause_ > 0) expect_order_of_last();
   arena_ = &page.arena;
   Block block{records, row, records.back().data() + records.back().size(), {}};
   for (std::size_t i = 0; i < records.size(); ++i) {
@@ -32,7 +41,8 @@ void JsonlRow::Walk::read_usual(std::span<const std::string_view> records, Page&
     is_read[i] = block.at[i] + 1 == records[i].data() + records[i].size() && *block.at[i] == '}';
     fallen_count += is_read[i] ? 0 : 1;
   }
-  if (2 * fallen_count > records.size()) expect_order_of_last();
+  pause_ = 2 * fallen_count > records.size() ? std::min(2 * pause_ + 1, pause_max) : 0;
+  paused_ = pause_;
 }
 
 void JsonlRow::Walk::take_column(JsonSlot& slot, Column& column, Block& block) {
@@ -100,7 +110,10 @@ const char* JsonlRow::Walk::any_value(JsonSlot& slot, Column& column, std::size_
                                       std::string_view record, const char* p) {
   whole_ = record;
   text_ = JsonText(p, record.data() + record.size());
-  return p < text_.end() && value(slot, column, row) ? text_.at() : fallen;
+  says_why_ = false;
+  const bool is_good = p < text_.end() && value(slot, column, row);
+  says_why_ = true;
+  return is_good ? text_.at() : fallen;
 }
 
 // After many that were not of the usual form: looks for keys in the order of the last record that

@@ -1,6 +1,7 @@
 #include "formats/jsonl_reader.h"
 
 #include <algorithm>
+#include <cstring>
 
 #include <fmt/format.h>
 #include <simdjson.h>
@@ -15,6 +16,16 @@ namespace tranche {
 namespace {
 
 constexpr std::size_t block_records = 1024;
+
+// What it holds stays where it is: long strings, and elements of lists.
+void move_row(Column& column, std::size_t to, std::size_t from) {
+  if (!column.is_valid(from)) return column.set_null(to);
+  column.set_valid(to);
+  std::memcpy(column.bytes() + to * column.stride(), column.bytes() + from * column.stride(),
+              column.stride());
+  if (column.type().id != TypeId::struct_) return;
+  for (std::size_t i = 0; i < column.child_count(); ++i) move_row(column.child(i), to, from);
+}
 
 }  // namespace
 
@@ -70,8 +81,8 @@ struct JsonlReader::State final : RecordReader {
   void add_block(Page& page, std::span<const TextRecord> block, std::uint64_t first_record,
                  std::vector<Reject>& rejects) override;
   void read_usual(Page& page, std::span<const TextRecord> several, bool* is_read);
-  std::size_t add(Page& page, std::span<const TextRecord> several, const bool* is_read,
-                  bool is_utf8, std::uint64_t first_record, std::vector<Reject>& rejects);
+  void add(Page& page, std::span<const TextRecord> several, const bool* is_read, bool is_utf8,
+           std::uint64_t first_record, std::vector<Reject>& rejects);
   std::string fill(Page& page, const TextRecord& record, bool is_utf8);
   std::string malformed(const TextRecord& record, std::string_view what, std::size_t at) const;
   std::string check_closed(const TextRecord& record) const;
@@ -80,7 +91,6 @@ struct JsonlReader::State final : RecordReader {
   const JsonPlace place;
   const std::unique_ptr<RecordCursor> records;
   JsonlRow row;
-  std::size_t at_once = JsonlRow::usual_records_max;
 };
 
 void JsonlReader::State::add_block(Page& page, std::span<const TextRecord> block,
@@ -92,13 +102,10 @@ void JsonlReader::State::add_block(Page& page, std::span<const TextRecord> block
                               static_cast<std::size_t>(block.back().next - block.front().offset));
   bool is_read[JsonlRow::usual_records_max] = {};
   for (std::size_t i = 0; i < block.size();) {
-    const std::size_t count = std::min(at_once, block.size() - i);
-    const auto several = block.subspan(i, count);
+    const auto several = block.subspan(i, std::min(JsonlRow::usual_records_max, block.size() - i));
     if (all_utf8 && !dialect.rules.is_any_value) read_usual(page, several, is_read);
-    const std::size_t taken = add(page, several, is_read, all_utf8, first_record + i, rejects);
-    // Behind a reject all rows move up: where there are many, few are read in vain.
-    at_once = taken == count ? std::min(2 * at_once, JsonlRow::usual_records_max) : 1;
-    i += taken;
+    add(page, several, is_read, all_utf8, first_record + i, rejects);
+    i += several.size();
   }
 }
 
@@ -113,23 +120,27 @@ void JsonlReader::State::read_usual(Page& page, std::span<const TextRecord> seve
   row.read_usual({texts, several.size()}, page, page.rows(), is_read);
 }
 
-// Adds the records to the page up to the first reject; returns how many were taken, that included.
-std::size_t JsonlReader::State::add(Page& page, std::span<const TextRecord> several,
-                                    const bool* is_read, bool is_utf8, std::uint64_t first_record,
-                                    std::vector<Reject>& rejects) {
+// Reads the others, and adds the rows of all to the page; those behind a reject move up.
+void JsonlReader::State::add(Page& page, std::span<const TextRecord> several, const bool* is_read,
+                             bool is_utf8, std::uint64_t first_record,
+                             std::vector<Reject>& rejects) {
+  const std::size_t first_row = page.rows();
   for (std::size_t i = 0; i < several.size(); ++i) {
     const TextRecord& record = several[i];
     if (!is_read[i] || place.is_array) {
       std::string error = is_read[i] ? check_closed(record) : fill(page, record, is_utf8);
       if (!error.empty()) [[unlikely]] {
         rejects.push_back(reject(record, first_record + i, std::move(error)));
-        return i + 1;
+        continue;
       }
+    }
+    if (is_read[i] && page.rows() != first_row + i) [[unlikely]] {
+      for (std::size_t at = 0; at < page.column_count(); ++at)
+        move_row(page.column(at), page.rows(), first_row + i);
     }
     page.origins.push_back(origin(page, record, first_record + i));
     page.set_rows(page.rows() + 1);
   }
-  return several.size();
 }
 
 // Writes the record behind the last row; what is wrong with it, or nothing.
@@ -143,8 +154,7 @@ std::string JsonlReader::State::fill(Page& page, const TextRecord& record, bool 
     return fmt::format("Something follows the end of the array (byte {}); a file holds one array.",
                        record.offset + 1);
   }
-  if (row.read(text, page, page.rows())) [[likely]]
-    return check_closed(record);
+  if (row.read(text, page, page.rows())) [[likely]] return check_closed(record);
   if (row.is_malformed()) return malformed(record, row.error(), row.error_at());
   return row.error();
 }

@@ -39,7 +39,8 @@ JsonSlot make_slot(Type type, std::string_view name, std::string path) {
   } else if (type.id == TypeId::struct_) {
     for (const TypeMember& member : *type.members) {
       add_member(slot.members, member.name,
-                 make_slot(member.type, member.name, fmt::format("{}.{}", slot.path, member.name)));
+                 make_slot(member.type, member.name,
+                           fmt::format("{}.{}", slot.path, member.name)));
     }
     expect_in_order(slot.members);
   }
@@ -178,8 +179,8 @@ bool JsonlRow::Walk::find_key(const JsonMembers& members, std::size_t& place) {
   if (!text_.take(':')) return no_json();
   unescaped_ = key.inside;
   if (key.escaped) {
-    unescaped_.resize(
-        static_cast<std::size_t>(unescape_json(key.inside, unescaped_.data()) - unescaped_.data()));
+    unescaped_.resize(static_cast<std::size_t>(unescape_json(key.inside, unescaped_.data()) -
+                                               unescaped_.data()));
   }
   const auto found = members.places.find(unescaped_);
   place = found == members.places.end() ? members.slots.size() : found->second;
@@ -191,53 +192,34 @@ bool JsonlRow::Walk::value(JsonSlot& slot, Column& column, std::size_t row) {
   if (text_.peek() == 'n') return null(slot, column, row);
   column.set_valid(row);
   switch (slot.type.id) {
-    case TypeId::boolean:
-      return boolean(slot, column, row);
-    case TypeId::tinyint:
-      return integer<std::int8_t>(slot, column, row);
-    case TypeId::smallint:
-      return integer<std::int16_t>(slot, column, row);
-    case TypeId::integer:
-      return integer<std::int32_t>(slot, column, row);
-    case TypeId::bigint:
-      return integer<std::int64_t>(slot, column, row);
-    case TypeId::utinyint:
-      return integer<std::uint8_t>(slot, column, row);
-    case TypeId::usmallint:
-      return integer<std::uint16_t>(slot, column, row);
-    case TypeId::uinteger:
-      return integer<std::uint32_t>(slot, column, row);
-    case TypeId::ubigint:
-      return integer<std::uint64_t>(slot, column, row);
-    case TypeId::double_:
-      return float64(slot, column, row);
+    case TypeId::boolean: return boolean(slot, column, row);
+    case TypeId::tinyint: return integer<std::int8_t>(slot, column, row);
+    case TypeId::smallint: return integer<std::int16_t>(slot, column, row);
+    case TypeId::integer: return integer<std::int32_t>(slot, column, row);
+    case TypeId::bigint: return integer<std::int64_t>(slot, column, row);
+    case TypeId::utinyint: return integer<std::uint8_t>(slot, column, row);
+    case TypeId::usmallint: return integer<std::uint16_t>(slot, column, row);
+    case TypeId::uinteger: return integer<std::uint32_t>(slot, column, row);
+    case TypeId::ubigint: return integer<std::uint64_t>(slot, column, row);
+    case TypeId::double_: return float64(slot, column, row);
     case TypeId::decimal:
       switch (column.stride()) {
-        case 2:
-          return decimal<std::int16_t>(slot, column, row);
-        case 4:
-          return decimal<std::int32_t>(slot, column, row);
-        case 8:
-          return decimal<std::int64_t>(slot, column, row);
-        default:
-          return convert(slot, column, row);
+        case 2: return decimal<std::int16_t>(slot, column, row);
+        case 4: return decimal<std::int32_t>(slot, column, row);
+        case 8: return decimal<std::int64_t>(slot, column, row);
+        default: return convert(slot, column, row);
       }
-    case TypeId::date:
-      return from_string<std::int32_t>(slot, column, row, parse_date);
-    case TypeId::timestamp:
-      return from_string<std::int64_t>(slot, column, row, parse_timestamp);
-    case TypeId::varchar:
-      return varchar(column, row);
-    case TypeId::json:
-      return json(column, row);
+    case TypeId::date: return from_string<std::int32_t>(slot, column, row, parse_date);
+    case TypeId::timestamp: return from_string<std::int64_t>(slot, column, row, parse_timestamp);
+    case TypeId::varchar: return varchar(column, row);
+    case TypeId::json: return json(column, row);
     case TypeId::list:
       return text_.peek() == '[' ? list(slot, column, row) : convert(slot, column, row);
     case TypeId::struct_:
       if (text_.peek() != '{') return convert(slot, column, row);
       return object(slot.members, row,
                     [&column](std::size_t i) -> Column& { return column.child(i); });
-    default:
-      return convert(slot, column, row);
+    default: return convert(slot, column, row);
   }
 }
 
@@ -269,8 +251,7 @@ bool JsonlRow::Walk::list(JsonSlot& slot, Column& column, std::size_t row) {
 template <class T>
 bool JsonlRow::Walk::integer(const JsonSlot& slot, Column& column, std::size_t row) {
   const char first = text_.peek();
-  if (first != '-' && (first < '0' || first > '9')) [[unlikely]]
-    return convert(slot, column, row);
+  if (first != '-' && (first < '0' || first > '9')) [[unlikely]] return convert(slot, column, row);
   JsonNumber number;
   if (!text_.take_number(number)) return no_json();
   if (number.digit_count <= 18 && !number.has_point && !number.has_exponent) [[likely]] {
@@ -287,8 +268,7 @@ bool JsonlRow::Walk::integer(const JsonSlot& slot, Column& column, std::size_t r
 template <class T>
 bool JsonlRow::Walk::decimal(const JsonSlot& slot, Column& column, std::size_t row) {
   const char first = text_.peek();
-  if (first != '-' && (first < '0' || first > '9')) [[unlikely]]
-    return convert(slot, column, row);
+  if (first != '-' && (first < '0' || first > '9')) [[unlikely]] return convert(slot, column, row);
   JsonNumber number;
   if (!text_.take_number(number)) return no_json();
   const unsigned scale = slot.type.scale;
@@ -307,8 +287,7 @@ bool JsonlRow::Walk::decimal(const JsonSlot& slot, Column& column, std::size_t r
 
 bool JsonlRow::Walk::float64(const JsonSlot& slot, Column& column, std::size_t row) {
   const char first = text_.peek();
-  if (first != '-' && (first < '0' || first > '9')) [[unlikely]]
-    return convert(slot, column, row);
+  if (first != '-' && (first < '0' || first > '9')) [[unlikely]] return convert(slot, column, row);
   JsonNumber number;
   if (!text_.take_number(number)) return no_json();
   // Both the digits and the power are exact doubles: one division rounds once, and so rightly.
@@ -325,16 +304,14 @@ bool JsonlRow::Walk::float64(const JsonSlot& slot, Column& column, std::size_t r
 
 bool JsonlRow::Walk::boolean(const JsonSlot& slot, Column& column, std::size_t row) {
   const bool is_true = text_.take("true");
-  if (!is_true && !text_.take("false")) [[unlikely]]
-    return convert(slot, column, row);
+  if (!is_true && !text_.take("false")) [[unlikely]] return convert(slot, column, row);
   column.values<std::uint8_t>()[row] = is_true ? 1 : 0;
   return true;
 }
 
 bool JsonlRow::Walk::varchar(Column& column, std::size_t row) {
   StringRef& out = column.values<StringRef>()[row];
-  if (text_.peek() != '"') [[unlikely]]
-    return json(column, row);
+  if (text_.peek() != '"') [[unlikely]] return json(column, row);
   JsonString string;
   if (!text_.take_string(string)) return no_json();
   if (!string.escaped) [[likely]] {
@@ -358,13 +335,12 @@ bool JsonlRow::Walk::json(Column& column, std::size_t row) {
 template <class T, class Parse>
 bool JsonlRow::Walk::from_string(const JsonSlot& slot, Column& column, std::size_t row,
                                  Parse parse) {
-  if (text_.peek() != '"') [[unlikely]]
-    return convert(slot, column, row);
+  if (text_.peek() != '"') [[unlikely]] return convert(slot, column, row);
   JsonString string;
   const char* const begin = text_.at();
   if (!text_.take_string(string)) return no_json();
-  if (!string.escaped && parse(string.inside, column.values<T>()[row]) == ParseStatus::ok)
-      [[likely]] {
+  if (!string.escaped &&
+      parse(string.inside, column.values<T>()[row]) == ParseStatus::ok) [[likely]] {
     return true;
   }
   text_ = JsonText(begin, text_.end());
@@ -387,8 +363,8 @@ bool JsonlRow::Walk::convert(const JsonSlot& slot, const JsonlToken& token, Colu
                              std::size_t row) {
   const JsonlStatus status =
       convert_json(slot.type, token, column.bytes() + row * column.stride(), *arena_);
-  if (status == JsonlStatus::ok) [[likely]]
-    return true;
+  if (status == JsonlStatus::ok) [[likely]] return true;
+  if (!says_why_) return false;
   return refuse(fmt::format("Column \"{}\": {}.{}", excerpt(slot.path),
                             describe_json(status, slot.type, token),
                             rules_.guessed ? guessed_hint : ""));
@@ -396,6 +372,7 @@ bool JsonlRow::Walk::convert(const JsonSlot& slot, const JsonlToken& token, Colu
 
 // Something is wrong with the text; what and where, a second look tells.
 bool JsonlRow::Walk::no_json() {
+  if (!says_why_) return false;
   malformed_ = true;
   const JsonFault fault = find_json_fault(whole_);
   error_ = fault.what != nullptr ? fault.what : "it is no object, as in {\"key\": 1}";

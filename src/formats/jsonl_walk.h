@@ -1,5 +1,5 @@
-// What the reading of a record as columns works with: what is expected of its keys, values in their
-// usual form, and the walk over a record. Only for jsonl_row.cpp, which takes records one by one, and
+// What the reading of records works with: what is expected of their keys, values in their usual
+// form, and the walk over a record. Only for jsonl_row.cpp, which takes records one by one, and for
 // jsonl_block.cpp, which takes many of them a column at a time.
 //
 // Threads and lifetime: those of jsonl_row.h.
@@ -180,6 +180,9 @@ class JsonlRow::Walk {
   const JsonRules rules_;
   JsonMembers record_;
   std::vector<std::size_t> order_;  // of the columns, as their keys are looked for in blocks
+  bool says_why_ = true;            // else a record that fails is read again by itself
+  std::size_t pause_ = 0;           // behind a block of which most were not of the usual form
+  std::size_t paused_ = 0;          // blocks that are still left out
   JsonText text_{nullptr, nullptr};
   std::string_view whole_;
   Arena* arena_ = nullptr;
