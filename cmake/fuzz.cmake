@@ -11,7 +11,7 @@ target_link_libraries(fuzz_checks PRIVATE tranche_flags)
 target_include_directories(fuzz_checks PRIVATE "${PROJECT_SOURCE_DIR}/tests")
 
 add_custom_target(fuzz)
-foreach(target IN ITEMS cutting csv writing jsonl numbers dates)
+foreach(target IN ITEMS cutting csv writing jsonl json_rows numbers dates)
   add_executable(fuzz_${target} EXCLUDE_FROM_ALL "${PROJECT_SOURCE_DIR}/fuzz/target.cpp" $<TARGET_OBJECTS:fuzz_checks>)
   target_compile_definitions(fuzz_${target} PRIVATE TRANCHE_FUZZ_CHECK=check_${target})
   target_link_libraries(fuzz_${target} PRIVATE tranche_flags)
