@@ -42,4 +42,45 @@ const OptionTable& sql_options() {
   return table;
 }
 
+const OptionTable& command_options() {
+  static const OptionTable table = {
+      Option{.name = "command",
+             .kind = OptionKind::texts,
+             .doc = "A program and its arguments, started without a shell in the job file's "
+                    "folder: it is sent records and answers each of them.",
+             .required = true,
+             .example = "[python3, score.py]"},
+      Option{.name = "columns",
+             .kind = OptionKind::columns,
+             .doc = "The columns that its answers hold: they are added to those of the record, or "
+                    "take their place.",
+             .example = "{ score: double }"},
+      Option{.name = "format",
+             .kind = OptionKind::choice,
+             .doc = "What is spoken: JSON Lines, or CSV.",
+             .default_text = "jsonl",
+             .choices = {"jsonl", "csv"}},
+      Option{.name = "timeout",
+             .kind = OptionKind::duration,
+             .doc = "How long an answer may take, from the one before it on; then the record is "
+                    "tried alone.",
+             .default_text = "1m"},
+      Option{.name = "startup_timeout",
+             .kind = OptionKind::duration,
+             .doc = "How much longer the first answer of a fresh program may take.",
+             .default_text = "1m"},
+      Option{.name = "workers",
+             .kind = OptionKind::count,
+             .doc = "How many of these programs there are at most; one for each worker of the step "
+                    "when left out.",
+             .example = "1"},
+      Option{.name = "depends_on",
+             .kind = OptionKind::texts,
+             .doc = "Files besides those it is called with that shape its answers: a resume "
+                    "notices when they have changed.",
+             .example = "[model.pkl]"},
+  };
+  return table;
+}
+
 }  // namespace tranche
