@@ -133,8 +133,7 @@ Result<std::unique_ptr<Transform>> make_command(const JobSpec& job, const Transf
   command.place = place(job, options.mark("command"));
   command.base = job.base.empty() ? fs::current_path() : fs::absolute(job.base);
   command.columns = options.columns("columns");
-  command.format =
-      options.text("format") == "csv" ? ProgramFormat::csv : ProgramFormat::jsonl;
+  command.format = options.text("format") == "csv" ? ProgramFormat::csv : ProgramFormat::jsonl;
   command.times = {options.duration("startup_timeout"), options.duration("timeout")};
   if (options.has("workers")) command.programs_max = options.count("workers");
   command.depends_on = options.texts("depends_on");

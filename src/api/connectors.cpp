@@ -10,9 +10,9 @@ namespace tranche {
 
 // Explicit, since static initialisers vanish from archives.
 const std::vector<Connector>& connectors() {
-  static const std::vector<Connector> table = {csv_connector(), jsonl_connector(),
+  static const std::vector<Connector> table = {csv_connector(),     jsonl_connector(),
                                                parquet_connector(), postgres_connector(),
-                                               sqlite_connector(), duckdb_connector()};
+                                               sqlite_connector(),  duckdb_connector()};
   return table;
 }
 

@@ -44,7 +44,7 @@ void never_wait(const Descriptor& end) {
 }
 
 bool can_be_executed(const fs::path& path) {
-  struct stat status{};
+  struct stat status {};
   return ::stat(path.c_str(), &status) == 0 && S_ISREG(status.st_mode) &&
          ::access(path.c_str(), X_OK) == 0;
 }
@@ -141,9 +141,10 @@ Result<fs::path> find_program(const std::string& name, const fs::path& folder) {
     fs::path file = fs::absolute(fs::path(place.empty() ? "." : place) / name);
     if (can_be_executed(file)) return file;
   }
-  return missing(file_exists(folder / name)
-                     ? fmt::format("it is not in PATH; for the file beside the job write ./{}", name)
-                     : std::string("it is not in PATH"));
+  return missing(
+      file_exists(folder / name)
+          ? fmt::format("it is not in PATH; for the file beside the job write ./{}", name)
+          : std::string("it is not in PATH"));
 }
 
 Result<std::unique_ptr<Program>> Program::start(const ProgramCall& call) {
@@ -154,9 +155,15 @@ Result<std::unique_ptr<Program>> Program::start(const ProgramCall& call) {
   TRANCHE_ASSIGN(PipeEnds failure, make_pipe());
   std::vector<std::string> arguments = call.arguments;
   std::vector<std::string> environment = environment_with(call.environment);
-  const Launch launch{file.string(),           call.folder.string(),    pointers_to(arguments),
-                      pointers_to(environment), input.reading.number(),  output.writing.number(),
-                      errors.writing.number(),  failure.writing.number(), ::getpid()};
+  const Launch launch{file.string(),
+                      call.folder.string(),
+                      pointers_to(arguments),
+                      pointers_to(environment),
+                      input.reading.number(),
+                      output.writing.number(),
+                      errors.writing.number(),
+                      failure.writing.number(),
+                      ::getpid()};
   const pid_t pid = ::fork();
   if (pid < 0) return system_error(ErrorKind::failed, "start", call.arguments.front(), errno);
   if (pid == 0) launch_program(launch);
@@ -204,7 +211,8 @@ void BoundedLog::add(std::string_view text) {
     const auto status = file_status(path_);
     bytes_ = status ? status->bytes : 0;
   }
-  const std::string_view kept = text.substr(text.size() - std::min<std::size_t>(text.size(), bytes_max));
+  const std::string_view kept =
+      text.substr(text.size() - std::min<std::size_t>(text.size(), bytes_max));
   if (::write(file_.number(), kept.data(), kept.size()) >= 0) bytes_ += kept.size();
 }
 

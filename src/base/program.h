@@ -67,7 +67,7 @@ class Program {
 class BoundedLog {
  public:
   static constexpr std::uint64_t bytes_max = std::uint64_t{1} << 20;  // of each of the two
-  explicit BoundedLog(fs::path path) : path_(std::move(path)) {}  // empty: nowhere
+  explicit BoundedLog(fs::path path) : path_(std::move(path)) {}      // empty: nowhere
   void add(std::string_view text);
 
  private:

@@ -170,7 +170,8 @@ Command help_command() {
   made.operand = Operand::topic;
   made.examples = {{"help run", "a command"},
                    {"help csv", "a system to read from or write to"},
-                   {"help sql", "the SQL transform"}};
+                   {"help sql", "the SQL transform"},
+                   {"help command", "programs as business logic"}};
   made.act = act;
   return made;
 }

@@ -150,8 +150,7 @@ class PipelineWorker final : public Worker {
     return rows_of(std::move(page), kept);
   }
 
-  void skip_rejects(const std::vector<std::uint64_t>& only, std::size_t from,
-                    ChunkResult& result) {
+  void skip_rejects(const std::vector<std::uint64_t>& only, std::size_t from, ChunkResult& result) {
     const auto begin = rejects_.begin() + static_cast<std::ptrdiff_t>(from);
     const auto skipped = std::remove_if(begin, rejects_.end(), [&](const Reject& reject) {
       return !std::binary_search(only.begin(), only.end(), reject.record);

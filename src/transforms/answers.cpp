@@ -198,7 +198,8 @@ std::optional<std::string> Answers::take(std::string_view line) {
 
 // The line with room around it, for as long as the page is in work.
 std::string_view Answers::kept(std::string_view line) {
-  char* const room = answers_->arena.allocate(number_padding_bytes + line.size() + search_padding_bytes);
+  char* const room =
+      answers_->arena.allocate(number_padding_bytes + line.size() + search_padding_bytes);
   std::memset(room, 0, number_padding_bytes);
   char* const begin = room + number_padding_bytes;
   std::memcpy(begin, line.data(), line.size());
@@ -264,8 +265,7 @@ std::optional<std::string> Answers::read_object(std::string_view text, Reading& 
     return std::nullopt;
   }
   if (!is_element && answers_->column(protocol + 1).is_valid(row)) {
-    const std::string_view rows =
-        answers_->column(protocol + 1).values<StringRef>()[row].view();
+    const std::string_view rows = answers_->column(protocol + 1).values<StringRef>()[row].view();
     if (rows.starts_with('[')) return read_list(kept(rows), reading);
     return fmt::format("answered with a \"_rows\" that is no array: \"{}\"", excerpt(text));
   }
@@ -304,9 +304,10 @@ std::optional<std::string> Answers::read_csv_header(std::string_view line) {
   if (!is_header) return fmt::format("began with a broken line of CSV: \"{}\"", excerpt(line));
   for (const std::string& name : names) {
     if (is_declared(*answer_, name)) continue;
-    return fmt::format("began with \"{}\", but the first line it writes names the columns of its "
-                       "answers, and \"{}\" is none of `columns:`",
-                       excerpt(line), excerpt(name, 40));
+    return fmt::format(
+        "began with \"{}\", but the first line it writes names the columns of its "
+        "answers, and \"{}\" is none of `columns:`",
+        excerpt(line), excerpt(name, 40));
   }
   header_ = std::move(names);
   return std::nullopt;
@@ -359,7 +360,9 @@ std::optional<std::string> Answers::place(Reading reading) {
     const bool is_next = at < asked_.size() && ids_[asked_[at]] == reading.id;
     if (!is_next) {
       const auto found = find_asked(reading.id);
-      if (!found) return fmt::format("answered with \"_id\" {}, which it was not asked about", excerpt(reading.id));
+      if (!found)
+        return fmt::format("answered with \"_id\" {}, which it was not asked about",
+                           excerpt(reading.id));
       at = *found;
     }
     if (slots_[asked_[at]].is_settled) {
@@ -422,8 +425,8 @@ std::unique_ptr<Page> Answers::result(std::uint32_t& row, std::uint64_t& filtere
   made->keep_alive = page_->keep_alive;
   for (std::size_t column = 0; column < sources_.size(); ++column) {
     const Source source = sources_[column];
-    const Column& from = source.is_answer ? answers_->column(source.column)
-                                          : page_->column(source.column);
+    const Column& from =
+        source.is_answer ? answers_->column(source.column) : page_->column(source.column);
     Column& to = made->column(column);
     for (std::size_t i = 0; i < rows.size(); ++i)
       copy_value(to, i, from, source.is_answer ? rows[i].second : rows[i].first, made->arena);

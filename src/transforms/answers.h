@@ -126,7 +126,7 @@ class Answers {
 
   std::vector<std::uint32_t> asked_;
   std::unordered_map<std::string_view, std::size_t> asked_by_id_;  // made when it is needed
-  std::size_t next_ = 0;  // those before it have an answer
+  std::size_t next_ = 0;                                           // those before it have an answer
   std::size_t answered_ = 0;
   std::size_t named_ = 0;
   std::optional<std::size_t> suspect_;

@@ -173,8 +173,7 @@ class CommandInstance final : public TransformInstance {
                rejects.begin(), rejects.lower_bound(waiting.front()))) >= rejects_enough_;
   }
 
-  std::optional<Trouble> talk(Conversation& conversation, const Rows& rows,
-                              Conversation::End end) {
+  std::optional<Trouble> talk(Conversation& conversation, const Rows& rows, Conversation::End end) {
     const std::string bytes = answers_.ask(rows);
     return conversation.talk(bytes, answers_, end, breadcrumb_);
   }
@@ -319,9 +318,8 @@ std::vector<std::pair<std::string, std::string>> program_environment() {
   if (const fs::path folder = python_folder(); !folder.empty()) {
     const char* const before = std::getenv("PYTHONPATH");
     const bool has_before = before != nullptr && *before != '\0';
-    values.emplace_back("PYTHONPATH",
-                        has_before ? fmt::format("{}:{}", folder.string(), before)
-                                   : folder.string());
+    values.emplace_back(
+        "PYTHONPATH", has_before ? fmt::format("{}:{}", folder.string(), before) : folder.string());
   }
   return values;
 }

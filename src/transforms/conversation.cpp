@@ -18,9 +18,9 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr auto look_interval = 200ms;          // at what no descriptor tells, and for the watchers
-constexpr auto patience_for_exit = 500ms;      // of one that has closed its standard output
-constexpr std::chrono::milliseconds patience_at_the_end = 1s;       // of one that is asked no more
+constexpr auto look_interval = 200ms;      // at what no descriptor tells, and for the watchers
+constexpr auto patience_for_exit = 500ms;  // of one that has closed its standard output
+constexpr std::chrono::milliseconds patience_at_the_end = 1s;  // of one that is asked no more
 constexpr std::size_t line_bytes_max = std::size_t{64} << 20;
 constexpr std::size_t read_bytes = std::size_t{256} << 10;
 constexpr std::size_t last_words_bytes = 2048;
@@ -55,13 +55,13 @@ Result<std::unique_ptr<Conversation>> Conversation::begin(const ProgramCall& cal
 
 // A program that is at rest hears that there is no more, and may end by itself.
 Conversation::~Conversation() {
+  if (is_broken_off_) return;
   program_->close_input();
   program_->close_output();
   const auto until = Clock::now() + patience_at_the_end;
   while (!program_->has_ended() && Clock::now() < until) {
     hear_errors();
-    std::array<pollfd, 2> waits{{{program_->pidfd(), POLLIN, 0},
-                                 {program_->errors(), POLLIN, 0}}};
+    std::array<pollfd, 2> waits{{{program_->pidfd(), POLLIN, 0}, {program_->errors(), POLLIN, 0}}};
     static_cast<void>(::poll(waits.data(), waits.size(), static_cast<int>(look_interval / 1ms)));
   }
   hear_errors();
@@ -199,6 +199,7 @@ std::optional<std::string> Conversation::settle(Answers& answers) {
 Trouble Conversation::trouble(std::string how) {
   Trouble made;
   made.how = std::move(how);
+  is_broken_off_ = true;
   hear_errors();
   made.last_words = last_words_;
   return made;

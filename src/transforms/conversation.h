@@ -48,8 +48,7 @@ class Conversation {
   };
   // Sends `bytes`, what `answers` asks, and has `answers` take what comes; nullopt: all is well.
   // `beats` grows meanwhile.
-  std::optional<Trouble> talk(std::string_view bytes, Answers& answers, End end,
-                              Breadcrumb& beats);
+  std::optional<Trouble> talk(std::string_view bytes, Answers& answers, End end, Breadcrumb& beats);
   // Of one that was told that there is no more: what is wrong with how it ended. One that has not
   // ended is in no trouble.
   std::optional<Trouble> bad_exit();
@@ -77,6 +76,7 @@ class Conversation {
   std::string heard_;  // what is not a whole line yet
   std::string last_words_;
   bool has_answered_ = false;
+  bool is_broken_off_ = false;  // there was trouble: it is not waited for
   bool is_greeted_ = false;
   Clock::time_point since_;  // the last answer
 };

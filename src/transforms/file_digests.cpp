@@ -26,8 +26,8 @@ Result<std::string> fingerprint_files(const std::vector<std::filesystem::path>& 
     TRANCHE_ASSIGN(const std::uint64_t digest, digest_file(file));
     const auto below = file.lexically_normal().lexically_relative(base.lexically_normal());
     const bool is_below = !base.empty() && !below.empty() && *below.begin() != "..";
-    print += fmt::format("file {}, content {}\n", (is_below ? below : file).string(),
-                         to_hex64(digest));
+    print +=
+        fmt::format("file {}, content {}\n", (is_below ? below : file).string(), to_hex64(digest));
   }
   return print;
 }
