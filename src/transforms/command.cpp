@@ -43,16 +43,16 @@ struct Definition {
   }
 };
 
-// The programs of a step that nobody talks to, and how many there are.
+// What the workers of a step share: where there may be fewer programs than workers, the programs.
 class Programs {
  public:
   explicit Programs(std::size_t most) : most_(most) {}
 
-  // One that is at rest, or the right to begin another one (nullptr); waits while there are too
-  // many.
+  bool are_shared() const { return most_ > 0; }
+  // One that is at rest, or the right to begin another one (nullptr); waits while all are in use.
   std::unique_ptr<Conversation> borrow(Breadcrumb& beats) {
     std::unique_lock lock(mutex_);
-    while (idle_.empty() && most_ > 0 && in_use_ >= most_) {
+    while (in_use_ >= most_) {
       given_back_.wait_for(lock, look_interval);
       beats.beat();
     }
@@ -68,6 +68,16 @@ class Programs {
     if (conversation) idle_.push_back(std::move(conversation));
     given_back_.notify_one();
   }
+  // A program dies with the thread that began it: before a thread ends, those at rest are ended in
+  // a better way. Who still needs one begins another.
+  void end_idle() {
+    std::vector<std::unique_ptr<Conversation>> ended;
+    {
+      const std::lock_guard lock(mutex_);
+      ended.swap(idle_);
+    }
+    for (const auto& conversation : ended) conversation->leave();
+  }
 
   // Whether a program has ended well that was given no record.
   std::atomic<bool> is_sound{false};
@@ -80,20 +90,27 @@ class Programs {
   std::size_t in_use_ = 0;
 };
 
-// The program that a worker talks to, for a page.
+// The program that a worker talks to for a page: its own, or one of those that are shared.
 class Borrowed {
  public:
-  Borrowed(Programs& programs, Breadcrumb& beats)
-      : programs_(programs), conversation(programs.borrow(beats)) {}
-  ~Borrowed() { programs_.give_back(std::move(conversation)); }
+  Borrowed(Programs& programs, std::unique_ptr<Conversation>& own, Breadcrumb& beats)
+      : programs_(programs),
+        own_(own),
+        conversation_(programs.are_shared() ? programs.borrow(beats) : std::move(own)) {}
+  ~Borrowed() {
+    if (programs_.are_shared())
+      programs_.give_back(std::move(conversation_));
+    else
+      own_ = std::move(conversation_);
+  }
   Borrowed(const Borrowed&) = delete;
   Borrowed& operator=(const Borrowed&) = delete;
+  std::unique_ptr<Conversation>& conversation() { return conversation_; }
 
  private:
   Programs& programs_;
-
- public:
-  std::unique_ptr<Conversation> conversation;
+  std::unique_ptr<Conversation>& own_;
+  std::unique_ptr<Conversation> conversation_;
 };
 
 class CommandInstance final : public TransformInstance {
@@ -107,6 +124,7 @@ class CommandInstance final : public TransformInstance {
         breadcrumb_(worker.breadcrumb()),
         log_(worker.log_prefix().empty() ? "" : worker.log_prefix() + ".log"),
         rejects_enough_(worker.rejects_enough()) {}
+  ~CommandInstance() override { programs_->end_idle(); }
 
   Result<void> process(std::span<const std::unique_ptr<Page>> pages, const PageConsumer& consume,
                        std::vector<Reject>& rejects, StageCounts& counts) override {
@@ -116,8 +134,8 @@ class CommandInstance final : public TransformInstance {
       answers_.begin(*page);
       signals_.clear();
       {
-        Borrowed borrowed(*programs_, breadcrumb_);
-        TRANCHE_TRY(ask_about_all(borrowed.conversation));
+        Borrowed borrowed(*programs_, own_, breadcrumb_);
+        TRANCHE_TRY(ask_about_all(borrowed.conversation()));
       }
       for (const auto& [row, why] : answers_.rejects()) add_reject(*page, row, why, rejects);
       counts.rejected += answers_.rejects().size();
@@ -292,6 +310,7 @@ class CommandInstance final : public TransformInstance {
 
   std::shared_ptr<const Definition> definition_;
   std::shared_ptr<Programs> programs_;
+  std::unique_ptr<Conversation> own_;
   Answers answers_;
   Breadcrumb& breadcrumb_;
   std::string log_;

@@ -56,8 +56,7 @@ Result<std::unique_ptr<Conversation>> Conversation::begin(const ProgramCall& cal
 // A program that is at rest hears that there is no more, and may end by itself.
 Conversation::~Conversation() {
   if (is_broken_off_) return;
-  program_->close_input();
-  program_->close_output();
+  leave();
   const auto until = Clock::now() + patience_at_the_end;
   while (!program_->has_ended() && Clock::now() < until) {
     hear_errors();

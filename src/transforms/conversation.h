@@ -41,6 +41,11 @@ class Conversation {
                                                      const ProgramTimes& times,
                                                      const std::string& log);
   ~Conversation();
+  // Tells it that there is no more, ahead of the destructor, which waits a little for its end.
+  void leave() {
+    program_->close_input();
+    program_->close_output();
+  }
 
   enum class End {
     stays,   // more will be asked

@@ -217,6 +217,14 @@ class Resuming(unittest.TestCase):
 
 
 class Stopping(unittest.TestCase):
+    def test_a_program_that_is_asked_no_more_may_end_by_itself(self):
+        program = ECHO + "print('{\"score\": 1}')\nopen(f'ended-{os.getpid()}', 'w').close()"
+        for options in ({"step_workers": "2"}, {"step_workers": "{ processes: 2 }"}, {"step_workers": "3", "workers": "1"}):
+            with self.subTest(**{f"of {key}": value for key, value in options.items()}), programs.Folder() as folder:
+                done = folder.run_program("import os\n" + program, 9_000, batch=500, **options)
+                self.assertEqual(done.code, 0, done)
+                self.assertNotEqual(list(folder.root.glob("ended-*")), [])
+
     def test_nothing_of_a_program_outlives_a_run_that_is_stopped_or_killed(self):
         slow = ECHO + "time.sleep(0.05)\n    print('{\"score\": 1}')"
         for workers in ("2", "{ processes: 2 }"):
