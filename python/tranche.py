@@ -22,12 +22,13 @@ import sys
 import time
 
 _READ_BYTES = 1 << 20
+_encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False, default=str).encode
 _HOLD_SECONDS = 0.05  # how long an answer waits for others that go with it
 
 
 def record(function):
     """Has the program answer every record with what the function returns for it."""
-    return _work(function, lambda records: _each(function, records), 1)
+    return _work(function, lambda records: _each(function, records), 1000)
 
 
 def batch(function=None, *, size=1000):
@@ -73,7 +74,7 @@ def _line(number, answer):
         answer = {**answer, "_id": number}
     else:
         answer = {"_id": number, "_rows": [dict(row) for row in answer]}
-    return json.dumps(answer, ensure_ascii=False, allow_nan=False, default=str)
+    return _encode(answer)
 
 
 def _safe_line(number, answer):
@@ -106,12 +107,13 @@ def _answer(lines, answers_of, size, output):
     for first in range(0, len(lines), size):
         records = [json.loads(line) for line in lines[first:first + size]]
         numbers = [one["_id"] for one in records]
-        held += map(_safe_line, numbers, answers_of(records))
-        now = time.monotonic()
-        if now - since > _HOLD_SECONDS:
-            _write(output, held)
-            held = []
-            since = now
+        for number, answer in zip(numbers, answers_of(records)):
+            held.append(_safe_line(number, answer))
+            now = time.monotonic()
+            if now - since > _HOLD_SECONDS:
+                _write(output, held)
+                held = []
+                since = now
     _write(output, held)
 
 

@@ -100,7 +100,7 @@ std::optional<Trouble> Conversation::talk(std::string_view bytes, Answers& answe
     if (is_complete && bytes.empty() && still > patience) break;
     wait(!bytes.empty(), look_interval);
   }
-  if (end == End::stays && !answers.has_named_all()) {
+  if (end == End::stays) {
     if (auto wrong = settle(answers)) return trouble(*wrong);
   }
   return std::nullopt;
@@ -124,12 +124,11 @@ bool Conversation::send(std::string_view& bytes) {
 // What is there to be heard.
 std::optional<std::string> Conversation::hear(Answers& answers) {
   while (program_->output() >= 0) {
-    const std::size_t before = heard_.size();
-    heard_.resize(before + read_bytes);
-    const ssize_t count = ::read(program_->output(), heard_.data() + before, read_bytes);
-    heard_.resize(before + static_cast<std::size_t>(std::max<ssize_t>(count, 0)));
+    room_.resize(read_bytes);
+    const ssize_t count = ::read(program_->output(), room_.data(), room_.size());
     if (count < 0 && errno == EINTR) continue;
     if (count < 0) return std::nullopt;
+    heard_.append(room_.data(), static_cast<std::size_t>(count));
     if (count == 0) {
       program_->close_output();
       if (!heard_.empty()) heard_ += '\n';  // a last line without an end
@@ -182,8 +181,8 @@ void Conversation::wait(bool has_more, std::chrono::milliseconds longest) {
   static_cast<void>(::poll(waits.data(), waits.size(), static_cast<int>(longest / 1ms)));
 }
 
-// Without an `_id`, an answer too many would be taken for that of the next record: so nothing more
-// may come until the program waits for it.
+// An answer too many would be taken for that of the next record, where it has no `_id`: so nothing
+// more may come until the program waits for it.
 std::optional<std::string> Conversation::settle(Answers& answers) {
   for (int look = 0; look < looks_until_settled; ++look) {
     const bool is_at_rest = program_->is_waiting();

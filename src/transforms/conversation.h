@@ -78,6 +78,7 @@ class Conversation {
   std::unique_ptr<Program> program_;
   ProgramTimes times_;
   BoundedLog log_;
+  std::string room_;   // for what is read
   std::string heard_;  // what is not a whole line yet
   std::string last_words_;
   bool has_answered_ = false;
