@@ -11,6 +11,7 @@
 #include "connectors/remote_places.h"
 #include "connectors/several_sources.h"
 #include "connectors/standard_output.h"
+#include "transforms/command.h"
 #include "transforms/sql.h"
 
 namespace tranche {
@@ -116,6 +117,33 @@ Result<std::unique_ptr<Transform>> make_sql(const JobSpec& job, const TransformU
     }
   }
   return make_sql_transform(std::move(sql));
+}
+
+Result<std::unique_ptr<Transform>> make_command(const JobSpec& job, const TransformUse& use,
+                                                const WorkersSpec& workers) {
+  const OptionReader options(use.options, command_options());
+  if (options.has("workers") && workers.kind == WorkersSpec::Kind::processes) {
+    return make_error(ErrorKind::config,
+                      "\"workers\" of a command is for steps whose workers are threads: worker "
+                      "processes have a program each. Leave it out, or say `workers:` of the step.",
+                      place(job, options.mark("workers")));
+  }
+  CommandOptions command;
+  command.arguments = options.texts("command");
+  command.place = place(job, options.mark("command"));
+  command.base = job.base.empty() ? fs::current_path() : fs::absolute(job.base);
+  command.columns = options.columns("columns");
+  command.format = options.text("format") == "csv" ? ProgramFormat::csv : ProgramFormat::jsonl;
+  command.times = {options.duration("startup_timeout"), options.duration("timeout")};
+  if (options.has("workers")) command.programs_max = options.count("workers");
+  command.depends_on = options.texts("depends_on");
+  return make_command_transform(std::move(command));
+}
+
+Result<std::unique_ptr<Transform>> make_transform(const JobSpec& job, const TransformUse& use,
+                                                  const WorkersSpec& workers) {
+  if (use.make) return use.make();
+  return use.kind == "command" ? make_command(job, use, workers) : make_sql(job, use);
 }
 
 // Adds the place of the step to an error that has none.
@@ -313,7 +341,7 @@ Result<BatchStep> assemble(const JobSpec& job, const StepSpec& spec, const RunOp
   step.source = *std::move(source);
   step.files = increments_of(job, spec);
   for (const auto& use : spec.process) {
-    auto transform = use.make ? use.make() : make_sql(job, use);
+    auto transform = make_transform(job, use, step.workers);
     if (!transform) return placed(std::move(transform).error(), job, spec);
     step.transforms.push_back(*std::move(transform));
   }

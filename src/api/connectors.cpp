@@ -10,9 +10,9 @@ namespace tranche {
 
 // Explicit, since static initialisers vanish from archives.
 const std::vector<Connector>& connectors() {
-  static const std::vector<Connector> table = {csv_connector(), jsonl_connector(),
+  static const std::vector<Connector> table = {csv_connector(),     jsonl_connector(),
                                                parquet_connector(), postgres_connector(),
-                                               sqlite_connector(), duckdb_connector()};
+                                               sqlite_connector(),  duckdb_connector()};
   return table;
 }
 
@@ -38,6 +38,47 @@ const OptionTable& sql_options() {
              .kind = OptionKind::boolean,
              .doc = "Aggregates, windows, DISTINCT, LIMIT and ORDER BY are meant within one batch.",
              .default_text = "false"},
+  };
+  return table;
+}
+
+const OptionTable& command_options() {
+  static const OptionTable table = {
+      Option{.name = "command",
+             .kind = OptionKind::texts,
+             .doc = "A program and its arguments, started without a shell in the job file's "
+                    "folder: it is sent records and answers each of them.",
+             .required = true,
+             .example = "[python3, score.py]"},
+      Option{.name = "columns",
+             .kind = OptionKind::columns,
+             .doc = "The columns that its answers hold: they are added to those of the record, or "
+                    "take their place.",
+             .example = "{ score: double }"},
+      Option{.name = "format",
+             .kind = OptionKind::choice,
+             .doc = "What is spoken: JSON Lines, or CSV.",
+             .default_text = "jsonl",
+             .choices = {"jsonl", "csv"}},
+      Option{.name = "timeout",
+             .kind = OptionKind::duration,
+             .doc = "How long an answer may take, from the one before it on; then the record is "
+                    "tried alone.",
+             .default_text = "1m"},
+      Option{.name = "startup_timeout",
+             .kind = OptionKind::duration,
+             .doc = "How much longer the first answer of a fresh program may take.",
+             .default_text = "1m"},
+      Option{.name = "workers",
+             .kind = OptionKind::count,
+             .doc = "How many of these programs there are at most; one for each worker of the step "
+                    "when left out.",
+             .example = "1"},
+      Option{.name = "depends_on",
+             .kind = OptionKind::texts,
+             .doc = "Files besides those it is called with that shape its answers: a resume "
+                    "notices when they have changed.",
+             .example = "[model.pkl]"},
   };
   return table;
 }

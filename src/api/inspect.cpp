@@ -2,6 +2,7 @@
 #include <tranche/api/inspect.h>
 
 #include <cstdlib>
+#include <set>
 
 #include <fmt/format.h>
 
@@ -92,6 +93,26 @@ Result<std::uint64_t> for_each_reject(
     TRANCHE_TRY(ledger->read_rejects(record.run, {}, KeptRejects::unpublished, 0, give));
   }
   return count;
+}
+
+Result<void> for_each_log(
+    const std::filesystem::path& state, const std::string& run,
+    const std::function<Result<void>(const std::string&, const std::string&)>& take) {
+  std::set<std::string> names;
+  std::error_code none;  // a run without programs has no such folder
+  const auto folder = state / "runs" / run / "logs";
+  for (const auto& file : std::filesystem::directory_iterator(folder, none))
+    names.insert(file.path().stem().string());  // "load-0.log" or, older, "load-0.log.old"
+  std::set<std::string> logs;
+  for (const std::string& name : names)
+    logs.insert(name.ends_with(".log") ? name.substr(0, name.size() - 4) : name);
+  for (const std::string& name : logs) {
+    for (const char* ending : {".log.old", ".log"}) {
+      const auto text = read_file(folder / (name + ending));
+      if (text) TRANCHE_TRY(take(name, *text));
+    }
+  }
+  return {};
 }
 
 Result<void> stop_run(const std::filesystem::path& state, const std::string& run) {

@@ -140,6 +140,10 @@ Result<Child> Child::fork(const std::function<int()>& body, Group group) {
   const pid_t pid = ::fork();
   if (pid < 0) return failure("start a process", errno);
   if (pid == 0) run_child(body, parent, group);
+  return adopt(pid, group);
+}
+
+Result<Child> Child::adopt(pid_t pid, Group group) {
   // The child does it too: whoever comes first, the group is there when it is needed.
   if (group == Group::own) ::setpgid(pid, pid);
   const int pidfd = ::pidfd_open(pid, 0);

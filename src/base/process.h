@@ -47,6 +47,9 @@ class Child {
   // thread.
   static Result<Child> fork(const std::function<int()>& body, Group group = Group::of_parent);
 
+  // Takes over a process that this one has just forked.
+  static Result<Child> adopt(pid_t pid, Group group);
+
   pid_t pid() const { return pid_; }
   int pidfd() const { return pidfd_; }  // readable when the child has ended
   // Waits for the end; nullopt when `timeout` passes first (nullopt timeout: for ever). Once it

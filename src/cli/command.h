@@ -72,6 +72,7 @@ Command retry_rejects_command();
 Command stop_command();
 Command abandon_command();
 Command rejects_command();
+Command logs_command();
 Command verify_command();
 Command schema_command();
 Command completion_command();

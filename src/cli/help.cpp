@@ -42,6 +42,9 @@ int act(const Invocation& invocation) {
   if (topic == "sql")
     return finish(paint(data_look(), Colour::bold, "process: [{ sql: ... }]") + "\n" +
                   render_options(sql_options(), data_look()));
+  if (topic == "command")
+    return finish(paint(data_look(), Colour::bold, "process: [{ command: ... }]") + "\n" +
+                  render_options(command_options(), data_look()));
   const std::vector<std::string> known = help_topics();
   const auto near = nearest(topic, known);
   return fail(invocation,
@@ -68,6 +71,7 @@ std::vector<std::string> help_topics() {
   for (const Command& command : commands()) names.push_back(command.name);
   for (const Connector& connector : connectors()) names.push_back(connector.name);
   names.push_back("sql");
+  names.push_back("command");
   return names;
 }
 
@@ -156,7 +160,8 @@ Command help_command() {
   made.operand = Operand::topic;
   made.examples = {{"help run", "a command"},
                    {"help csv", "a system to read from or write to"},
-                   {"help sql", "the SQL transform"}};
+                   {"help sql", "the SQL transform"},
+                   {"help command", "programs as business logic"}};
   made.act = act;
   return made;
 }

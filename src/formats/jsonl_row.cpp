@@ -396,7 +396,7 @@ bool JsonlRow::Walk::refuse_key(const JsonMembers& members, std::string_view nam
   std::sort(names.begin(), names.end());
   std::string text = fmt::format("The key \"{}\" is no column", excerpt(name));
   if (const auto near = nearest(name, names)) text += fmt::format(" (\"{}\"?)", *near);
-  text += "; to skip such keys, say `unknown_keys: ignore`.";
+  text += fmt::format("; {}.", rules_.unknown_key_hint);
   if (rules_.guessed) text += " The columns were guessed from a sample; `columns:` declares them.";
   return refuse(std::move(text));
 }

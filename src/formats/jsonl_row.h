@@ -20,6 +20,8 @@ namespace tranche {
 
 struct JsonRules {
   bool unknown_keys_ignored = false;  // a record may have keys that are no columns
+  // What to do about such a key, for people.
+  const char* unknown_key_hint = "to skip such keys, say `unknown_keys: ignore`";
   bool guessed = false;               // the schema, from a sample
   bool is_any_value = false;          // a record is not an object but a value of the only column
 };

@@ -403,6 +403,10 @@ std::optional<TransformUse> JobReader::transform(Node node) {
   const std::size_t before = problems_.size();
   take_later_keys(node, "process");
   if (problems_.size() > before) return std::nullopt;
+  if (node.find("command") != nullptr) {
+    check_options(node, command_options(), "command", problems_);
+    return TransformUse{"command", std::move(node), {}};
+  }
   check_options(node, sql_options(), "sql", problems_);
   if (const Node* tables = node.find("tables")) lookups(*tables);
   return TransformUse{"sql", std::move(node), {}};

@@ -127,7 +127,10 @@ Json process_schema() {
   tables.set("description", "Lookup tables that the SQL may join: name: { csv: path }.");
   properties.set("tables", std::move(tables));
   transform.set("properties", std::move(properties));
-  return Json().set("type", "array").set("items", std::move(transform));
+  Json kinds{Json::Array{}};
+  kinds.push(std::move(transform));
+  kinds.push(table_schema(command_options()));
+  return Json().set("type", "array").set("items", Json().set("anyOf", std::move(kinds)));
 }
 
 Json batch_schema() {

@@ -90,8 +90,7 @@ constexpr std::array later_key_table{
     LaterKey{"step", "backup", "Use the database's own tool.", true},
     LaterKey{"step", "restore", "Use the database's own tool.", true},
     LaterKey{"step", "after", "Steps run one after the other, in the order of the file."},
-    LaterKey{"process", "command", "Use \"sql\", or a function of the C++ library."},
-    LaterKey{"process", "http", "Use \"sql\", or a function of the C++ library."},
+    LaterKey{"process", "http", "Use \"sql\", or a program that calls it with \"command\"."},
 };
 
 }  // namespace

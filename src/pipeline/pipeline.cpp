@@ -4,6 +4,8 @@
 #include <iterator>
 #include <utility>
 
+#include <fmt/format.h>
+
 #include "core/reject_segment.h"
 #include "executors/segment_files.h"
 
@@ -16,7 +18,10 @@ class PipelineWorker final : public Worker {
       : pipeline_(pipeline),
         scope_(number, pipeline.database_memory_bytes, pipeline.spill_folder,
                pipeline.rejects_enough,
-               pipeline.board != nullptr ? &pipeline.board->slots[number] : nullptr, lanes) {}
+               pipeline.board != nullptr ? &pipeline.board->slots[number] : nullptr, lanes) {
+    if (!pipeline.log_prefix.empty())
+      scope_.keep_logs_at(fmt::format("{}-{}", pipeline.log_prefix, number));
+  }
 
   Result<ChunkResult> work(const Task& task) override {
     auto result = task.kind == Task::Kind::merge ? merge(task) : process(task);
@@ -145,8 +150,7 @@ class PipelineWorker final : public Worker {
     return rows_of(std::move(page), kept);
   }
 
-  void skip_rejects(const std::vector<std::uint64_t>& only, std::size_t from,
-                    ChunkResult& result) {
+  void skip_rejects(const std::vector<std::uint64_t>& only, std::size_t from, ChunkResult& result) {
     const auto begin = rejects_.begin() + static_cast<std::ptrdiff_t>(from);
     const auto skipped = std::remove_if(begin, rejects_.end(), [&](const Reject& reject) {
       return !std::binary_search(only.begin(), only.end(), reject.record);

@@ -22,6 +22,7 @@ struct Pipeline {
   const Sink* sink = nullptr;                // nullptr: what comes out is counted and dropped
   std::uint64_t database_memory_bytes = 0;   // of each worker's embedded database; from the plan
   std::string spill_folder;                  // exists
+  std::string log_prefix;                    // WorkerScope::log_prefix(), of the step
   std::uint64_t rejects_enough = UINT64_MAX;  // in one batch, to fail the step
   BreadcrumbBoard* board = nullptr;  // a slot for each worker; nullptr: nobody looks
 

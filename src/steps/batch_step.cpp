@@ -37,6 +37,8 @@ Pipeline make_pipeline(const BatchStep& step, const StepSurroundings& surroundin
     pipeline.rejects_enough = limit.number + std::min<std::uint64_t>(10, UINT64_MAX - limit.number);
   pipeline.database_memory_bytes = surroundings.database_memory_bytes;
   pipeline.spill_folder = surroundings.spill_folder;
+  if (!surroundings.run.run_folder.empty())
+    pipeline.log_prefix = surroundings.run.run_folder + "/logs/" + step.name;
   pipeline.board = surroundings.board;
   return pipeline;
 }

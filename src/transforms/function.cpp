@@ -6,8 +6,8 @@
 #include <fmt/format.h>
 
 #include "base/digest.h"
-#include "base/file.h"
 #include "base/process.h"
+#include "transforms/file_digests.h"
 
 namespace tranche {
 
@@ -67,16 +67,8 @@ void reject_null(std::string_view field) {
 }
 
 Result<std::string> program_fingerprint() {
-  TRANCHE_ASSIGN(const auto file, File::open_read(executable_path()));
-  Digest digest;
-  std::string buffer(1 << 20, '\0');
-  std::uint64_t offset = 0;
-  while (true) {
-    TRANCHE_ASSIGN(const auto count, file.read_at(buffer.data(), buffer.size(), offset));
-    if (count == 0) return "program " + to_hex64(digest.value());
-    digest.update(std::string_view(buffer.data(), count));
-    offset += count;
-  }
+  TRANCHE_ASSIGN(const std::uint64_t digest, digest_file(executable_path()));
+  return "program " + to_hex64(digest);
 }
 
 }  // namespace tranche

@@ -11,6 +11,7 @@
 #include "base/fault.h"
 #include "base/text.h"
 #include "drivers/duckdb_database.h"
+#include "transforms/file_digests.h"
 #include "transforms/sql_batch.h"
 #include "transforms/sql_check.h"
 #include "transforms/sql_files.h"

@@ -24,9 +24,4 @@ Result<void> check_file_pattern(const std::string& pattern);
 // The files that DuckDB finds for the patterns, each once, in their order. Errors: failed.
 Result<std::vector<std::filesystem::path>> find_sql_files(DuckConnection& connection,
                                                           const std::vector<std::string>& patterns);
-// A line for each file: its name below `base`, and a digest of what it holds. Errors: config, for
-// one that can't be read.
-Result<std::string> fingerprint_files(const std::vector<std::filesystem::path>& files,
-                                      const std::filesystem::path& base);
-
 }  // namespace tranche

@@ -55,6 +55,12 @@ TRANCHE_EXPORT Result<std::uint64_t> for_each_reject(
     const std::filesystem::path& state, const std::string& run, bool published_only,
     const std::function<Result<void>(const std::string& json_line)>& take);
 
+// What the programs of a run wrote to standard error, as far as it is kept: gives each file's name
+// (of the step and the worker) and its text, in order of the names, what is older first.
+TRANCHE_EXPORT Result<void> for_each_log(
+    const std::filesystem::path& state, const std::string& run,
+    const std::function<Result<void>(const std::string& name, const std::string& text)>& take);
+
 TRANCHE_EXPORT Result<void> stop_run(const std::filesystem::path& state, const std::string& run);
 TRANCHE_EXPORT Result<void> abandon_run(const std::filesystem::path& state, const std::string& run,
                                         bool keep_committed);

@@ -20,8 +20,8 @@
 namespace tranche {
 
 struct TransformUse {
-  std::string kind;  // "sql" or "function"
-  Node options;      // of sql: { sql:, tables:, per_batch: }, checked against sql_options()
+  std::string kind;  // "sql", "command" or "function"
+  Node options;      // of sql and command: checked against sql_options(), command_options()
   std::function<Result<std::unique_ptr<Transform>>()> make;  // of function
 };
 
@@ -55,6 +55,8 @@ struct JobSpec {
 
 // The option table of a `sql:` transform, and of the lookups inside `tables:`.
 const OptionTable& sql_options();
+// The option table of a `command:` transform.
+const OptionTable& command_options();
 // Every system that Tranche can read and write. The table is built once, explicitly.
 const std::vector<Connector>& connectors();
 const Connector* find_connector(std::string_view name);

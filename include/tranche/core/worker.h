@@ -37,6 +37,10 @@ class WorkerScope {
   std::uint64_t database_memory_bytes() const { return database_memory_bytes_; }
   // Where it may spill; exists for as long as the run.
   const std::string& spill_folder() const { return spill_folder_; }
+  // Where what programs write to standard error is kept: a file's name, to which each adds what
+  // tells it from others; empty: nowhere.
+  const std::string& log_prefix() const { return log_prefix_; }
+  void keep_logs_at(std::string prefix) { log_prefix_ = std::move(prefix); }
   // So many rejects in one batch are sure to fail the step: to look for more of them is in vain.
   std::uint64_t rejects_enough() const { return rejects_enough_; }
 
@@ -59,6 +63,7 @@ class WorkerScope {
   unsigned number_;
   std::uint64_t database_memory_bytes_;
   std::string spill_folder_;
+  std::string log_prefix_;
   std::uint64_t rejects_enough_;
   Breadcrumb own_breadcrumb_;
   Breadcrumb* breadcrumb_;

@@ -1,0 +1,118 @@
+#!/usr/bin/env python3
+"""The same logic in Python: as a program of a Tranche job over 2 workers, and in a multiprocessing.Pool of 2 processes.
+
+    bench/programs.py [RECORDS] [ROUNDS]
+
+The pool is given the rows of csv.reader by imap, which keeps their order, with each of several chunk sizes; it writes by
+csv.writer, keeps no rejects and can't go on after a kill. Ours has its ledger, fsync and rejects on. All take turns; the
+figures are medians, and every output is compared.
+"""
+import csv
+import multiprocessing
+import os
+import pathlib
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+
+SOURCE = pathlib.Path(__file__).resolve().parent.parent
+TRANCHE = os.environ.get("TRANCHE_BIN") or str(SOURCE / "build" / "release" / "tranche")
+CHUNK_SIZES = (1, 10, 100, 1000, 10_000)
+WORKERS = 2
+
+LOGIC = '''
+def hash_of(text, turns):
+    """Some work: about a microsecond a turn."""
+    value = 7
+    for _ in range(turns):
+        for letter in text[:8]:
+            value = (value * 31 + ord(letter)) % 1000003
+    return value
+'''
+PROGRAM = '''import tranche
+from logic import hash_of
+
+@tranche.record
+def score(record):
+    return {"score": hash_of(record["name"], TURNS)}
+'''
+JOB = '''job: programs
+steps:
+  - name: score
+    read: { csv: in.csv, columns: { id: bigint, name: varchar, qty: integer } }
+    process:
+      - command: [PYTHON, program.py]
+        columns: { score: bigint }
+    workers: WORKERS
+    write: { csv: out.csv }
+'''
+POOL = '''import csv, multiprocessing, sys
+from logic import hash_of
+
+def score(row):
+    return row + [hash_of(row[1], TURNS)]
+
+if __name__ == "__main__":
+    with open("in.csv", newline="") as records, open("pool.csv", "w", newline="") as out, \\
+            multiprocessing.Pool(WORKERS) as pool:
+        reader = csv.reader(records)
+        writer = csv.writer(out, lineterminator="\\n")
+        writer.writerow(next(reader) + ["score"])
+        writer.writerows(pool.imap(score, reader, int(sys.argv[1])))
+'''
+
+
+def fill(text, turns):
+    return text.replace("TURNS", str(turns)).replace("WORKERS", str(WORKERS)).replace("PYTHON", sys.executable)
+
+
+def seconds(command, root):
+    began = time.monotonic()
+    subprocess.run(command, cwd=root, check=True, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                   stderr=subprocess.DEVNULL)
+    return time.monotonic() - began
+
+
+def measure(root, turns, rounds):
+    for name, text in (("logic.py", LOGIC), ("program.py", PROGRAM), ("job.yaml", JOB), ("pool.py", POOL)):
+        (root / name).write_text(fill(text, turns))
+    contenders = {f"Pool, chunks of {size}": [sys.executable, "pool.py", str(size)] for size in CHUNK_SIZES}
+    contenders["Tranche"] = [TRANCHE, "run", "job.yaml", "--fresh"]
+    times = {name: [] for name in contenders}
+    for _ in range(rounds):
+        for name, command in contenders.items():
+            for output in ("out.csv", "pool.csv"):
+                (root / output).unlink(missing_ok=True)
+            times[name].append(seconds(command, root))
+            made = root / ("out.csv" if name == "Tranche" else "pool.csv")
+            kept = root / "expected.csv"
+            if not kept.exists():
+                made.rename(kept)
+            elif kept.read_bytes() != made.read_bytes():
+                sys.exit(f"{name} made something else than the first contender")
+    return {name: statistics.median(taken) for name, taken in times.items()}
+
+
+def main():
+    records = int(sys.argv[1]) if len(sys.argv) > 1 else 300_000
+    rounds = int(sys.argv[2]) if len(sys.argv) > 2 else 3
+    print(f"{records:,} records, {rounds} rounds, {multiprocessing.cpu_count()} cores, load {os.getloadavg()[0]:.1f}")
+    for turns in (0, 10, 40):
+        with tempfile.TemporaryDirectory(prefix="tranche-bench-") as folder:
+            root = pathlib.Path(folder)
+            with open(root / "in.csv", "w", newline="", encoding="utf-8") as file:
+                writer = csv.writer(file, lineterminator="\n")
+                writer.writerow(["id", "name", "qty"])
+                writer.writerows((i, f"customer {i * 7919 % 100_003}", i % 17) for i in range(records))
+            medians = measure(root, turns, rounds)
+        best = min(taken for name, taken in medians.items() if name != "Tranche")
+        print(f"\n{turns} turns a record")
+        for name, taken in medians.items():
+            print(f"  {name:22} {taken:7.2f} s  {taken / records * 1e6:7.2f} us a record")
+        print(f"  Tranche takes {medians['Tranche'] / best:.2f} of the best pool's time")
+
+
+if __name__ == "__main__":
+    main()

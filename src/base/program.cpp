@@ -1,0 +1,219 @@
+#include "base/program.h"
+
+#include <fcntl.h>
+#include <linux/close_range.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/ioctl.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <climits>
+#include <cstdlib>
+#include <cstring>
+
+#include <fmt/format.h>
+
+#include "base/system_error.h"
+#include "base/text.h"
+
+namespace tranche {
+namespace {
+
+constexpr int pipe_bytes_wanted = 256 << 10;  // so that who writes and who reads rarely wait
+
+struct PipeEnds {
+  Descriptor reading;
+  Descriptor writing;
+};
+
+Result<PipeEnds> make_pipe() {
+  std::array<int, 2> ends{};
+  if (::pipe2(ends.data(), O_CLOEXEC) != 0)
+    return system_error(ErrorKind::failed, "create", "a pipe", errno);
+  return PipeEnds{Descriptor(ends[0]), Descriptor(ends[1])};
+}
+
+void never_wait(const Descriptor& end) {
+  ::fcntl(end.number(), F_SETFL, ::fcntl(end.number(), F_GETFL) | O_NONBLOCK);
+  static_cast<void>(::fcntl(end.number(), F_SETPIPE_SZ, pipe_bytes_wanted));
+}
+
+bool can_be_executed(const fs::path& path) {
+  struct stat status {};
+  return ::stat(path.c_str(), &status) == 0 && S_ISREG(status.st_mode) &&
+         ::access(path.c_str(), X_OK) == 0;
+}
+
+// The environment of this process with these values.
+std::vector<std::string> environment_with(
+    const std::vector<std::pair<std::string, std::string>>& values) {
+  std::vector<std::string> made;
+  for (char** entry = environ; *entry != nullptr; ++entry) {
+    const std::string_view text(*entry);
+    const bool is_replaced = std::any_of(values.begin(), values.end(), [&](const auto& value) {
+      return text.starts_with(value.first + "=");
+    });
+    if (!is_replaced) made.emplace_back(text);
+  }
+  for (const auto& [name, value] : values) made.push_back(name + "=" + value);
+  return made;
+}
+
+std::vector<char*> pointers_to(std::vector<std::string>& texts) {
+  std::vector<char*> pointers;
+  for (std::string& text : texts) pointers.push_back(text.data());
+  pointers.push_back(nullptr);
+  return pointers;
+}
+
+// All that the child needs, made before it is forked: there it may not allocate, since another
+// thread may have held a lock of the allocator.
+struct Launch {
+  std::string file;
+  std::string folder;
+  std::vector<char*> arguments;
+  std::vector<char*> environment;
+  int input;
+  int output;
+  int errors;
+  int failure;  // takes errno when it can't be executed
+  pid_t parent;
+};
+
+// Of a process that handles and blocks signals of its own.
+void restore_signals() {
+  for (const int number : {SIGPIPE, SIGXFSZ, SIGINT, SIGTERM, SIGCHLD}) ::signal(number, SIG_DFL);
+  sigset_t none;
+  ::sigemptyset(&none);
+  ::sigprocmask(SIG_SETMASK, &none, nullptr);
+}
+
+[[noreturn]] void launch_program(const Launch& launch) noexcept {
+  const auto give_up = [&launch] {
+    const int error_number = errno;
+    static_cast<void>(!::write(launch.failure, &error_number, sizeof error_number));
+    ::_exit(127);
+  };
+  if (::setpgid(0, 0) != 0 || ::prctl(PR_SET_PDEATHSIG, SIGKILL) != 0) give_up();
+  if (::getppid() != launch.parent) ::_exit(127);  // it died before prctl: no signal will come
+  restore_signals();
+  if (::dup2(launch.input, STDIN_FILENO) < 0 || ::dup2(launch.output, STDOUT_FILENO) < 0 ||
+      ::dup2(launch.errors, STDERR_FILENO) < 0)
+    give_up();
+  static_cast<void>(::close_range(STDERR_FILENO + 1, UINT_MAX, CLOSE_RANGE_CLOEXEC));
+  if (!launch.folder.empty() && ::chdir(launch.folder.c_str()) != 0) give_up();
+  ::execve(launch.file.c_str(), launch.arguments.data(), launch.environment.data());
+  give_up();
+  ::_exit(127);
+}
+
+// 0 when it was executed.
+int launch_error(const Descriptor& failure) {
+  int error_number = 0;
+  while (::read(failure.number(), &error_number, sizeof error_number) < 0 && errno == EINTR) {
+  }
+  return error_number;
+}
+
+}  // namespace
+
+Result<fs::path> find_program(const std::string& name, const fs::path& folder) {
+  const auto missing = [&](std::string_view why) {
+    return make_error(ErrorKind::config,
+                      fmt::format("The program \"{}\" can't be started: {}.", name, why));
+  };
+  if (name.find('/') != std::string::npos) {
+    const fs::path path = fs::absolute(folder / name);
+    if (can_be_executed(path)) return path;
+    return missing(!file_exists(path)
+                       ? fmt::format("there is no file {}", path.string())
+                       : fmt::format("{} can't be executed; `chmod +x` it, or name the program "
+                                     "that runs it first",
+                                     path.string()));
+  }
+  const char* const path = std::getenv("PATH");
+  for (const std::string& place : split(path != nullptr ? path : "/usr/bin:/bin", ':')) {
+    fs::path file = fs::absolute(fs::path(place.empty() ? "." : place) / name);
+    if (can_be_executed(file)) return file;
+  }
+  return missing(
+      file_exists(folder / name)
+          ? fmt::format("it is not in PATH; for the file beside the job write ./{}", name)
+          : std::string("it is not in PATH"));
+}
+
+Result<std::unique_ptr<Program>> Program::start(const ProgramCall& call) {
+  TRANCHE_ASSIGN(const fs::path file, find_program(call.arguments.front(), call.folder));
+  TRANCHE_ASSIGN(PipeEnds input, make_pipe());
+  TRANCHE_ASSIGN(PipeEnds output, make_pipe());
+  TRANCHE_ASSIGN(PipeEnds errors, make_pipe());
+  TRANCHE_ASSIGN(PipeEnds failure, make_pipe());
+  std::vector<std::string> arguments = call.arguments;
+  std::vector<std::string> environment = environment_with(call.environment);
+  const Launch launch{file.string(),
+                      call.folder.string(),
+                      pointers_to(arguments),
+                      pointers_to(environment),
+                      input.reading.number(),
+                      output.writing.number(),
+                      errors.writing.number(),
+                      failure.writing.number(),
+                      ::getpid()};
+  const pid_t pid = ::fork();
+  if (pid < 0) return system_error(ErrorKind::failed, "start", call.arguments.front(), errno);
+  if (pid == 0) launch_program(launch);
+  auto program = std::unique_ptr<Program>(new Program);
+  TRANCHE_ASSIGN(program->child_, Child::adopt(pid, Child::Group::own));
+  failure.writing = Descriptor();
+  if (const int error_number = launch_error(failure.reading); error_number != 0) {
+    return system_error(ErrorKind::config, "start", file.string(), error_number);
+  }
+  for (const Descriptor* end : {&input.writing, &output.reading, &errors.reading}) never_wait(*end);
+  program->input_ = std::move(input.writing);
+  program->output_ = std::move(output.reading);
+  program->errors_ = std::move(errors.reading);
+  return program;
+}
+
+Result<std::optional<Exit>> Program::wait(std::chrono::milliseconds timeout) {
+  pollfd ended{pidfd(), POLLIN, 0};
+  static_cast<void>(::poll(&ended, 1, static_cast<int>(timeout.count())));
+  if (!child_.has_ended()) return std::optional<Exit>();
+  child_.kill_group(SIGKILL);  // while its number still names its group
+  return child_.wait(std::nullopt);
+}
+
+bool Program::is_waiting() const {
+  int unread = 0;
+  if (input() >= 0 && (::ioctl(input(), FIONREAD, &unread) != 0 || unread > 0)) return false;
+  const auto status = read_file(fmt::format("/proc/{}/stat", child_.pid()));
+  if (!status) return true;
+  // "PID (name) S ...", where the name may hold anything.
+  const std::size_t behind_name = status->rfind(')');
+  return behind_name == std::string::npos || behind_name + 2 >= status->size() ||
+         (*status)[behind_name + 2] != 'R';
+}
+
+void BoundedLog::add(std::string_view text) {
+  if (path_.empty() || text.empty()) return;
+  if (file_.number() >= 0 && bytes_ + text.size() > bytes_max) {
+    file_ = Descriptor();
+    static_cast<void>(std::rename(path_.c_str(), (path_.string() + ".old").c_str()));
+  }
+  if (file_.number() < 0) {
+    if (!create_folders(path_.parent_path())) return;
+    file_ = Descriptor(::open(path_.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666));
+    const auto status = file_status(path_);
+    bytes_ = status ? status->bytes : 0;
+  }
+  const std::string_view kept =
+      text.substr(text.size() - std::min<std::size_t>(text.size(), bytes_max));
+  if (::write(file_.number(), kept.data(), kept.size()) >= 0) bytes_ += kept.size();
+}
+
+}  // namespace tranche
