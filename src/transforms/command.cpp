@@ -68,15 +68,12 @@ class Programs {
     if (conversation) idle_.push_back(std::move(conversation));
     given_back_.notify_one();
   }
-  // A program dies with the thread that began it: before a thread ends, those at rest are ended in
-  // a better way. Who still needs one begins another.
+  // A program dies with the thread that began it: before any thread ends, those at rest are ended
+  // in a better way, and no other thread ends meanwhile. Who still needs one begins another.
   void end_idle() {
-    std::vector<std::unique_ptr<Conversation>> ended;
-    {
-      const std::lock_guard lock(mutex_);
-      ended.swap(idle_);
-    }
-    for (const auto& conversation : ended) conversation->leave();
+    const std::lock_guard lock(mutex_);
+    for (const auto& conversation : idle_) conversation->leave();
+    idle_.clear();
   }
 
   // Whether a program has ended well that was given no record.
