@@ -11,6 +11,7 @@ import csv
 import multiprocessing
 import os
 import pathlib
+import resource
 import statistics
 import subprocess
 import sys
@@ -19,7 +20,7 @@ import time
 
 SOURCE = pathlib.Path(__file__).resolve().parent.parent
 TRANCHE = os.environ.get("TRANCHE_BIN") or str(SOURCE / "build" / "release" / "tranche")
-CHUNK_SIZES = (1, 10, 100, 1000, 10_000)
+CHUNK_SIZES = (10, 100, 1000, 10_000)
 WORKERS = 2
 
 LOGIC = '''
@@ -68,11 +69,17 @@ def fill(text, turns):
     return text.replace("TURNS", str(turns)).replace("WORKERS", str(WORKERS)).replace("PYTHON", sys.executable)
 
 
+def cpu_seconds_of_children():
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
 def seconds(command, root):
-    began = time.monotonic()
+    """Of the clock, and of the processors."""
+    began, used = time.monotonic(), cpu_seconds_of_children()
     subprocess.run(command, cwd=root, check=True, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
                    stderr=subprocess.DEVNULL)
-    return time.monotonic() - began
+    return time.monotonic() - began, cpu_seconds_of_children() - used
 
 
 def measure(root, turns, rounds):
@@ -92,7 +99,7 @@ def measure(root, turns, rounds):
                 made.rename(kept)
             elif kept.read_bytes() != made.read_bytes():
                 sys.exit(f"{name} made something else than the first contender")
-    return {name: statistics.median(taken) for name, taken in times.items()}
+    return {name: tuple(map(statistics.median, zip(*taken))) for name, taken in times.items()}
 
 
 def main():
@@ -107,11 +114,12 @@ def main():
                 writer.writerow(["id", "name", "qty"])
                 writer.writerows((i, f"customer {i * 7919 % 100_003}", i % 17) for i in range(records))
             medians = measure(root, turns, rounds)
-        best = min(taken for name, taken in medians.items() if name != "Tranche")
         print(f"\n{turns} turns a record")
-        for name, taken in medians.items():
-            print(f"  {name:22} {taken:7.2f} s  {taken / records * 1e6:7.2f} us a record")
-        print(f"  Tranche takes {medians['Tranche'] / best:.2f} of the best pool's time")
+        for name, (taken, computed) in medians.items():
+            print(f"  {name:22} {taken:7.2f} s  {taken / records * 1e6:7.2f} us a record  {computed:7.2f} s of CPU time")
+        for place, what in enumerate(("time", "CPU time")):
+            best = min(taken[place] for name, taken in medians.items() if name != "Tranche")
+            print(f"  Tranche takes {medians['Tranche'][place] / best:.2f} of the best pool's {what}")
 
 
 if __name__ == "__main__":

@@ -105,7 +105,8 @@ def _answer(lines, answers_of, size, output):
     held = []
     since = time.monotonic()
     for first in range(0, len(lines), size):
-        records = [json.loads(line) for line in lines[first:first + size]]
+        # All lines as one array, since each call of the decoder costs more than a record does.
+        records = json.loads(b"[" + b",".join(lines[first:first + size]) + b"]")
         numbers = [one["_id"] for one in records]
         for number, answer in zip(numbers, answers_of(records)):
             held.append(_safe_line(number, answer))
