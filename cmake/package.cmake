@@ -1,7 +1,7 @@
 # `make package`: a .deb for Debian 12, from what cmake/install.cmake installs, and (tools/package) a folder that runs anywhere.
 # The manual page and the completions are printed by the command itself.
 
-if(NOT TARGET tranche OR NOT PROJECT_IS_TOP_LEVEL)
+if(NOT TARGET tranche OR NOT PROJECT_IS_TOP_LEVEL OR TRANCHE_SANITIZE)
   return()
 endif()
 set(pages "${PROJECT_BINARY_DIR}/pages")
