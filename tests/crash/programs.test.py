@@ -112,27 +112,27 @@ class Programs(unittest.TestCase):
                         self.assertEqual(reject["phase"], "command")
                     self.assertEqual(rows, wanted)
 
-    def test_a_program_that_crashes_by_chance_costs_nobody(self):
-        program = PROGRAM.replace("    deed =", "    if time.time_ns() % 997 == 0: os.kill(os.getpid(), 11)\n    deed =")
+    def run_and_lose_nothing(self, program, answers, ends):
+        """`ends`: how often the program leaves a file that says so."""
         with programs.Folder() as folder:
             folder.write_records(RECORDS)
             (folder.root / "program.py").write_text(program)
-            folder.write_program_job(f"[{programs.PYTHON}, program.py, named]", max_rejects=0)
+            folder.write_program_job(f"[{programs.PYTHON}, program.py, {answers}]", max_rejects=0)
             done = folder.tranche("run", "job.yaml")
-            # A record with which chance strikes twice, alone, is guilty to anybody who looks; that is rare.
             self.assertEqual(done.code, 0, done)
             self.assertEqual(len(folder.rows()), RECORDS)
+            self.assertEqual(ends, len(list(folder.root.glob("ended*"))))
+
+    # Who crashes twice with one record is guilty to anybody who looks: so each does it once.
+    def test_a_program_that_crashes_now_and_then_costs_nobody(self):
+        self.run_and_lose_nothing(PROGRAM.replace(
+            "    deed =", "    if record['id'] % 997 == 5 and not os.path.exists(f\"ended{record['id']}\"):\n"
+            "        open(f\"ended{record['id']}\", 'w').close()\n        os.kill(os.getpid(), 11)\n    deed ="), "named", len(range(5, RECORDS, 997)))
 
     def test_a_program_that_is_killed_from_outside_costs_nobody(self):
-        program = PROGRAM.replace("    deed =", "    if not os.path.exists('killed') and record['id'] == 3000:\n"
-                                  "        open('killed', 'w').close()\n        os.kill(os.getpid(), 9)\n    deed =")
-        with programs.Folder() as folder:
-            folder.write_records(RECORDS)
-            (folder.root / "program.py").write_text(program)
-            folder.write_program_job(f"[{programs.PYTHON}, program.py, ordered]", max_rejects=0)
-            done = folder.tranche("run", "job.yaml")
-            self.assertEqual(done.code, 0, done)
-            self.assertEqual(len(folder.rows()), RECORDS)
+        self.run_and_lose_nothing(PROGRAM.replace(
+            "    deed =", "    if not os.path.exists('ended') and record['id'] == 3000:\n"
+            "        open('ended', 'w').close()\n        os.kill(os.getpid(), 9)\n    deed ="), "ordered", 1)
 
     def test_one_that_keeps_its_answers_is_told_to_flush(self):
         program = PROGRAM.replace("import json", "import io, json").replace(
