@@ -170,7 +170,6 @@ class Guesser {
     for (const std::string& table : tables) {
       step.table = table;
       step.name = new_name(table);
-      TRANCHE_ASSIGN(step.schema, schema_of(step));
       steps_.push_back(step);
     }
     return {};
