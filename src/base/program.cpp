@@ -180,6 +180,28 @@ Result<std::unique_ptr<Program>> Program::start(const ProgramCall& call) {
   return program;
 }
 
+// A pipe knows no MSG_NOSIGNAL, and a socket in its place could not be opened as /dev/stdin. So the
+// signal, which is one of this thread, is blocked meanwhile, and taken when it was not there before.
+ssize_t Program::write(std::string_view bytes) {
+  sigset_t broken_pipe;
+  ::sigemptyset(&broken_pipe);
+  ::sigaddset(&broken_pipe, SIGPIPE);
+  sigset_t pending;
+  ::sigpending(&pending);
+  sigset_t before;
+  ::pthread_sigmask(SIG_BLOCK, &broken_pipe, &before);
+  const ssize_t written = ::write(input(), bytes.data(), bytes.size());
+  const int error_number = errno;
+  if (written < 0 && error_number == EPIPE && ::sigismember(&pending, SIGPIPE) == 0) {
+    const timespec at_once{};
+    while (::sigtimedwait(&broken_pipe, nullptr, &at_once) < 0 && errno == EINTR) {
+    }
+  }
+  ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
+  errno = error_number;
+  return written;
+}
+
 Result<std::optional<Exit>> Program::wait(std::chrono::milliseconds timeout) {
   pollfd ended{pidfd(), POLLIN, 0};
   static_cast<void>(::poll(&ended, 1, static_cast<int>(timeout.count())));

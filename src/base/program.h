@@ -6,6 +6,8 @@
 // a time. Lifetime: the destructor ends the program and all of its group, and reaps it.
 #pragma once
 
+#include <sys/types.h>
+
 #include <chrono>
 #include <cstdint>
 #include <memory>
@@ -43,6 +45,9 @@ class Program {
   int input() const { return input_.number(); }
   int output() const { return output_.number(); }
   int errors() const { return errors_.number(); }
+  // Writes to its standard input, as write(2) does: it returns the bytes taken, or -1 and errno, EPIPE
+  // when it does not listen any more. Never SIGPIPE, whatever this process does about signals.
+  ssize_t write(std::string_view bytes);
   void close_input() { input_ = Descriptor(); }
   void close_output() { output_ = Descriptor(); }
   void close_errors() { errors_ = Descriptor(); }

@@ -109,7 +109,7 @@ std::optional<Trouble> Conversation::talk(std::string_view bytes, Answers& answe
 // False: it does not listen any more.
 bool Conversation::send(std::string_view& bytes) {
   while (!bytes.empty() && program_->input() >= 0) {
-    const ssize_t written = ::write(program_->input(), bytes.data(), bytes.size());
+    const ssize_t written = program_->write(bytes);
     if (written > 0) {
       bytes.remove_prefix(static_cast<std::size_t>(written));
     } else if (written < 0 && errno == EAGAIN) {
