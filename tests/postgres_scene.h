@@ -25,7 +25,7 @@ inline std::string postgres_test_url() {
 
 class PostgresScene {
  public:
-  PostgresScene() : schema_("t" + random_id().substr(0, 12)) {
+  PostgresScene() : schema_(fmt::format("t{:.12}", random_id())) {
     must("CREATE SCHEMA " + schema_);
     must(fmt::format("SET search_path = {}", schema_));
   }

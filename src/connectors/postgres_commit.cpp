@@ -40,20 +40,11 @@ Result<Applied> LoadSession::apply_once(std::span<const Segment> segments,
   TRANCHE_ASSIGN(const bool is_new, begin_group());
   if (!is_new) return Applied{receipt_.rows, {}};
   if (has_locks) {
-    TRANCHE_TRY(connection_->execute(
-        fmt::format("LOCK TABLE ONLY {} IN ROW EXCLUSIVE MODE", into_.sql())));
+    TRANCHE_TRY(
+        connection_->execute(fmt::format("LOCK TABLE ONLY {} IN ROW EXCLUSIVE MODE", into_.sql())));
     has_locks();
   }
-  Applied applied;
-  bool is_loaded = false;
-  if (!expects_refused_) {
-    TRANCHE_ASSIGN(is_loaded, loader_.load(*connection_, segments, applied));
-  }
-  if (!is_loaded) {
-    applied = Applied{};
-    TRANCHE_TRY(loader_.load_without_refused(*connection_, segments, !expects_refused_, applied));
-    expects_refused_ = !applied.rejects.empty();
-  }
+  TRANCHE_ASSIGN(Applied applied, loader_.load(*connection_, segments));
   if (applied.rows != receipt_.rows) {
     CommitRecord record(*connection_, target_);
     TRANCHE_TRY(record.set_rows(run_, receipt_.group, applied.rows));

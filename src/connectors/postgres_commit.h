@@ -47,7 +47,6 @@ class LoadSession {
   TableName into_;
   RowLoader loader_;
   std::unique_ptr<PostgresConnection> connection_;
-  bool expects_refused_ = false;  // the last group had refused rows
   Receipt receipt_;
   bool committed_already_ = false;
 };

@@ -12,6 +12,11 @@
 namespace tranche::postgres {
 namespace {
 
+// What is sent before a COPY: the first of a group, one behind a refused one, one behind another.
+constexpr const char* savepoint = "SAVEPOINT tranche_rows; ";
+constexpr const char* back_to_savepoint = "ROLLBACK TO tranche_rows; ";
+constexpr const char* next_savepoint = "RELEASE tranche_rows; SAVEPOINT tranche_rows; ";
+
 constexpr const char* upsert_table = "tranche_upsert";
 constexpr const char* position_column = "\"tranche position\"";
 
@@ -68,11 +73,57 @@ std::optional<std::size_t> line_of(std::string_view context, std::string_view ta
   return line;
 }
 
+// Those of the ascending numbers that lie from `begin` on in as many rows, counted from there.
+std::vector<std::size_t> numbers_within(std::span<const std::size_t> numbers, std::size_t begin,
+                                        std::size_t rows) {
+  std::vector<std::size_t> within;
+  for (auto at = std::lower_bound(numbers.begin(), numbers.end(), begin);
+       at != numbers.end() && *at < begin + rows; ++at) {
+    within.push_back(*at - begin);
+  }
+  return within;
+}
+
+Result<void> put_rows(PostgresConnection& connection, SegmentRows& rows, std::size_t begin,
+                      std::size_t end) {
+  for (const std::string_view piece : rows.tuples(begin, end)) {
+    TRANCHE_TRY(connection.put(piece));
+  }
+  return {};
+}
+
+// Gives how many rows it sent. `left_out`: ascending.
+Result<std::uint64_t> put_all_but(PostgresConnection& connection, SegmentRows& rows,
+                                  std::span<const std::size_t> left_out) {
+  if (!left_out.empty()) {
+    std::size_t begin = 0;
+    for (const std::size_t row : left_out) {
+      TRANCHE_TRY(put_rows(connection, rows, begin, row));
+      begin = row + 1;
+    }
+    TRANCHE_TRY(put_rows(connection, rows, begin, rows.rows()));
+    return rows.rows() - left_out.size();
+  }
+  std::uint64_t sent = 0;
+  for (const SegmentRows::Frame& frame : rows.frames()) {
+    std::string_view tuples = frame.tuples;
+    sent += frame.rows;
+    if (frame.rows > 0 && fault_drops_record("sink")) {
+      tuples.remove_prefix(postgres_tuple_bytes(tuples));
+      --sent;
+    }
+    TRANCHE_TRY(connection.put(tuples));
+  }
+  return sent;
+}
+
 }  // namespace
 
 LoadPlan load_plan(const Target& target, const Schema& schema, const TableShape& shape,
                    const TableName& into) {
   LoadPlan plan;
+  plan.into = into;
+  plan.columns = column_names(schema, shape);
   plan.copied = into.table;
   plan.copy = fmt::format("COPY {} ({}) FROM STDIN (FORMAT binary)", into.sql(),
                           column_list(schema, shape));
@@ -131,41 +182,96 @@ std::vector<std::string_view> RowRange::tuples(SegmentRows& segment) const {
   return all;
 }
 
-Result<bool> RowLoader::load(PostgresConnection& connection, std::span<const Segment> segments,
-                             Applied& applied) {
-  TRANCHE_TRY(connection.begin_copy_in("SAVEPOINT tranche_rows; " + plan_.copy));
+Result<Applied> RowLoader::load(PostgresConnection& connection, std::span<const Segment> segments) {
+  before_try_ = savepoint;
+  Applied applied;
+  const std::uint64_t refused_before = rows_refused_;
+  auto whole = Whole::refused;
+  if (!expects_refused_) {
+    TRANCHE_ASSIGN(whole, load_whole(connection, segments, {}, applied));
+  }
+  // A row that is merged into the table may be right only together with what is there.
+  if (whole != Whole::loaded && plan_.merge.empty() && suspects_.knows_any()) {
+    TRANCHE_ASSIGN(whole, load_around_suspects(connection, segments, applied));
+  }
+  if (whole != Whole::loaded) TRANCHE_TRY(load_in_blocks(connection, segments, applied));
+  expects_refused_ = rows_refused_ > refused_before;
+  // A COPY checks some of its constraints only when its buffer is full.
+  std::stable_sort(applied.rejects.begin(), applied.rejects.end(),
+                   [](const Reject& a, const Reject& b) { return a.record < b.record; });
+  return applied;
+}
+
+Result<RowLoader::Whole> RowLoader::load_whole(PostgresConnection& connection,
+                                               std::span<const Segment> segments,
+                                               std::span<const std::size_t> left_out,
+                                               Applied& applied) {
+  applied = Applied{};
+  TRANCHE_TRY(connection.begin_copy_in(before_try_ + plan_.copy));
+  before_try_ = back_to_savepoint;
   TRANCHE_TRY(connection.put(copy_header));
   std::uint64_t sent = 0;
+  std::size_t rows_before = 0;
   for (const Segment& segment : segments) {
-    TRANCHE_ASSIGN(const SegmentRows rows, SegmentRows::open(segment));
-    for (const SegmentRows::Frame& frame : rows.frames()) {
-      std::string_view tuples = frame.tuples;
-      sent += frame.rows;
-      if (frame.rows > 0 && fault_drops_record("sink")) {
-        tuples.remove_prefix(postgres_tuple_bytes(tuples));
-        --sent;
-      }
-      TRANCHE_TRY(connection.put(tuples));
-    }
+    TRANCHE_ASSIGN(SegmentRows rows, SegmentRows::open(segment));
+    const auto left = numbers_within(left_out, rows_before, rows.rows());
+    TRANCHE_ASSIGN(const std::uint64_t put, put_all_but(connection, rows, left));
     rows.add_refused(schema_, applied.rejects);
+    rows_before += rows.rows();
+    sent += put;
   }
   TRANCHE_TRY(connection.put(copy_trailer));
   const auto refuse = [&](const Refusal& refusal) {
     rows_seen_ += refusal.row.value_or(sent) + 1;
     ++rows_refused_;
-    return false;
+    const bool is_news = !refusal.why.empty() && suspects_.learn(connection.last_failure());
+    return is_news ? Whole::refused_by_news : Whole::refused;
   };
   const auto copied = connection.finish_copy_in();
   if (!copied) {
     const auto refusal = refusal_of(connection, copied.error(), sent);
-    return refusal ? Result<bool>(refuse(*refusal)) : copied.error();
+    return refusal ? Result<Whole>(refuse(*refusal)) : copied.error();
   }
   if (*copied != sent) return refuse({});
   TRANCHE_ASSIGN(const auto merged, merge(connection));
   if (merged) return refuse(*merged);
   rows_seen_ += sent;
   applied.rows += sent;
-  return true;
+  before_try_ = next_savepoint;
+  return Whole::loaded;
+}
+
+// Each refusal may be by one more constraint, of which there are not many.
+Result<RowLoader::Whole> RowLoader::load_around_suspects(PostgresConnection& connection,
+                                                         std::span<const Segment> segments,
+                                                         Applied& applied) {
+  auto whole = Whole::refused_by_news;
+  while (whole == Whole::refused_by_news) {
+    TRANCHE_TRY(connection.execute(before_try_));
+    before_try_ = back_to_savepoint;
+    TRANCHE_ASSIGN(const auto suspects, suspects_.find(connection, segments));
+    TRANCHE_ASSIGN(whole, load_whole(connection, segments, suspects, applied));
+    if (whole == Whole::loaded) TRANCHE_TRY(try_suspects(connection, segments, suspects, applied));
+  }
+  if (whole != Whole::loaded) suspects_.give_up();
+  return whole;
+}
+
+Result<void> RowLoader::try_suspects(PostgresConnection& connection,
+                                     std::span<const Segment> segments,
+                                     std::span<const std::size_t> suspects, Applied& applied) {
+  const std::uint64_t rows_before_suspects = applied.rows;
+  std::size_t rows_before = 0;
+  for (const Segment& segment : segments) {
+    TRANCHE_ASSIGN(SegmentRows rows, SegmentRows::open(segment));
+    for (const std::size_t row : numbers_within(suspects, rows_before, rows.rows())) {
+      TRANCHE_TRY(load_block(connection, rows, RowRange(row, row + 1), applied));
+    }
+    rows_before += rows.rows();
+  }
+  const std::uint64_t innocent = applied.rows - rows_before_suspects;
+  if (innocent > suspects.size() / 2) suspects_.give_up();
+  return connection.execute(before_try_);
 }
 
 // What follows the COPY of a block.
@@ -204,10 +310,9 @@ std::optional<RowLoader::Refusal> RowLoader::refusal_of(const PostgresConnection
   return refusal;
 }
 
-Result<void> RowLoader::load_without_refused(PostgresConnection& connection,
-                                             std::span<const Segment> segments, bool was_tried,
-                                             Applied& applied) {
-  before_try_ = was_tried ? "ROLLBACK TO tranche_rows; " : "SAVEPOINT tranche_rows; ";
+Result<void> RowLoader::load_in_blocks(PostgresConnection& connection,
+                                       std::span<const Segment> segments, Applied& applied) {
+  applied = Applied{};
   for (const Segment& segment : segments) {
     TRANCHE_ASSIGN(SegmentRows rows, SegmentRows::open(segment));
     for (std::size_t begin = 0; begin < rows.rows();) {
@@ -218,9 +323,6 @@ Result<void> RowLoader::load_without_refused(PostgresConnection& connection,
     }
     rows.add_refused(schema_, applied.rejects);
   }
-  // A COPY checks some of its constraints only when its buffer is full.
-  std::stable_sort(applied.rejects.begin(), applied.rejects.end(),
-                   [](const Reject& a, const Reject& b) { return a.record < b.record; });
   return connection.execute(before_try_);
 }
 
@@ -271,8 +373,8 @@ Result<std::optional<RowLoader::Refusal>> RowLoader::try_rows(PostgresConnection
   if (!refusal) {
     TRANCHE_ASSIGN(refusal, merge(connection));
   }
-  before_try_ = refusal ? "ROLLBACK TO tranche_rows; "
-                        : "RELEASE tranche_rows; SAVEPOINT tranche_rows; " + plan_.empty;
+  before_try_ = refusal ? back_to_savepoint : next_savepoint + plan_.empty;
+  if (refusal && !refusal->why.empty()) suspects_.learn(connection.last_failure());
   return refusal;
 }
 

@@ -1,9 +1,11 @@
 // Rows into a table by COPY, inside an open transaction: all at once, or, where the server refuses
 // some of them, all but those.
 //
-// A refused row fails its whole COPY. So a group that had one is loaded again in blocks, each
-// behind a savepoint: the server names the row by its line of the COPY, and the block is copied
-// again without it, or the block is halved until one row is left.
+// A refused row fails its whole COPY. So a group that had one is loaded again without the rows that
+// the constraints at fault are expected to refuse too, which are then tried one by one. Where that
+// is not enough it is loaded in blocks, each behind a savepoint: the server names the row by its
+// line of the COPY, and the block is copied again without it, or the block is halved until one row
+// is left.
 // Threads: the committing thread. Lifetime: refers to its connection.
 #pragma once
 
@@ -19,19 +21,22 @@
 
 #include "connectors/postgres_frames.h"
 #include "connectors/postgres_shape.h"
+#include "connectors/postgres_suspects.h"
 #include "connectors/postgres_target.h"
 
 namespace tranche::postgres {
 
 // What the rows of a group go through, as SQL.
 struct LoadPlan {
-  std::string prepare;  // once a session; empty: nothing
-  std::string copied;   // the name of the table that takes the COPY, as messages have it
-  std::string copy;     // COPY ... FROM STDIN
-  std::string merge;    // upsert: from the table of the COPY into the target: gives two numbers,
-                        // rows offered and rows taken
-  std::string empty;    // upsert: before the next block: empties the table of the COPY
-  std::string check;    // constraints that would else wait for the commit; empty: there are none
+  TableName into;
+  std::vector<std::string> columns;  // of the table, in the order of a tuple's fields
+  std::string prepare;               // once a session; empty: nothing
+  std::string copied;  // the name of the table that takes the COPY, as messages have it
+  std::string copy;    // COPY ... FROM STDIN
+  std::string merge;   // upsert: from the table of the COPY into the target: gives two numbers,
+                       // rows offered and rows taken
+  std::string empty;   // upsert: before the next block: empties the table of the COPY
+  std::string check;   // constraints that would else wait for the commit; empty: there are none
 };
 LoadPlan load_plan(const Target& target, const Schema& schema, const TableShape& shape,
                    const TableName& into);
@@ -54,20 +59,31 @@ class RowRange {
 class RowLoader {
  public:
   RowLoader(LoadPlan plan, SchemaPtr schema, const std::vector<PostgresType>& types)
-      : plan_(std::move(plan)), schema_(readable_schema(*schema, types)), reader_(schema_, types) {}
+      : plan_(std::move(plan)),
+        schema_(readable_schema(*schema, types)),
+        reader_(schema_, types),
+        suspects_(plan_.into, plan_.columns) {}
 
   const LoadPlan& plan() const { return plan_; }
-  // REQUIRES an open transaction that holds nothing of these segments. false: the server refused a
-  // row; nothing may be committed of what came behind the savepoint that it set.
-  Result<bool> load(PostgresConnection& connection, std::span<const Segment> segments,
-                    Applied& applied);
-  // The same, but refused rows are left out and become rejects. Errors of the server that are no
-  // fault of a row are returned. `was_tried`: by `load`, in this transaction, whose locks are kept.
-  Result<void> load_without_refused(PostgresConnection& connection,
-                                    std::span<const Segment> segments, bool was_tried,
-                                    Applied& applied);
+  // What the server accepted, and rejects of what it refused. REQUIRES an open transaction that
+  // holds nothing of these segments, and of which nothing may be committed after an error. Errors
+  // of the server that are no fault of a row.
+  Result<Applied> load(PostgresConnection& connection, std::span<const Segment> segments);
 
  private:
+  enum class Whole { loaded, refused, refused_by_news };  // by a constraint not known before
+
+  // All at once, but for the rows that `left_out` numbers through the segments, ascending. Unless
+  // they are loaded, nothing is in.
+  Result<Whole> load_whole(PostgresConnection& connection, std::span<const Segment> segments,
+                           std::span<const std::size_t> left_out, Applied& applied);
+  Result<Whole> load_around_suspects(PostgresConnection& connection,
+                                     std::span<const Segment> segments, Applied& applied);
+  Result<void> try_suspects(PostgresConnection& connection, std::span<const Segment> segments,
+                            std::span<const std::size_t> suspects, Applied& applied);
+  Result<void> load_in_blocks(PostgresConnection& connection, std::span<const Segment> segments,
+                              Applied& applied);
+
   struct Refusal {
     std::optional<std::size_t> row;  // of those that were copied, from 0; nullopt: nobody knows
     std::string why;
@@ -86,7 +102,9 @@ class RowLoader {
   LoadPlan plan_;
   SchemaPtr schema_;  // of rejects
   PostgresTupleReader reader_;
-  std::string before_try_;  // what becomes of the savepoint before the next COPY
+  SuspectFinder suspects_;
+  bool expects_refused_ = false;  // the last group had refused rows
+  std::string before_try_;        // what becomes of the savepoint before the next COPY
   // Of this loader's life: how far apart refused rows lie.
   std::uint64_t rows_seen_ = 0;
   std::uint64_t rows_refused_ = 0;

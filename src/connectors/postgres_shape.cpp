@@ -237,14 +237,19 @@ std::vector<PostgresType> types_of(const Schema& schema, const TableShape* shape
   return types;
 }
 
-std::string column_list(const Schema& schema, const TableShape& shape) {
-  std::string list;
+std::vector<std::string> column_names(const Schema& schema, const TableShape& shape) {
+  std::vector<std::string> names;
   for (const Field& field : schema.fields) {
     const TableColumn* const column = shape.find(field.name);
-    if (!list.empty()) list += ", ";
-    list += postgres_identifier(column != nullptr ? column->name : field.name);
+    names.push_back(column != nullptr ? column->name : field.name);
   }
-  return list;
+  return names;
+}
+
+std::string column_list(const Schema& schema, const TableShape& shape) {
+  std::vector<std::string> list = column_names(schema, shape);
+  for (std::string& name : list) name = postgres_identifier(name);
+  return join(list, ", ");
 }
 
 Result<bool> has_unique_key(PostgresConnection& connection, const TableShape& shape,

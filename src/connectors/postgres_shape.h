@@ -56,7 +56,9 @@ std::string create_table_sql(const Schema& schema, const TableName& table,
 Result<void> check_shape(const Schema& schema, const TableShape& shape, const std::string& named);
 // How the fields travel into the table; a missing table is one that create_table_sql makes.
 std::vector<PostgresType> types_of(const Schema& schema, const TableShape* shape);
-// The schema's columns as the table spells them, quoted, with commas between.
+// The schema's columns as the table spells them.
+std::vector<std::string> column_names(const Schema& schema, const TableShape& shape);
+// The same, quoted, with commas between.
 std::string column_list(const Schema& schema, const TableShape& shape);
 // Whether ON CONFLICT finds a unique index (or primary key) over exactly these columns.
 Result<bool> has_unique_key(PostgresConnection& connection, const TableShape& shape,

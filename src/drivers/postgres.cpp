@@ -224,6 +224,9 @@ Error PostgresConnection::failed(const PGresult* result) {
       .detail = on_one_line(field_of(result, PG_DIAG_MESSAGE_DETAIL)),
       .hint = on_one_line(field_of(result, PG_DIAG_MESSAGE_HINT)),
       .context = field_of(result, PG_DIAG_CONTEXT),
+      .table = field_of(result, PG_DIAG_TABLE_NAME),
+      .column = field_of(result, PG_DIAG_COLUMN_NAME),
+      .constraint = field_of(result, PG_DIAG_CONSTRAINT_NAME),
   };
   if (!failure_.detail.empty()) failure_.detail += '.';
   if (failure_.message.empty()) failure_.message = on_one_line(PQerrorMessage(handle_));

@@ -50,6 +50,10 @@ struct PostgresFailure {
   std::string detail;
   std::string hint;
   std::string context;  // of COPY: "COPY sales, line 7"
+  // What it is about, when it is a constraint, or a null where there may be none.
+  std::string table;
+  std::string column;
+  std::string constraint;
   // "23505: duplicate key ...: Key (id)=(7) already exists."
   std::string sentence() const;
 };
@@ -143,10 +147,8 @@ class PostgresConnection {
   static std::string parameter(const std::string& value) { return value; }
   static std::string parameter(const char* value) { return value; }
   template <class Number>
-    requires std::is_integral_v<Number>
-  static std::string parameter(Number value) {
-    return std::to_string(value);
-  }
+  requires std::is_integral_v<Number>
+  static std::string parameter(Number value) { return std::to_string(value); }
   Result<PostgresRows> query_with(const std::string& sql, const std::vector<std::string>& values);
   Error failed(const pg_result* result);
   Result<PostgresRows> last_result();  // of all that a COPY still has to say

@@ -256,6 +256,31 @@ Result<void> PostgresTupleReader::read(std::string_view& bytes, Page& page, std:
                     fmt::format("Column \"{}\" {}.", schema_->fields[faulty].name, fault));
 }
 
+void append_numbered_fields(std::string& out, std::int64_t number, std::string_view& bytes,
+                            std::span<const std::size_t> fields) {
+  const auto append = [&out](auto value) {
+    char text[sizeof value];
+    put_big_endian(text, value);
+    out.append(text, sizeof value);
+  };
+  append(static_cast<std::uint16_t>(1 + fields.size()));
+  append(static_cast<std::uint32_t>(sizeof number));
+  append(static_cast<std::uint64_t>(number));
+  const auto count = get_big_endian<std::uint16_t>(bytes.data());
+  std::size_t at = 2;
+  auto wanted = fields.begin();
+  for (std::size_t i = 0; i < count; ++i) {
+    const auto length = get_big_endian<std::uint32_t>(bytes.data() + at);
+    const std::size_t field_bytes = 4 + (length == null_length ? 0 : length);
+    if (wanted != fields.end() && *wanted == i) {
+      out += bytes.substr(at, field_bytes);
+      ++wanted;
+    }
+    at += field_bytes;
+  }
+  bytes.remove_prefix(at);
+}
+
 std::size_t postgres_tuple_bytes(std::string_view bytes) {
   if (bytes.size() < 2) return 0;
   const auto fields = get_big_endian<std::uint16_t>(bytes.data());
