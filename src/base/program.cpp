@@ -181,7 +181,7 @@ Result<std::unique_ptr<Program>> Program::start(const ProgramCall& call) {
 }
 
 // A pipe knows no MSG_NOSIGNAL, and a socket in its place could not be opened as /dev/stdin. So the
-// signal, which is one of this thread, is blocked meanwhile, and taken when it was not there before.
+// signal, which is one of this thread, is blocked meanwhile, and taken if it was not there before.
 ssize_t Program::write(std::string_view bytes) {
   sigset_t broken_pipe;
   ::sigemptyset(&broken_pipe);

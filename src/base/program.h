@@ -45,8 +45,8 @@ class Program {
   int input() const { return input_.number(); }
   int output() const { return output_.number(); }
   int errors() const { return errors_.number(); }
-  // Writes to its standard input, as write(2) does: it returns the bytes taken, or -1 and errno, EPIPE
-  // when it does not listen any more. Never SIGPIPE, whatever this process does about signals.
+  // Writes to its standard input, as write(2) does: it returns the bytes taken, or -1 and errno,
+  // EPIPE when it does not listen any more. Never SIGPIPE, whatever this process does with it.
   ssize_t write(std::string_view bytes);
   void close_input() { input_ = Descriptor(); }
   void close_output() { output_ = Descriptor(); }

@@ -1,10 +1,10 @@
 // Which rows of a group the table's constraints will refuse, asked of the server beforehand.
 //
-// A refused row fails its whole COPY. So once a constraint has refused a row, the columns that it is
-// about are copied into a temporary table, where a query finds the rows that it will refuse again:
-// suspects, no more. Whoever loads the group leaves them out and then tries each alone, so that it
-// is still the server that refuses a row, with its own words, and a wrong suspicion costs nothing
-// but time.
+// A refused row fails its whole COPY. So once a constraint has refused a row, the columns that it
+// is about are copied into a temporary table, where a query finds the rows that it will refuse
+// again: suspects, no more. Whoever loads the group leaves them out and then tries each alone, so
+// that it is still the server that refuses a row, with its own words, and a wrong suspicion costs
+// nothing but time.
 // Known: checks, not null, unique and primary keys, foreign keys. Unknown are triggers, exclusion
 // constraints, domains, and what a partition has of its own.
 // Threads: the committing thread.

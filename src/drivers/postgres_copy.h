@@ -108,7 +108,7 @@ class PostgresTupleReader {
 };
 
 // Appends a tuple of `number`, a bigint, and the fields of the tuple at the front of `bytes` that
-// `fields` names, from 0, ascending; takes that tuple off. REQUIRES a whole tuple with these fields.
+// `fields` names, from 0, ascending; takes that tuple off. REQUIRES a whole tuple that has them.
 void append_numbered_fields(std::string& out, std::int64_t number, std::string_view& bytes,
                             std::span<const std::size_t> fields);
 // The bytes of the tuple at the front; 0: they are no whole tuple, or the trailer.

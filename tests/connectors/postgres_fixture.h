@@ -7,6 +7,8 @@
 #include <utility>
 #include <vector>
 
+#include <fmt/format.h>
+
 #include <tranche/core/worker.h>
 #include "base/temporary_folder.h"
 #include "connectors/postgres.h"
@@ -84,7 +86,7 @@ class PostgresSinkTest : public TemporaryFolder {
   static std::pair<Applied, Receipt> commit_page(Sink& sink, std::uint64_t group,
                                                  const Page& page) {
     auto committer = sink.committer().value();
-    auto applied = committer->apply(group, encode(sink, page), "r" + std::to_string(group));
+    auto applied = committer->apply(group, encode(sink, page), fmt::format("r{}", group));
     EXPECT_TRUE(applied) << applied.error().message;
     auto receipt = committer->commit();
     EXPECT_TRUE(receipt) << receipt.error().message;
