@@ -25,6 +25,7 @@ SOURCE = pathlib.Path(os.environ.get("TRANCHE_SOURCE_DIR") or pathlib.Path(__fil
 TRANCHE = os.path.abspath(os.environ.get("TRANCHE_BIN") or SOURCE / "build" / "tranche")
 FLIGHTS = SOURCE / ".deps" / "data" / "flights-3m.parquet"
 AIRPORTS = SOURCE / ".deps" / "data" / "airports.csv"
+IS_SANITIZED = bool(os.environ.get("TRANCHE_SANITIZE"))  # which takes many times the time, and the memory
 SECONDS_MAX = 300  # no run of a test takes longer; a hang must not look like a slow machine
 
 
