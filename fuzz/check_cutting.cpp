@@ -30,15 +30,18 @@ class CuttingCheck {
   std::string check() {
     const std::size_t bytes = case_.text.size();
     for (const std::size_t window : {case_.window_bytes, std::size_t{4096}}) {
-      std::string wrong = compare({0, bytes, window, case_.block_records, 1}, whole_.size());
+      const Range all{0, bytes, window, case_.block_records, 1};
+      std::string wrong = compare(all, whole_.size());
+      if (wrong.empty()) wrong = compare_passes(all);
       if (!wrong.empty()) return wrong;
     }
     for (std::size_t cut = 1; cut < whole_.size(); ++cut) {
       const std::size_t at = whole_[cut - 1].next;
       std::string wrong = compare({0, at, case_.window_bytes, case_.block_records, 1}, cut);
       if (wrong.empty()) {
-        wrong = compare({at, bytes, case_.window_bytes, case_.block_records,
-                         whole_[cut - 1].line_behind}, whole_.size() - cut);
+        wrong = compare(
+            {at, bytes, case_.window_bytes, case_.block_records, whole_[cut - 1].line_behind},
+            whole_.size() - cut);
       }
       if (!wrong.empty()) return fmt::format("cut at {}: {}", at, wrong);
     }
@@ -46,17 +49,66 @@ class CuttingCheck {
   }
 
  private:
+  CsvCursor::Use use_of(const Range& range) const {
+    CsvCursor::Use use;
+    use.begin = range.begin;
+    use.end = range.end;
+    use.window_bytes = range.window_bytes;
+    use.block_records = range.block_records;
+    return use;
+  }
+
+  // Whether those who only cut go over the same records, as far as their limits let them.
+  std::string compare_passes(const Range& range) {
+    constexpr std::uint64_t endless = ~std::uint64_t{0};
+    for (const auto& [records_max, bytes_max] : {std::pair{endless, endless},
+                                                 {std::uint64_t{1}, endless},
+                                                 {std::uint64_t{5}, endless},
+                                                 {endless, std::uint64_t{1}},
+                                                 {endless, std::uint64_t{100}}}) {
+      std::string wrong = compare_passes(range, {range.begin, bytes_max, records_max});
+      if (!wrong.empty()) {
+        return fmt::format("passes of {} records, {} bytes: {}", records_max, bytes_max, wrong);
+      }
+    }
+    return {};
+  }
+
+  std::string compare_passes(const Range& range, CsvCursor::PassLimits limits) {
+    const TextFile file = file_.open();
+    CsvCursor cursor(file, "input", case_.dialect, case_.empty_line_is_record,
+                     CsvCursor::Find::records, use_of(range));
+    std::size_t at = 0;
+    while (true) {
+      const auto passed = cursor.pass(limits);
+      if (!passed) return passed.error().message;
+      if (passed->records == 0) break;
+      if (passed->records > whole_.size() - at) return fmt::format("too many behind record {}", at);
+      for (std::uint64_t i = 1; i < passed->records; ++i) {
+        if (limits.reached(i, whole_[at + i - 1].next)) return fmt::format("too far at {}", at);
+      }
+      at += passed->records;
+      const ReferenceRecord& last = whole_[at - 1];
+      if (passed->end != last.next) {
+        return fmt::format("{} records end at {}, not {}", at, passed->end, last.next);
+      }
+      if (passed->lines + 1 != last.line_behind) {
+        return fmt::format("{} records end in line {}, not {}", at, passed->lines + 1,
+                           last.line_behind);
+      }
+      limits.begin = passed->end;
+    }
+    return at == whole_.size() ? std::string()
+                               : fmt::format("{} records instead of {}", at, whole_.size());
+  }
+
   // Whether the cursor finds in the range what the reference does, `count` records.
   std::string compare(const Range& range, std::size_t count) {
     const auto all = reference_.records_of(range.begin, range.end, range.first_line);
     if (all.size() != count) return "the reference contradicts itself";
     const TextFile file = file_.open();
     Digest digest;
-    CsvCursor::Use use;
-    use.begin = range.begin;
-    use.end = range.end;
-    use.window_bytes = range.window_bytes;
-    use.block_records = range.block_records;
+    CsvCursor::Use use = use_of(range);
     use.keep_long_raw = true;
     use.digest = &digest;
     CsvCursor cursor(file, "input", case_.dialect, case_.empty_line_is_record,
@@ -104,9 +156,9 @@ class CuttingCheck {
     if (!wrong.empty()) return wrong;
     const std::string_view raw =
         std::string_view(case_.text).substr(expected.offset, expected.end - expected.offset);
-    const std::string_view kept =
-        cursor.block_is_long() ? std::string_view(cursor.long_raw()).substr(0, raw.size())
-                               : std::string_view(cursor.at(record.offset), raw.size());
+    const std::string_view kept = cursor.block_is_long()
+                                      ? std::string_view(cursor.long_raw()).substr(0, raw.size())
+                                      : std::string_view(cursor.at(record.offset), raw.size());
     return kept == raw ? std::string() : "its bytes are others";
   }
 

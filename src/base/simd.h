@@ -8,7 +8,7 @@
 
 // A function that is compiled for SimdLevel::avx2, and called only there.
 #if defined(__x86_64__)
-#define TRANCHE_TARGET_AVX2 __attribute__((target("avx2,bmi,bmi2,lzcnt,popcnt")))
+#define TRANCHE_TARGET_AVX2 __attribute__((target("avx2,bmi,bmi2,lzcnt,popcnt,pclmul")))
 #endif
 
 namespace tranche {

@@ -63,6 +63,7 @@ class SingleFileCommitter final : public Committer {
     group_ = group;
     rows_ = 0;
     digest_.reset();
+    const std::uint64_t begin = end_;
     Applied applied;
     for (const auto& segment : segments) {
       TRANCHE_ASSIGN(const auto data, segment.load());
@@ -73,11 +74,12 @@ class SingleFileCommitter final : public Committer {
       }
       dirty_ = true;  // a write that fails may leave a part
       TRANCHE_TRY(file_.write_at(bytes, end_));
-      file_.begin_writeback(end_, bytes.size());
       end_ += bytes.size();
       digest_.update(bytes);
       if (bytes.size() == segment.bytes) rows_ += segment.rows;  // all of it went in
     }
+    // At once for all of them: each request costs the processor, however small it is.
+    file_.begin_writeback(begin, end_ - begin);
     applied.rows = rows_;
     return applied;
   }

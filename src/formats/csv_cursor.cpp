@@ -33,9 +33,16 @@ Result<std::span<const CsvRecord>> CsvCursor::next() {
 }
 
 Result<RecordCursor::Passed> CsvCursor::pass(const PassLimits& limits) {
-  if (index_ && has_passed_block() && (row_ < index_->rows().size() || search())) {
-    const Passed passed = pass_rows(limits);
-    if (passed.records > 0) return passed;
+  if (index_ && has_passed_block()) {
+    const bool has_rows = row_ < index_->rows().size();
+    if (!has_rows && window() != nullptr) {
+      const Passed passed = count_rows(limits);
+      if (passed.records > 0) return passed;
+    }
+    if (has_rows || search()) {
+      const Passed passed = pass_rows(limits);
+      if (passed.records > 0) return passed;
+    }
   }
   return RecordCursor::pass(limits);
 }
@@ -68,8 +75,7 @@ bool CsvCursor::search() {
 
 // Calls `visit` with the rows that have not been taken, one after the other. It answers false where
 // it wants no more behind that one.
-template <class Visit>
-[[gnu::always_inline]] inline void CsvCursor::for_each_row(Visit visit) {
+template <class Visit> [[gnu::always_inline]] inline void CsvCursor::for_each_row(Visit visit) {
   const auto rows = index_->rows();
   const auto ends = index_->ends();
   const auto quoted_line_ends = index_->quoted_line_ends();
@@ -131,6 +137,24 @@ RecordCursor::Passed CsvCursor::pass_rows(const PassLimits& limits) {
     return !limits.reached(passed.records, passed.end);
   });
   return passed;
+}
+
+// Nearly all records are passed so, many at a time.
+RecordCursor::Passed CsvCursor::count_rows(const PassLimits& limits) {
+  const std::uint64_t window_at = window_begin();
+  CsvIndex::CountLimits count_limits;
+  count_limits.records_max = limits.records_max;
+  count_limits.record_bytes_max = max_record_bytes_;
+  // Behind the window where the limit is no number of bytes.
+  const std::uint64_t left = window_end() - limits.begin;
+  count_limits.end_wanted = limits.bytes_max > left ? window_end() - window_at + 1
+                                                    : limits.begin + limits.bytes_max - window_at;
+  const auto counted =
+      index_->count(window().get(), static_cast<std::uint32_t>(position() - window_at),
+                    static_cast<std::uint32_t>(window_end() - window_at), count_limits);
+  if (counted.records == 0) return {};
+  go_on_at(window_at + counted.end, line() + counted.lines);
+  return {counted.records, position(), line()};
 }
 
 }  // namespace tranche

@@ -43,6 +43,7 @@ class CsvCursor final : public RecordCursor {
   bool search();
   void take_rows(std::vector<TextRecord>& block);
   Passed pass_rows(const PassLimits& limits);
+  Passed count_rows(const PassLimits& limits);
   // A record that the index has found, relative to the window.
   struct Row {
     std::uint32_t begin = 0;
@@ -51,8 +52,7 @@ class CsvCursor final : public RecordCursor {
     std::uint32_t lines = 0;  // line ends in it
     std::uint64_t line = 0;   // lines of the range before it
   };
-  template <class Visit>
-  void for_each_row(Visit visit);
+  template <class Visit> void for_each_row(Visit visit);
 
   CsvScanner scanner_;
   std::optional<CsvIndex> index_;  // of dialects that it suits
@@ -64,9 +64,9 @@ class CsvCursor final : public RecordCursor {
   std::size_t row_ = 0;
   std::size_t quoted_line_end_ = 0;
   std::uint32_t ends_taken_ = 0;
-  std::uint32_t search_end_ = 0;      // relative to the window
+  std::uint32_t search_end_ = 0;  // relative to the window
   bool search_final_ = false;
-  std::vector<FieldEnds> first_ends_; // one a record of the block
+  std::vector<FieldEnds> first_ends_;  // one a record of the block
 };
 
 }  // namespace tranche

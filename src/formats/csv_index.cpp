@@ -59,6 +59,20 @@ bool CsvIndex::search(const char* base, std::uint32_t begin, std::uint32_t end, 
   return search_portable<false>(p, base + end, begin, carry);
 }
 
+// Follows the quotes through 64 bytes; `around`: all bytes that have a meaning. False: one of them
+// breaks the rules.
+[[gnu::always_inline]] inline bool CsvIndex::follow_quotes(const Block& block, std::uint64_t around,
+                                                           Carry& carry, std::uint64_t& in_quotes) {
+  in_quotes = block.quotes_to_here ^ carry.in_quotes;
+  const std::uint64_t opening = block.quotes & in_quotes;
+  const std::uint64_t closing = block.quotes & ~in_quotes;
+  const std::uint64_t wrong =
+      (opening & ~((around << 1) | carry.may_open)) | (((closing << 1) | carry.closed) & ~around);
+  carry.in_quotes = static_cast<std::uint64_t>(static_cast<std::int64_t>(in_quotes) >> 63);
+  carry.closed = closing >> 63;
+  return wrong == 0;
+}
+
 // Takes the structure of 64 bytes. False: a quote breaks the rules.
 template <bool with_fields>
 [[gnu::always_inline]] inline bool CsvIndex::add(const Block& block, std::uint32_t position,
@@ -74,19 +88,13 @@ template <bool with_fields>
   std::uint64_t record_ends = line_ends;
   const std::uint64_t around = line_bytes | block.delimiters | block.quotes;
   if ((block.quotes | carry.in_quotes | carry.closed) != 0) {
-    const std::uint64_t in_quotes = prefix_xor(block.quotes) ^ carry.in_quotes;
-    const std::uint64_t opening = block.quotes & in_quotes;
-    const std::uint64_t closing = block.quotes & ~in_quotes;
-    const std::uint64_t wrong = (opening & ~((around << 1) | carry.may_open)) |
-                                (((closing << 1) | carry.closed) & ~around);
-    if (wrong != 0) return false;
+    std::uint64_t in_quotes = 0;
+    if (!follow_quotes(block, around, carry, in_quotes)) return false;
     for (std::uint64_t bits = line_ends & in_quotes; bits != 0; bits &= bits - 1) {
       quoted_line_ends_.push_back(position + static_cast<std::uint32_t>(std::countr_zero(bits)));
     }
     separators &= ~in_quotes;
     record_ends &= ~in_quotes;
-    carry.in_quotes = static_cast<std::uint64_t>(static_cast<std::int64_t>(in_quotes) >> 63);
-    carry.closed = closing >> 63;
     carry.quote_seen = carry.quote_seen || block.quotes != 0;
   }
   carry.may_open = around >> 63;
@@ -102,9 +110,9 @@ template <bool with_fields>
   if (record_ends != 0) {
     for (std::uint64_t bits = record_ends; bits != 0; bits &= bits - 1) {
       const std::uint64_t to_here = separators & (bits ^ (bits - 1));
-      rows_.push_back({static_cast<std::uint32_t>(before + static_cast<std::size_t>(
-                                                               std::popcount(to_here))),
-                       carry.quote_seen});
+      rows_.push_back(
+          {static_cast<std::uint32_t>(before + static_cast<std::size_t>(std::popcount(to_here))),
+           carry.quote_seen});
     }
     carry.quote_seen = block.quotes != 0 || carry.in_quotes != 0;
   }
@@ -131,23 +139,91 @@ template <bool with_fields>
   return true;
 }
 
+// False: here the count ends.
+[[gnu::always_inline]] inline bool CsvIndex::count_block(const Block& block, std::uint64_t position,
+                                                         const CountLimits& limits,
+                                                         CountCarry& carry, Count& counted) {
+  if (block.returns != 0) return false;
+  std::uint64_t record_ends = block.line_feeds;
+  const std::uint64_t around = block.line_feeds | block.delimiters | block.quotes;
+  std::uint64_t in_quotes = 0;
+  if (!follow_quotes(block, around, carry, in_quotes)) return false;
+  record_ends &= ~in_quotes;
+  carry.may_open = around >> 63;
+  const std::uint64_t behind = position + block_bytes;
+  if ((record_ends & ((record_ends << 1) | carry.after_end)) != 0) return false;
+  if (behind - counted.end > limits.record_bytes_max) return false;
+  carry.after_end = record_ends >> 63;
+  const auto take = [&](std::uint64_t up_to_end, unsigned records) {
+    counted.records += records;
+    counted.end = position + static_cast<unsigned>(std::bit_width(up_to_end));
+    counted.lines =
+        carry.lines + static_cast<unsigned>(std::popcount(block.line_feeds & up_to_end));
+  };
+  const auto records = static_cast<unsigned>(std::popcount(record_ends));
+  if (counted.records + records >= limits.records_max || behind >= limits.end_wanted) {
+    for (std::uint64_t bits = record_ends; bits != 0; bits &= bits - 1) {
+      take(bits ^ (bits - 1), 1);
+      if (counted.records >= limits.records_max || counted.end >= limits.end_wanted) return false;
+    }
+  } else if (record_ends != 0) {
+    take(~std::uint64_t{0} >> std::countl_zero(record_ends), records);
+  }
+  carry.lines += static_cast<unsigned>(std::popcount(block.line_feeds));
+  return true;
+}
+
+CsvIndex::Count CsvIndex::count(const char* base, std::uint32_t begin, std::uint32_t end,
+                                const CountLimits& limits) const {
+#if defined(TRANCHE_TARGET_AVX2)
+  if (simd_level() == SimdLevel::avx2) return count_avx2(base, begin, end, limits);
+#endif
+  return count_portable(base, begin, end, limits);
+}
+
+// Looks at 64 bytes with what every machine has.
+class CsvIndex::PortableLook {
+ public:
+  explicit PortableLook(const CsvIndex& index)
+      : delimiters_(index.delimiter_), quotes_(index.quote_), has_quote_(index.has_quote_) {}
+  Block at(const char* p) const {
+    const std::uint64_t quotes = has_quote_ ? bits(quotes_, p) : 0;
+    return {bits(line_feeds_, p), bits(returns_, p), bits(delimiters_, p), quotes,
+            prefix_xor(quotes)};
+  }
+
+ private:
+  static std::uint64_t bits(const ByteSearch<1>& search, const char* p) {
+    std::uint64_t found = 0;
+    for (unsigned i = 0; i < 4; ++i) {
+      found |= std::uint64_t{search.matches(p + 16 * i)} << (16 * i);
+    }
+    return found;
+  }
+  const ByteSearch<1> line_feeds_{'\n'};
+  const ByteSearch<1> returns_{'\r'};
+  const ByteSearch<1> delimiters_;
+  const ByteSearch<1> quotes_;
+  const bool has_quote_;
+};
+
+CsvIndex::Count CsvIndex::count_portable(const char* base, std::uint32_t begin, std::uint32_t end,
+                                         const CountLimits& limits) const {
+  const PortableLook look(*this);
+  CountCarry carry;
+  Count counted{0, 0, begin};
+  for (std::uint32_t at = begin; end - at > block_bytes; at += block_bytes) {
+    if (!count_block(look.at(base + at), at, limits, carry, counted)) break;
+  }
+  return counted;
+}
+
 template <bool with_fields>
 bool CsvIndex::search_portable(const char* p, const char* end, std::uint32_t position,
                                Carry& carry) {
-  const ByteSearch<1> line_feeds('\n');
-  const ByteSearch<1> returns('\r');
-  const ByteSearch<1> delimiters(delimiter_);
-  const ByteSearch<1> quotes(quote_);
-  const auto bits = [](const ByteSearch<1>& search, const char* at) {
-    std::uint64_t found = 0;
-    for (unsigned i = 0; i < 4; ++i) {
-      found |= std::uint64_t{search.matches(at + 16 * i)} << (16 * i);
-    }
-    return found;
-  };
+  const PortableLook look(*this);
   while (true) {
-    Block block{bits(line_feeds, p), bits(returns, p), bits(delimiters, p),
-                has_quote_ ? bits(quotes, p) : 0};
+    const Block block = look.at(p);
     if (end - p < block_bytes) {
       return add_last<with_fields>(block, position, static_cast<std::size_t>(end - p), carry);
     }
@@ -158,26 +234,63 @@ bool CsvIndex::search_portable(const char* p, const char* end, std::uint32_t pos
 }
 
 #if defined(TRANCHE_TARGET_AVX2)
+// The same, for functions that are compiled for AVX2.
+class CsvIndex::Avx2Look {
+ public:
+  TRANCHE_TARGET_AVX2 explicit Avx2Look(const CsvIndex& index)
+      : line_feed_(_mm256_set1_epi8('\n')),
+        return_(_mm256_set1_epi8('\r')),
+        delimiter_(_mm256_set1_epi8(index.delimiter_)),
+        quote_(_mm256_set1_epi8(index.quote_)),
+        counts_quotes_(index.has_quote_ ? ~std::uint64_t{0} : 0) {}
+  [[gnu::always_inline]] TRANCHE_TARGET_AVX2 Block at(const char* p) const {
+    const __m256i low = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p));
+    const __m256i high = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p + 32));
+    const std::uint64_t quotes = bits(low, high, quote_) & counts_quotes_;
+    return {bits(low, high, line_feed_), bits(low, high, return_), bits(low, high, delimiter_),
+            quotes, prefix_xor_by_product(quotes)};
+  }
+
+ private:
+  [[gnu::always_inline]] TRANCHE_TARGET_AVX2 static std::uint64_t bits(__m256i low, __m256i high,
+                                                                       __m256i needle) {
+    const auto mask = [](__m256i found) TRANCHE_TARGET_AVX2 {
+      return std::uint64_t{static_cast<std::uint32_t>(_mm256_movemask_epi8(found))};
+    };
+    return mask(_mm256_cmpeq_epi8(low, needle)) | mask(_mm256_cmpeq_epi8(high, needle)) << 32;
+  }
+  // The product without carries with a number of nothing but ones.
+  [[gnu::always_inline]] TRANCHE_TARGET_AVX2 static std::uint64_t prefix_xor_by_product(
+      std::uint64_t bits) {
+    const __m128i product = _mm_clmulepi64_si128(_mm_cvtsi64_si128(static_cast<long long>(bits)),
+                                                 _mm_set1_epi8(-1), 0);
+    return static_cast<std::uint64_t>(_mm_cvtsi128_si64(product));
+  }
+  const __m256i line_feed_;
+  const __m256i return_;
+  const __m256i delimiter_;
+  const __m256i quote_;
+  const std::uint64_t counts_quotes_;
+};
+
+TRANCHE_TARGET_AVX2 CsvIndex::Count CsvIndex::count_avx2(const char* base, std::uint32_t begin,
+                                                         std::uint32_t end,
+                                                         const CountLimits& limits) const {
+  const Avx2Look look(*this);
+  CountCarry carry;
+  Count counted{0, 0, begin};
+  for (std::uint32_t at = begin; end - at > block_bytes; at += block_bytes) {
+    if (!count_block(look.at(base + at), at, limits, carry, counted)) break;
+  }
+  return counted;
+}
+
 template <bool with_fields>
 TRANCHE_TARGET_AVX2 bool CsvIndex::search_avx2(const char* p, const char* end,
                                                std::uint32_t position, Carry& carry) {
-  const __m256i line_feed = _mm256_set1_epi8('\n');
-  const __m256i carriage_return = _mm256_set1_epi8('\r');
-  const __m256i delimiter = _mm256_set1_epi8(delimiter_);
-  const __m256i quote = _mm256_set1_epi8(quote_);
-  const std::uint64_t quotes_count = has_quote_ ? ~std::uint64_t{0} : 0;
+  const Avx2Look look(*this);
   while (true) {
-    const __m256i low = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p));
-    const __m256i high = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p + 32));
-#define TRANCHE_BITS(needle)                                                                  \
-  (static_cast<std::uint64_t>(                                                                \
-       static_cast<std::uint32_t>(_mm256_movemask_epi8(_mm256_cmpeq_epi8(low, needle)))) |    \
-   static_cast<std::uint64_t>(                                                                \
-       static_cast<std::uint32_t>(_mm256_movemask_epi8(_mm256_cmpeq_epi8(high, needle))))     \
-       << 32)
-    const Block block{TRANCHE_BITS(line_feed), TRANCHE_BITS(carriage_return),
-                      TRANCHE_BITS(delimiter), TRANCHE_BITS(quote) & quotes_count};
-#undef TRANCHE_BITS
+    const Block block = look.at(p);
     if (end - p < block_bytes) {
       return add_last<with_fields>(block, position, static_cast<std::size_t>(end - p), carry);
     }

@@ -24,8 +24,8 @@ namespace tranche {
 class CsvIndex {
  public:
   struct Row {
-    std::uint32_t ends = 0;   // how many of ends() lie before the next row
-    bool quoted = false;      // it may have a quote
+    std::uint32_t ends = 0;  // how many of ends() lie before the next row
+    bool quoted = false;     // it may have a quote
   };
 
   // `with_fields`: ends() holds the ends of fields too, not those of records alone.
@@ -40,6 +40,24 @@ class CsvIndex {
   // record without a line end ends there. False: a quote broke the rules, somewhere behind the last
   // of rows().
   bool search(const char* base, std::uint32_t begin, std::uint32_t end, bool final);
+
+  // Whole records that follow each other.
+  struct Count {
+    std::uint64_t records = 0;
+    std::uint64_t lines = 0;  // line ends in them
+    std::uint64_t end = 0;    // behind the line end of the last one
+  };
+  struct CountLimits {
+    std::uint64_t records_max = 0;  // 1 or more
+    std::uint64_t end_wanted = 0;   // a record that ends there or behind it is the last one
+    std::uint64_t record_bytes_max = 0;
+  };
+  // For those who only cut: goes over the records that search() would find, without telling where
+  // they are. It ends at a limit, or earlier, at what needs a closer look: broken quotes, carriage
+  // returns, empty lines, records that may be too long, the last 64 bytes. REQUIRES what search()
+  // requires.
+  Count count(const char* base, std::uint32_t begin, std::uint32_t end,
+              const CountLimits& limits) const;
 
   // Of the last search, in order: where fields and records end (at the delimiter, at the first byte
   // of the line end, or at `end`), the rows, and the line ends inside quotes.
@@ -56,20 +74,35 @@ class CsvIndex {
     std::uint64_t returns = 0;
     std::uint64_t delimiters = 0;
     std::uint64_t quotes = 0;
+    std::uint64_t quotes_to_here = 0;  // the prefix xor of the quotes
   };
   // What one block tells the next; all bits or none where 64-bit, else 1 or 0.
   struct Carry {
     std::uint64_t in_quotes = 0;
-    std::uint64_t may_open = 1;     // a quote here opens a field, or doubles the one before it
-    std::uint64_t closed = 0;       // the last byte was a quote that closes
+    std::uint64_t may_open = 1;  // a quote here opens a field, or doubles the one before it
+    std::uint64_t closed = 0;    // the last byte was a quote that closes
     std::uint64_t was_return = 0;
-    bool quote_seen = false;        // in the row in work
+    bool quote_seen = false;  // in the row in work
   };
-  template <bool with_fields>
-  bool add(const Block& block, std::uint32_t position, Carry& carry);
+  // What one block tells the next when records are only counted.
+  struct CountCarry : Carry {
+    std::uint64_t after_end = 1;  // the last byte ended a record
+    std::uint64_t lines = 0;
+  };
+  static bool follow_quotes(const Block& block, std::uint64_t around, Carry& carry,
+                            std::uint64_t& in_quotes);
+  static bool count_block(const Block& block, std::uint64_t position, const CountLimits& limits,
+                          CountCarry& carry, Count& counted);
+  Count count_portable(const char* base, std::uint32_t begin, std::uint32_t end,
+                       const CountLimits& limits) const;
+  class PortableLook;
+  template <bool with_fields> bool add(const Block& block, std::uint32_t position, Carry& carry);
   template <bool with_fields>
   bool search_portable(const char* p, const char* end, std::uint32_t position, Carry& carry);
 #if defined(TRANCHE_TARGET_AVX2)
+  class Avx2Look;
+  TRANCHE_TARGET_AVX2 Count count_avx2(const char* base, std::uint32_t begin, std::uint32_t end,
+                                       const CountLimits& limits) const;
   template <bool with_fields>
   TRANCHE_TARGET_AVX2 bool search_avx2(const char* p, const char* end, std::uint32_t position,
                                        Carry& carry);
