@@ -22,7 +22,10 @@ std::atomic<SimdLevel>& level_in_use() {
 
 SimdLevel best_simd_level() {
 #if defined(__x86_64__)
-  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi2")) return SimdLevel::avx2;
+  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi2") &&
+      __builtin_cpu_supports("pclmul")) {
+    return SimdLevel::avx2;
+  }
 #endif
   return SimdLevel::portable;
 }

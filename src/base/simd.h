@@ -15,7 +15,7 @@ namespace tranche {
 
 enum class SimdLevel {
   portable,  // what every machine of the architecture has
-  avx2,      // AVX2 and BMI2
+  avx2,      // AVX2, BMI2 and PCLMUL
 };
 
 SimdLevel best_simd_level();  // that this machine has
