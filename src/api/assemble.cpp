@@ -1,12 +1,14 @@
 #include "api/assemble.h"
 
 #include <algorithm>
+#include <charconv>
 #include <cstdlib>
 
 #include <fmt/format.h>
 
 #include "base/json.h"
 #include "base/process.h"
+#include "base/program.h"
 #include "base/text.h"
 #include "connectors/remote_places.h"
 #include "connectors/several_sources.h"
@@ -366,7 +368,45 @@ Result<ExecuteStep> assemble_execute(const JobSpec& job, const StepSpec& spec) {
   return step;
 }
 
-Result<void> examine_execute(const JobSpec& job, const StepSpec& spec) {
+Result<ExecStep> assemble_exec(const JobSpec& job, const StepSpec& spec) {
+  const OptionReader options(*spec.exec, exec_options());
+  ExecStep step;
+  step.name = spec.name;
+  step.retry = spec.retry;
+  step.program = options.texts("exec");
+  step.folder = job.base.empty() ? fs::current_path() : fs::absolute(job.base);
+  if (options.has("timeout")) step.timeout = options.duration("timeout");
+  step.exit_codes.clear();
+  for (const std::string& text : options.texts("exit_codes")) {
+    int code = -1;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), code);
+    if (error != std::errc() || end != text.data() + text.size() || code < 0 || code > 255) {
+      return make_error(ErrorKind::config,
+                        fmt::format("\"exit_codes\" are numbers from 0 to 255, and \"{}\" is none.",
+                                    excerpt(text, 40)),
+                        place(job, options.mark("exit_codes")));
+    }
+    step.exit_codes.push_back(code);
+  }
+  auto program = step.program.empty()
+                     ? make_error(ErrorKind::config, "\"exec\" names no program.")
+                     : find_program(step.program.front(), step.folder);
+  if (!program) {
+    program.error().where = place(job, options.mark("exec"));
+    return std::move(program).error();
+  }
+  return step;
+}
+
+std::string deed_of(const StepSpec& spec) {
+  return spec.execute ? "executes SQL" : spec.exec ? "runs a program" : "";
+}
+
+Result<void> examine_without_records(const JobSpec& job, const StepSpec& spec) {
+  if (spec.exec) {
+    TRANCHE_TRY(assemble_exec(job, spec));
+    return {};
+  }
   TRANCHE_ASSIGN(const auto step, assemble_execute(job, spec));
   auto examined = step.script->examine();
   if (!examined) examined.error().kind = ErrorKind::config;
@@ -398,6 +438,7 @@ Result<BatchStep> assemble_for_rejects(const JobSpec& job, const StepSpec& spec,
 
 std::string job_fingerprint_text(const JobSpec& job, const StepSpec& spec) {
   if (spec.execute) return fmt::format("execute: {}\n", canonical_text(spec.execute->options));
+  if (spec.exec) return fmt::format("exec: {}\n", canonical_text(*spec.exec));
   std::string text;
   for (const ConnectorUse* use : uses_of(spec))
     text += fmt::format("read: {}\n", canonical_text(use->options));

@@ -8,6 +8,7 @@
 #include <tranche/api/job.h>
 #include <tranche/api/run.h>
 #include "steps/batch_step.h"
+#include "steps/exec_step.h"
 #include "steps/execute_step.h"
 
 namespace tranche {
@@ -20,9 +21,13 @@ Result<std::unique_ptr<Script>> make_script(const ConnectorUse& use,
                                             const std::filesystem::path& base);
 // REQUIRES a step that executes.
 Result<ExecuteStep> assemble_execute(const JobSpec& job, const StepSpec& spec);
-// Whether its database can be used. Errors: config, since what is wrong before the start is the
-// job's mistake, whatever the database calls it.
-Result<void> examine_execute(const JobSpec& job, const StepSpec& spec);
+// REQUIRES a step that runs a program.
+Result<ExecStep> assemble_exec(const JobSpec& job, const StepSpec& spec);
+// Of a step without records: whether what it needs is there. Errors: config,
+// since what is wrong before the start is the job's mistake, whatever a database calls it.
+Result<void> examine_without_records(const JobSpec& job, const StepSpec& spec);
+// "executes SQL", "runs a program"; empty: it reads and writes records.
+std::string deed_of(const StepSpec& spec);
 // Whether a step's output is one file, which a run replaces.
 bool writes_one_file(const ConnectorUse& write);
 // The step of a run that processes rejects again: it adds to what is there, whatever its mode.

@@ -139,6 +139,13 @@ StepBuilder&& StepBuilder::execute(Use use) && {
   spec_.execute = use.use();
   return std::move(*this);
 }
+StepBuilder&& StepBuilder::exec(std::vector<std::string> program) && {
+  std::vector<Node> words;
+  for (std::string& word : program) words.push_back(Node::scalar(std::move(word)));
+  spec_.exec = Node::map();
+  spec_.exec->set("exec", Node::list(std::move(words)));
+  return std::move(*this);
+}
 StepBuilder&& StepBuilder::on_error(MaxRejects limit) && {
   spec_.reject_limit = limit.limit;
   return std::move(*this);

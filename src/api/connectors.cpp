@@ -42,6 +42,26 @@ const OptionTable& sql_options() {
   return table;
 }
 
+const OptionTable& exec_options() {
+  static const OptionTable table = {
+      Option{.name = "exec",
+             .kind = OptionKind::texts,
+             .doc = "The program and its arguments, started once in a run, without a shell.",
+             .required = true,
+             .example = "[python3, publish.py]"},
+      Option{.name = "timeout",
+             .kind = OptionKind::duration,
+             .doc = "How long it may take before it is ended; no limit when left out.",
+             .example = "10m"},
+      Option{.name = "exit_codes",
+             .kind = OptionKind::texts,
+             .doc = "The exit codes that mean success.",
+             .default_text = "0",
+             .example = "[0, 3]"},
+  };
+  return table;
+}
+
 const OptionTable& command_options() {
   static const OptionTable table = {
       Option{.name = "command",

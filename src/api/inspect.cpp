@@ -182,8 +182,11 @@ Result<std::vector<VerifiedStep>> verify_run(const std::filesystem::path& state,
       verified.push_back(std::move(entry));
       continue;
     }
-    entry.executes = settings.executes;
-    if (settings.executes) {
+    if (settings.executes) entry.deed = is_program(settings) ? "ran a program" : "executed SQL";
+    if (is_program(settings)) {  // what it did nobody else knows
+      if (step.state != "completed")
+        entry.differences.push_back(fmt::format("The step is {}.", step.state));
+    } else if (settings.executes) {
       TRANCHE_ASSIGN(const auto script, make_script(settings.write, settings.base));
       TRANCHE_ASSIGN(const bool is_executed, script->is_executed(sink_run));
       if (!is_executed)

@@ -1,4 +1,4 @@
-// A step of a run that has a database execute SQL.
+// A step of a run that reads and writes no records: a database executes SQL, or a program runs.
 #include <fmt/format.h>
 
 #include "api/job_run.h"
@@ -7,13 +7,12 @@
 
 namespace tranche {
 
-// The database says whether it is done; the ledger says so afterwards.
-Result<engine::StepEnd> JobRun::execute_step(std::size_t number,
-                                             const std::optional<StepRecord>& known,
-                                             StepSummary& summary) {
+// Of SQL the database says whether it is done, of a program nobody; the ledger says so afterwards.
+Result<engine::StepEnd> JobRun::step_without_records(std::size_t number,
+                                                     const std::optional<StepRecord>& known,
+                                                     StepSummary& summary) {
   const StepSpec& spec = job_.steps[number];
   const auto started = system_clock().monotonic();
-  TRANCHE_ASSIGN(const auto step, assemble_execute(job_, spec));
   const std::string job = job_fingerprint_text(job_, spec);
   if (!known) {
     StepRecord record;
@@ -21,7 +20,7 @@ Result<engine::StepEnd> JobRun::execute_step(std::size_t number,
     record.name = spec.name;
     record.job = Fingerprint{digest_hex(job), job};
     StepSettings settings;
-    settings.write = *spec.execute;
+    settings.write = spec.exec ? ConnectorUse{"exec", *spec.exec} : *spec.execute;
     settings.executes = true;
     settings.base = job_base();
     record.settings = to_json(settings);
@@ -30,22 +29,16 @@ Result<engine::StepEnd> JobRun::execute_step(std::size_t number,
     return changed_since(record_.run, spec.name, "job", describe_difference(known->job.text, job));
   }
   TRANCHE_TRY(ledger_->set_step_state(record_.run, spec.name, "running"));
-  emit(Event::Kind::note, spec.name, fmt::format("executes SQL in {}", spec.execute->connector));
-
-  StepSurroundings around = surroundings();
-  around.observer = observer_;
-  const auto executed = run_execute_step(step, around, [this] {
-    if (options_.stop != nullptr && options_.stop->load()) return true;
-    const auto requested = ledger_->stop_requested(record_.run);
-    return requested && *requested;
-  });
+  emit(Event::Kind::note, spec.name,
+       spec.exec ? deed_of(spec) : fmt::format("executes SQL in {}", spec.execute->connector));
+  const auto executed = execute(spec);
   summary.seconds = std::chrono::duration<double>(system_clock().monotonic() - started).count();
   engine::StepEnd end;
   if (executed) {
     end.state = engine::StepEnd::State::completed;
     summary.retries = *executed;
     summary.state = "completed";
-    emit(Event::Kind::note, spec.name, "executed");
+    emit(Event::Kind::note, spec.name, spec.exec ? "ran" : "executed");
   } else if (executed.error().kind == ErrorKind::stopped) {
     end.state = engine::StepEnd::State::stopped;
     summary.state = "stopped";
@@ -57,6 +50,22 @@ Result<engine::StepEnd> JobRun::execute_step(std::size_t number,
   TRANCHE_TRY(ledger_->set_step_state(record_.run, spec.name, summary.state,
                                       end.error ? end.error->message : ""));
   return end;
+}
+
+Result<std::uint32_t> JobRun::execute(const StepSpec& spec) {
+  StepSurroundings around = surroundings();
+  around.observer = observer_;
+  const auto stop_wanted = [this] {
+    if (options_.stop != nullptr && options_.stop->load()) return true;
+    const auto requested = ledger_->stop_requested(record_.run);
+    return requested && *requested;
+  };
+  if (spec.exec) {
+    TRANCHE_ASSIGN(const auto step, assemble_exec(job_, spec));
+    return run_exec_step(step, around, stop_wanted);
+  }
+  TRANCHE_ASSIGN(const auto step, assemble_execute(job_, spec));
+  return run_execute_step(step, around, stop_wanted);
 }
 
 }  // namespace tranche

@@ -88,10 +88,9 @@ Result<std::optional<RunSummary>> JobRun::choose_rejects_run() {
 Result<void> JobRun::check_rejects_steps(const RunRecord& original) {
   for (std::size_t number = 0; number < job_.steps.size(); ++number) {
     const StepSpec& spec = job_.steps[number];
-    if (spec.execute) {
-      TRANCHE_TRY(assemble_execute(job_, spec));
-      continue;
-    }
+    if (spec.exec) TRANCHE_TRY(assemble_exec(job_, spec));
+    if (spec.execute) TRANCHE_TRY(assemble_execute(job_, spec));
+    if (!spec.has_records()) continue;
     TRANCHE_ASSIGN(const auto step, bound_rejects_step(number));
     if (step.has_nothing_new || !takes_place(spec.write)) continue;
     TRANCHE_TRY(check_still_last(spec));

@@ -242,7 +242,7 @@ Result<bool> JobRun::nothing_changed_since(const RunRecord& last) {
   for (std::size_t i = 0; i < records.size(); ++i) {
     const auto& record = records[i];
     if (record.job.text != job_fingerprint_text(job_, job_.steps[i])) return false;
-    if (job_.steps[i].execute) continue;
+    if (!job_.steps[i].has_records()) continue;
     TRANCHE_ASSIGN(auto step, bound_step(i, nullptr));
     if (step.source->is_incremental() || step.file_increment() != nullptr) return false;
     if (record.input.text != input_fingerprint_text(step.inputs)) return false;
@@ -262,14 +262,16 @@ Result<void> JobRun::give_up(const RunRecord& unfinished) {
 Result<std::optional<BatchStep>> JobRun::checked_first_step() {
   for (std::size_t i = 1; i < job_.steps.size(); ++i) {
     const StepSpec& spec = job_.steps[i];
-    if (spec.execute) {
+    if (spec.exec) {
+      TRANCHE_TRY(assemble_exec(job_, spec));
+    } else if (spec.execute) {
       TRANCHE_TRY(assemble_execute(job_, spec));
     } else {
       TRANCHE_TRY(assemble(job_, spec, options_));
     }
   }
-  if (job_.steps[0].execute) {
-    TRANCHE_TRY(examine_execute(job_, job_.steps[0]));
+  if (!job_.steps[0].has_records()) {
+    TRANCHE_TRY(examine_without_records(job_, job_.steps[0]));
     return std::optional<BatchStep>();
   }
   TRANCHE_ASSIGN(auto step, bound_step(0, nullptr));

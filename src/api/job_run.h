@@ -63,8 +63,11 @@ class JobRun {
   Result<BatchStep> assembled(std::size_t number);
 
   // job_execute.cpp
-  Result<engine::StepEnd> execute_step(std::size_t number, const std::optional<StepRecord>& known,
-                                       StepSummary& summary);
+  Result<engine::StepEnd> step_without_records(std::size_t number,
+                                               const std::optional<StepRecord>& known,
+                                               StepSummary& summary);
+  // Gives how often it was tried again.
+  Result<std::uint32_t> execute(const StepSpec& spec);
 
   // job_step.cpp
   Result<engine::StepEnd> run_step(std::size_t number, StepSummary& summary);
@@ -119,11 +122,12 @@ Error changed_since(const std::string& run, const std::string& step, const std::
 
 // What a step's record keeps besides the ledger's own columns.
 struct StepSettings {
-  ConnectorUse write;  // of a step that executes: what it executes
+  ConnectorUse write;  // of a step that executes: what it executes; of a program its options
   std::string base;
   std::uint64_t database_memory_bytes = 0;
-  bool executes = false;
+  bool executes = false;  // it has no records
 };
+bool is_program(const StepSettings& settings);
 std::string to_json(const StepSettings& settings);
 Result<StepSettings> step_settings_from_json(const std::string& text);
 

@@ -117,6 +117,10 @@ Result<StepSettings> step_settings_from_json(const std::string& text) {
   return settings;
 }
 
+bool is_program(const StepSettings& settings) {
+  return settings.executes && settings.write.connector == "exec";
+}
+
 Error changed_since(const std::string& run, const std::string& step, const std::string& part,
                     const std::string& difference) {
   return make_error(
@@ -409,7 +413,7 @@ Result<engine::StepEnd> JobRun::run_step(std::size_t number, StepSummary& summar
     end.state = engine::StepEnd::State::completed;
     return end;
   }
-  if (spec.execute) return execute_step(number, known, summary);
+  if (!spec.has_records()) return step_without_records(number, known, summary);
   const auto started = system_clock().monotonic();
   TRANCHE_ASSIGN(auto step, known         ? resumed_step(number, *known)
                             : first_step_ ? Result<BatchStep>(*std::exchange(first_step_, {}))

@@ -48,9 +48,9 @@ Result<std::vector<CheckedStep>> check_job(const JobSpec& job) {
   for (const auto& spec : job.steps) {
     CheckedStep entry;
     entry.step = spec.name;
-    if (spec.execute) {
-      entry.executes = true;
-      auto examined = examine_execute(job, spec);
+    if (!spec.has_records()) {
+      entry.deed = deed_of(spec);
+      auto examined = examine_without_records(job, spec);
       if (!examined) entry.error = std::move(examined).error();
       checked.push_back(std::move(entry));
       continue;
@@ -82,7 +82,7 @@ Result<DataCheck> check_data(const JobSpec& job,
   TRANCHE_TRY(scratch.create());
   DataCheck check;
   for (const auto& spec : job.steps) {
-    if (spec.execute) continue;
+    if (!spec.has_records()) continue;
     TRANCHE_ASSIGN(auto step, assemble(job, spec, RunOptions{}));
     const auto surroundings = looking(job, scratch);
     auto inputs = step.source->inputs();
@@ -109,8 +109,8 @@ Result<std::vector<PlannedStep>> plan_job(const JobSpec& job) {
   for (const auto& spec : job.steps) {
     PlannedStep entry;
     entry.step = spec.name;
-    entry.executes = spec.execute.has_value();
-    if (entry.executes) {
+    entry.deed = deed_of(spec);
+    if (!spec.has_records()) {
       planned.push_back(std::move(entry));
       continue;
     }
@@ -136,7 +136,7 @@ Result<std::vector<PreviewStage>> preview_step(const JobSpec& job, const std::st
   TRANCHE_TRY(scratch.create());
   const auto spec =
       std::find_if(job.steps.begin(), job.steps.end(), [&](const StepSpec& candidate) {
-        return name.empty() ? !candidate.execute : candidate.name == name;
+        return name.empty() ? candidate.has_records() : candidate.name == name;
       });
   if (spec == job.steps.end()) {
     return make_error(ErrorKind::usage,
@@ -144,11 +144,9 @@ Result<std::vector<PreviewStage>> preview_step(const JobSpec& job, const std::st
                           ? fmt::format("Job \"{}\" has no step that reads records.", job.name)
                           : fmt::format("Job \"{}\" has no step \"{}\".", job.name, name));
   }
-  if (spec->execute) {
-    return make_error(ErrorKind::usage,
-                      fmt::format("Step \"{}\" executes SQL in a database; it has no records to "
-                                  "show.",
-                                  name));
+  if (!spec->has_records()) {
+    return make_error(ErrorKind::usage, fmt::format("Step \"{}\" {}; it has no records to show.",
+                                                    name, deed_of(*spec)));
   }
   TRANCHE_ASSIGN(auto step, assemble(job, *spec, RunOptions{}));
   const auto surroundings = looking(job, scratch);

@@ -54,6 +54,7 @@ class Program {
 
   int pidfd() const { return child_.pidfd(); }  // readable when it has ended
   bool has_ended() const { return child_.has_ended(); }
+  void ask_to_end() const { child_.kill_group(SIGTERM); }  // and all that it has started
   // How it ended; nullopt when it has not by then. What it has started ends with it.
   Result<std::optional<Exit>> wait(std::chrono::milliseconds timeout);
   // Whether it has read all that was written to it, and waits.

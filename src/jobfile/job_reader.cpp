@@ -212,6 +212,7 @@ StepSpec JobReader::step(Node node, std::size_t number) {
   if (!is_map(node, fmt::format("Step {}", number + 1), "- name: load")) return made;
   use_connections(node);
   if (node.find("execute") != nullptr) return execute_step(node);
+  if (node.find("exec") != nullptr) return exec_step(node);
   const bool is_other = take_later_keys(node, "step");
   static constexpr std::array<std::string_view, 2> run_ends{"read", "write"};
   if (is_other)
@@ -234,13 +235,28 @@ StepSpec JobReader::step(Node node, std::size_t number) {
   return made;
 }
 
-StepSpec JobReader::execute_step(const Node& node) {
+StepSpec JobReader::step_without_records(const Node& node, const OptionTable& table,
+                                         std::string_view what) {
   StepSpec made;
   made.mark = node.mark;
-  check_options(node, execute_step_options(), "a step that executes SQL", problems_);
+  check_options(node, table, what, problems_);
   name(node.find("name"), "step");
   if (is_scalar(node.find("name"))) made.name = node.find("name")->text;
   if (const Node* policy = node.find("on_error")) on_error(*policy, made);
+  return made;
+}
+
+StepSpec JobReader::exec_step(const Node& node) {
+  StepSpec made = step_without_records(node, exec_step_options(), "a step that runs a program");
+  made.exec = node;
+  std::erase_if(made.exec->entries, [](const Node::Entry& entry) {
+    return entry.key == "name" || entry.key == "on_error";
+  });
+  return made;
+}
+
+StepSpec JobReader::execute_step(const Node& node) {
+  StepSpec made = step_without_records(node, execute_step_options(), "a step that executes SQL");
   made.execute = connector(*node.find("execute"), SystemPlace::execute, "execute");
   return made;
 }

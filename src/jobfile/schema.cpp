@@ -175,7 +175,8 @@ Json steps_schema() {
   Json execute = table_schema(execute_step_options());
   fill(execute, execute_step_options(), "execute",
        Json().set("allOf", reference("#/definitions/execute")));
-  Json either = Json().set("anyOf", Json::Array{std::move(step), std::move(execute)});
+  Json either = Json().set("anyOf", Json::Array{std::move(step), std::move(execute),
+                                                table_schema(exec_step_options())});
   return Json().set("type", "array").set("minItems", 1).set("items", std::move(either));
 }
 

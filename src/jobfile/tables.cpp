@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 
+#include <tranche/api/job.h>
 #include "connectors/several_sources.h"
 
 namespace tranche {
@@ -86,7 +87,6 @@ constexpr std::array later_key_table{
     LaterKey{"job", "schedule", "Start \"tranche run\" from cron or a systemd timer."},
     LaterKey{"step", "query", "Use a step with \"read\", \"process: [sql]\" and \"write\".", true},
     LaterKey{"step", "report", "Make the report from the step's output.", true},
-    LaterKey{"step", "exec", "Run the program before or after \"tranche run\".", true},
     LaterKey{"step", "backup", "Use the database's own tool.", true},
     LaterKey{"step", "restore", "Use the database's own tool.", true},
     LaterKey{"step", "after", "Steps run one after the other, in the order of the file."},
@@ -161,6 +161,19 @@ const OptionTable& execute_step_options() {
       with_children(option("on_error", OptionKind::map, "What passing trouble does to the step."),
                     {retry_option()}),
   };
+  return table;
+}
+
+const OptionTable& exec_step_options() {
+  static const OptionTable table = [] {
+    OptionTable made{required(with_example(
+        option("name", OptionKind::text, "The step's name, once in a job."), "publish"))};
+    made.insert(made.end(), exec_options().begin(), exec_options().end());
+    made.push_back(with_children(
+        option("on_error", OptionKind::map, "What a program that fails does to the step."),
+        {retry_option()}));
+    return made;
+  }();
   return table;
 }
 

@@ -167,7 +167,7 @@ std::string render_checks(std::span<const CheckedStep> steps, const Look& look) 
     out += paint(look, Colour::bold, step.step) + "  " +
            paint(look, Colour::dim,
                  step.inputs.empty() && step.error ? "wrong"
-                 : step.executes                   ? "executes SQL"
+                 : !step.deed.empty()              ? step.deed
                                                    : inputs_text(step.inputs)) +
            "\n";
     for (const std::string& note : step.notes) out += "  " + wrap(note, 80, 2) + "\n";
@@ -194,8 +194,8 @@ std::string render_plan(std::span<const PlannedStep> steps, std::size_t batches_
       groups = std::max(groups, batch.group + 1);
     }
     if (!out.empty()) out += "\n";
-    if (step.executes) {
-      out += paint(look, Colour::bold, step.step) + "  executes SQL\n";
+    if (!step.deed.empty()) {
+      out += paint(look, Colour::bold, step.step) + "  " + step.deed + "\n";
       continue;
     }
     out += paint(look, Colour::bold, step.step) + "  " + inputs_text(step.inputs) + ": " +
@@ -270,7 +270,7 @@ std::string render_verified(std::span<const VerifiedStep> steps, const Look& loo
     out += paint(look, is_good ? Colour::green : Colour::red,
                  look.has_unicode ? (is_good ? "✓ " : "✗ ") : (is_good ? "ok  " : "BAD "));
     out += paint(look, Colour::bold, step.step) + "  " +
-           (step.executes ? "executed" : format_number_of(step.rows, "row", "rows"));
+           (!step.deed.empty() ? step.deed : format_number_of(step.rows, "row", "rows"));
     out += is_good ? ", as the ledger has it\n" : "\n";
     for (const std::string& difference : step.differences)
       out += "    " + wrap(difference, 80, 4) + "\n";

@@ -2,6 +2,8 @@
 #include <gtest/gtest.h>
 
 #include <tranche/api/builder.h>
+#include <tranche/api/run.h>
+#include "base/temporary_folder.h"
 
 namespace tranche {
 namespace {
@@ -40,6 +42,19 @@ TEST(BuilderTest, DeclaresTheColumnsOfAllTextsButNotThatOfTheSource) {
     EXPECT_EQ(columns->find("from"), nullptr);
   }
   EXPECT_EQ(spec.also_read[1].options.find("columns"), nullptr);
+}
+
+class BuiltJob : public TemporaryFolder {};
+
+TEST_F(BuiltJob, RunsAProgramOnce) {
+  RunOptions options;
+  options.state = at("state");
+  const JobSpec spec = job("built").step(
+      step("publish").exec({"sh", "-c", "echo $TRANCHE_STEP >> \"$0\"", at("made").string()}));
+  const auto summary = run(spec, options);
+  ASSERT_TRUE(summary) << summary.error().message;
+  EXPECT_EQ(summary->state, RunState::completed);
+  EXPECT_EQ(read_file(at("made")).value(), "publish\n");
 }
 
 }  // namespace

@@ -94,6 +94,8 @@ class TRANCHE_EXPORT StepBuilder {
   // Instead of all that: SQL that a database executes once in a run, as in
   // execute(postgres(url).option("sql", "ANALYZE sales")).
   StepBuilder&& execute(Use use) &&;
+  // Or a program that runs once in a run: exec({"python3", "publish.py"}).
+  StepBuilder&& exec(std::vector<std::string> program) &&;
   StepBuilder&& on_error(MaxRejects limit) &&;
   StepBuilder&& retry(RetryPolicy policy) &&;
   StepBuilder&& workers(std::uint32_t threads) &&;

@@ -38,8 +38,11 @@ struct StepSpec {
   std::string rejects_path;  // empty: only in the ledger and the run's folder
   WorkersSpec workers;
   ConnectorUse write;
-  // A step that has a database execute SQL instead of reading and writing records.
+  // Steps that do something else instead of reading and writing records: a database executes SQL,
+  // or a program runs, with the options of exec_options().
   std::optional<ConnectorUse> execute;
+  std::optional<Node> exec;
+  bool has_records() const { return !execute && !exec; }
   Mark mark;
 };
 
@@ -57,6 +60,8 @@ struct JobSpec {
 const OptionTable& sql_options();
 // The option table of a `command:` transform.
 const OptionTable& command_options();
+// What a step that runs a program says of it.
+const OptionTable& exec_options();
 // Every system that Tranche can read and write. The table is built once, explicitly.
 const std::vector<Connector>& connectors();
 const Connector* find_connector(std::string_view name);
