@@ -103,21 +103,32 @@ Result<std::unique_ptr<Source>> make_source(const ConnectorUse& use,
   return connector->make_source(use.options, base);
 }
 
+// What relative paths are relative to.
+fs::path base_folder(const JobSpec& job) {
+  return job.base.empty() ? fs::current_path() : fs::absolute(job.base);
+}
+
+// Of `tables:`, nullptr when there are none.
+Result<std::vector<SqlLookup>> make_lookups(const JobSpec& job, const Node* tables) {
+  std::vector<SqlLookup> lookups;
+  if (tables == nullptr) return lookups;
+  for (const auto& entry : tables->entries) {
+    TRANCHE_ASSIGN(const auto lookup, connector_use(entry.value));
+    TRANCHE_ASSIGN(auto source, make_source(lookup, job.base));
+    lookups.push_back(SqlLookup{entry.key, std::move(source)});
+  }
+  return lookups;
+}
+
 Result<std::unique_ptr<Transform>> make_sql(const JobSpec& job, const TransformUse& use) {
   const OptionReader options(use.options, sql_options());
   SqlOptions sql;
   sql.text = options.text("sql");
   sql.place = place(job, options.mark("sql"));
   sql.per_batch = options.boolean("per_batch");
-  sql.base = job.base.empty() ? fs::current_path().string() : fs::absolute(job.base).string();
+  sql.base = base_folder(job).string();
   sql.parameters = job.parameters;
-  if (const auto* tables = options.node("tables")) {
-    for (const auto& entry : tables->entries) {
-      TRANCHE_ASSIGN(const auto lookup, connector_use(entry.value));
-      TRANCHE_ASSIGN(auto source, make_source(lookup, job.base));
-      sql.tables.push_back(SqlLookup{entry.key, std::move(source)});
-    }
-  }
+  TRANCHE_ASSIGN(sql.tables, make_lookups(job, options.node("tables")));
   return make_sql_transform(std::move(sql));
 }
 
@@ -133,7 +144,7 @@ Result<std::unique_ptr<Transform>> make_command(const JobSpec& job, const Transf
   CommandOptions command;
   command.arguments = options.texts("command");
   command.place = place(job, options.mark("command"));
-  command.base = job.base.empty() ? fs::current_path() : fs::absolute(job.base);
+  command.base = base_folder(job);
   command.columns = options.columns("columns");
   command.format = options.text("format") == "csv" ? ProgramFormat::csv : ProgramFormat::jsonl;
   command.times = {options.duration("startup_timeout"), options.duration("timeout")};
@@ -368,13 +379,23 @@ Result<ExecuteStep> assemble_execute(const JobSpec& job, const StepSpec& spec) {
   return step;
 }
 
+Result<QueryStep> assemble_query(const JobSpec& job, const StepSpec& spec) {
+  const OptionReader options(*spec.query, query_options());
+  QueryStep query;
+  query.text = options.text("query");
+  query.place = place(job, options.mark("query"));
+  query.base = base_folder(job).string();
+  TRANCHE_ASSIGN(query.tables, make_lookups(job, options.node("tables")));
+  return query;
+}
+
 Result<ExecStep> assemble_exec(const JobSpec& job, const StepSpec& spec) {
   const OptionReader options(*spec.exec, exec_options());
   ExecStep step;
   step.name = spec.name;
   step.retry = spec.retry;
   step.program = options.texts("exec");
-  step.folder = job.base.empty() ? fs::current_path() : fs::absolute(job.base);
+  step.folder = base_folder(job);
   if (options.has("timeout")) step.timeout = options.duration("timeout");
   step.exit_codes.clear();
   for (const std::string& text : options.texts("exit_codes")) {
@@ -440,6 +461,7 @@ std::string job_fingerprint_text(const JobSpec& job, const StepSpec& spec) {
   if (spec.execute) return fmt::format("execute: {}\n", canonical_text(spec.execute->options));
   if (spec.exec) return fmt::format("exec: {}\n", canonical_text(*spec.exec));
   std::string text;
+  if (spec.query) text += fmt::format("query: {}\n", canonical_text(*spec.query));
   for (const ConnectorUse* use : uses_of(spec))
     text += fmt::format("read: {}\n", canonical_text(use->options));
   if (!spec.source_column.empty()) text += fmt::format("source_column: {}\n", spec.source_column);

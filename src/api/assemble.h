@@ -10,6 +10,7 @@
 #include "steps/batch_step.h"
 #include "steps/exec_step.h"
 #include "steps/execute_step.h"
+#include "steps/query_step.h"
 
 namespace tranche {
 
@@ -21,6 +22,8 @@ Result<std::unique_ptr<Script>> make_script(const ConnectorUse& use,
                                             const std::filesystem::path& base);
 // REQUIRES a step that executes.
 Result<ExecuteStep> assemble_execute(const JobSpec& job, const StepSpec& spec);
+// REQUIRES a step with a query. The memory, threads and spill folder are still to be told.
+Result<QueryStep> assemble_query(const JobSpec& job, const StepSpec& spec);
 // REQUIRES a step that runs a program.
 Result<ExecStep> assemble_exec(const JobSpec& job, const StepSpec& spec);
 // Of a step without records: whether what it needs is there. Errors: config,

@@ -139,6 +139,11 @@ StepBuilder&& StepBuilder::execute(Use use) && {
   spec_.execute = use.use();
   return std::move(*this);
 }
+StepBuilder&& StepBuilder::query(std::string select) && {
+  spec_.query = Node::map();
+  spec_.query->set("query", Node::scalar(std::move(select)));
+  return std::move(*this);
+}
 StepBuilder&& StepBuilder::exec(std::vector<std::string> program) && {
   std::vector<Node> words;
   for (std::string& word : program) words.push_back(Node::scalar(std::move(word)));

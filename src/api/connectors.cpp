@@ -42,6 +42,21 @@ const OptionTable& sql_options() {
   return table;
 }
 
+const OptionTable& query_options() {
+  static const OptionTable table = {
+      Option{.name = "query",
+             .kind = OptionKind::text,
+             .doc = "A SELECT in DuckDB's SQL over files, outputs of earlier steps and tables.",
+             .required = true,
+             .example = "SELECT store, sum(total) AS revenue FROM 'out/*.parquet' GROUP BY store"},
+      Option{.name = "tables",
+             .kind = OptionKind::any,
+             .doc = "Further tables for the SELECT: a name and what to read, as in `read:`.",
+             .example = "rates: { csv: rates.csv }"},
+  };
+  return table;
+}
+
 const OptionTable& exec_options() {
   static const OptionTable table = {
       Option{.name = "exec",

@@ -182,7 +182,7 @@ Result<std::vector<VerifiedStep>> verify_run(const std::filesystem::path& state,
       verified.push_back(std::move(entry));
       continue;
     }
-    if (settings.executes) entry.deed = is_program(settings) ? "ran a program" : "executed SQL";
+    if (settings.executes) entry.deed = is_program(settings) ? "ran" : "executed";
     if (is_program(settings)) {  // what it did nobody else knows
       if (step.state != "completed")
         entry.differences.push_back(fmt::format("The step is {}.", step.state));

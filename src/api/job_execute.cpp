@@ -52,14 +52,16 @@ Result<engine::StepEnd> JobRun::step_without_records(std::size_t number,
   return end;
 }
 
+bool JobRun::is_stop_wanted() {
+  if (options_.stop != nullptr && options_.stop->load()) return true;
+  const auto requested = ledger_->stop_requested(record_.run);
+  return requested && *requested;
+}
+
 Result<std::uint32_t> JobRun::execute(const StepSpec& spec) {
   StepSurroundings around = surroundings();
   around.observer = observer_;
-  const auto stop_wanted = [this] {
-    if (options_.stop != nullptr && options_.stop->load()) return true;
-    const auto requested = ledger_->stop_requested(record_.run);
-    return requested && *requested;
-  };
+  const auto stop_wanted = [this] { return is_stop_wanted(); };
   if (spec.exec) {
     TRANCHE_ASSIGN(const auto step, assemble_exec(job_, spec));
     return run_exec_step(step, around, stop_wanted);

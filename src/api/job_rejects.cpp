@@ -179,7 +179,7 @@ Result<BatchStep> JobRun::bound_rejects_step(std::size_t number) {
 
 // The step as the job has it; in a run that processes rejects again, as that needs it.
 Result<BatchStep> JobRun::assembled(std::size_t number) {
-  const StepSpec& spec = job_.steps[number];
+  const StepSpec spec = with_records(number);
   if (rejects_of_.empty()) return assemble(job_, spec, options_);
   TRANCHE_ASSIGN(auto step, assemble_for_rejects(job_, spec, options_));
   if (reads_standard_input(spec) || writes_standard_output(spec))

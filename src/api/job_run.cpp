@@ -8,11 +8,13 @@
 
 #include <tranche/api/inspect.h>
 #include "api/assemble.h"
+#include "api/query_result.h"
 #include "base/clock.h"
 #include "base/digest.h"
 #include "base/fault.h"
 #include "base/json.h"
 #include "base/process.h"
+#include "base/scratch_folder.h"
 #include "base/text.h"
 #include "steps/step_memory.h"
 
@@ -242,7 +244,8 @@ Result<bool> JobRun::nothing_changed_since(const RunRecord& last) {
   for (std::size_t i = 0; i < records.size(); ++i) {
     const auto& record = records[i];
     if (record.job.text != job_fingerprint_text(job_, job_.steps[i])) return false;
-    if (!job_.steps[i].has_records()) continue;
+    // Nobody knows what a query would find; what it has appended is not appended again.
+    if (!job_.steps[i].has_records() || job_.steps[i].query) continue;
     TRANCHE_ASSIGN(auto step, bound_step(i, nullptr));
     if (step.source->is_incremental() || step.file_increment() != nullptr) return false;
     if (record.input.text != input_fingerprint_text(step.inputs)) return false;
@@ -267,11 +270,21 @@ Result<std::optional<BatchStep>> JobRun::checked_first_step() {
     } else if (spec.execute) {
       TRANCHE_TRY(assemble_execute(job_, spec));
     } else {
-      TRANCHE_TRY(assemble(job_, spec, options_));
+      if (spec.query) TRANCHE_TRY(assemble_query(job_, spec));
+      TRANCHE_TRY(assemble(job_, with_records(i), options_));
     }
   }
   if (!job_.steps[0].has_records()) {
     TRANCHE_TRY(examine_without_records(job_, job_.steps[0]));
+    return std::optional<BatchStep>();
+  }
+  if (job_.steps[0].query) {
+    const ScratchFolder scratch;
+    TRANCHE_TRY(scratch.create());
+    StepSurroundings around = surroundings();
+    around.spill_folder = scratch.path().string();  // the run has no folder yet
+    auto bound = bind_to_no_result(job_, job_.steps[0], around, scratch.path());
+    if (!bound) return before_the_start(std::move(bound).error());
     return std::optional<BatchStep>();
   }
   TRANCHE_ASSIGN(auto step, bound_step(0, nullptr));

@@ -66,6 +66,11 @@ class JobRun {
   Result<engine::StepEnd> step_without_records(std::size_t number,
                                                const std::optional<StepRecord>& known,
                                                StepSummary& summary);
+  // The step, reading its query's result when it has one. In a run that processes rejects again
+  // that is the result of the run which they are of.
+  StepSpec with_records(std::size_t number) const;
+  Result<void> run_query(const StepSpec& spec);
+  bool is_stop_wanted();
   // Gives how often it was tried again.
   Result<std::uint32_t> execute(const StepSpec& spec);
 

@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include "api/job_run.h"
+#include "api/query_result.h"
 #include "api/reject_line.h"
 #include "api/worker_order.h"
 #include "base/clock.h"
@@ -146,9 +147,24 @@ StepSurroundings JobRun::surroundings() {
   return surroundings;
 }
 
+StepSpec JobRun::with_records(std::size_t number) const {
+  const StepSpec& spec = job_.steps[number];
+  const std::string& run = rejects_of_.empty() ? record_.run : rejects_of_;
+  return reading_result(spec, query_result_path(state_ / "runs" / run, spec));
+}
+
+// The result is kept before the ledger knows of the step: whatever happens until then, the query
+// runs again.
+Result<void> JobRun::run_query(const StepSpec& spec) {
+  emit(Event::Kind::note, spec.name, "runs its query");
+  return keep_result(job_, spec, surroundings(), query_result_path(run_folder(), spec), {},
+                     [this] { return is_stop_wanted(); });
+}
+
 Result<BatchStep> JobRun::bound_step(std::size_t number, const std::vector<Input>* inputs) {
   if (!rejects_of_.empty()) return bound_rejects_step(number);
-  TRANCHE_ASSIGN(auto step, assemble(job_, job_.steps[number], options_));
+  if (inputs == nullptr && job_.steps[number].query) TRANCHE_TRY(run_query(job_.steps[number]));
+  TRANCHE_ASSIGN(auto step, assemble(job_, with_records(number), options_));
   if (step.source->is_incremental()) {
     step.increment = fmt::format("{}/{}/{}", job_.name, step.name, record_.parameters_digest);
   }
@@ -452,6 +468,9 @@ Result<engine::StepEnd> JobRun::run_step(std::size_t number, StepSummary& summar
   claims_.clear();
   if (end.state == engine::StepEnd::State::completed) {
     TRANCHE_TRY(write_rejects(spec));
+    // Rejects may be processed again.
+    if (spec.query && end.counts.rejected() == 0 && rejects_of_.empty())
+      TRANCHE_TRY(remove_file(query_result_path(run_folder(), spec)));
     for (const auto& files : step.files) TRANCHE_TRY(move_done(files, known->inputs));
   }
   TRANCHE_TRY(ledger_->set_step_state(record_.run, spec.name, summary.state,
@@ -517,6 +536,14 @@ Result<std::vector<Input>> JobRun::inputs_as_planned(const BatchStep& step,
 Result<BatchStep> JobRun::resumed_step(std::size_t number, StepRecord& record) {
   const auto& spec = job_.steps[number];
   TRANCHE_ASSIGN(const auto totals, ledger_->step_totals(record_.run, spec.name));
+  if (spec.query && record.job.text != job_fingerprint_text(job_, spec)) {
+    return make_error(
+        ErrorKind::config,
+        fmt::format("Step \"{}\" changed since run {} began, which has kept the result of its "
+                    "query as it was: {}. Start again with --fresh.",
+                    spec.name, record_.run.substr(0, 8),
+                    describe_difference(record.job.text, job_fingerprint_text(job_, spec))));
+  }
   TRANCHE_ASSIGN(auto step, assembled(number));
   if (totals.seal != SealState::open) {
     step.inputs = record.inputs;

@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include "api/assemble.h"
+#include "api/query_result.h"
 #include "api/reject_line.h"
 #include "base/clock.h"
 #include "base/process.h"
@@ -39,6 +40,21 @@ bool waits_for_input(const JobSpec& job, const StepSpec& spec, const BatchStep& 
   return error.kind == ErrorKind::config && (is_incremental || &spec != &job.steps.front());
 }
 
+// What later steps ask for may not be there yet.
+void check_query(const JobSpec& job, const StepSpec& spec, const StepSurroundings& surroundings,
+                 CheckedStep& entry) {
+  entry.deed = "reads the result of a query";
+  auto step = bind_to_no_result(job, spec, surroundings, surroundings.spill_folder);
+  if (step) {
+    entry.stages = step->schemas;
+    entry.stages.front().first = "query";
+  } else if (step.error().kind == ErrorKind::failed && &spec != &job.steps.front()) {
+    entry.notes.push_back("Its input is not there yet: " + step.error().message);
+  } else {
+    entry.error = std::move(step).error();
+  }
+}
+
 }  // namespace
 
 Result<std::vector<CheckedStep>> check_job(const JobSpec& job) {
@@ -52,6 +68,11 @@ Result<std::vector<CheckedStep>> check_job(const JobSpec& job) {
       entry.deed = deed_of(spec);
       auto examined = examine_without_records(job, spec);
       if (!examined) entry.error = std::move(examined).error();
+      checked.push_back(std::move(entry));
+      continue;
+    }
+    if (spec.query) {
+      check_query(job, spec, looking(job, scratch), entry);
       checked.push_back(std::move(entry));
       continue;
     }
@@ -82,7 +103,7 @@ Result<DataCheck> check_data(const JobSpec& job,
   TRANCHE_TRY(scratch.create());
   DataCheck check;
   for (const auto& spec : job.steps) {
-    if (!spec.has_records()) continue;
+    if (!spec.has_records() || spec.query) continue;
     TRANCHE_ASSIGN(auto step, assemble(job, spec, RunOptions{}));
     const auto surroundings = looking(job, scratch);
     auto inputs = step.source->inputs();
@@ -110,7 +131,8 @@ Result<std::vector<PlannedStep>> plan_job(const JobSpec& job) {
     PlannedStep entry;
     entry.step = spec.name;
     entry.deed = deed_of(spec);
-    if (!spec.has_records()) {
+    if (spec.query) entry.deed = "is divided when its query has run";
+    if (!entry.deed.empty()) {
       planned.push_back(std::move(entry));
       continue;
     }
@@ -148,8 +170,10 @@ Result<std::vector<PreviewStage>> preview_step(const JobSpec& job, const std::st
     return make_error(ErrorKind::usage, fmt::format("Step \"{}\" {}; it has no records to show.",
                                                     name, deed_of(*spec)));
   }
-  TRANCHE_ASSIGN(auto step, assemble(job, *spec, RunOptions{}));
   const auto surroundings = looking(job, scratch);
+  const auto result = query_result_path(scratch.path(), *spec);
+  if (spec->query) TRANCHE_TRY(keep_result(job, *spec, surroundings, result, rows));
+  TRANCHE_ASSIGN(auto step, assemble(job, reading_result(*spec, result), RunOptions{}));
   TRANCHE_TRY(bind_step(step, nullptr, surroundings));
   TRANCHE_ASSIGN(auto stages, preview_batch(step, surroundings, rows));
   std::vector<PreviewStage> preview;

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "api/assemble.h"
+#include "api/query_result.h"
 #include "base/frame.h"
 #include "base/process.h"
 #include "executors/work_loop.h"
@@ -18,7 +19,10 @@ Result<BatchStep> bound_as_ordered(const JobSpec& job, const RunOptions& options
   if (order.step >= job.steps.size())
     return make_error(ErrorKind::bug, "A worker was started for a step that the job has not.");
   const auto assembled = order.is_for_rejects ? assemble_for_rejects : assemble;
-  TRANCHE_ASSIGN(auto step, assembled(job, job.steps[order.step], options));
+  const StepSpec& spec = job.steps[order.step];
+  TRANCHE_ASSIGN(
+      auto step,
+      assembled(job, reading_result(spec, query_result_path(order.run.run_folder, spec)), options));
   TRANCHE_TRY(bind_worker(step, order.inputs, surroundings));
   TRANCHE_ASSIGN(const std::string found, binding_fingerprint(step));
   if (found != order.fingerprint) {

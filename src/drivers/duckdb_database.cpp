@@ -272,6 +272,8 @@ Result<std::uint64_t> DuckConnection::execute(const std::string& sql) {
   return rows;
 }
 
+void DuckConnection::interrupt() { duckdb_interrupt(state_->connection.get()); }
+
 Result<std::unique_ptr<DuckStatement>> DuckConnection::prepare(const std::string& sql) {
   auto state = std::make_unique<DuckStatement::State>();
   state->connection = state_;

@@ -97,6 +97,8 @@ class DuckConnection {
 
   // Runs a statement to its end; the number of rows it reports to have changed (COPY: written).
   Result<std::uint64_t> execute(const std::string& sql);
+  // Ends the statement that another thread executes, as soon as may be: it fails as stopped.
+  void interrupt();
   Result<std::unique_ptr<DuckResult>> query(const std::string& sql);
   Result<std::unique_ptr<DuckStatement>> prepare(const std::string& sql);
   // How many statements the text holds. Errors: config, from the parser.

@@ -162,6 +162,9 @@ void JobReader::use_connections(Node& step) {
     if (entry.key == "read") {
       for (Node& source : entry.value.items) use_connection(source);
     }
+    if (entry.key == "tables") {
+      for (Node::Entry& table : entry.value.entries) use_connection(table.value);
+    }
     if (entry.key != "process") continue;
     for (Node& transform : entry.value.items) {
       for (Node::Entry& part : transform.entries) {
@@ -213,6 +216,7 @@ StepSpec JobReader::step(Node node, std::size_t number) {
   use_connections(node);
   if (node.find("execute") != nullptr) return execute_step(node);
   if (node.find("exec") != nullptr) return exec_step(node);
+  if (node.find("query") != nullptr) return query_step(std::move(node));
   const bool is_other = take_later_keys(node, "step");
   static constexpr std::array<std::string_view, 2> run_ends{"read", "write"};
   if (is_other)
@@ -235,8 +239,8 @@ StepSpec JobReader::step(Node node, std::size_t number) {
   return made;
 }
 
-StepSpec JobReader::step_without_records(const Node& node, const OptionTable& table,
-                                         std::string_view what) {
+StepSpec JobReader::named_step(const Node& node, const OptionTable& table,
+                               std::string_view what) {
   StepSpec made;
   made.mark = node.mark;
   check_options(node, table, what, problems_);
@@ -246,8 +250,25 @@ StepSpec JobReader::step_without_records(const Node& node, const OptionTable& ta
   return made;
 }
 
+StepSpec JobReader::query_step(Node node) {
+  StepSpec made = named_step(node, query_step_options(), "a step with a query");
+  if (const Node* asked = node.find("workers")) made.workers = workers(*asked);
+  if (const Node* write = node.find("write"))
+    made.write = connector(*write, SystemPlace::write, "write");
+  if (const Node* tables = node.find("tables")) lookups(*tables);
+  made.query = Node::map();
+  for (Node::Entry& entry : node.entries) {
+    if (entry.key == "query")
+      replace_sql_parameters(entry.value, parameters_, find_connector("duckdb")->sql_value,
+                             problems_);
+    if (entry.key == "query" || entry.key == "tables")
+      made.query->entries.push_back(std::move(entry));
+  }
+  return made;
+}
+
 StepSpec JobReader::exec_step(const Node& node) {
-  StepSpec made = step_without_records(node, exec_step_options(), "a step that runs a program");
+  StepSpec made = named_step(node, exec_step_options(), "a step that runs a program");
   made.exec = node;
   std::erase_if(made.exec->entries, [](const Node::Entry& entry) {
     return entry.key == "name" || entry.key == "on_error";
@@ -256,7 +277,7 @@ StepSpec JobReader::exec_step(const Node& node) {
 }
 
 StepSpec JobReader::execute_step(const Node& node) {
-  StepSpec made = step_without_records(node, execute_step_options(), "a step that executes SQL");
+  StepSpec made = named_step(node, execute_step_options(), "a step that executes SQL");
   made.execute = connector(*node.find("execute"), SystemPlace::execute, "execute");
   return made;
 }

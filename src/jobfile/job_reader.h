@@ -30,9 +30,11 @@ class JobReader {
   ConnectorUse connector(const Node& node, SystemPlace place, std::string_view what);
   // One source, or a list of them.
   void sources(const Node& node, StepSpec& step);
-  StepSpec step_without_records(const Node& node, const OptionTable& table, std::string_view what);
+  // What all kinds of steps say: their name, and what trouble does to them.
+  StepSpec named_step(const Node& node, const OptionTable& table, std::string_view what);
   StepSpec execute_step(const Node& node);
   StepSpec exec_step(const Node& node);
+  StepSpec query_step(Node node);
   Division division(Node node);
   std::optional<WindowDivision> window(const Node& batch);
   std::vector<TransformUse> process(const Node& node);

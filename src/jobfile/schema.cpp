@@ -172,11 +172,16 @@ Json steps_schema() {
   fill(step, table, "batch", batch_schema());
   fill(step, table, "process", process_schema());
   fill(step, table, "workers", workers_schema());
+  Json query = table_schema(query_step_options());
+  fill(query, query_step_options(), "write",
+       Json().set("allOf", reference("#/definitions/write")));
+  fill(query, query_step_options(), "workers", workers_schema());
   Json execute = table_schema(execute_step_options());
   fill(execute, execute_step_options(), "execute",
        Json().set("allOf", reference("#/definitions/execute")));
   Json either = Json().set("anyOf", Json::Array{std::move(step), std::move(execute),
-                                                table_schema(exec_step_options())});
+                                                table_schema(exec_step_options()),
+                                                std::move(query)});
   return Json().set("type", "array").set("minItems", 1).set("items", std::move(either));
 }
 

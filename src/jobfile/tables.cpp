@@ -85,7 +85,6 @@ Option late_option() {
 
 constexpr std::array later_key_table{
     LaterKey{"job", "schedule", "Start \"tranche run\" from cron or a systemd timer."},
-    LaterKey{"step", "query", "Use a step with \"read\", \"process: [sql]\" and \"write\".", true},
     LaterKey{"step", "report", "Make the report from the step's output.", true},
     LaterKey{"step", "backup", "Use the database's own tool.", true},
     LaterKey{"step", "restore", "Use the database's own tool.", true},
@@ -161,6 +160,19 @@ const OptionTable& execute_step_options() {
       with_children(option("on_error", OptionKind::map, "What passing trouble does to the step."),
                     {retry_option()}),
   };
+  return table;
+}
+
+const OptionTable& query_step_options() {
+  static const OptionTable table = [] {
+    OptionTable made = step_options();
+    std::erase_if(made, [](const Option& one) {
+      return one.name == "read" || one.name == "source_column" || one.name == "batch" ||
+             one.name == "process";
+    });
+    made.insert(made.begin() + 1, query_options().begin(), query_options().end());
+    return made;
+  }();
   return table;
 }
 

@@ -16,6 +16,8 @@ const OptionTable& job_options();
 const OptionTable& step_options();
 // Of a step that has a database execute SQL.
 const OptionTable& execute_step_options();
+// Of a step that reads the result of a query.
+const OptionTable& query_step_options();
 // Of a step that runs a program.
 const OptionTable& exec_step_options();
 const OptionTable& parameter_options();

@@ -39,6 +39,11 @@ std::uint64_t database_memory_for(std::uint64_t memory_bytes_max) {
   return std::max({32 * mebibyte, std::min(work / 5, 128 * mebibyte), work / 16});
 }
 
+// DuckDB holds some more than its limit.
+std::uint64_t query_memory_for(std::uint64_t memory_bytes_max) {
+  return work_bytes_of(memory_bytes_max) / 3 * 2;
+}
+
 // A quarter of what the run may hold, for two readers; enough for a few batches of the usual size.
 std::uint64_t decoded_text_for(std::uint64_t memory_bytes_max) {
   return std::min(work_bytes_of(memory_bytes_max) / 4, 160 * mebibyte);

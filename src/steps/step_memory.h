@@ -31,6 +31,9 @@ inline constexpr std::uint64_t memory_bytes_min = 128ULL << 20;
 // since it may shape output: two workers fit into the least budgets, fifteen into large ones.
 std::uint64_t database_memory_for(std::uint64_t memory_bytes_max);
 
+// The memory_limit of a query that is the only work of a run with this budget.
+std::uint64_t query_memory_for(std::uint64_t memory_bytes_max);
+
 // The decoded text that a source may keep within a run's budget.
 std::uint64_t decoded_text_for(std::uint64_t memory_bytes_max);
 // As much of it as may be planned before a worker reads it: what the planner reads ahead, and

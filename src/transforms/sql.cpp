@@ -21,96 +21,11 @@ namespace tranche {
 namespace {
 
 constexpr std::size_t page_rows = 8 * vector_rows;
-constexpr std::uint64_t lookup_slice_bytes = 8ULL << 20;
-constexpr std::uint64_t lookup_decoded_bytes = std::uint64_t{8} << 20;  // of a compressed one
-
-// A lookup table with its inputs fixed: every worker loads the same rows.
-struct Lookup {
-  std::string table;
-  std::unique_ptr<Source> source;
-  SchemaPtr schema;
-  std::vector<Slice> slices;
-};
-
-Result<void> fix_lookup(Lookup& lookup) {
-  TRANCHE_ASSIGN(auto inputs, lookup.source->inputs());
-  TRANCHE_TRY(lookup.source->use_inputs(std::move(inputs)));
-  lookup.source->keep_decoded(lookup_decoded_bytes);
-  TRANCHE_ASSIGN(lookup.schema, lookup.source->schema());
-  TRANCHE_ASSIGN(const auto stream, lookup.source->divide(nullptr));
-  CutLimits limits;
-  limits.bytes_max = lookup_slice_bytes;
-  while (true) {
-    TRANCHE_ASSIGN(const auto slice, stream->next(limits));
-    if (!slice) return {};
-    lookup.slices.push_back(*slice);
-  }
-}
-
-// The rows of a lookup for DuckDB, read as it asks for them.
-class LookupScan {
- public:
-  LookupScan(const Lookup& lookup, WorkerScope& worker) : lookup_(lookup), worker_(worker) {}
-
-  Result<PageRun> next() {
-    while (true) {
-      if (!reader_) {
-        if (slice_ == lookup_.slices.size()) return PageRun{};
-        TRANCHE_ASSIGN(reader_, lookup_.source->open(lookup_.slices[slice_++], worker_));
-      }
-      TRANCHE_ASSIGN(std::unique_ptr<Page> page, reader_->next(rejects_));
-      if (!rejects_.empty()) return broken(rejects_.front());
-      if (!page) {
-        reader_.reset();
-        continue;
-      }
-      const std::size_t rows = page->rows();
-      return PageRun{std::shared_ptr<const Page>(std::move(page)), 0, rows};
-    }
-  }
-
- private:
-  Error broken(const Reject& reject) const {
-    return make_error(
-        ErrorKind::config,
-        fmt::format("The lookup table {} has a broken record: {}", lookup_.table, reject.error),
-        reject.line != 0 ? fmt::format("{}:{}", reject.source, reject.line) : reject.source);
-  }
-
-  const Lookup& lookup_;
-  WorkerScope& worker_;
-  std::size_t slice_ = 0;
-  std::unique_ptr<Reader> reader_;
-  std::vector<Reject> rejects_;
-};
-
-Result<void> make_lookup_table(DuckConnection& connection, const Lookup& lookup,
-                               WorkerScope& worker) {
-  PageFeed feed;
-  feed.schema = lookup.schema;
-  feed.open = [&lookup, &worker]() -> Result<PageCursor> {
-    auto scan = std::make_shared<LookupScan>(lookup, worker);
-    return PageCursor([scan] { return scan->next(); });
-  };
-  TRANCHE_ASSIGN(const std::string name, connection.add_feed(std::move(feed)));
-  const auto made = connection.execute(fmt::format("CREATE TEMP TABLE {} AS SELECT * FROM {}()",
-                                                   sql_identifier(lookup.table), name));
-  if (!made) return made.error();
-  std::uint64_t records = 0;
-  for (const Slice& slice : lookup.slices) records += slice.records;
-  TRANCHE_ASSIGN(const auto count, connection.query_texts(fmt::format(
-                                       "SELECT count(*) FROM {}", sql_identifier(lookup.table))));
-  if (count[0][0] != fmt::to_string(records))
-    return make_error(ErrorKind::failed,
-                      fmt::format("The lookup table {} has {} records, but {} when the run began",
-                                  lookup.table, count[0][0], records));
-  return {};
-}
 
 // What every worker makes for itself of the transform.
 struct Definition {
   SqlOptions options;
-  std::vector<Lookup> lookups;
+  std::vector<FixedLookup> lookups;
   CheckedSql sql;
   std::vector<std::filesystem::path> files;  // that the SQL reads by itself
   bool sorts = false;  // the statement is sql.ordered_text
@@ -134,12 +49,8 @@ struct Workplace {
     TRANCHE_ASSIGN(connection, database->connect());
     rows = std::make_shared<BatchRows>(worker.breadcrumb());
     rows->clear();
-    const std::string base = of.options.base.string();
-    if (!base.empty() && base.find(',') == std::string::npos) {
-      TRANCHE_TRY(
-          connection->execute(fmt::format("SET SESSION file_search_path = {}", sql_literal(base))));
-    }
-    for (const Lookup& lookup : of.lookups)
+    TRANCHE_TRY(search_files_in(*connection, of.options.base.string()));
+    for (const FixedLookup& lookup : of.lookups)
       TRANCHE_TRY(make_lookup_table(*connection, lookup, worker));
     return {};
   }
@@ -341,7 +252,7 @@ class SqlTransform : public Transform {
  public:
   explicit SqlTransform(SqlOptions options) : definition_(std::make_shared<Definition>()) {
     for (SqlLookup& table : options.tables)
-      definition_->lookups.push_back(Lookup{table.table, std::move(table.source), nullptr, {}});
+      definition_->lookups.push_back(FixedLookup{table.table, std::move(table.source)});
     options.tables.clear();
     definition_->options = std::move(options);
   }
@@ -351,7 +262,7 @@ class SqlTransform : public Transform {
   bool uses_database() const override { return true; }
   std::vector<std::string> keeps_from_writing() const override {
     std::vector<std::string> kept;
-    for (const Lookup& lookup : definition_->lookups) {
+    for (const FixedLookup& lookup : definition_->lookups) {
       for (std::string& one : lookup.source->keeps_from_writing()) kept.push_back(std::move(one));
     }
     return kept;
@@ -378,7 +289,7 @@ class SqlTransform : public Transform {
   Result<std::string> fingerprint() const override {
     TRANCHE_TRY(fix_lookups());
     std::string print;
-    for (const Lookup& lookup : definition_->lookups) {
+    for (const FixedLookup& lookup : definition_->lookups) {
       std::string content = to_string(*lookup.schema);
       for (const Slice& slice : lookup.slices) content += to_hex64(slice.digest);
       print += fmt::format("lookup table {}, content {}\n", lookup.table, digest_hex(content));
@@ -393,7 +304,7 @@ class SqlTransform : public Transform {
     const std::scoped_lock lock(mutex_);
     if (fixed_) return {};
     std::set<std::string> names{"batch"};
-    for (Lookup& lookup : definition_->lookups) {
+    for (FixedLookup& lookup : definition_->lookups) {
       if (!names.insert(to_lower(lookup.table)).second)
         return make_error(ErrorKind::config,
                           fmt::format("The lookup table {} needs a name of its own", lookup.table));

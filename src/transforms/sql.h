@@ -22,21 +22,17 @@
 #include <tranche/core/source.h>
 #include <tranche/core/transform.h>
 
-namespace tranche {
+#include "transforms/sql_lookups.h"
 
-// A table that the SQL may join with `batch`; every worker loads it whole.
-struct SqlLookup {
-  std::string table;
-  std::unique_ptr<Source> source;
-};
+namespace tranche {
 
 struct SqlOptions {
   std::string text;
   std::string place;  // of the text: "job.yaml:12:9"
   bool per_batch = false;
   std::vector<Parameter> parameters;  // of the job, for $name
-  std::vector<SqlLookup> tables;
-  std::filesystem::path base;  // relative paths inside the SQL are relative to it
+  std::vector<SqlLookup> tables;      // to be joined with `batch`
+  std::filesystem::path base;         // relative paths inside the SQL are relative to it
 };
 
 Result<std::unique_ptr<Transform>> make_sql_transform(SqlOptions options);

@@ -67,7 +67,7 @@ class Exec(scenes.Case):
         logs = self.expect(0, scene.type("logs", "last")).out
         self.assertIn("to standard output", logs)
         self.assertIn("to standard error", logs)
-        self.assertIn("ran a program", self.expect(0, scene.type("verify", "last")).out)
+        self.assertIn("publish  ran, as the ledger has it", self.expect(0, scene.type("verify", "last")).out)
 
     def test_that_fails_fails_the_run_which_goes_on_with_it(self):
         scene = self.scene("mend")

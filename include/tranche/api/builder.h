@@ -72,6 +72,8 @@ class TRANCHE_EXPORT StepBuilder {
     (uses.push_back(std::move(more)), ...);
     return std::move(*this).read(std::move(uses));
   }
+  // Instead of that: the result of SQL over files, as in query("SELECT * FROM 'a.parquet'").
+  StepBuilder&& query(std::string select) &&;
   // A column more, with the name of the file or table that each record came from.
   StepBuilder&& source_column(std::string name) &&;
   StepBuilder&& batch_rows(std::uint64_t rows) &&;

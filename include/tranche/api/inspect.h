@@ -67,7 +67,7 @@ TRANCHE_EXPORT Result<void> abandon_run(const std::filesystem::path& state, cons
 
 struct VerifiedStep {
   std::string step;
-  std::string deed;  // "executes SQL", "runs a program": it has no rows of its own
+  std::string deed;  // "executed" SQL, "ran" a program: it has no rows of its own
   std::uint64_t rows = 0;
   std::vector<std::string> differences;  // empty: what the ledger says is what is there
 };
@@ -77,7 +77,7 @@ TRANCHE_EXPORT Result<std::vector<VerifiedStep>> verify_run(const std::filesyste
 // The schemas between the stages of each step: ("read", ...), ("sql", ...), ("write", ...).
 struct CheckedStep {
   std::string step;
-  std::string deed;  // "executes SQL", "runs a program": it has no inputs and no stages
+  std::string deed;  // "executes SQL", "runs a program", "reads ...": it has no inputs
   std::vector<std::pair<std::string, SchemaPtr>> stages;
   std::vector<Input> inputs;
   std::optional<Error> error;      // what is wrong with it

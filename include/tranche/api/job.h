@@ -28,6 +28,7 @@ struct TransformUse {
 struct StepSpec {
   std::string name;
   ConnectorUse read;
+  std::optional<Node> query;  // instead of read: SQL, with the options of query_options()
   std::vector<ConnectorUse> also_read;  // further sources, read behind it in this order
   std::string source_column;  // a column more: which file or table a record is of; empty: none
   Division division;  // rows, bytes; all 0: auto
@@ -60,6 +61,8 @@ struct JobSpec {
 const OptionTable& sql_options();
 // The option table of a `command:` transform.
 const OptionTable& command_options();
+// What a step that reads the result of a query says of it.
+const OptionTable& query_options();
 // What a step that runs a program says of it.
 const OptionTable& exec_options();
 // Every system that Tranche can read and write. The table is built once, explicitly.
