@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """Steps that run a program: once in a run, again when the run died while it worked, and never in the way of what was
 committed before."""
+import contextlib
 import os
 import pathlib
 import signal
@@ -115,7 +116,7 @@ class Exec(scenes.Case):
         scenes.kill_group(process)
         scene.finish(process)
         program, child = (int(pid) for pid in (scene.root / "hanging").read_text().split())
-        self.addCleanup(os.kill, child, signal.SIGKILL)  # what it had started nobody is left to end
+        self.addCleanup(self.end, child)  # what it had started nobody is left to end
         scenes.wait_until(lambda: not pathlib.Path(f"/proc/{program}").exists(), "the program ends with the run")
         scene.write_job(job_text("nothing"))
         self.expect(0, scene.run("--accept", "job"))
@@ -131,6 +132,11 @@ class Exec(scenes.Case):
         scene.write_job(job_text("nothing", "    exit_codes: [none]"))
         self.assertIn("numbers from 0 to 255", self.expect(2, scene.type("run", scene.job)).err)
         self.assertFalse((scene.root / "out.csv").exists())
+
+    @staticmethod
+    def end(process):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(process, signal.SIGKILL)
 
     def expect_ended(self, scene):
         """Neither the program nor what it had started is left."""
