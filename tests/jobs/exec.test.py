@@ -93,9 +93,9 @@ class Exec(scenes.Case):
         self.assertEqual(2, done.json["steps"][1]["retries"])
 
     def test_that_takes_too_long_is_ended_with_all_that_it_started(self):
-        scene = self.scene("hang", "    timeout: 1s")
+        scene = self.scene("hang", "    timeout: 10s")
         done = self.expect(1, scene.run())
-        self.assertIn("did not end within 1 s", done.err)
+        self.assertIn("did not end within 10 s", done.err)
         self.expect_ended(scene)
 
     def test_is_ended_by_a_stop_and_runs_again(self):
