@@ -431,7 +431,6 @@ StepSpec rejects_spec(const StepSpec& spec) {
 Result<BatchStep> assemble_for_rejects(const JobSpec& job, const StepSpec& spec,
                                        const RunOptions& options) {
   TRANCHE_ASSIGN(auto step, assemble(job, rejects_spec(spec), options));
-  step.sink->extend_sealed();
   step.same_failures_max = 0;  // some of them are known to fail
   return step;
 }

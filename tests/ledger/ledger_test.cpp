@@ -450,7 +450,8 @@ TEST_F(LedgerTest, GivesALedgerOfAnEarlierVersionWhatItLacks) {
       "DROP TABLE input_states; DROP TABLE input_sources; DROP TABLE rejects_runs; "
       "PRAGMA user_version = 3",
       "DROP TABLE input_sources; DROP TABLE rejects_runs; PRAGMA user_version = 4",
-      "DROP TABLE rejects_runs; PRAGMA user_version = 5"};
+      "DROP TABLE rejects_runs; PRAGMA user_version = 5",
+      "ALTER TABLE rejects_runs DROP COLUMN in_place; PRAGMA user_version = 6"};
   open_with_step();
   std::uint64_t record = 0;
   for (const std::string& make_earlier : earlier) {

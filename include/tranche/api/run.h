@@ -32,6 +32,7 @@ struct RunOptions {
   bool accept_code = false;
   // Processes the rejects of this run again, in a run of its own; empty: not.
   std::string rejects_of;
+  bool in_place = false;  // with rejects_of: each record takes its own place in the output
   bool accept_snapshot = false;             // a database is read on from a new snapshot
   bool accept_committed = false;            // with fresh: rows committed to a table stay there
   std::chrono::milliseconds wait{0};        // for a run that holds the lock or a target
