@@ -94,15 +94,6 @@ std::string place(const JobSpec& job, Mark mark) {
   return fmt::format("{}:{}:{}", job.file.string(), mark.line, mark.column);
 }
 
-Result<std::unique_ptr<Source>> make_source(const ConnectorUse& use,
-                                            const std::filesystem::path& base) {
-  const auto* connector = find_connector(use.connector);
-  if (connector == nullptr || !connector->make_source) {
-    return make_error(ErrorKind::config, fmt::format("\"{}\" can't be read from.", use.connector));
-  }
-  return connector->make_source(use.options, base);
-}
-
 Result<std::unique_ptr<Transform>> make_sql(const JobSpec& job, const TransformUse& use) {
   const OptionReader options(use.options, sql_options());
   SqlOptions sql;
@@ -290,6 +281,15 @@ Result<ConnectorUse> connector_use(const Node& node) {
   }
   return make_error(ErrorKind::config,
                     "Here a system is missing: csv, jsonl, parquet, postgres, sqlite or duckdb.");
+}
+
+Result<std::unique_ptr<Source>> make_source(const ConnectorUse& use,
+                                            const std::filesystem::path& base) {
+  const auto* connector = find_connector(use.connector);
+  if (connector == nullptr || !connector->make_source) {
+    return make_error(ErrorKind::config, fmt::format("\"{}\" can't be read from.", use.connector));
+  }
+  return connector->make_source(use.options, base);
 }
 
 Result<std::unique_ptr<Sink>> make_sink(const ConnectorUse& use,

@@ -129,6 +129,8 @@ struct StepSettings {
   std::string base;
   std::uint64_t database_memory_bytes = 0;
   bool executes = false;  // it has no records
+  // Of a step that writes a table: those whose values `verify` compares.
+  std::vector<Field> columns;
 };
 bool is_program(const StepSettings& settings);
 std::string to_json(const StepSettings& settings);

@@ -333,7 +333,7 @@ class InPlace(Case):
         self.first_run(scene)
         scene.write_job(job_text("csv: out/o.csv", MENDED).replace("rows: 100", "rows: 30"))
         run = scene.type("status", "numbers", "--json").json["run"]
-        self.expect(1, scene.type("retry-rejects", run, "--in-place", fault="kill:recorded"))
+        self.expect(1, scene.type("retry-rejects", run, "--in-place", fault="kill:applied"))
         text = (scene.root / "out/o.csv").read_text()
         scene.write("out/o.csv", text.replace("45,90", "45,91"))
         self.expect(1, scene.type("retry-rejects", run), "was changed from outside")
