@@ -40,9 +40,10 @@ memory: tests  ## the memory of runs over 10 million records, into bench/results
 	TRANCHE_BIN=$(BUILD)/tranche tests/memory/budget.test.py --records 10000000 \
 	  --report bench/results/memory-$$(date +%F).md
 
-torture: build  ## kill runs over 3 million flights, a hundred a sink, into bench/results (an hour; KILLS, MINUTES)
-	TRANCHE_BIN=$(BUILD)/tranche tests/crash/torture.py --kills $(or $(KILLS),100) --minutes $(or $(MINUTES),120) \
-	  --report bench/results/kill-$$(date +%F).md
+torture: build  ## kill runs into each sink, with threads and processes, 500 times each, into bench/results (two hours; KILLS, SINKS, MINUTES)
+	TRANCHE_BIN=$(BUILD)/tranche RECORDS=300000 KILLS=6 tests/crash/kill.test.py
+	TRANCHE_BIN=$(BUILD)/tranche tests/crash/torture.py --kills $(or $(KILLS),500) --minutes $(or $(MINUTES),240) \
+	  $(if $(SINKS),--sinks "$(SINKS)") --report bench/results/kill-$$(date +%F).md
 
 torture-calls: tests  ## kill, and fail, at every I/O call of a job, into bench/results (an hour; EVERY, SINKS, FAULTS)
 	TRANCHE_BIN=$(BUILD)/tranche tests/crash/torture_calls.py --every $(or $(EVERY),3) \

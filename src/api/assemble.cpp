@@ -94,15 +94,6 @@ std::string place(const JobSpec& job, Mark mark) {
   return fmt::format("{}:{}:{}", job.file.string(), mark.line, mark.column);
 }
 
-Result<std::unique_ptr<Source>> make_source(const ConnectorUse& use,
-                                            const std::filesystem::path& base) {
-  const auto* connector = find_connector(use.connector);
-  if (connector == nullptr || !connector->make_source) {
-    return make_error(ErrorKind::config, fmt::format("\"{}\" can't be read from.", use.connector));
-  }
-  return connector->make_source(use.options, base);
-}
-
 // What relative paths are relative to.
 fs::path base_folder(const JobSpec& job) {
   return job.base.empty() ? fs::current_path() : fs::absolute(job.base);
@@ -303,6 +294,15 @@ Result<ConnectorUse> connector_use(const Node& node) {
                     "Here a system is missing: csv, jsonl, parquet, postgres, sqlite or duckdb.");
 }
 
+Result<std::unique_ptr<Source>> make_source(const ConnectorUse& use,
+                                            const std::filesystem::path& base) {
+  const auto* connector = find_connector(use.connector);
+  if (connector == nullptr || !connector->make_source) {
+    return make_error(ErrorKind::config, fmt::format("\"{}\" can't be read from.", use.connector));
+  }
+  return connector->make_source(use.options, base);
+}
+
 Result<std::unique_ptr<Sink>> make_sink(const ConnectorUse& use,
                                         const std::filesystem::path& base) {
   const auto* connector = find_connector(use.connector);
@@ -452,7 +452,6 @@ StepSpec rejects_spec(const StepSpec& spec) {
 Result<BatchStep> assemble_for_rejects(const JobSpec& job, const StepSpec& spec,
                                        const RunOptions& options) {
   TRANCHE_ASSIGN(auto step, assemble(job, rejects_spec(spec), options));
-  step.sink->extend_sealed();
   step.same_failures_max = 0;  // some of them are known to fail
   return step;
 }

@@ -17,6 +17,8 @@ namespace tranche {
 // The connector and the options that a map such as { csv: path, delimiter: ";" } names.
 Result<ConnectorUse> connector_use(const Node& node);
 
+Result<std::unique_ptr<Source>> make_source(const ConnectorUse& use,
+                                            const std::filesystem::path& base);
 Result<std::unique_ptr<Sink>> make_sink(const ConnectorUse& use, const std::filesystem::path& base);
 Result<std::unique_ptr<Script>> make_script(const ConnectorUse& use,
                                             const std::filesystem::path& base);

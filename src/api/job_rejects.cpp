@@ -52,6 +52,13 @@ Result<std::optional<RunSummary>> JobRun::choose_rejects_run() {
                       "rejected in turn is for `tranche retry-rejects {0}`.",
                       short_id(retry.run), short_id(original.run)));
     }
+    TRANCHE_ASSIGN(in_place_, ledger_->rejects_in_place(retry.run));
+    if (options_.in_place && !in_place_) {
+      return refusal(
+          fmt::format("Run {0} has begun to add the rejects of run {1} at the end of the output: "
+                      "finish it without --in-place, or give it up with `tranche abandon {0}`.",
+                      short_id(retry.run), short_id(original.run)));
+    }
     record_ = retry;
     resumed_ = true;
     rejects_of_ = original.run;
@@ -74,6 +81,8 @@ Result<std::optional<RunSummary>> JobRun::choose_rejects_run() {
   record_.run = random_id();
   rejects_of_ = original.run;
   record_.rejects_of = original.run;
+  in_place_ = options_.in_place;
+  record_.rejects_in_place = in_place_;
   TRANCHE_TRY(check_rejects_steps(original));
   TRANCHE_TRY(create_folders(run_folder()));
   TRANCHE_TRY(ledger_->create_run(record_));
@@ -92,11 +101,24 @@ Result<void> JobRun::check_rejects_steps(const RunRecord& original) {
     if (spec.execute) TRANCHE_TRY(assemble_execute(job_, spec));
     if (!spec.has_records()) continue;
     TRANCHE_ASSIGN(const auto step, bound_rejects_step(number));
-    if (step.has_nothing_new || !takes_place(spec.write)) continue;
+    if (step.has_nothing_new) continue;
+    if (in_place_) TRANCHE_TRY(check_has_places(original, spec));
+    if (!takes_place(spec.write)) continue;
     TRANCHE_TRY(check_still_last(spec));
     if (writes_one_file(spec.write)) TRANCHE_TRY(check_file(original, spec));
   }
   return {};
+}
+
+// A record has a place of its own only while batch follows batch in the output.
+Result<void> JobRun::check_has_places(const RunRecord& original, const StepSpec& spec) {
+  TRANCHE_ASSIGN(const std::string before, ledger_->rejects_of(original.run));
+  TRANCHE_ASSIGN(const bool was_in_place, ledger_->rejects_in_place(original.run));
+  if (before.empty() || was_in_place) return {};
+  return refusal(
+      fmt::format("Run {} has added records at the end of the output of step \"{}\", which is not "
+                  "in the order of the input any more: leave --in-place out.",
+                  short_id(original.run), spec.name));
 }
 
 // What a newer run has put in the place of the old output is no place for rejects of the old one.
@@ -199,6 +221,7 @@ Result<BatchStep> JobRun::assembled(std::size_t number) {
   std::sort(records.begin(), records.end());
   records.erase(std::unique(records.begin(), records.end()), records.end());
   step.only = std::move(records);
+  if (!step.only->empty()) TRANCHE_TRY(continue_output(step));
   if (without_place > 0) {
     step.notices.push_back(fmt::format(
         "Step \"{}\": {} of the rejects were rows that SQL made, so nobody knows of which "
@@ -206,6 +229,24 @@ Result<BatchStep> JobRun::assembled(std::size_t number) {
         spec.name, without_place));
   }
   return step;
+}
+
+// At the end of what the earlier run wrote, or between it.
+Result<void> JobRun::continue_output(BatchStep& step) {
+  if (!in_place_) {
+    step.sink->extend_sealed();
+    return {};
+  }
+  TRANCHE_ASSIGN(const auto step_ledger, ledger_->step_ledger(rejects_of_, step.name));
+  TRANCHE_ASSIGN(auto state, step_ledger->load());
+  EarlierOutput earlier;
+  for (const auto& group : state.committed) earlier.committed.push_back(group.receipt);
+  earlier.may_change = options_.accept_job;
+  step.rewritten = std::move(state.batches);
+  auto rewritten = step.sink->rewrite_sealed(std::move(earlier));
+  if (rewritten) return {};
+  return refusal(fmt::format("Step \"{}\": {} Leave --in-place out, and what is good now is added.",
+                             step.name, rewritten.error().message));
 }
 
 }  // namespace tranche

@@ -199,6 +199,7 @@ Result<std::optional<RunSummary>> JobRun::choose_run() {
     record_ = *last;
     resumed_ = true;
     TRANCHE_ASSIGN(rejects_of_, ledger_->rejects_of(record_.run));
+    TRANCHE_ASSIGN(in_place_, ledger_->rejects_in_place(record_.run));
     TRANCHE_ASSIGN(record_.starts, ledger_->record_start(record_.run));
     emit(Event::Kind::run_started, {}, "resumed");
     return std::optional<RunSummary>();

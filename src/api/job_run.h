@@ -57,10 +57,12 @@ class JobRun {
   Result<void> check_rejects_steps(const RunRecord& original);
   Result<void> check_still_last(const StepSpec& spec);
   Result<void> check_file(const RunRecord& original, const StepSpec& spec);
+  Result<void> check_has_places(const RunRecord& original, const StepSpec& spec);
   Result<void> check_same_input(const StepSpec& spec, const BatchStep& step,
                                 const StepRecord& original);
   Result<BatchStep> bound_rejects_step(std::size_t number);
   Result<BatchStep> assembled(std::size_t number);
+  Result<void> continue_output(BatchStep& step);
 
   // job_execute.cpp
   Result<engine::StepEnd> step_without_records(std::size_t number,
@@ -108,6 +110,7 @@ class JobRun {
   std::unique_ptr<Ledger> ledger_;
   RunRecord record_;
   std::string rejects_of_;  // the run whose rejects this one processes again; empty: none
+  bool in_place_ = false;   // they take their own places in its output
   bool resumed_ = false;
   std::optional<BatchStep> first_step_;  // bound before the run is created
   std::vector<FileLock> claims_;
@@ -131,6 +134,8 @@ struct StepSettings {
   std::string base;
   std::uint64_t database_memory_bytes = 0;
   bool executes = false;  // it has no records
+  // Of a step that writes a table: those whose values `verify` compares.
+  std::vector<Field> columns;
 };
 bool is_program(const StepSettings& settings);
 std::string to_json(const StepSettings& settings);

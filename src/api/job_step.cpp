@@ -14,6 +14,7 @@
 #include "base/json.h"
 #include "base/process.h"
 #include "base/text.h"
+#include "connectors/row_digest.h"
 #include "steps/step_memory.h"
 
 namespace tranche {
@@ -97,6 +98,15 @@ std::string with_bad_records(const engine::StepEnd& end) {
   return text;
 }
 
+std::vector<Field> columns_to_compare(const BatchStep& step) {
+  std::vector<Field> columns;
+  if (!step.sink->records_commits()) return columns;
+  for (const Field& field : step.output_schema()->fields) {
+    if (is_digested(field.type)) columns.push_back(field);
+  }
+  return columns;
+}
+
 }  // namespace
 
 std::string to_json(const StepSettings& settings) {
@@ -105,6 +115,10 @@ std::string to_json(const StepSettings& settings) {
   if (settings.executes) json.set("executes", true);
   json.set("base", settings.base);
   json.set("database_memory_bytes", settings.database_memory_bytes);
+  if (settings.columns.empty()) return json.dump();
+  Json columns(Json::Object{});
+  for (const Field& field : settings.columns) columns.set(field.name, to_string(field.type));
+  json.set("columns", std::move(columns));
   return json.dump();
 }
 
@@ -115,6 +129,10 @@ Result<StepSettings> step_settings_from_json(const std::string& text) {
   settings.executes = json["executes"].boolean();
   settings.base = json["base"].text();
   settings.database_memory_bytes = json["database_memory_bytes"].natural();
+  for (const auto& [name, type] : json["columns"].entries()) {
+    TRANCHE_ASSIGN(const Type parsed, parse_type(type.text()));
+    settings.columns.push_back(Field{name, parsed});
+  }
   return settings;
 }
 
@@ -225,7 +243,7 @@ Result<engine::StepEnd> JobRun::skip_step(std::size_t number, const BatchStep& s
     record.input = fingerprint({});
     record.job = fingerprint(job_fingerprint_text(job_, job_.steps[number]));
     record.code = fingerprint({});
-    record.settings = to_json(StepSettings{job_.steps[number].write, job_base(), 0});
+    record.settings = to_json(StepSettings{job_.steps[number].write, job_base(), 0, false, {}});
   }
   record.number = static_cast<std::uint32_t>(number);
   TRANCHE_TRY(ledger_->create_step(record_.run, record));
@@ -264,7 +282,8 @@ Result<StepRecord> JobRun::create_record(std::size_t number, const BatchStep& st
     record.appends = original->appends;
   }
   record.settings = to_json(StepSettings{write_of(job_.steps[number]), job_base(),
-                                         database_memory_for(memory_bytes_max_)});
+                                         database_memory_for(memory_bytes_max_), false,
+                                         columns_to_compare(step)});
   TRANCHE_TRY(ledger_->create_step(record_.run, record));
   for (const auto& notice : step.notices) TRANCHE_TRY(ledger_->add_warning(record_.run, notice));
   return record;
@@ -343,6 +362,7 @@ Result<void> JobRun::accept_or_refuse(const StepSpec& spec, StepRecord& record, 
   record.appends = step.sink->appends();
   TRANCHE_ASSIGN(auto settings, step_settings_from_json(record.settings));
   settings.write = write_of(spec);
+  settings.columns = columns_to_compare(step);
   record.settings = to_json(settings);
   TRANCHE_TRY(ledger_->update_step(record_.run, record));
   for (const auto& sentence : accepted) {

@@ -30,7 +30,10 @@ Command verify_command() {
   made.name = "verify";
   made.group = "Look";
   made.summary = "compares the output of a run with what the ledger remembers";
-  made.detail = "Counts and checksums. Exit code 1 when something differs.";
+  made.detail =
+      "Counts and checksums: of files all bytes, of tables all rows, in whatever order; only their "
+      "number where others have written to the table, too, or where it changes what comes in. Exit "
+      "code 1 when something differs.";
   made.operand = Operand::optional_run;
   made.flags = run_flags();
   made.examples = {{"verify last", "is the output still what was written?"}};

@@ -202,8 +202,10 @@ Result<Applied> TableCommitter::apply(std::uint64_t group, std::span<const Segme
     if (inserted.error().kind != ErrorKind::bad_record) return advised(inserted.error());
     TRANCHE_TRY(find_refused());
   }
-  TRANCHE_ASSIGN(applied.rejects, rejects());
+  RowDigest refused;
+  TRANCHE_ASSIGN(applied.rejects, rejects(refused));
   receipt.rows = applied.rows;
+  receipt.checksum -= refused.value();
   TRANCHE_TRY(CommitRecord(*connection_, target_).insert(run_, receipt));
   receipt_ = receipt;
   return applied;
@@ -345,14 +347,16 @@ Result<void> TableCommitter::refuse_first() {
   return {};
 }
 
-Result<std::vector<Reject>> TableCommitter::rejects() const {
+Result<std::vector<Reject>> TableCommitter::rejects(RowDigest& digest) const {
   std::vector<Reject> rejects;
   const auto& refused = (*rows_)->refused();
   if (refused.empty()) return rejects;
   auto next = refused.begin();
   TRANCHE_TRY((*rows_)->each_page([&](const Page& page, std::uint64_t first) -> Result<void> {
-    for (; next != refused.end() && next->first < first + page.rows(); ++next)
+    for (; next != refused.end() && next->first < first + page.rows(); ++next) {
+      digest.add_row(page, next->first - first);
       rejects.push_back(reject_row(page, next->first - first, "write", next->second));
+    }
     return {};
   }));
   return rejects;

@@ -18,6 +18,7 @@
 #include <tranche/core/sink.h>
 
 #include "connectors/duckdb_target.h"
+#include "connectors/row_digest.h"
 
 namespace tranche::duck {
 
@@ -74,7 +75,8 @@ class TableCommitter final : public Committer {
   Result<void> refuse_alone();
   Result<void> refuse_doubled();
   Result<void> refuse_first();
-  Result<std::vector<Reject>> rejects() const;
+  // `digest`: gets the rows.
+  Result<std::vector<Reject>> rejects(RowDigest& digest) const;
   std::string explain(std::string message) const;
   Error advised(Error error) const;
 

@@ -45,11 +45,12 @@ Result<Applied> LoadSession::apply_once(std::span<const Segment> segments,
     has_locks();
   }
   TRANCHE_ASSIGN(Applied applied, loader_.load(*connection_, segments));
-  if (applied.rows != receipt_.rows) {
-    CommitRecord record(*connection_, target_);
-    TRANCHE_TRY(record.set_rows(run_, receipt_.group, applied.rows));
-  }
+  receipt_.checksum -= loader_.refused_digest();
+  const bool is_whole = applied.rows == receipt_.rows;
   receipt_.rows = applied.rows;
+  if (is_whole) return applied;
+  CommitRecord record(*connection_, target_);
+  TRANCHE_TRY(record.set_acknowledged(run_, receipt_));
   return applied;
 }
 

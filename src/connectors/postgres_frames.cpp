@@ -7,6 +7,7 @@
 
 #include "base/fault.h"
 #include "connectors/postgres_shape.h"
+#include "connectors/table_commits.h"
 
 namespace tranche::postgres {
 namespace {
@@ -58,6 +59,7 @@ class TupleEncoder final : public Encoder {
     page_tuples_.clear();
     tuples_.append(page_tuples_, page, rows, refused_);
     append_frame(page, rows);
+    digest_.add(page, rows, refused_);
     rows_ += rows;
     return {};
   }
@@ -68,7 +70,7 @@ class TupleEncoder final : public Encoder {
     std::vector<Segment> segments;
     const std::uint64_t rows = rows_ - rows_finished_;
     bytes_last_ = bytes_.size();
-    if (rows > 0) segments.push_back(Segment::make(std::move(bytes_), rows));
+    if (rows > 0) segments.push_back(make_row_segment(std::move(bytes_), rows, digest_));
     bytes_ = std::string();
     rows_finished_ = rows_;
     return segments;
@@ -115,6 +117,7 @@ class TupleEncoder final : public Encoder {
   std::string page_tuples_;
   std::vector<std::uint32_t> refused_;  // of the page
   std::string bytes_;
+  RowDigest digest_;
   std::size_t bytes_last_ = 0;  // of the last chunk: the next one will be as large
   std::uint64_t rows_ = 0;      // since it was made
   std::uint64_t rows_finished_ = 0;
@@ -227,13 +230,14 @@ std::vector<std::string_view> SegmentRows::tuples(std::size_t begin, std::size_t
 }
 
 Reject SegmentRows::reject(std::size_t row, const SchemaPtr& schema, PostgresTupleReader& reader,
-                           std::string error) {
+                           std::string error, RowDigest& digest) {
   const Frame& frame = frame_of(row);
   const char* const origin = frame.origins.data() + (row - frame.first_row) * origin_bytes;
   Page page = page_of(frame, schema, origin);
   std::string_view tuple = tuples(row, row + 1)[0];
   const auto read = reader.read(tuple, page, 0);  // what can't be read stays null
   static_cast<void>(read);
+  digest.add_row(page, 0);
   return reject_row(page, 0, "write", std::move(error));
 }
 

@@ -24,6 +24,7 @@
 
 #include <tranche/core/sink.h>
 
+#include "connectors/row_digest.h"
 #include "drivers/postgres_copy.h"
 
 namespace tranche::postgres {
@@ -55,9 +56,9 @@ class SegmentRows {
   // The tuples of the rows begin to end, in pieces that lie one behind the other; finds where each
   // row begins at the first call.
   std::vector<std::string_view> tuples(std::size_t begin, std::size_t end);
-  // A reject of the row. `reader` reads the tuples, nested values as JSON.
+  // A reject of the row, which `digest` gets. `reader` reads the tuples, nested values as JSON.
   Reject reject(std::size_t row, const SchemaPtr& schema, PostgresTupleReader& reader,
-                std::string error);
+                std::string error, RowDigest& digest);
   // Rejects of what the encoder refused.
   void add_refused(const SchemaPtr& schema, std::vector<Reject>& rejects) const;
 

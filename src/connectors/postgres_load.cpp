@@ -202,11 +202,16 @@ Result<Applied> RowLoader::load(PostgresConnection& connection, std::span<const 
   return applied;
 }
 
+void RowLoader::begin_anew(Applied& applied) {
+  applied = Applied{};
+  refused_digest_.take();
+}
+
 Result<RowLoader::Whole> RowLoader::load_whole(PostgresConnection& connection,
                                                std::span<const Segment> segments,
                                                std::span<const std::size_t> left_out,
                                                Applied& applied) {
-  applied = Applied{};
+  begin_anew(applied);
   TRANCHE_TRY(connection.begin_copy_in(before_try_ + plan_.copy));
   before_try_ = back_to_savepoint;
   TRANCHE_TRY(connection.put(copy_header));
@@ -312,7 +317,7 @@ std::optional<RowLoader::Refusal> RowLoader::refusal_of(const PostgresConnection
 
 Result<void> RowLoader::load_in_blocks(PostgresConnection& connection,
                                        std::span<const Segment> segments, Applied& applied) {
-  applied = Applied{};
+  begin_anew(applied);
   for (const Segment& segment : segments) {
     TRANCHE_ASSIGN(SegmentRows rows, SegmentRows::open(segment));
     for (std::size_t begin = 0; begin < rows.rows();) {
@@ -356,7 +361,8 @@ Result<void> RowLoader::load_block(PostgresConnection& connection, SegmentRows& 
                           : fmt::format("PostgreSQL refused the row ({}): {}",
                                         refusal->why.substr(0, refusal->why.find(':')),
                                         refusal->why.substr(refusal->why.find(':') + 2));
-    applied.rejects.push_back(segment.reject(refused, schema_, reader_, std::move(why)));
+    applied.rejects.push_back(
+        segment.reject(refused, schema_, reader_, std::move(why), refused_digest_));
     ++rows_refused_;
     block.leave_out(refused);
   }

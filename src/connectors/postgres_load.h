@@ -69,10 +69,13 @@ class RowLoader {
   // holds nothing of these segments, and of which nothing may be committed after an error. Errors
   // of the server that are no fault of a row.
   Result<Applied> load(PostgresConnection& connection, std::span<const Segment> segments);
+  // Of the rows that it refused of them.
+  std::uint64_t refused_digest() const { return refused_digest_.value(); }
 
  private:
   enum class Whole { loaded, refused, refused_by_news };  // by a constraint not known before
 
+  void begin_anew(Applied& applied);
   // All at once, but for the rows that `left_out` numbers through the segments, ascending. Unless
   // they are loaded, nothing is in.
   Result<Whole> load_whole(PostgresConnection& connection, std::span<const Segment> segments,
@@ -103,6 +106,7 @@ class RowLoader {
   SchemaPtr schema_;  // of rejects
   PostgresTupleReader reader_;
   SuspectFinder suspects_;
+  RowDigest refused_digest_;
   bool expects_refused_ = false;  // the last group had refused rows
   std::string before_try_;        // what becomes of the savepoint before the next COPY
   // Of this loader's life: how far apart refused rows lie.

@@ -171,6 +171,18 @@ Result<bool> are_rows_independent(PostgresConnection& connection, const TableNam
   return row.size() == 1 && row.boolean(0, 0);
 }
 
+Result<bool> may_change_rows(PostgresConnection& connection, const TableName& name) {
+  TRANCHE_ASSIGN(const auto row,
+                 connection.query(
+                     "SELECT EXISTS (SELECT 1 FROM pg_trigger WHERE tgrelid = to_regclass($1) AND "
+                     "NOT tgisinternal) OR EXISTS (SELECT 1 FROM pg_rewrite WHERE ev_class = "
+                     "to_regclass($1)) OR EXISTS (SELECT 1 FROM pg_attribute JOIN pg_type ON "
+                     "pg_type.oid = atttypid WHERE attrelid = to_regclass($1) AND "
+                     "'bpchar'::regtype IN (atttypid, typbasetype))",
+                     name.sql()));
+  return row.boolean(0, 0);
+}
+
 std::string create_table_sql(const Schema& schema, const TableName& table,
                              std::span<const std::string> key) {
   std::string sql = fmt::format("CREATE TABLE {} (", table.sql());

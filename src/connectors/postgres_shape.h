@@ -48,6 +48,9 @@ Result<std::optional<TableShape>> read_shape(PostgresConnection& connection, con
 // may bring theirs at once: no unique or exclusion constraint, no trigger (foreign keys are some),
 // no partitions, which may have their own. REQUIRES a table that exists.
 Result<bool> are_rows_independent(PostgresConnection& connection, const TableName& name);
+// Whether what comes in may be kept as something else: triggers and rules change it, and char(n)
+// pads it.
+Result<bool> may_change_rows(PostgresConnection& connection, const TableName& name);
 // A table of this name for the schema; with a primary key when `key` is not empty.
 std::string create_table_sql(const Schema& schema, const TableName& table,
                              std::span<const std::string> key);

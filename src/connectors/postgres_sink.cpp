@@ -142,6 +142,9 @@ Result<std::string> TableSink::plan_seal(std::span<const Receipt> committed) {
   for (const std::string& name : schema_->names()) columns.push(name);
   Json intent = seal_intent(run_, target_.table.text(), target_.mode, committed);
   intent.set("columns", std::move(columns));
+  TRANCHE_ASSIGN(const auto connection, connect(target_));
+  TRANCHE_ASSIGN(const bool may_change, may_change_rows(*connection, target_.table));
+  if (may_change) intent.set(rows_may_change, true);
   return intent.dump();
 }
 

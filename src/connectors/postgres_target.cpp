@@ -227,11 +227,12 @@ Result<bool> CommitRecord::insert_row(const SinkRun& run, std::int64_t batch,
   return inserted.affected() == 1;
 }
 
-Result<void> CommitRecord::set_rows(const SinkRun& run, std::uint64_t group, std::uint64_t rows) {
-  TRANCHE_TRY(connection_.query(fmt::format("UPDATE {} SET rows = $1::bigint WHERE run = $2 AND "
-                                            "step = $3 AND batch = $4::bigint",
-                                            table_.sql()),
-                                rows, run.run_id, run.step, group));
+Result<void> CommitRecord::set_acknowledged(const SinkRun& run, const Receipt& receipt) {
+  TRANCHE_TRY(connection_.query(
+      fmt::format("UPDATE {} SET rows = $1::bigint, digest = $2 WHERE run = $3 "
+                  "AND step = $4 AND batch = $5::bigint",
+                  table_.sql()),
+      receipt.rows, to_hex64(receipt.checksum), run.run_id, run.step, receipt.group));
   return {};
 }
 

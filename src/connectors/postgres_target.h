@@ -77,7 +77,8 @@ class CommitRecord {
   Result<bool> is_sealed(const SinkRun& run);
   // Waits for whoever is inserting the same. False: it is there already.
   Result<bool> insert(const SinkRun& run, const Receipt& receipt);
-  Result<void> set_rows(const SinkRun& run, std::uint64_t group, std::uint64_t rows);
+  // Rows and digest of what the table took in the end.
+  Result<void> set_acknowledged(const SinkRun& run, const Receipt& receipt);
   Result<void> insert_seal(const SinkRun& run, std::uint64_t rows);
   Result<void> erase(const SinkRun& run);
 

@@ -11,6 +11,7 @@
 #include "base/fault.h"
 #include "base/file.h"
 #include "base/json.h"
+#include "connectors/sealed_groups.h"
 #include "connectors/standard_output.h"
 
 namespace tranche {
@@ -53,17 +54,17 @@ Result<std::uint64_t> copy_bytes(const File& from, File& to) {
 // Appends groups to the temporary file. There is one, since order is the file's.
 class SingleFileCommitter final : public Committer {
  public:
-  // `position`: of the sink, the length of what is committed.
-  SingleFileCommitter(File file, std::uint64_t& position)
-      : file_(std::move(file)), committed_(position), end_(position) {}
+  // `position`: of the sink, the length of what is committed. `earlier`: what is rewritten.
+  SingleFileCommitter(File file, std::uint64_t& position, std::optional<SealedGroups> earlier)
+      : file_(std::move(file)),
+        committed_(position),
+        earlier_(std::move(earlier)),
+        end_(position) {}
 
   Result<Applied> apply(std::uint64_t group, std::span<const Segment> segments,
                         const std::string&) override {
-    if (dirty_) TRANCHE_TRY(cut());
-    group_ = group;
-    rows_ = 0;
-    digest_.reset();
-    const std::uint64_t begin = end_;
+    TRANCHE_TRY(begin(group));
+    if (earlier_) TRANCHE_TRY(earlier_->check_kept(group, segments));
     Applied applied;
     for (const auto& segment : segments) {
       TRANCHE_ASSIGN(const auto data, segment.load());
@@ -72,16 +73,22 @@ class SingleFileCommitter final : public Committer {
         const std::size_t line_end = bytes.substr(0, bytes.size() - 1).rfind('\n');
         bytes = bytes.substr(0, line_end == std::string_view::npos ? 0 : line_end + 1);
       }
-      dirty_ = true;  // a write that fails may leave a part
-      TRANCHE_TRY(file_.write_at(bytes, end_));
-      end_ += bytes.size();
-      digest_.update(bytes);
+      TRANCHE_TRY(append(bytes));
       if (bytes.size() == segment.bytes) rows_ += segment.rows;  // all of it went in
     }
-    // At once for all of them: each request costs the processor, however small it is.
-    file_.begin_writeback(begin, end_ - begin);
+    begin_writeback();
     applied.rows = rows_;
     return applied;
+  }
+
+  Result<Applied> carry_over(std::uint64_t group) override {
+    if (!earlier_) return Committer::carry_over(group);
+    TRANCHE_TRY(begin(group));
+    TRANCHE_ASSIGN(const Receipt receipt,
+                   earlier_->copy(group, [&](std::string_view bytes) { return append(bytes); }));
+    begin_writeback();
+    rows_ = receipt.rows;
+    return Applied{};
   }
 
   Result<Receipt> commit() override {
@@ -103,6 +110,25 @@ class SingleFileCommitter final : public Committer {
   }
 
  private:
+  Result<void> begin(std::uint64_t group) {
+    if (dirty_) TRANCHE_TRY(cut());
+    group_ = group;
+    rows_ = 0;
+    digest_.reset();
+    return {};
+  }
+
+  Result<void> append(std::string_view bytes) {
+    dirty_ = true;  // a write that fails may leave a part
+    TRANCHE_TRY(file_.write_at(bytes, end_));
+    end_ += bytes.size();
+    digest_.update(bytes);
+    return {};
+  }
+
+  // At once for a whole group: each request costs the processor, however small it is.
+  void begin_writeback() { file_.begin_writeback(committed_, end_ - committed_); }
+
   Result<void> cut() {
     TRANCHE_TRY(file_.truncate(committed_));
     end_ = committed_;
@@ -112,6 +138,7 @@ class SingleFileCommitter final : public Committer {
 
   File file_;
   std::uint64_t& committed_;
+  std::optional<SealedGroups> earlier_;
   std::uint64_t end_;   // of what was applied
   bool dirty_ = false;  // there may be bytes behind what is committed
   std::uint64_t group_ = 0;
@@ -127,6 +154,10 @@ class SingleFileSink final : public Sink {
   std::vector<std::string> targets() const override { return {"file:" + path_.string()}; }
   bool appends() const override { return false; }
   void extend_sealed() override { extends_ = true; }
+  Result<void> rewrite_sealed(EarlierOutput earlier) override {
+    earlier_ = std::move(earlier);
+    return {};
+  }
   Result<void> examine(const SchemaPtr& schema) override;
   Result<std::vector<Receipt>> recover(const SinkRun& run, const SchemaPtr& schema,
                                        std::span<const Receipt> committed) override;
@@ -141,8 +172,13 @@ class SingleFileSink final : public Sink {
   std::uint64_t encoder_bytes() const override { return compressor_bytes(format_.packing); }
   Result<std::unique_ptr<Committer>> committer() override {
     TRANCHE_ASSIGN(auto file, File::open_write(temporary_));
+    std::optional<SealedGroups> earlier;
+    if (earlier_) {
+      TRANCHE_ASSIGN(earlier,
+                     SealedGroups::open(path_, name_, *earlier_, format_.packing.compression));
+    }
     return std::unique_ptr<Committer>(
-        std::make_unique<SingleFileCommitter>(std::move(file), position_));
+        std::make_unique<SingleFileCommitter>(std::move(file), position_, std::move(earlier)));
   }
   // The file keeps no record of its groups: what the ledger does not know is cut off and redone.
   Result<std::optional<Receipt>> find_receipt(std::uint64_t) override {
@@ -168,6 +204,7 @@ class SingleFileSink final : public Sink {
   }
   Result<void> create_file();
   Result<std::string> header_bytes() const;
+  Result<File> open_present(const std::string& header) const;
   Result<std::uint64_t> begin_file(File& file);
   Result<void> check_committed(const SinkRun& run, const Receipt& last);
 
@@ -176,8 +213,9 @@ class SingleFileSink final : public Sink {
   const SingleFileFormat format_;
   SchemaPtr schema_;
   fs::path temporary_;
-  std::uint64_t position_ = 0;  // the length of what is committed, the header with it
-  bool extends_ = false;        // begins with what is there under the final name
+  std::uint64_t position_ = 0;            // the length of what is committed, the header with it
+  bool extends_ = false;                  // begins with what is there under the final name
+  std::optional<EarlierOutput> earlier_;  // what is there is written anew, group by group
 };
 
 Result<void> SingleFileSink::examine(const SchemaPtr& schema) {
@@ -210,19 +248,13 @@ Result<std::string> SingleFileSink::header_bytes() const {
   return compressor->finish();
 }
 
-// Writes what stands before the first group: the header, or all of the file that is extended.
-// Returns its length.
-Result<std::uint64_t> SingleFileSink::begin_file(File& file) {
-  TRANCHE_ASSIGN(const std::string header, header_bytes());
-  if (!extends_) {
-    TRANCHE_TRY(file.write(header));
-    return header.size();
-  }
+// That the file which is extended or rewritten is there and holds such records.
+Result<File> SingleFileSink::open_present(const std::string& header) const {
   if (!file_exists(path_)) {
     return make_error(ErrorKind::failed,
                       fmt::format("{} is gone, to which records were to be added.", name_));
   }
-  TRANCHE_ASSIGN(const File present, File::open_read(path_));
+  TRANCHE_ASSIGN(File present, File::open_read(path_));
   std::string begin(header.size(), '\0');
   TRANCHE_ASSIGN(const std::size_t count, present.read_at(begin.data(), begin.size(), 0));
   if (count < begin.size() || begin != header) {
@@ -232,7 +264,19 @@ Result<std::uint64_t> SingleFileSink::begin_file(File& file) {
                     "run the whole job again.",
                     name_));
   }
-  return copy_bytes(present, file);
+  return present;
+}
+
+// Writes what stands before the first group: the header, or all of the file that is extended.
+// Returns its length.
+Result<std::uint64_t> SingleFileSink::begin_file(File& file) {
+  TRANCHE_ASSIGN(const std::string header, header_bytes());
+  if (extends_ || earlier_) {
+    TRANCHE_ASSIGN(const File present, open_present(header));
+    if (extends_) return copy_bytes(present, file);
+  }
+  TRANCHE_TRY(file.write(header));
+  return header.size();
 }
 
 // The temporary file without a group, durable by content and by name.

@@ -75,6 +75,7 @@ Result<Applied> TableCommitter::apply(std::uint64_t group, std::span<const Segme
     return Applied{receipt_.rows, {}};
   }
   Applied applied;
+  refused_digest_.take();
   for (const Segment& segment : segments) {
     TRANCHE_ASSIGN(auto bytes, segment.load());
     PageFrames frames(schema_, std::move(bytes));
@@ -84,8 +85,9 @@ Result<Applied> TableCommitter::apply(std::uint64_t group, std::span<const Segme
       TRANCHE_TRY(insert_page(*page, applied));
     }
   }
-  if (applied.rows != receipt.rows) TRANCHE_TRY(record_.set_rows(run_, group, applied.rows));
   receipt_.rows = applied.rows;
+  receipt_.checksum -= refused_digest_.value();
+  if (applied.rows != receipt.rows) TRANCHE_TRY(record_.set_acknowledged(run_, receipt_));
   return applied;
 }
 
@@ -99,6 +101,7 @@ Result<void> TableCommitter::insert_page(const Page& page, Applied& applied) {
 
 Result<void> TableCommitter::insert_row(const Page& page, std::size_t row, Applied& applied) {
   if (!binder_.bind(insert_, page, row)) [[unlikely]] {
+    refused_digest_.add_row(page, row);
     applied.rejects.push_back(reject_row(page, row, "write", binder_.refusal(page, row)));
     return {};
   }
@@ -122,6 +125,7 @@ Result<void> TableCommitter::insert_row(const Page& page, std::size_t row, Appli
                                     target_.place(), why));
     }
   }
+  refused_digest_.add_row(page, row);
   applied.rejects.push_back(reject_row(page, row, "write", std::move(why)));
   return {};
 }

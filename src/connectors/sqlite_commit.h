@@ -14,6 +14,7 @@
 
 #include <tranche/core/sink.h>
 
+#include "connectors/row_digest.h"
 #include "connectors/sqlite_rows.h"
 #include "connectors/sqlite_target.h"
 
@@ -61,6 +62,7 @@ class TableCommitter final : public Committer {
   SqliteStatement release_;
   SqliteStatement undo_;
   Receipt receipt_;
+  RowDigest refused_digest_;  // of the group's rows that the table refused
   bool committed_already_ = false;
 };
 

@@ -165,7 +165,13 @@ Result<std::optional<Receipt>> TableSink::find_receipt(std::uint64_t group) {
 }
 
 Result<std::string> TableSink::plan_seal(std::span<const Receipt> committed) {
-  return seal_intent(run_, target_.table, target_.mode, committed).dump();
+  Json intent = seal_intent(run_, target_.table, target_.mode, committed);
+  TRANCHE_ASSIGN(auto triggers, database_->query("SELECT count(*) FROM sqlite_schema WHERE type = "
+                                                 "'trigger' AND tbl_name = ? COLLATE NOCASE",
+                                                 target_.table));
+  TRANCHE_TRY(triggers.step());
+  if (triggers.integer(0) > 0) intent.set(rows_may_change, true);
+  return intent.dump();
 }
 
 Result<void> TableSink::seal(const std::string& intent) {

@@ -154,11 +154,11 @@ Result<void> CommitRecord::insert_row(const SinkRun& run, std::int64_t batch,
       receipt.reject_id, format_utc(system_clock().now_microseconds()));
 }
 
-Result<void> CommitRecord::set_rows(const SinkRun& run, std::uint64_t group, std::uint64_t rows) {
+Result<void> CommitRecord::set_acknowledged(const SinkRun& run, const Receipt& receipt) {
   return database_.run(
-      fmt::format("UPDATE {} SET rows = ? WHERE run = ? AND step = ? AND batch = ?",
+      fmt::format("UPDATE {} SET rows = ?, digest = ? WHERE run = ? AND step = ? AND batch = ?",
                   sqlite_identifier(table_)),
-      rows, run.run_id, run.step, group);
+      receipt.rows, to_hex64(receipt.checksum), run.run_id, run.step, receipt.group);
 }
 
 Result<void> CommitRecord::erase(const SinkRun& run) {

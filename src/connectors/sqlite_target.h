@@ -62,7 +62,8 @@ class CommitRecord {
   Result<bool> is_sealed(const SinkRun& run);
   // Errors: bad_record, when it is there already.
   Result<void> insert(const SinkRun& run, const Receipt& receipt);
-  Result<void> set_rows(const SinkRun& run, std::uint64_t group, std::uint64_t rows);
+  // Rows and digest of what the table took in the end.
+  Result<void> set_acknowledged(const SinkRun& run, const Receipt& receipt);
   Result<void> insert_seal(const SinkRun& run, std::uint64_t rows);
   Result<void> erase(const SinkRun& run);
 

@@ -1,21 +1,30 @@
 #include "connectors/table_commits.h"
 
+#include <charconv>
+#include <utility>
+
 #include "base/digest.h"
 
 namespace tranche {
+
+Segment make_row_segment(std::string bytes, std::uint64_t rows, RowDigest& digest) {
+  Segment segment = Segment::make(std::move(bytes), rows);
+  segment.label = to_hex64(digest.take());
+  return segment;
+}
 
 Receipt receipt_of(std::uint64_t group, std::span<const Segment> segments,
                    const std::string& reject_id) {
   Receipt receipt;
   receipt.group = group;
   receipt.reject_id = reject_id;
-  Digest digest;
   for (const Segment& segment : segments) {
     receipt.rows += segment.rows;
     receipt.bytes += segment.bytes;
-    digest.update(to_hex64(segment.checksum));
+    std::uint64_t digest = 0;
+    std::from_chars(segment.label.data(), segment.label.data() + segment.label.size(), digest, 16);
+    receipt.checksum += digest;
   }
-  receipt.checksum = digest.value();
   return receipt;
 }
 

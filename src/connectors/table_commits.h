@@ -17,6 +17,7 @@
 #include <fmt/format.h>
 
 #include "base/json.h"
+#include "connectors/row_digest.h"
 #include "connectors/table_sink.h"
 
 namespace tranche {
@@ -29,10 +30,14 @@ struct TablePlace {
   TableMode mode = TableMode::append;
 };
 
-// A receipt of what is about to be applied: all its rows, and the digest of their bytes.
+// A segment of a table's rows, with their digest, which begins anew.
+Segment make_row_segment(std::string bytes, std::uint64_t rows, RowDigest& digest);
+// A receipt of what is about to be applied: all its rows, and their digest.
 Receipt receipt_of(std::uint64_t group, std::span<const Segment> segments,
                    const std::string& reject_id);
 
+// Of an intent: triggers of the table, or its types, may make other rows of those that come in.
+inline constexpr const char* rows_may_change = "rows_may_change";
 // What the seal will do; further members are the system's own.
 Json seal_intent(const SinkRun& run, const std::string& table, TableMode mode,
                  std::span<const Receipt> committed);
@@ -85,7 +90,11 @@ template <class Record>
 Result<Receipt> committed_already(Record& record, const SinkRun& run, const Receipt& receipt,
                                   const TablePlace& place) {
   TRANCHE_ASSIGN(const auto found, record.find(run, receipt.group));
-  if (found && found->checksum == receipt.checksum) return *found;
+  // Of the rows that the table refused neither the number nor the digest is in the record.
+  const bool is_whole = found && found->rows == receipt.rows;
+  if (found && found->bytes == receipt.bytes &&
+      (is_whole ? found->checksum == receipt.checksum : found->rows < receipt.rows))
+    return *found;
   return committed_otherwise(place.table, place.commits_table, receipt.group);
 }
 

@@ -102,6 +102,12 @@ std::string StepRun::advice_on_limit() const {
 }
 
 // Walks the rejects in record order; the one too many ends the step before anything is written.
+bool StepRun::was_good(const Reject& reject) const {
+  const bool is_record = reject.has_position && (!reject.raw.empty() || reject.line > 0);
+  return work_.rewrites && is_record &&
+         !std::binary_search(work_.only->begin(), work_.only->end(), reject.record);
+}
+
 // `refused`: by the target, in record order.
 Result<void> StepRun::judge(const Group& group, const RejectRun& refused, Verdict& verdict) {
   RejectReader rejects({group.rejects(), refused});
@@ -109,6 +115,11 @@ Result<void> StepRun::judge(const Group& group, const RejectRun& refused, Verdic
   while (true) {
     TRANCHE_ASSIGN(const Reject* const reject, rejects.next());
     if (reject == nullptr) break;
+    if (was_good(*reject)) {
+      return refuse(group, refused, reject->record,
+                    fmt::format("{}: {}", place_of(*reject), reject->error),
+                    "The earlier run has written this record: it would be lost.");
+    }
     if (!verdict.limit.admit(reject->record)) {
       return refuse(group, refused, reject->record,
                     fmt::format("{}: {}", place_of(*reject), reject->error), advice_on_limit());
@@ -165,7 +176,8 @@ Result<void> StepRun::commit_attempt(Group& group) {
   const std::string reject_id = take_reject_id(group);
   begin_ahead();
   const auto segments = group.segments();
-  auto tried = committer_->apply(group.number(), segments, reject_id);
+  auto tried = group.is_carried_over() ? committer_->carry_over(group.number())
+                                       : committer_->apply(group.number(), segments, reject_id);
   if (!tried) {
     // Only here: behind the commit a message of whatever words is no reason to apply it again.
     Error error = std::move(tried).error();

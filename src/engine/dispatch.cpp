@@ -21,7 +21,19 @@ void StepRun::push_batch(BatchPlan batch) {
     if (!groups_.empty()) groups_.back().close();
     groups_.emplace_back(batch.group);
   }
-  groups_.back().add(std::move(batch), work_.whole_batches, work_.only, state_.culprits);
+  if (!work_.rewrites)
+    return groups_.back().add(std::move(batch), work_.whole_batches, work_.only, state_.culprits);
+  // A whole batch, since nobody knows where in its output the records have their place.
+  if (holds_wanted(batch))
+    groups_.back().add(std::move(batch), work_.whole_batches, nullptr, state_.culprits);
+  else
+    groups_.back().carry_over(std::move(batch));
+}
+
+bool StepRun::holds_wanted(const BatchPlan& batch) const {
+  const std::uint64_t first = batch.chunks.front().first_record;
+  const auto wanted = std::lower_bound(work_.only->begin(), work_.only->end(), first);
+  return wanted != work_.only->end() && *wanted < first + batch.records();
 }
 
 void StepRun::adopt_plan() {
@@ -234,8 +246,7 @@ void StepRun::take(Outcome outcome) {
 // when all groups before this one are committed.
 void StepRun::take_failure(Group& group, TaskState* state, Error error) {
   // Chunks of one attempt often fail together, as when a service is away: that is one failure.
-  if (work_.retry.is_transient(error) && state != nullptr &&
-      state->task.attempt < group.attempt) {
+  if (work_.retry.is_transient(error) && state != nullptr && state->task.attempt < group.attempt) {
     state->phase = TaskState::Phase::waiting;
     return;
   }

@@ -32,6 +32,11 @@ void Group::add(BatchPlan batch, bool whole, const std::vector<std::uint64_t>* o
   batches_.push_back(std::move(batch));
 }
 
+void Group::carry_over(BatchPlan batch) {
+  is_carried_over_ = true;
+  batches_.push_back(std::move(batch));
+}
+
 TaskState* Group::find(std::uint64_t task_id) {
   auto found = std::find_if(tasks_.begin(), tasks_.end(), [&](const TaskState& state) {
     return state.phase == TaskState::Phase::submitted && state.task.id == task_id;
@@ -73,6 +78,7 @@ Counts Group::counts() const {
   Counts counts;
   for (const auto& state : tasks_) counts.add(state.result.counts);
   counts.planned = records();
+  if (is_carried_over_) counts.skipped = counts.planned;
   if (merged_) {  // a merge writes every record once more, and counts what it wrote
     counts.encoded = std::min(counts.encoded, merge_result_.counts.encoded);
   }

@@ -41,6 +41,9 @@ class Group {
   // that are known.
   void add(BatchPlan batch, bool whole, const std::vector<std::uint64_t>* only,
            const std::vector<Culprit>& culprits);
+  // Adds a batch of which nothing is processed: what an earlier run wrote of it stays.
+  void carry_over(BatchPlan batch);
+  bool is_carried_over() const { return is_carried_over_; }
   void close() { closed_ = true; }
   bool closed() const { return closed_; }
 
@@ -78,6 +81,7 @@ class Group {
   std::vector<BatchPlan> batches_;
   std::vector<TaskState> tasks_;
   bool closed_ = false;
+  bool is_carried_over_ = false;
   bool merge_asked_ = false;
   bool merged_ = false;
   ChunkResult merge_result_;

@@ -47,6 +47,9 @@ struct StepWork {
   Observer* observer = nullptr;  // may be nullptr
   // Of a run that processes only some records again: which, in order; nullptr: all.
   const std::vector<std::uint64_t>* only = nullptr;
+  // The batches that hold one of them are processed whole, and take the place of what the earlier
+  // run wrote of them; the others stay as they are. Each batch is a group.
+  bool rewrites = false;
   RejectLimit reject_limit;
   std::uint64_t same_failures_max = same_failures_max_default;  // of the first records; 0: any
   RetryPolicy retry;

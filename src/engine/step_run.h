@@ -29,6 +29,7 @@ class StepRun {
   void adopt_plan();          // groups of the plan that are not committed
   Result<void> plan_ahead();  // more batches, durable before they are dispatched
   void push_batch(BatchPlan batch);
+  bool holds_wanted(const BatchPlan& batch) const;  // a record that is processed again
   Result<void> dispatch();
   Result<bool> submit(Group& group, TaskState& state, bool reserved);
   Result<void> submit_merge(Group& group);
@@ -72,6 +73,7 @@ class StepRun {
     RejectJudge limit;
     FailureStreak streak;
   };
+  bool was_good(const Reject& reject) const;  // in the earlier run, whose output is rewritten
   Result<void> judge(const Group& group, const RejectRun& refused, Verdict& verdict);
   Error refuse(const Group& group, const RejectRun& refused, std::uint64_t record,
                const std::string& what, const std::string& advice);

@@ -131,9 +131,9 @@ Result<void> Ledger::create_run(RunRecord run) {
       run.summary, run.started_microseconds, run.ended_microseconds, run.starts));
   if (!run.rejects_of.empty()) {
     TRANCHE_TRY(
-        database_->run("INSERT INTO rejects_runs (run, of) SELECT number, ? FROM runs WHERE "
-                       "id = ?",
-                       run.rejects_of, run.run));
+        database_->run("INSERT INTO rejects_runs (run, of, in_place) SELECT number, ?, ? FROM runs "
+                       "WHERE id = ?",
+                       run.rejects_of, std::int64_t{run.rejects_in_place}, run.run));
   }
   return transaction.commit();
 }
@@ -168,6 +168,15 @@ Result<std::string> Ledger::rejects_of(const std::string& run) {
                                   run));
   TRANCHE_ASSIGN(const bool found, row.step());
   return found ? row.string(0) : std::string();
+}
+
+Result<bool> Ledger::rejects_in_place(const std::string& run) {
+  TRANCHE_ASSIGN(auto row,
+                 database_->query("SELECT in_place FROM rejects_runs JOIN runs ON runs.number = "
+                                  "rejects_runs.run WHERE runs.id = ?",
+                                  run));
+  TRANCHE_ASSIGN(const bool found, row.step());
+  return found && row.integer(0) != 0;
 }
 
 Result<std::string> Ledger::last_sealed_by(std::span<const std::string> targets) {

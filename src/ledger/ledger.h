@@ -56,6 +56,7 @@ struct RunRecord {
   // The id of the run whose rejects this one processes again; empty: of none. For create_run, the
   // others don't read it.
   std::string rejects_of;
+  bool rejects_in_place = false;  // which then take their own places in the output
 };
 
 // What shapes a step's output: a digest to compare, and the text that it was made of, so that a
@@ -186,6 +187,7 @@ class Ledger {
 
   // The run whose rejects this one processes again; empty: it is another kind of run.
   Result<std::string> rejects_of(const std::string& run);
+  Result<bool> rejects_in_place(const std::string& run);
   // The run that processes the rejects of this one again; one that was abandoned only if something
   // of it is committed. Empty: there is none.
   Result<std::string> rejects_retried_by(const std::string& run);

@@ -272,6 +272,8 @@ std::string render_verified(std::span<const VerifiedStep> steps, const Look& loo
     out += paint(look, Colour::bold, step.step) + "  " +
            (!step.deed.empty() ? step.deed : format_number_of(step.rows, "row", "rows"));
     out += is_good ? ", as the ledger has it\n" : "\n";
+    if (is_good && !step.only_counted.empty())
+      out += "    " + wrap(fmt::format("Only counted: {}.", step.only_counted), 80, 4) + "\n";
     for (const std::string& difference : step.differences)
       out += "    " + wrap(difference, 80, 4) + "\n";
   }

@@ -124,10 +124,12 @@ Json verified_json(std::span<const VerifiedStep> steps) {
     Json differences{Json::Array{}};
     for (const std::string& difference : step.differences) differences.push(difference);
     is_good = is_good && step.differences.empty();
-    list.push(Json()
-                  .set("name", step.step)
-                  .set("rows", step.rows)
-                  .set("differences", std::move(differences)));
+    Json entry = Json()
+                     .set("name", step.step)
+                     .set("rows", step.rows)
+                     .set("differences", std::move(differences));
+    if (!step.only_counted.empty()) entry.set("only_counted", step.only_counted);
+    list.push(std::move(entry));
   }
   return Json().set("verified", is_good).set("steps", std::move(list));
 }

@@ -120,6 +120,14 @@ Result<void> use_checkpoints(const BatchStep& step, const StepState& recovered, 
   return {};
 }
 
+bool is_cut_alike(const BatchPlan& batch, const BatchPlan& other) {
+  return std::equal(batch.chunks.begin(), batch.chunks.end(), other.chunks.begin(),
+                    other.chunks.end(), [](const Slice& chunk, const Slice& earlier) {
+                      return chunk.first_record == earlier.first_record &&
+                             chunk.records == earlier.records;
+                    });
+}
+
 // The batches behind those that the ledger has. None is planned that can't be worked on.
 class BatchFeed {
  public:
@@ -155,7 +163,9 @@ class BatchFeed {
   Result<std::optional<BatchPlan>> next() {
     if (first_) return std::exchange(first_, std::nullopt);
     if (!planner_) return std::optional<BatchPlan>();
-    TRANCHE_ASSIGN(auto batch, step_.only ? next_wanted(*step_.only) : planner_->next());
+    TRANCHE_ASSIGN(auto batch, step_.rewritten ? next_rewritten(*step_.rewritten)
+                               : step_.only    ? next_wanted(*step_.only)
+                                               : planner_->next());
     if (batch) TRANCHE_TRY(memory_.check(*batch, division_));
     return batch;
   }
@@ -181,6 +191,24 @@ class BatchFeed {
       batch->group = next_group_++;
       return batch;
     }
+  }
+
+  // The next batch, which must hold the records that it held in the earlier run.
+  Result<std::optional<BatchPlan>> next_rewritten(const std::vector<BatchPlan>& rewritten) {
+    TRANCHE_ASSIGN(auto batch, planner_->next());
+    const std::uint64_t number = batch ? batch->number : next_batch_;
+    next_batch_ = number + 1;
+    const bool is_same = batch ? number < rewritten.size() && batch->group == number &&
+                                     is_cut_alike(*batch, rewritten[number])
+                               : number == rewritten.size();
+    if (is_same) return batch;
+    return make_error(
+        ErrorKind::failed,
+        fmt::format("Batch {} does not hold the records any more that it held in the earlier run, "
+                    "so nobody knows their places in the output: `batch:`, or the lengths of the "
+                    "records, changed. Give the run up, and try it without --in-place, which adds "
+                    "the records at the end.",
+                    number));
   }
 
   const BatchStep& step_;
@@ -425,6 +453,7 @@ engine::StepEnd run_batch_step(const BatchStep& step, const Division& division, 
   work.clock = surroundings.clock;
   work.observer = surroundings.observer;
   if (step.only) work.only = &*step.only;
+  work.rewrites = step.rewritten.has_value();
   work.reject_limit = step.reject_limit;
   work.same_failures_max = step.same_failures_max;
   work.retry = step.retry;

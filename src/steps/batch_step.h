@@ -39,6 +39,8 @@ struct BatchStep {
 
   // Of a run that processes the rejects of an earlier one again: which records, in order.
   std::optional<std::vector<std::uint64_t>> only;
+  // With `only`, where that run's output is rewritten: its plan, which must come out again.
+  std::optional<std::vector<BatchPlan>> rewritten;
 
   std::string increment;             // its name for watermarks; empty: they are not sealed
   std::vector<std::string> notices;  // what an increment left out, for people

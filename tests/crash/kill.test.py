@@ -5,6 +5,7 @@ disturbed, to the byte and to the row, and the counts are equal.
 The moments are drawn from a seed, which is printed; TRANCHE_SEED=<seed> draws the same ones again (the machine's own
 timing differs, so a moment is one of commits, not of nanoseconds).
 """
+import os
 import pathlib
 import random
 import sys
@@ -17,12 +18,14 @@ import postgres_server
 import report
 import scene as scenes
 
-RECORDS = 300_000
-ROWS_A_BATCH = 5_000
-PART_BYTES = "256KiB"
-KILLS = 6          # of a run, one after the other, for each sink; `make torture` makes a hundred
-KILLS_BY_TIME = 2  # at any moment, the start and the seal included; the others aim at the commits
-BETWEEN_LEAST = 3  # between the first commit and the seal
+# What a run costs is its start and its batches: thirty of them, each a group, are as many moments as thousands.
+RECORDS = int(os.environ.get("RECORDS", 75_000))
+ROWS_A_BATCH = RECORDS // 30
+PART_BYTES = "64KiB"
+KILLS = int(os.environ.get("KILLS", 2))  # for each sink, a run each; `make torture` makes hundreds
+KILLS_BY_TIME = (KILLS + 1) // 3  # at any moment, the start and the seal included; the others aim at the commits
+BETWEEN_LEAST = KILLS // 2  # between the first commit and the seal
+KILLS_OF_A_MODE = max(1, KILLS // 2)
 EVERY_SINK = ("csv", "parquet", "sqlite append", "postgres append")
 
 
@@ -64,11 +67,12 @@ class Kills(unittest.TestCase):
 
     def many_kills(self, sink):
         self.assertGreaterEqual(undisturbed(sink)[1].groups, 30)
-        killed = []
-        for number in range(KILLS):
-            killed += self.disturb(sink, number, by_time=number < KILLS_BY_TIME)[:1]
-        between = sum(kill.between for kill in killed)
-        print(f"{sink}: {between} of {KILLS} kills fell between the first commit and the seal", flush=True)
+        between = number = 0
+        # On a busy machine one comes too late now and then.
+        while number < KILLS or (between < BETWEEN_LEAST and number < 3 * KILLS):
+            between += self.disturb(sink, number, by_time=number < KILLS_BY_TIME)[0].between
+            number += 1
+        print(f"{sink}: {between} of {number} kills fell between the first commit and the seal", flush=True)
         self.assertGreaterEqual(between, BETWEEN_LEAST)
 
     def test_csv_is_the_same_after_many_kills(self):
@@ -99,22 +103,22 @@ class Kills(unittest.TestCase):
         self.disturb("sqlite upsert", 0)
 
     def test_a_table_of_postgres_in_replace_is_the_same_after_kills(self):
-        for number in range(3):
+        for number in range(KILLS_OF_A_MODE):
             self.disturb("postgres replace", number)
 
     def test_a_table_of_postgres_in_upsert_is_the_same_after_kills(self):
-        for number in range(3):
+        for number in range(KILLS_OF_A_MODE):
             self.disturb("postgres upsert", number)
 
     def test_a_table_of_duckdb_in_append_is_the_same_after_many_kills(self):
         self.many_kills("duckdb append")
 
     def test_a_table_of_duckdb_in_replace_is_the_same_after_kills(self):
-        for number in range(3):
+        for number in range(KILLS_OF_A_MODE):
             self.disturb("duckdb replace", number)
 
     def test_a_table_of_duckdb_in_upsert_is_the_same_after_kills(self):
-        for number in range(3):
+        for number in range(KILLS_OF_A_MODE):
             self.disturb("duckdb upsert", number)
 
 
@@ -280,7 +284,7 @@ STEPS = """
   - name: parts
     read: {{ csv: out/flights.csv, columns: {{ id: bigint, origin: varchar, is_late: boolean }}, extra_columns: ignore }}
     batch: {{ rows: {rows} }}
-    write: {{ parquet: out/parts, mode: append, part_size: 1MiB }}
+    write: {{ parquet: out/parts, mode: append, part_size: 256KiB }}
 """
 
 
@@ -309,7 +313,7 @@ class Tables(unittest.TestCase):
     def test_tables_that_are_read_and_written_are_the_same_after_kills_at_any_time(self):
         job = TABLES.format(input=flights, rows=ROWS_A_BATCH)
         expected = kills.Undisturbed("csv", job)
-        for number in range(6):
+        for number in range(KILLS):
             draw = random.Random(f"{SEED}/tables/{number}")
             killed, wrong = kills.disturbed_run("csv", job, expected, draw, by_time=True)
             print(f"tables {number}: killed {killed[0]}", flush=True)
@@ -318,10 +322,10 @@ class Tables(unittest.TestCase):
 
 class SeveralSteps(unittest.TestCase):
     def test_a_job_of_three_steps_is_the_same_after_kills_at_any_time(self):
-        job = kills.job_text("csv", flights, 20_000, "1MiB") + STEPS.format(rows=20_000)
+        job = kills.job_text("csv", flights, RECORDS // 15, PART_BYTES) + STEPS.format(rows=RECORDS // 15)
         expected = kills.Undisturbed("csv", job)
         self.assertEqual(3, len(expected.counts))
-        for number in range(8):
+        for number in range(KILLS):
             draw = random.Random(f"{SEED}/steps/{number}")
             killed, wrong = kills.disturbed_run("csv", job, expected, draw, by_time=True)
             print(f"three steps {number}: killed {killed[0]}", flush=True)

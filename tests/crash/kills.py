@@ -214,10 +214,11 @@ def kill_after_seconds(process, seconds):
     process.communicate()
 
 
-def disturbed_run(sink, job, expected, draw, by_time=False):
-    """One run, killed at a random moment (perhaps twice), and taken up again; gives its kills and its differences."""
+def disturbed_run(sink, job, expected, draw, by_time=False, workers=None, again=0.25, apart_most=None):
+    """One run, killed at a random moment, as likely as `again` says once more on its way, and taken up; gives its kills
+    and its differences. `apart_most`: so many commits at most from kill to kill."""
     kills = []
-    with scenes.Scene(job) as scene:
+    with scenes.Scene(job, workers) as scene:
         prepare_target(scene, sink)
         batch_seconds = expected.seconds / max(1, expected.groups)
         first = 0
@@ -227,12 +228,14 @@ def disturbed_run(sink, job, expected, draw, by_time=False):
                 kill_after_seconds(process, draw.uniform(0, expected.seconds))
             else:
                 last = max(first + 1, int(expected.groups * 0.9))
+                if apart_most:
+                    last = min(last, first + apart_most)
                 commits = draw.randint(first + 1, last)
                 kill_after_commits(scene, process, commits, draw.uniform(0, batch_seconds))
             kill = Kill(scene.look(), expected.groups)
             kills.append(kill)
             first = kill.commits
-            is_enough = by_time or draw.random() < 0.75 or first + 1 >= expected.groups
+            is_enough = by_time or draw.random() >= again or first + 1 >= expected.groups
             if kill.phase == "completed" or is_enough:
                 break
         done = scene.run()  # the same command, at once and once

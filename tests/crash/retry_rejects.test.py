@@ -180,6 +180,165 @@ class Files(Case):
                          (scene.root / "out/o.csv").read_text().splitlines())
 
 
+class InPlace(Case):
+    """The file that comes out is that of a run in which the rejects had been good from the start."""
+    WRITES = ("csv: out/o.csv", "csv: out/o.csv.gz", "csv: out/o.csv.zst", "jsonl: out/o.jsonl", "jsonl: out/o.jsonl.gz")
+
+    def output(self, scene, write):
+        return (scene.root / write.partition(": ")[2].partition(",")[0]).read_bytes()
+
+    def expected(self, write, job, text=None, **files):
+        """The bytes of a run that rejects nothing."""
+        scene = self.scene(write)
+        scene.write_job(job)
+        scene.write("in.csv", text or input_text())
+        for name, content in files.items():
+            scene.write(name, content)
+        self.assertEqual(0, self.expect(0, scene.run()).json["steps"][0]["rejected"])
+        return self.output(scene, write)
+
+    def counted(self, scene, rows):
+        self.expect(0, scene.type("verify", "last"), f"{rows:,} rows, as the ledger has it")
+        self.assertEqual([], scene.leavings())
+
+    def test_records_come_where_they_would_have_been_in_every_form(self):
+        for write in self.WRITES:
+            with self.subTest(write=write):
+                scene = self.mended(write, "2" if write.endswith("csv") else "{ processes: 2 }")
+                done = self.retry(scene, "--in-place")
+                # The batches that held one were processed whole.
+                self.assertEqual((ROWS, ROWS, 0), self.counts(done))
+                self.assertEqual(self.expected(write, job_text(write, MENDED)), self.output(scene, write))
+                self.counted(scene, ROWS)
+
+    def test_only_batches_with_rejects_are_processed(self):
+        scene = self.scene("csv: out/o.csv")
+        scene.write_job(scene.job.read_text().replace("rows: 100", "rows: 30"))
+        self.first_run(scene)
+        mended = job_text("csv: out/o.csv", MENDED).replace("rows: 100", "rows: 30")
+        scene.write_job(mended)
+        read = 30 * len({i // 30 for i in BAD})
+        self.assertEqual((read, read, 0), self.counts(self.retry(scene, "--in-place")))
+        self.assertEqual(self.expected("csv: out/o.csv", mended), self.output(scene, "csv: out/o.csv"))
+        self.counted(scene, ROWS)
+
+    def test_among_filters_and_transforms_that_make_several_records_of_one(self):
+        answers = ("import json, sys\nfor line in sys.stdin:\n  r = json.loads(line)\n  t = r['text']\n"
+                   "  if t.startswith('x') and STRICT:\n    print(json.dumps({'error': 'no number'}), flush=True)\n    continue\n"
+                   "  print(json.dumps([{'n': int(t.lstrip('x')), 'i': i} for i in range(r['id'] % 4)]), flush=True)\n")
+        for write in ("csv: out/o.csv.gz", "jsonl: out/o.jsonl"):
+            with self.subTest(write=write):
+                job = job_text(write)
+                job = (job[:job.index("    process:")] + "    process:\n      - command: [python3, p.py]\n"
+                       "        columns: { n: bigint, i: bigint }\n      - sql: SELECT * FROM batch WHERE id % 5 <> 0\n"
+                       + job[job.index("    on_error:"):])
+                mended = answers.replace("STRICT", "False")
+                scene = self.scene(write)
+                scene.write_job(job)
+                scene.write("p.py", answers.replace("STRICT", "True"))
+                self.assertEqual(len(BAD), self.expect(0, scene.run()).json["steps"][0]["rejected"])
+                scene.write("p.py", mended)
+                self.retry(scene, "--in-place")
+                self.assertEqual(self.expected(write, job, **{"p.py": mended}), self.output(scene, write))
+                self.counted(scene, sum(i % 4 for i in range(ROWS) if i % 5))
+
+    def test_what_is_rejected_again_takes_its_place_in_a_later_retry(self):
+        scene = self.scene("csv: out/o.csv")
+        self.first_run(scene)
+        scene.write_job(job_text("csv: out/o.csv", BETTER))
+        self.assertEqual((ROWS, ROWS - 1, 1), self.counts(self.retry(scene, "--in-place")))
+        self.counted(scene, ROWS - 1)
+        left, = scene.rejects()
+        self.assertEqual(77, left["record"])
+        scene.write_job(job_text("csv: out/o.csv", MENDED))
+        self.assertEqual((100, 100, 0), self.counts(self.retry(scene, "--in-place")))
+        self.assertEqual(self.expected("csv: out/o.csv", job_text("csv: out/o.csv", MENDED)),
+                         self.output(scene, "csv: out/o.csv"))
+        self.counted(scene, ROWS)
+
+    def test_records_that_were_mended_in_the_input(self):
+        scene = self.scene("csv: out/o.csv")
+        self.first_run(scene)
+        text = input_text().replace(",x", ",")
+        scene.write("in.csv", text)
+        self.retry(scene, "--in-place", "--accept", "input")
+        self.assertEqual(self.expected("csv: out/o.csv", job_text("csv: out/o.csv"), text),
+                         self.output(scene, "csv: out/o.csv"))
+        self.counted(scene, ROWS)
+
+    def test_kills_anywhere_and_a_resume_by_either_command(self):
+        faults = ("kill:applied:2", "kill:staged:3", "kill:committed:4", "kill:recorded:5", "kill:seal-intended",
+                  "kill:seal-done", "kill:ended")
+        mended = {write: job_text(write, MENDED).replace("rows: 100", "rows: 30") for write in self.WRITES[:2]}
+        expected = {write: self.expected(write, mended[write]) for write in mended}
+        for number, fault in enumerate(faults):
+            write = self.WRITES[number % 2]
+            with self.subTest(write=write, fault=fault):
+                scene = self.scene(write)
+                scene.write_job(scene.job.read_text().replace("rows: 100", "rows: 30"))
+                self.first_run(scene)
+                scene.write_job(mended[write])
+                run = scene.type("status", "numbers", "--json").json["run"]
+                killed = scene.type("retry-rejects", run, "--in-place", fault=fault)
+                self.assertIn(killed.code, (0, 1), killed)
+                if killed.code == 1:  # else the supervisor has brought it to its end
+                    self.expect(0, scene.run() if number % 3 else scene.type("retry-rejects", run))
+                self.assertEqual(expected[write], self.output(scene, write))
+                self.counted(scene, ROWS)
+
+    def test_a_job_that_makes_other_records_of_the_good_ones_too(self):
+        for write in ("csv: out/o.csv", "csv: out/o.csv.gz"):
+            with self.subTest(write=write):
+                other = job_text(write, MENDED.replace(" AS n", " + id % 2 AS n"))
+                scene = self.mended(write)
+                before = self.output(scene, write)
+                scene.write_job(other)
+                run = scene.type("status", "numbers", "--json").json["run"]
+                self.expect(1, scene.type("retry-rejects", run, "--in-place"), "Batch 0 does not come out as it is")
+                self.assertEqual(before, self.output(scene, write))
+                self.expect(0, scene.type("retry-rejects", run, "--in-place", "--accept", "job"))
+                self.assertEqual(self.expected(write, other), self.output(scene, write))
+
+    def test_a_good_record_that_is_rejected_now_is_not_lost(self):
+        scene = self.mended("csv: out/o.csv")
+        before = self.output(scene, "csv: out/o.csv")
+        scene.write_job(job_text("csv: out/o.csv", BETTER.replace("77", "78")))
+        self.expect(1, scene.type("retry-rejects", "numbers", "--in-place"), "would be lost", "line 80")
+        self.assertEqual(before, self.output(scene, "csv: out/o.csv"))
+
+    def test_where_records_have_no_place_it_is_refused(self):
+        for target in tables(None):
+            with self.subTest(target=target):
+                scene = self.mended(f"{target}, mode: replace")
+                self.expect(2, scene.type("retry-rejects", "numbers", "--in-place"), "a place of its own. Leave --in-place out")
+        scene = self.scene("csv: out/o.csv")
+        self.first_run(scene)
+        scene.write_job(job_text("csv: out/o.csv", BETTER))
+        self.retry(scene)
+        self.expect(2, scene.type("retry-rejects", "numbers", "--in-place"), "at the end of the output")
+        scene = self.mended("csv: out/o.csv")
+        scene.write_job(scene.job.read_text().replace("rows: 100", "rows: 99"))
+        self.expect(2, scene.type("retry-rejects", "numbers", "--in-place"), "The way in which step")
+        self.expect(1, scene.type("retry-rejects", "numbers", "--in-place", "--accept", "job"), "nobody knows their places")
+
+    def test_a_retry_at_the_end_that_was_begun_is_not_gone_on_with_in_place(self):
+        scene = self.mended("csv: out/o.csv")
+        run = scene.type("status", "numbers", "--json").json["run"]
+        self.expect(1, scene.type("retry-rejects", run, fault="kill:applied"))
+        self.expect(2, scene.type("retry-rejects", run, "--in-place"), "has begun to add the rejects")
+
+    def test_a_file_that_is_changed_while_it_is_rewritten(self):
+        scene = self.scene("csv: out/o.csv")
+        scene.write_job(scene.job.read_text().replace("rows: 100", "rows: 30"))
+        self.first_run(scene)
+        scene.write_job(job_text("csv: out/o.csv", MENDED).replace("rows: 100", "rows: 30"))
+        run = scene.type("status", "numbers", "--json").json["run"]
+        self.expect(1, scene.type("retry-rejects", run, "--in-place", fault="kill:applied"))
+        text = (scene.root / "out/o.csv").read_text()
+        scene.write("out/o.csv", text.replace("45,90", "45,91"))
+        self.expect(1, scene.type("retry-rejects", run), "was changed from outside")
+
+
 class Tables(Case):
     def test_rows_are_added_in_every_mode(self):
         for mode in ("append", "replace", "upsert, key: id"):

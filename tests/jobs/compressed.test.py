@@ -241,7 +241,7 @@ class OlderLedger(Case):
         ledger.close()
         self.expect(0, scene.type("runs", "--state", scene.state))
         self.expect(0, scene.run())
-        self.assertEqual(6, scene.ask_ledger(lambda copy: copy.execute("PRAGMA user_version").fetchone()[0]))
+        self.assertEqual(7, scene.ask_ledger(lambda copy: copy.execute("PRAGMA user_version").fetchone()[0]))
 
 
 if __name__ == "__main__":

@@ -450,7 +450,8 @@ TEST_F(LedgerTest, GivesALedgerOfAnEarlierVersionWhatItLacks) {
       "DROP TABLE input_states; DROP TABLE input_sources; DROP TABLE rejects_runs; "
       "PRAGMA user_version = 3",
       "DROP TABLE input_sources; DROP TABLE rejects_runs; PRAGMA user_version = 4",
-      "DROP TABLE rejects_runs; PRAGMA user_version = 5"};
+      "DROP TABLE rejects_runs; PRAGMA user_version = 5",
+      "ALTER TABLE rejects_runs DROP COLUMN in_place; PRAGMA user_version = 6"};
   open_with_step();
   std::uint64_t record = 0;
   for (const std::string& make_earlier : earlier) {
@@ -466,7 +467,7 @@ TEST_F(LedgerTest, GivesALedgerOfAnEarlierVersionWhatItLacks) {
     auto port = open()->step_ledger(run_a, "load").value();
     EXPECT_EQ(port->record_trial(record).value(), 1U) << make_earlier;
     EXPECT_TRUE(port->load_checkpoints(0, 0).value().empty());
-    EXPECT_EQ(database->query_integer("PRAGMA user_version").value(), 6);
+    EXPECT_EQ(database->query_integer("PRAGMA user_version").value(), 7);
   }
 }
 

@@ -36,8 +36,8 @@ struct RunInfo {
   std::int64_t started_microseconds = 0;
   std::int64_t ended_microseconds = 0;  // 0: not ended
   std::string error;
-  std::string rejects_of;          // the run whose rejects it processes again; empty: none
-  std::string rejects_retried_by;  // the run that processes its rejects again; empty: none
+  std::string rejects_of;             // the run whose rejects it processes again; empty: none
+  std::string rejects_retried_by;     // the run that processes its rejects again; empty: none
   std::string step;                   // the step it is at
   Progress progress;                  // as last written by the run
   std::optional<RunSummary> summary;  // when it has ended
@@ -70,6 +70,7 @@ struct VerifiedStep {
   std::string deed;  // "executed" SQL, "ran" a program: it has no rows of its own
   std::uint64_t rows = 0;
   std::vector<std::string> differences;  // empty: what the ledger says is what is there
+  std::string only_counted;  // why the rows of a table were counted only; empty: they were compared
 };
 TRANCHE_EXPORT Result<std::vector<VerifiedStep>> verify_run(const std::filesystem::path& state,
                                                             const std::string& run);

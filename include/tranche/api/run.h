@@ -32,9 +32,10 @@ struct RunOptions {
   bool accept_code = false;
   // Processes the rejects of this run again, in a run of its own; empty: not.
   std::string rejects_of;
-  bool accept_snapshot = false;             // a database is read on from a new snapshot
-  bool accept_committed = false;            // with fresh: rows committed to a table stay there
-  std::chrono::milliseconds wait{0};        // for a run that holds the lock or a target
+  bool in_place = false;          // with rejects_of: each record takes its own place in the output
+  bool accept_snapshot = false;   // a database is read on from a new snapshot
+  bool accept_committed = false;  // with fresh: rows committed to a table stay there
+  std::chrono::milliseconds wait{0};  // for a run that holds the lock or a target
   // Only this run, of which the summary is given when it is completed; empty: as the job's state
   // says.
   std::string resume_run;

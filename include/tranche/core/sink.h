@@ -58,6 +58,13 @@ struct SinkRun {
   Watermark watermark = {};  // that its seal makes true
 };
 
+// What an earlier run has sealed, where it is rewritten.
+struct EarlierOutput {
+  std::vector<Receipt> committed;  // in order, all groups
+  // Whether a group that is processed again may lose or change what the earlier run wrote of it.
+  bool may_change = false;
+};
+
 class Encoder {
  public:
   virtual ~Encoder() = default;
@@ -84,6 +91,9 @@ class Committer {
   // `reject_id` goes into the target's own commit record where it has one.
   virtual Result<Applied> apply(std::uint64_t group, std::span<const Segment> segments,
                                 const std::string& reject_id) = 0;
+  // In the place of apply: the group as the earlier run wrote it, of which nothing is encoded anew.
+  // The receipt has its rows, Applied none. REQUIRES a sink whose output is rewritten.
+  virtual Result<Applied> carry_over(std::uint64_t group);
   // Makes what was applied durable; after it returned, the group is committed for ever.
   virtual Result<Receipt> commit() = 0;
   virtual void rollback() = 0;
@@ -108,6 +118,9 @@ class Sink {
   // From here on it writes behind what an earlier run has sealed, where it would else take its
   // place: one output file. Before examine.
   virtual void extend_sealed() {}
+  // From here on it writes anew what an earlier run has sealed, group by group: where nothing is
+  // processed again, as it is there. Before examine. Errors: usage, where the target has no order.
+  virtual Result<void> rewrite_sealed(EarlierOutput earlier);
   // Group size that suits the sink when the job says nothing; 0: each batch is a group.
   virtual std::uint64_t default_group_bytes() const { return 0; }
   // Checks mode, target and shape before anything is written; `check` calls it too. Read-only.

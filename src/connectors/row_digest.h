@@ -1,0 +1,53 @@
+// Digests of rows that don't depend on their order, so that what was encoded can be compared with
+// what a table holds by now: the sum of the hashes of all rows, modulo 2^64. A row's hash is one of
+// its values as a Page has them, equal numbers being equal whatever their width. What a database
+// may give back in another form is left out: lists, structs, JSON and hugeint.
+//
+// Threads: belongs to one thread. Lifetime: keeps its buffer from page to page.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include <tranche/core/page.h>
+#include <tranche/core/source.h>
+
+namespace tranche {
+
+// Whether values of the type are compared.
+bool is_digested(Type type);
+
+class RowDigest {
+ public:
+  // Only these columns count, in this order; until then all of them.
+  void choose(std::vector<std::size_t> columns);
+  // Adds the first `rows` rows of a page, without those of these numbers, in order.
+  void add(const Page& page, std::size_t rows, std::span<const std::uint32_t> left_out = {});
+  void add_row(const Page& page, std::size_t row);
+  std::uint64_t value() const { return sum_; }
+  // Gives what was added, and begins anew.
+  std::uint64_t take();
+
+ private:
+  void hash(const Page& page, std::size_t begin, std::size_t end);
+
+  std::optional<std::vector<std::size_t>> columns_;
+  std::vector<std::uint64_t> hashes_;
+  std::uint64_t sum_ = 0;
+};
+
+// What a source holds: so many rows, with this digest, and so many that its types can't hold.
+struct RowsFound {
+  std::uint64_t rows = 0;
+  std::uint64_t digest = 0;
+  std::uint64_t unreadable = 0;
+  bool has_columns = true;  // else nothing was read
+};
+// Reads all of a source that is not bound yet, and only some of it when there are more rows than
+// `rows_max`. The digest is that of these columns of it.
+Result<RowsFound> find_rows(Source& source, std::span<const Field> columns, WorkerScope& worker,
+                            std::uint64_t rows_max);
+
+}  // namespace tranche
