@@ -185,6 +185,12 @@ std::string Answers::encode(std::span<const std::uint32_t> rows) {
 }
 
 std::optional<std::string> Answers::take(std::string_view line) {
+  auto wrong = understand(line);
+  if (wrong && asked_.size() == 1) suspect_ = 0;  // also where it had its answer before
+  return wrong;
+}
+
+std::optional<std::string> Answers::understand(std::string_view line) {
   if (line.ends_with('\r')) line.remove_suffix(1);
   if (format_ == ProgramFormat::csv && header_.empty()) return read_csv_header(line);
   Reading reading;
@@ -337,6 +343,12 @@ std::optional<std::string> Answers::read_csv(std::string_view line, Reading& rea
   reading.id = text_of(*answers_, protocol, row);
   reading.error = text_of(*answers_, protocol + 2, row);
   if (!reading.error.empty()) return std::nullopt;
+  if (answers_->column(protocol + 1).is_valid(row)) {
+    if (text_of(*answers_, protocol + 1, row) == "[]") return std::nullopt;
+    return fmt::format(
+        "answered with a \"_rows\" that is not [], all that it may be in CSV: \"{}\"",
+        excerpt(line));
+  }
   if (!bad.empty()) {
     const Field& field = answer_->fields[bad.front().column];
     const auto name = std::find(header_.begin(), header_.end(), field.name);
@@ -356,6 +368,10 @@ std::optional<std::string> Answers::read_csv(std::string_view line, Reading& rea
 std::optional<std::string> Answers::place(Reading reading) {
   while (next_ < asked_.size() && slots_[asked_[next_]].is_settled) ++next_;
   std::size_t at = next_;
+  if (reading.id.empty() && asked_.size() > 1) {
+    ++answered_;
+    return std::nullopt;
+  }
   if (!reading.id.empty()) {
     const bool is_next = at < asked_.size() && ids_[asked_[at]] == reading.id;
     if (!is_next) {
@@ -369,6 +385,7 @@ std::optional<std::string> Answers::place(Reading reading) {
       suspect_ = at;
       return "answered more than once";
     }
+    if (is_complete()) return "wrote more than it was asked for";
     ++named_;
   }
   ++answered_;
