@@ -17,6 +17,9 @@ namespace tranche {
 // The connector and the options that a map such as { csv: path, delimiter: ";" } names.
 Result<ConnectorUse> connector_use(const Node& node);
 
+// "job.yaml:12:9"; empty: not from a file.
+std::string place(const JobSpec& job, Mark mark);
+
 Result<std::unique_ptr<Sink>> make_sink(const ConnectorUse& use, const std::filesystem::path& base);
 Result<std::unique_ptr<Script>> make_script(const ConnectorUse& use,
                                             const std::filesystem::path& base);

@@ -28,7 +28,10 @@ Pipeline make_pipeline(const BatchStep& step, const StepSurroundings& surroundin
                        bool with_sink) {
   Pipeline pipeline;
   pipeline.source = step.source.get();
-  for (const auto& transform : step.transforms) pipeline.transforms.push_back(transform.get());
+  for (const auto& transform : step.transforms) {
+    transform->work_for(surroundings.run.run_id, step.name);
+    pipeline.transforms.push_back(transform.get());
+  }
   pipeline.sink = with_sink ? step.sink.get() : nullptr;
   // A few more than are too many, so that the first ones can be shown; a share has no bound, as the
   // records to come may make up for it.

@@ -24,6 +24,7 @@
 #include "formats/csv_writer.h"
 #include "formats/jsonl_row.h"
 #include "formats/jsonl_writer.h"
+#include "transforms/answered_columns.h"
 
 namespace tranche {
 
@@ -75,10 +76,6 @@ class Answers {
     std::uint32_t first = 0;  // its rows of answers_
     std::uint32_t rows = 0;
   };
-  struct Source {  // of a column of the result
-    bool is_answer = false;
-    std::size_t column = 0;
-  };
   // A line that holds values, and where it says for whom.
   struct Reading {
     std::uint32_t first = 0;
@@ -110,7 +107,7 @@ class Answers {
   SchemaPtr sent_;
   SchemaPtr answer_;  // the columns added, those of the protocol, those of the input
   ProgramFormat format_;
-  std::vector<Source> sources_;
+  AnsweredColumns columns_;
   JsonlRow json_row_;
   JsonlRow id_row_;
   CsvDialect csv_dialect_;
