@@ -15,6 +15,7 @@
 #include "base/text.h"
 #include "drivers/http_calls.h"
 #include "transforms/answered_columns.h"
+#include "transforms/http_journal.h"
 #include "transforms/http_request.h"
 
 namespace tranche {
@@ -37,7 +38,16 @@ struct Definition {
   Schema added;
   SchemaPtr output;
   std::string work;  // "run/step/stage"
+  fs::path kept;     // the folder of its journal; empty: there is none
 
+  // What shapes the values that are taken from an answer.
+  std::string logic() const {
+    std::string text = request.digest() + to_string(added);
+    for (const HttpColumn& column : options.into) text += column.pointer.text() + '\n';
+    for (const auto& [status, action] : options.on_status)
+      text += fmt::format("{} {}\n", status, static_cast<int>(action));
+    return text;
+  }
   StatusAction action_on(int status) const {
     const auto& told = options.on_status;
     auto found = told.find(fmt::to_string(status));
@@ -67,6 +77,10 @@ class Suspects {
                           [&](std::uint32_t row) { return records_.contains(number(page, row)); });
     return rows;
   }
+  bool has(const Page& page, std::uint32_t row) const {
+    const std::lock_guard lock(mutex_);
+    return records_.contains(number(page, row));
+  }
   static std::uint64_t number(const Page& page, std::uint32_t row) {
     return page.base.record + (page.origins.empty() ? row : page.origins[row].record);
   }
@@ -85,6 +99,7 @@ class HttpInstance final : public TransformInstance {
       : definition_(std::move(definition)),
         pace_(std::move(pace)),
         suspects_(std::move(suspects)),
+        journal_(definition_->kept, digest64(definition_->logic())),
         answers_(definition_->options.into),
         columns_(*definition_->input, definition_->added, definition_->output),
         breadcrumb_(worker.breadcrumb()),
@@ -95,11 +110,13 @@ class HttpInstance final : public TransformInstance {
     rejects_incomplete_ = false;
     for (const auto& page : pages) {
       counts.in += page->rows();
-      begin(*page);
+      TRANCHE_TRY(begin(*page));
       pace_->join();
       auto called = call_for_all();
       pace_->leave();
       end_calls();
+      TRANCHE_TRY(journal_.flush());
+      journal_.end();
       if (!called) return called;
       for (const auto& [row, why] : rejects_) {
         Reject reject = reject_row(*page, row, "http", why.text);
@@ -127,6 +144,7 @@ class HttpInstance final : public TransformInstance {
   struct Trial {
     std::uint32_t attempts = 0;
     std::uint64_t answered_before = 0;  // calls of any records
+    std::uint64_t digest = 0;           // of the call
   };
   struct Due {
     Clock::time_point time;
@@ -134,7 +152,7 @@ class HttpInstance final : public TransformInstance {
     bool operator>(const Due& other) const { return time > other.time; }
   };
 
-  void begin(const Page& page) {
+  Result<void> begin(const Page& page) {
     page_ = &page;
     answers_.begin(page.rows());
     fates_.assign(page.rows(), Fate::waiting);
@@ -146,12 +164,16 @@ class HttpInstance final : public TransformInstance {
     trials_.clear();
     due_ = {};
     ids_ = page.origins.empty() ? std::vector<std::string>() : record_ids(page);
+    witness_.reset();
+    wants_witness_ = !order_.empty() && suspects_->has(page, order_.front());
     if (!calls_) {
       const HttpOptions& options = definition_->options;
       calls_ = std::make_unique<HttpCalls>(
           HttpLimits{options.timeout, options.answer_bytes_max,
                      std::max(options.pace.at_once, options.pace.at_once_max)});
     }
+    if (ids_.empty()) return {};
+    return journal_.begin(Suspects::number(page, 0));
   }
 
   // Those that are in flight when it is known that they are not needed.
@@ -173,6 +195,7 @@ class HttpInstance final : public TransformInstance {
       TRANCHE_ASSIGN(auto replies, calls_->wait(std::min(longest, look_interval)));
       breadcrumb_.beat();
       for (HttpReply& reply : replies) TRANCHE_TRY(judge(std::move(reply)));
+      TRANCHE_TRY(journal_.flush());
       TRANCHE_TRY(judge_unproven());
     }
     return {};
@@ -199,6 +222,11 @@ class HttpInstance final : public TransformInstance {
       const std::uint32_t row = is_due ? due_.top().row : order_[next_];
       auto call = definition_->request.make(*page_, row, definition_->work,
                                             ids_.empty() ? std::string_view() : ids_[row]);
+      const std::uint64_t digest = call ? digest_of(*call, row) : 0;
+      if (call && !is_due && recall(row, digest)) {
+        ++next_;
+        continue;
+      }
       if (call) {
         if (const auto pause = pace_->begin(now, calls_->in_flight())) return *pause;
       }
@@ -212,6 +240,7 @@ class HttpInstance final : public TransformInstance {
       }
       Trial& trial = trials_[row];
       if (trial.attempts++ == 0) trial.answered_before = pace_->answered();
+      trial.digest = digest;
       auto begun = calls_->begin(row, *std::move(call));
       if (!begun) {
         pace_->end(HttpPace::End::failed, now);
@@ -246,18 +275,41 @@ class HttpInstance final : public TransformInstance {
         break;
     }
     if (action == StatusAction::retry) return try_again(row, reply, now);
-    settle(row, action, std::move(reply));
+    settle(row, action, reply);
     return {};
   }
 
-  void settle(std::uint32_t row, StatusAction action, HttpReply reply) {
-    std::optional<std::string> wrong;
+  void settle(std::uint32_t row, StatusAction action, const HttpReply& reply) {
     if (action == StatusAction::reject) return reject(row, describe(reply));
-    if (action == StatusAction::skip) return end(row, Fate::filtered);
-    if (action == StatusAction::null) wrong = answers_.take_nothing(row);
-    if (action == StatusAction::take) wrong = answers_.take(reply.body, row);
-    if (wrong) return reject(row, describe(reply, *wrong));
-    end(row, Fate::kept);
+    HttpJournal::Entry entry;
+    entry.is_filtered = action == StatusAction::skip;
+    if (!entry.is_filtered) {
+      auto values = action == StatusAction::take ? answers_.extract(reply.body)
+                                                 : Result<std::string>(HttpAnswers::nothing());
+      if (!values) return reject(row, describe(reply, values.error().message));
+      if (const auto wrong = answers_.take(*values, row))
+        return reject(row, describe(reply, *wrong));
+      entry.record = *std::move(values);
+    }
+    journal_.add(trials_[row].digest, entry);
+    end(row, entry.is_filtered ? Fate::filtered : Fate::kept);
+  }
+
+  // Whether it was called for before, by a worker that came to its end.
+  bool recall(std::uint32_t row, std::uint64_t digest) {
+    const HttpJournal::Entry* const entry = journal_.find(digest);
+    if (entry == nullptr) return false;
+    // Suspects are proved guilty by others that are answered behind them.
+    if (std::exchange(wants_witness_, false)) witness_ = row;
+    if (witness_ == row) return false;
+    if (!entry->is_filtered && answers_.take(entry->record, row)) return false;
+    end(row, entry->is_filtered ? Fate::filtered : Fate::kept);
+    return true;
+  }
+
+  std::uint64_t digest_of(const HttpCall& call, std::uint32_t row) const {
+    if (ids_.empty()) return 0;
+    return digest64(ids_[row] + '\n' + call.url + '\n' + call.body.value_or(""));
   }
 
   // After a pause; or the record is to blame, or nobody is but the service.
@@ -353,6 +405,7 @@ class HttpInstance final : public TransformInstance {
   std::shared_ptr<const Definition> definition_;
   std::shared_ptr<HttpPace> pace_;
   std::shared_ptr<Suspects> suspects_;
+  HttpJournal journal_;
   HttpAnswers answers_;
   AnsweredColumns columns_;
   Breadcrumb& breadcrumb_;
@@ -364,8 +417,10 @@ class HttpInstance final : public TransformInstance {
   std::vector<std::string> ids_;  // empty: the records have none
   std::vector<Fate> fates_;
   std::size_t waiting_ = 0;
-  std::vector<std::uint32_t> order_;  // in which rows are called for
-  std::size_t next_ = 0;              // of it, the first that was never called for
+  bool wants_witness_ = false;            // a record that is called for though its answer is known
+  std::optional<std::uint32_t> witness_;  // the one that is
+  std::vector<std::uint32_t> order_;      // in which rows are called for
+  std::size_t next_ = 0;                  // of it, the first that was never called for
   std::map<std::uint32_t, Why> rejects_;
   std::vector<std::pair<std::uint32_t, std::string>> unproven_;  // that failed, and why
   std::unordered_map<std::uint32_t, Trial> trials_;
@@ -394,8 +449,12 @@ class HttpTransform final : public Transform {
     return of.output;
   }
 
-  void work_for(const std::string& run, const std::string& step) override {
-    definition_->work = fmt::format("{}/{}/{}", run, step, definition_->options.stage);
+  void work_for(const std::string& run, const std::string& step,
+                const std::string& folder) override {
+    const std::size_t stage = definition_->options.stage;
+    definition_->work = fmt::format("{}/{}/{}", run, step, stage);
+    definition_->kept =
+        folder.empty() ? fs::path() : fs::path(folder) / fmt::format("answers-{}", stage);
   }
 
   Result<std::unique_ptr<TransformInstance>> instance(WorkerScope& worker) const override {

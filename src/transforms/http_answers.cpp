@@ -34,34 +34,35 @@ void HttpAnswers::begin(std::size_t rows) {
 
 // The values are put together to a record of the columns, which is read as JSON Lines are: the same
 // rules hold for what fits into which type.
-std::optional<std::string> HttpAnswers::take(std::string body, std::uint32_t row) {
-  if (columns_.empty()) return std::nullopt;
+Result<std::string> HttpAnswers::extract(std::string body) const {
+  if (columns_.empty()) return nothing();
+  const auto wrong = [](std::string what) {
+    return make_error(ErrorKind::bad_record, std::move(what));
+  };
   const std::size_t bytes = body.size();
   body.append(search_padding_bytes, '\0');
   const std::string_view text = trim(std::string_view(body).substr(0, bytes));
-  if (text.empty()) return ", but without anything in it";
-  if (find_invalid_utf8(text)) return ", but in something that is not UTF-8";
+  if (text.empty()) return wrong(", but without anything in it");
+  if (find_invalid_utf8(text)) return wrong(", but in something that is not UTF-8");
   if (const JsonFault fault = find_json_fault(text); fault.what != nullptr)
-    return fmt::format(", but in something that is no JSON ({})", fault.what);
+    return wrong(fmt::format(", but in something that is no JSON ({})", fault.what));
   std::string record = "{";
   for (const HttpColumn& column : columns_) {
     const auto found = column.pointer.find(text);
-    if (!found) return fmt::format(", but its answer {}", found.error().message);
+    if (!found) return wrong(fmt::format(", but its answer {}", found.error().message));
     if (!*found) continue;
     if (record.size() > 1) record += ',';
     append_json_string(record, column.field.name);
     record += ':';
     record += **found;
   }
-  record += '}';
-  if (!reader_.read(copy_to_read(record, page_->arena), *page_, row))
-    return fmt::format(", but its answer does not fit: {}", reader_.error());
-  return missing_value(row);
+  return record + '}';
 }
 
-std::optional<std::string> HttpAnswers::take_nothing(std::uint32_t row) {
-  for (std::size_t column = 0; column < columns_.size(); ++column)
-    page_->column(column).set_null(row);
+std::optional<std::string> HttpAnswers::take(std::string_view values, std::uint32_t row) {
+  if (columns_.empty()) return std::nullopt;
+  if (!reader_.read(copy_to_read(values, page_->arena), *page_, row))
+    return fmt::format(", but its answer does not fit: {}", reader_.error());
   return missing_value(row);
 }
 

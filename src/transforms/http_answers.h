@@ -7,6 +7,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include <tranche/core/page.h>
@@ -27,11 +28,13 @@ class HttpAnswers {
 
   // Another page, of so many records.
   void begin(std::size_t rows);
-  // Takes the values for a record out of an answer; what is wrong with it, as a sentence part
+  // The values that an answer has, as a record of JSON. Errors: bad_record, as a sentence part
   // behind the answer's status: ", but ...".
-  std::optional<std::string> take(std::string body, std::uint32_t row);
-  // The record gets no values.
-  std::optional<std::string> take_nothing(std::uint32_t row);
+  Result<std::string> extract(std::string body) const;
+  // Of a record that gets no values.
+  static std::string nothing() { return "{}"; }
+  // Gives the values to a record; what is wrong with them, likewise.
+  std::optional<std::string> take(std::string_view values, std::uint32_t row);
   // A row a record.
   const Page& page() const { return *page_; }
   const Schema& schema() const { return page_->schema(); }

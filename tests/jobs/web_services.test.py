@@ -245,7 +245,7 @@ class Failures(Case):
         folder = self.folder(http=service.url + "/${record.id}", concurrency=1, retry="{ attempts: 1 }", step_workers=1)
         rows, errors = self.outcome(folder)
         self.assertEqual((len(rows), list(errors)), (5, [5]))
-        self.assertEqual([call.path[-1] for call in service.calls], list("012345" "501234"))
+        self.assertEqual([call.path[-1] for call in service.calls], list("012345" "50"))
 
     def test_retry_after_is_waited_for_by_all(self):
         rows, errors, service = self.run_with(
@@ -280,6 +280,56 @@ class Failures(Case):
         self.assertEqual(done.code, 1, done)
         self.assertIn("SSL_CERT_FILE", done.err)
         self.assertEqual(folder.rejects(), [])
+
+
+class Journal(Case):
+    def test_a_killed_run_repeats_only_the_calls_in_flight(self):
+        for workers, at_once in (("2", 8), ("{ processes: 2 }", 4)):
+            with self.subTest(workers=workers):
+                gate = threading.Semaphore(100)
+
+                def answer(call):
+                    if not gate.acquire(timeout=60):
+                        return None
+                    return 200, {"score": int(call.path.split("/")[-1])}
+                service = self.service(answer)
+                folder = self.folder(http=service.url + "/${record.id}", records=400, concurrency=8, step_workers=workers,
+                                     method="POST")
+                folder.start_and_kill_when(lambda: len(service.calls) == 100 + at_once)
+                for _ in range(1000):
+                    gate.release()
+                rows, errors = self.outcome(folder)
+                self.assertEqual((rows, errors), ([f"{i},text {i},{i}" for i in range(400)], {}))
+                self.assertLessEqual(len(service.calls), 400 + at_once)
+                keys = service.keys()
+                self.assertEqual(len(set(keys)), 400)
+                self.assertEqual(list(folder.root.glob(".tranche/runs/*/kept/*")), [])
+
+    def test_a_batch_that_is_tried_again_repeats_only_what_failed(self):
+        gone = []
+
+        def answer(call):
+            if call.path.endswith("/7") and len(gone) < 3:
+                gone.append(call)
+                return 429, {}
+            return 200, {"score": 1}
+        rows, errors, service = self.run_with(answer, records=30, concurrency=2)
+        self.assertEqual((len(rows), errors), (30, {}))
+        self.assertLessEqual(len(service.calls), 30 + 3 + 1)
+
+    def test_answers_of_another_logic_are_forgotten(self):
+        broken = threading.Event()
+        broken.set()
+        service = self.service(
+            lambda call: (400, "no") if broken.is_set() and call.path.endswith("/5") else (200, {"score": 1, "risk": 2}))
+        http = service.url + "/${record.id}"
+        folder = self.folder(http=http, max_rejects=0, concurrency=1)
+        self.assertEqual(folder.tranche("run", "job.yaml").code, 1)
+        broken.clear()
+        self.write_job(folder, http=http, max_rejects=0, into="{ score: { type: double, pointer: /risk } }")
+        done = folder.tranche("run", "job.yaml", "--accept", "job")
+        self.assertEqual(done.code, 0, done)
+        self.assertEqual(folder.rows(), [f"{i},text {i},2" for i in range(6)])
 
 
 class Pace(Case):
