@@ -11,12 +11,11 @@ ledger, fsync and rejects on. All take turns; the figures are medians. What ours
 import csv
 import os
 import pathlib
-import resource
-import statistics
 import subprocess
 import sys
 import tempfile
-import time
+
+import turns
 
 SOURCE = pathlib.Path(__file__).resolve().parent.parent
 BUILD = pathlib.Path(os.environ.get("TRANCHE_BUILD_DIR") or SOURCE / "build" / "release")
@@ -53,17 +52,6 @@ with open("in.csv", newline="") as records, open("pool.csv", "w", newline="") as
 """
 
 
-def seconds(command, root):
-    """Of the clock, and of the processors, without those of the service."""
-    def used():
-        usage = resource.getrusage(resource.RUSAGE_CHILDREN)
-        return usage.ru_utime + usage.ru_stime
-    began, before = time.monotonic(), used()
-    subprocess.run(command, cwd=root, check=True, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-                   stderr=subprocess.DEVNULL)
-    return time.monotonic() - began, used() - before
-
-
 def measure(root, url, at_once, rounds):
     for name, limit in (("fixed", at_once), ("auto", "auto")):
         (root / f"{name}.yaml").write_text(JOB.format(name=name, url=url, at_once=limit))
@@ -73,16 +61,7 @@ def measure(root, url, at_once, rounds):
                   f"Python, {at_once} threads": [sys.executable, "pool.py", url, str(at_once)],
                   f"curl --parallel, {min(at_once, CURL_MOST)}":
                       ["curl", "-s", "-Z", "--parallel-max", str(min(at_once, CURL_MOST)), "-K", "urls.txt"]}
-    times = {name: [] for name in contenders}
-    for _ in range(rounds):
-        for name, command in contenders.items():
-            for output in ("out.csv", "pool.csv"):
-                (root / output).unlink(missing_ok=True)
-            times[name].append(seconds(command, root))
-            made = root / ("out.csv" if "Tranche" in name else "pool.csv")
-            if made.exists() and made.read_bytes() != (root / "expected.csv").read_bytes():
-                sys.exit(f"{name} made something else")
-    return {name: tuple(map(statistics.median, zip(*taken))) for name, taken in times.items()}
+    return turns.take_turns(root, contenders, ("out.csv", "pool.csv"), rounds)
 
 
 def write_input(root, url, records):

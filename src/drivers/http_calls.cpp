@@ -21,6 +21,7 @@ using namespace std::chrono_literals;
 using Clock = std::chrono::steady_clock;
 
 constexpr std::chrono::milliseconds connect_longest = 30s;
+constexpr long buffer_bytes = 8 << 10;
 
 // One call on its way. The handle is used for many, one after the other.
 struct Transfer {
@@ -68,6 +69,7 @@ void Transfer::prepare(const HttpLimits& limits) {
   set(CURLOPT_HTTP_VERSION, CURL_HTTP_VERSION_2TLS);
   set(CURLOPT_ACCEPT_ENCODING, "");  // all that it knows
   set(CURLOPT_TCP_KEEPALIVE, 1L);
+  set(CURLOPT_BUFFERSIZE, buffer_bytes);  // each call on its way has one
   set(CURLOPT_CONNECTTIMEOUT_MS,
       static_cast<long>(std::min(limits.timeout, connect_longest) / 1ms));
   set(CURLOPT_TIMEOUT_MS, static_cast<long>(limits.timeout / 1ms));

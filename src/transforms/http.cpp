@@ -258,7 +258,8 @@ class HttpInstance final : public TransformInstance {
     const bool asks_again = is_answered && action == StatusAction::retry;
     if (asks_again && is_busy(reply.status)) {
       pace_->end(HttpPace::End::busy, now);
-      if (reply.retry_after) pace_->pause_until(now + std::min(*reply.retry_after, pause_longest));
+      if (reply.retry_after || reply.status == 429)
+        pace_->pause_until(now + pause_behind(row, reply));
     } else {
       pace_->end(is_answered && !asks_again ? HttpPace::End::answered : HttpPace::End::failed, now);
     }
@@ -312,16 +313,19 @@ class HttpInstance final : public TransformInstance {
     return digest64(ids_[row] + '\n' + call.url + '\n' + call.body.value_or(""));
   }
 
+  std::chrono::milliseconds pause_behind(std::uint32_t row, const HttpReply& reply) {
+    const auto pause = definition_->options.retry.wait_after(trials_[row].attempts,
+                                                             digest64(definition_->work) + row);
+    return std::max<std::chrono::milliseconds>(
+        pause, std::min(reply.retry_after.value_or(0s), pause_longest));
+  }
+
   // After a pause; or the record is to blame, or nobody is but the service.
   Result<void> try_again(std::uint32_t row, const HttpReply& reply, Clock::time_point now) {
     const Trial& trial = trials_[row];
     const RetryPolicy& retry = definition_->options.retry;
     if (trial.attempts < retry.attempts) {
-      auto pause = retry.wait_after(trial.attempts, digest64(definition_->work) + row);
-      if (reply.retry_after)
-        pause =
-            std::max<std::chrono::milliseconds>(pause, std::min(*reply.retry_after, pause_longest));
-      due_.push({now + pause, row});
+      due_.push({now + pause_behind(row, reply), row});
       return {};
     }
     if (reply.status == 429) {

@@ -271,6 +271,20 @@ class Failures(Case):
         self.assertIn("answers 400", done.err)
         self.assertLess(len(service.calls), 200)
 
+    def test_a_server_that_is_trusted_is_spoken_to_by_http_2_over_few_connections(self):
+        with program_scene.tempfile.TemporaryDirectory() as home:
+            certificate = http_server.make_certificate(home)
+            for i in range(200):
+                (pathlib.Path(home) / str(i)).write_text('{"score": 1}')
+            os.environ["SSL_CERT_FILE"] = str(certificate[0])
+            self.addCleanup(os.environ.pop, "SSL_CERT_FILE")
+            with http_server.Nginx(home, certificate) as server:
+                rows, errors = self.outcome(self.folder(http=server.url + "/${record.id}", records=200, concurrency=40))
+                protocols = server.protocols()
+        self.assertEqual((len(rows), errors), (200, {}))
+        self.assertEqual({protocol for protocol, _ in protocols}, {"HTTP/2.0"})
+        self.assertLess(len({connection for _, connection in protocols}), 10)
+
     def test_a_server_that_is_not_trusted_fails_the_run(self):
         with program_scene.tempfile.TemporaryDirectory() as home:
             certificate = http_server.make_certificate(home)
