@@ -11,12 +11,10 @@ import csv
 import multiprocessing
 import os
 import pathlib
-import resource
-import statistics
-import subprocess
 import sys
 import tempfile
-import time
+
+import turns
 
 SOURCE = pathlib.Path(__file__).resolve().parent.parent
 TRANCHE = os.environ.get("TRANCHE_BIN") or str(SOURCE / "build" / "release" / "tranche")
@@ -69,52 +67,27 @@ def fill(text, turns):
     return text.replace("TURNS", str(turns)).replace("WORKERS", str(WORKERS)).replace("PYTHON", sys.executable)
 
 
-def cpu_seconds_of_children():
-    used = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return used.ru_utime + used.ru_stime
-
-
-def seconds(command, root):
-    """Of the clock, and of the processors."""
-    began, used = time.monotonic(), cpu_seconds_of_children()
-    subprocess.run(command, cwd=root, check=True, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-                   stderr=subprocess.DEVNULL)
-    return time.monotonic() - began, cpu_seconds_of_children() - used
-
-
-def measure(root, turns, rounds):
+def measure(root, work, rounds):
     for name, text in (("logic.py", LOGIC), ("program.py", PROGRAM), ("job.yaml", JOB), ("pool.py", POOL)):
-        (root / name).write_text(fill(text, turns))
+        (root / name).write_text(fill(text, work))
     contenders = {f"Pool, chunks of {size}": [sys.executable, "pool.py", str(size)] for size in CHUNK_SIZES}
     contenders["Tranche"] = [TRANCHE, "run", "job.yaml", "--fresh"]
-    times = {name: [] for name in contenders}
-    for _ in range(rounds):
-        for name, command in contenders.items():
-            for output in ("out.csv", "pool.csv"):
-                (root / output).unlink(missing_ok=True)
-            times[name].append(seconds(command, root))
-            made = root / ("out.csv" if name == "Tranche" else "pool.csv")
-            kept = root / "expected.csv"
-            if not kept.exists():
-                made.rename(kept)
-            elif kept.read_bytes() != made.read_bytes():
-                sys.exit(f"{name} made something else than the first contender")
-    return {name: tuple(map(statistics.median, zip(*taken))) for name, taken in times.items()}
+    return turns.take_turns(root, contenders, ("out.csv", "pool.csv"), rounds)
 
 
 def main():
     records = int(sys.argv[1]) if len(sys.argv) > 1 else 300_000
     rounds = int(sys.argv[2]) if len(sys.argv) > 2 else 3
     print(f"{records:,} records, {rounds} rounds, {multiprocessing.cpu_count()} cores, load {os.getloadavg()[0]:.1f}")
-    for turns in (0, 10, 40):
+    for work in (0, 10, 40):
         with tempfile.TemporaryDirectory(prefix="tranche-bench-") as folder:
             root = pathlib.Path(folder)
             with open(root / "in.csv", "w", newline="", encoding="utf-8") as file:
                 writer = csv.writer(file, lineterminator="\n")
                 writer.writerow(["id", "name", "qty"])
                 writer.writerows((i, f"customer {i * 7919 % 100_003}", i % 17) for i in range(records))
-            medians = measure(root, turns, rounds)
-        print(f"\n{turns} turns a record")
+            medians = measure(root, work, rounds)
+        print(f"\n{work} turns a record")
         for name, (taken, computed) in medians.items():
             print(f"  {name:22} {taken:7.2f} s  {taken / records * 1e6:7.2f} us a record  {computed:7.2f} s of CPU time")
         for place, what in enumerate(("time", "CPU time")):

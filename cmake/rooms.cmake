@@ -38,7 +38,7 @@ set(TRANCHE_THIRD_PARTY
   "duckdb        | duckdb.h duckdb.hpp duckdb/     | -"
   "sqlite3       | sqlite3.h                       | -"
   "libpq         | libpq-fe.h libpq/ postgresql/   | src/drivers/postgres.cpp"
-  "curl          | curl/                           | src/drivers/curl.cpp"
+  "curl          | curl/                           | -"
   "yaml_cpp      | yaml-cpp/                       | -"
   "cli11         | CLI/                            | one file"
 )

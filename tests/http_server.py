@@ -79,8 +79,10 @@ http {{
   {folders}
   log_format one '$status $request_method $body_bytes_sent $uri "$http_range"';
   access_log {self.home}/access one;
+  log_format protocol '$server_protocol $connection';
+  access_log {self.home}/protocols protocol;
   server {{
-    listen 127.0.0.1:{self.port}{' ssl' if self.certificate else ''};
+    listen 127.0.0.1:{self.port}{' ssl http2' if self.certificate else ''};
     {tls}
     root {self.folder};
     {locked}
@@ -121,6 +123,10 @@ http {{
     @property
     def url(self):
         return f"http{'s' if self.certificate else ''}://127.0.0.1:{self.port}"
+
+    def protocols(self):
+        """(protocol, number of the connection) of each request."""
+        return [tuple(line.split()) for line in (self.home / "protocols").read_text().splitlines()]
 
     def requests(self):
         """(status, bytes sent, path, range) of each."""

@@ -78,11 +78,17 @@ class Folder:
 
     def start_and(self, end, marker):
         """Starts the run, and once `marker` runs stops it, or kills it with its supervisor."""
+        self._start_and_send(signal.SIGINT if end == "stop" else signal.SIGKILL, lambda: is_running(marker))
+
+    def start_and_kill_when(self, holds):
+        self._start_and_send(signal.SIGKILL, holds)
+
+    def _start_and_send(self, number, holds):
         run = subprocess.Popen([scenes.TRANCHE, "run", "job.yaml"], cwd=self.root, stdin=subprocess.DEVNULL,
                                stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=self.environment())
         try:
-            assert wait_until(lambda: is_running(marker))
-            run.send_signal(signal.SIGINT if end == "stop" else signal.SIGKILL)
+            assert wait_until(holds)
+            run.send_signal(number)
             run.wait(scenes.SECONDS_MAX)
         finally:
             run.kill()

@@ -6,6 +6,7 @@
 
 #include <fmt/format.h>
 
+#include "api/http_use.h"
 #include "base/json.h"
 #include "base/process.h"
 #include "base/program.h"
@@ -89,11 +90,6 @@ Result<Node> node_from_json(const Json& json) {
   return map;
 }
 
-std::string place(const JobSpec& job, Mark mark) {
-  if (job.file.empty() || mark.line == 0) return {};
-  return fmt::format("{}:{}:{}", job.file.string(), mark.line, mark.column);
-}
-
 // What relative paths are relative to.
 fs::path base_folder(const JobSpec& job) {
   return job.base.empty() ? fs::current_path() : fs::absolute(job.base);
@@ -145,8 +141,9 @@ Result<std::unique_ptr<Transform>> make_command(const JobSpec& job, const Transf
 }
 
 Result<std::unique_ptr<Transform>> make_transform(const JobSpec& job, const TransformUse& use,
-                                                  const WorkersSpec& workers) {
+                                                  const WorkersSpec& workers, std::size_t stage) {
   if (use.make) return use.make();
+  if (use.kind == "http") return make_http(job, use, workers, stage);
   return use.kind == "command" ? make_command(job, use, workers) : make_sql(job, use);
 }
 
@@ -286,6 +283,11 @@ std::vector<FileIncrement> increments_of(const JobSpec& job, const StepSpec& spe
 
 }  // namespace
 
+std::string place(const JobSpec& job, Mark mark) {
+  if (job.file.empty() || mark.line == 0) return {};
+  return fmt::format("{}:{}:{}", job.file.string(), mark.line, mark.column);
+}
+
 Result<ConnectorUse> connector_use(const Node& node) {
   for (const auto& entry : node.entries) {
     if (find_connector(entry.key) != nullptr) return ConnectorUse{entry.key, node};
@@ -354,7 +356,7 @@ Result<BatchStep> assemble(const JobSpec& job, const StepSpec& spec, const RunOp
   step.source = *std::move(source);
   step.files = increments_of(job, spec);
   for (const auto& use : spec.process) {
-    auto transform = make_transform(job, use, step.workers);
+    auto transform = make_transform(job, use, step.workers, step.transforms.size());
     if (!transform) return placed(std::move(transform).error(), job, spec);
     step.transforms.push_back(*std::move(transform));
   }

@@ -19,6 +19,9 @@ Result<ConnectorUse> connector_use(const Node& node);
 
 Result<std::unique_ptr<Source>> make_source(const ConnectorUse& use,
                                             const std::filesystem::path& base);
+// "job.yaml:12:9"; empty: not from a file.
+std::string place(const JobSpec& job, Mark mark);
+
 Result<std::unique_ptr<Sink>> make_sink(const ConnectorUse& use, const std::filesystem::path& base);
 Result<std::unique_ptr<Script>> make_script(const ConnectorUse& use,
                                             const std::filesystem::path& base);

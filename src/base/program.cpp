@@ -7,6 +7,7 @@
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -24,6 +25,7 @@
 namespace tranche {
 namespace {
 
+constexpr int generations_max = 4;            // of programs that wait for programs
 constexpr int pipe_bytes_wanted = 256 << 10;  // so that who writes and who reads rarely wait
 
 struct PipeEnds {
@@ -120,6 +122,93 @@ int launch_error(const Descriptor& failure) {
   return error_number;
 }
 
+// What the kernel says of a process in a file of a line; empty: nothing. Asked for with each record
+// of some programs.
+class ProcessLine {
+ public:
+  explicit ProcessLine(const std::string& path) {
+    const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+    if (file.number() >= 0) bytes_ = ::read(file.number(), text_.data(), text_.size());
+  }
+  bool is_there() const { return bytes_ >= 0; }
+  std::string_view text() const {
+    return {text_.data(), static_cast<std::size_t>(std::max<ssize_t>(bytes_, 0))};
+  }
+
+ private:
+  std::array<char, 1024> text_;
+  ssize_t bytes_ = -1;
+};
+
+bool is_running(pid_t pid) {
+  const ProcessLine line(fmt::format("/proc/{}/stat", pid));
+  // "PID (name) S ...", where the name may hold anything.
+  const std::size_t behind_name = line.text().rfind(')');
+  return behind_name != std::string_view::npos &&
+         line.text().substr(behind_name).starts_with(") R");
+}
+
+// Programs may give their standard input another number, too.
+bool is_standard_input(pid_t pid, std::string_view number) {
+  const auto target = [pid](std::string_view of) {
+    std::error_code error;
+    return fs::read_symlink(fmt::format("/proc/{}/fd/{}", pid, of), error);
+  };
+  return number == "0" || target(number) == target("0");
+}
+
+// What the system call that a process is in says of it.
+enum class Waiting { for_input, for_children, for_something_else, unknown };
+Waiting what_it_waits_for(pid_t pid) {
+  const ProcessLine call(fmt::format("/proc/{}/syscall", pid));  // "0 0x0 ...", "running"
+  if (!call.is_there()) return Waiting::unknown;
+  const std::vector<std::string> words = split(call.text(), ' ');
+  if (words.size() < 2) return Waiting::for_something_else;
+  switch (std::atol(words[0].c_str())) {
+    case SYS_read:
+    case SYS_readv:
+      return is_standard_input(pid, fmt::to_string(std::strtol(words[1].c_str(), nullptr, 16)))
+                 ? Waiting::for_input
+                 : Waiting::for_something_else;
+#ifdef SYS_poll
+    case SYS_poll:
+    case SYS_select:
+    case SYS_epoll_wait:
+#endif
+    case SYS_ppoll:
+    case SYS_pselect6:
+    case SYS_epoll_pwait:
+    case SYS_futex:  // another thread may read
+      return Waiting::for_input;
+    case SYS_wait4:
+    case SYS_waitid:
+    case SYS_rt_sigsuspend:
+      return Waiting::for_children;
+    default:
+      return Waiting::for_something_else;
+  }
+}
+
+bool waits_for_input(pid_t pid, int generations) {
+  switch (what_it_waits_for(pid)) {
+    case Waiting::for_input:
+      return true;
+    case Waiting::for_something_else:
+      return false;
+    case Waiting::unknown:
+      return !is_running(pid);
+    case Waiting::for_children:
+      break;
+  }
+  const ProcessLine children(fmt::format("/proc/{}/task/{}/children", pid, pid));
+  if (!children.is_there()) return true;
+  if (children.text().empty()) return false;  // it has ended, which is what was waited for
+  const std::vector<std::string> pids = split(trim(children.text()), ' ');
+  return generations > 0 && std::all_of(pids.begin(), pids.end(), [&](const std::string& child) {
+           return waits_for_input(std::atoi(child.c_str()), generations - 1);
+         });
+}
+
 }  // namespace
 
 Result<fs::path> find_program(const std::string& name, const fs::path& folder) {
@@ -213,12 +302,7 @@ Result<std::optional<Exit>> Program::wait(std::chrono::milliseconds timeout) {
 bool Program::is_waiting() const {
   int unread = 0;
   if (input() >= 0 && (::ioctl(input(), FIONREAD, &unread) != 0 || unread > 0)) return false;
-  const auto status = read_file(fmt::format("/proc/{}/stat", child_.pid()));
-  if (!status) return true;
-  // "PID (name) S ...", where the name may hold anything.
-  const std::size_t behind_name = status->rfind(')');
-  return behind_name == std::string::npos || behind_name + 2 >= status->size() ||
-         (*status)[behind_name + 2] != 'R';
+  return waits_for_input(child_.pid(), generations_max);
 }
 
 void BoundedLog::add(std::string_view text) {

@@ -57,7 +57,8 @@ class Program {
   void ask_to_end() const { child_.kill_group(SIGTERM); }  // and all that it has started
   // How it ended; nullopt when it has not by then. What it has started ends with it.
   Result<std::optional<Exit>> wait(std::chrono::milliseconds timeout);
-  // Whether it has read all that was written to it, and waits.
+  // Whether it has read all that was written to it, and waits for more: it, or the programs that
+  // it has started and waits for. Where the kernel does not tell what it waits for: for anything.
   bool is_waiting() const;
 
  private:

@@ -45,6 +45,9 @@ int act(const Invocation& invocation) {
   if (topic == "command")
     return finish(paint(data_look(), Colour::bold, "process: [{ command: ... }]") + "\n" +
                   render_options(command_options(), data_look()));
+  if (topic == "http")
+    return finish(paint(data_look(), Colour::bold, "process: [{ http: ... }]") + "\n" +
+                  render_options(http_options(), data_look()));
   const std::vector<std::string> known = help_topics();
   const auto near = nearest(topic, known);
   return fail(invocation,
@@ -72,6 +75,7 @@ std::vector<std::string> help_topics() {
   for (const Connector& connector : connectors()) names.push_back(connector.name);
   names.push_back("sql");
   names.push_back("command");
+  names.push_back("http");
   return names;
 }
 

@@ -1,17 +1,15 @@
 #include "drivers/curl.h"
 
-#include <curl/curl.h>
-
 #include <algorithm>
 #include <charconv>
 #include <cstdlib>
 #include <cstring>
-#include <mutex>
 #include <utility>
 
 #include <fmt/format.h>
 
 #include "base/text.h"
+#include "drivers/curl_session.h"
 
 namespace tranche {
 namespace {
@@ -108,25 +106,7 @@ std::string code_of_s3(std::string_view body) {
   return fmt::format(" ({})", excerpt(body.substr(begin + 6, end - begin - 6)));
 }
 
-class HeaderList {
- public:
-  HeaderList() = default;
-  HeaderList(const HeaderList&) = delete;
-  HeaderList& operator=(const HeaderList&) = delete;
-  ~HeaderList() { curl_slist_free_all(list_); }
-  void add(const std::string& line) { list_ = curl_slist_append(list_, line.c_str()); }
-  curl_slist* get() const { return list_; }
-
- private:
-  curl_slist* list_ = nullptr;
-};
-
 bool is_strong(std::string_view entity_tag) { return entity_tag.starts_with('"'); }
-
-const char* environment(const char* first, const char* second) {
-  const char* const value = std::getenv(first);
-  return value != nullptr && *value != '\0' ? value : std::getenv(second);
-}
 
 Error changed(const std::string& name, std::string_view how) {
   return make_error(ErrorKind::failed,
@@ -143,8 +123,7 @@ struct HttpReader::State {
   std::string error_text = std::string(CURL_ERROR_SIZE, '\0');
 
   State() {
-    static std::once_flag once;
-    std::call_once(once, [] { curl_global_init(CURL_GLOBAL_DEFAULT); });
+    begin_curl();
     handle = curl_easy_init();
   }
   State(const State&) = delete;
@@ -166,8 +145,7 @@ void HttpReader::State::prepare(const HttpPlace& place, Answer& answer) {
   error_text[0] = '\0';
   set(CURLOPT_ERRORBUFFER, error_text.data());
   set(CURLOPT_URL, place.url.c_str());
-  set(CURLOPT_NOSIGNAL, 1L);
-  set(CURLOPT_USERAGENT, "tranche/" TRANCHE_VERSION);
+  set_manners(handle);
   set(CURLOPT_CONNECTTIMEOUT, connect_seconds_max);
   set(CURLOPT_LOW_SPEED_LIMIT, 1L);
   set(CURLOPT_LOW_SPEED_TIME, quiet_seconds_max);
@@ -176,8 +154,6 @@ void HttpReader::State::prepare(const HttpPlace& place, Answer& answer) {
   set(CURLOPT_REDIR_PROTOCOLS_STR, place.url.starts_with("https:") ? "https" : "http,https");
   set(CURLOPT_FOLLOWLOCATION, place.s3 ? 0L : 1L);
   set(CURLOPT_MAXREDIRS, redirects_max);
-  if (const char* file = environment("CURL_CA_BUNDLE", "SSL_CERT_FILE"))
-    set(CURLOPT_CAINFO, file);
   set(CURLOPT_HEADERFUNCTION, take_header);
   set(CURLOPT_HEADERDATA, &answer);
   set(CURLOPT_WRITEFUNCTION, take_body);

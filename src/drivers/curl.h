@@ -1,6 +1,6 @@
 // Objects of web servers and of S3: what an object is, and ranges of its bytes. Whatever is fetched
 // is of the object that was examined: a server that has another one by now is found out. The header
-// of curl is included by curl.cpp alone.
+// of curl stays in this room.
 //
 // Threads: an HttpReader belongs to one thread at a time. Lifetime: the flag that ends a transfer
 // outlives the reader.

@@ -1,12 +1,14 @@
 #include "formats/jsonl_row.h"
 
 #include <algorithm>
+#include <cstring>
 #include <utility>
 
 #include <fmt/format.h>
 
 #include "base/text.h"
 #include "formats/jsonl_walk.h"
+#include "formats/number_kernels.h"
 #include "formats/record_reader.h"
 
 namespace tranche {
@@ -399,6 +401,16 @@ bool JsonlRow::Walk::refuse_key(const JsonMembers& members, std::string_view nam
   text += fmt::format("; {}.", rules_.unknown_key_hint);
   if (rules_.guessed) text += " The columns were guessed from a sample; `columns:` declares them.";
   return refuse(std::move(text));
+}
+
+std::string_view copy_to_read(std::string_view text, Arena& arena) {
+  char* const room =
+      arena.allocate(number_padding_bytes + text.size() + search_padding_bytes);
+  std::memset(room, 0, number_padding_bytes);
+  char* const begin = room + number_padding_bytes;
+  std::memcpy(begin, text.data(), text.size());
+  std::memset(begin + text.size(), 0, search_padding_bytes);
+  return {begin, text.size()};
 }
 
 JsonlRow::JsonlRow(SchemaPtr schema, JsonRules rules)

@@ -26,6 +26,9 @@ struct JsonRules {
   bool is_any_value = false;          // a record is not an object but a value of the only column
 };
 
+// A copy with the room around it that reading needs.
+std::string_view copy_to_read(std::string_view text, Arena& arena);
+
 class JsonlRow {
  public:
   // REQUIRES one column where a record is any value.

@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include <tranche/core/calendar.h>
+#include "api/http_use.h"
 #include "base/text.h"
 #include "jobfile/sql_parameters.h"
 #include "jobfile/tables.h"
@@ -32,7 +33,6 @@ std::string kind_name(const Node& node) {
 
 std::string sentence(std::string_view place) {
   if (place == "step") return "in a step";
-  if (place == "process") return "as a transform";
   return fmt::format("in \"{}\"", place);
 }
 
@@ -438,11 +438,14 @@ std::vector<TransformUse> JobReader::process(const Node& node) {
 std::optional<TransformUse> JobReader::transform(Node node) {
   if (!is_map(node, "A transform", "- sql: SELECT * FROM batch")) return std::nullopt;
   const std::size_t before = problems_.size();
-  take_later_keys(node, "process");
-  if (problems_.size() > before) return std::nullopt;
   if (node.find("command") != nullptr) {
     check_options(node, command_options(), "command", problems_);
     return TransformUse{"command", std::move(node), {}};
+  }
+  if (node.find("http") != nullptr) {
+    check_options(node, http_options(), "http", problems_);
+    if (problems_.size() == before) check_http(node, problems_);
+    return TransformUse{"http", std::move(node), {}};
   }
   check_options(node, sql_options(), "sql", problems_);
   if (const Node* tables = node.find("tables")) lookups(*tables);

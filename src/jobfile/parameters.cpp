@@ -125,8 +125,12 @@ class Substitution {
 
   void in(Node& node, bool is_sql) {
     for (Node& item : node.items) in(item, is_sql);
-    for (Node::Entry& entry : node.entries)
-      in(entry.value, entry.key == "sql" || entry.key == "query");
+    for (Node::Entry& entry : node.entries) {
+      if (entry.key == "process")
+        in_transforms(entry.value);
+      else
+        in(entry.value, entry.key == "sql" || entry.key == "query");
+    }
     if (node.kind != Node::Kind::scalar || node.text.find('$') == std::string::npos) return;
     if (is_sql)
       check_sql(node);
@@ -135,6 +139,15 @@ class Substitution {
   }
 
  private:
+  void in_transforms(Node& node) {
+    for (Node& item : node.items) {
+      are_templates_ = item.find("http") != nullptr;
+      in(item, false);
+      are_templates_ = false;
+    }
+    if (node.items.empty()) in(node, false);
+  }
+
   void check_sql(const Node& node) {
     const std::size_t at = node.text.find("${");
     if (at == std::string::npos) return;
@@ -155,7 +168,7 @@ class Substitution {
         node.text += text[i];
         unresolved += text[i];
       } else if (next == '$') {
-        node.text += '$';
+        node.text += are_templates_ ? "$$" : "$";
         unresolved += "$$";
         ++i;
       } else {
@@ -167,12 +180,20 @@ class Substitution {
           return;
         }
         const std::string name = text.substr(i + 2, end - i - 2);
+        i = end;
+        if (are_templates_ && (name == "record" || name.starts_with("record."))) {
+          node.text += "${" + name + "}";
+          continue;
+        }
         const std::string value = value_of(name, node.mark);
         const bool is_secret = name.starts_with("env:");
+        if (are_templates_) {
+          node.text += is_secret ? "${" + name + "}" : with_dollars_doubled(value);
+          continue;
+        }
         has_secrets = has_secrets || is_secret;
         node.text += value;
         unresolved += is_secret ? "${" + name + "}" : with_dollars_doubled(value);
-        i = end;
       }
     }
     if (has_secrets) node.unresolved = std::move(unresolved);
@@ -201,6 +222,9 @@ class Substitution {
 
   std::span<const Parameter> parameters_;
   Problems& problems_;
+  // Texts of which something is left to be replaced, record by record: what is of a record, what is
+  // secret and must not be kept until then, and dollars.
+  bool are_templates_ = false;
 };
 
 }  // namespace

@@ -119,6 +119,35 @@ Json system_schema(SystemPlace place) {
   return Json().set("anyOf", std::move(systems));
 }
 
+// Puts what the tables leave to their owners (kind any) into its place, documentation kept.
+void fill(Json& schema, const OptionTable& table, std::string_view name, Json with) {
+  Json properties = schema["properties"];
+  for (const Option& option : table)
+    if (option.name == name) properties.set(option.name, documented(std::move(with), option));
+  schema.set("properties", std::move(properties));
+}
+
+Json map_of(Json values) {
+  return Json().set("type", "object").set("additionalProperties", std::move(values));
+}
+
+Json http_schema() {
+  Json schema = table_schema(http_options());
+  Json field = Json().set("type", "object");
+  field.set("properties", Json()
+                              .set("type", Json().set("type", "string"))
+                              .set("pointer", Json().set("type", "string"))
+                              .set("null", Json().set("enum", Json::Array{"error", "ok"})));
+  field.set("required", Json::Array{"type"});
+  field.set("additionalProperties", false);
+  Json column = Json().set("anyOf", Json::Array{Json().set("type", "string"), std::move(field)});
+  Json action = Json().set("enum", Json::Array{nullptr, "null", "reject", "retry", "skip"});
+  fill(schema, http_options(), "into", map_of(std::move(column)));
+  fill(schema, http_options(), "on_status", map_of(std::move(action)));
+  fill(schema, http_options(), "headers", map_of(text_schema()));
+  return schema;
+}
+
 Json process_schema() {
   Json transform = table_schema(sql_options());
   Json properties = transform["properties"];
@@ -130,6 +159,7 @@ Json process_schema() {
   Json kinds{Json::Array{}};
   kinds.push(std::move(transform));
   kinds.push(table_schema(command_options()));
+  kinds.push(http_schema());
   return Json().set("type", "array").set("items", Json().set("anyOf", std::move(kinds)));
 }
 
@@ -149,14 +179,6 @@ Json params_schema() {
   Json one;
   one.set("anyOf", Json::Array{Json().set("type", "string"), table_schema(parameter_options())});
   return Json().set("type", "object").set("additionalProperties", std::move(one));
-}
-
-// Puts what the tables leave to their owners (kind any) into its place, documentation kept.
-void fill(Json& schema, const OptionTable& table, std::string_view name, Json with) {
-  Json properties = schema["properties"];
-  for (const Option& option : table)
-    if (option.name == name) properties.set(option.name, documented(std::move(with), option));
-  schema.set("properties", std::move(properties));
 }
 
 Json steps_schema() {

@@ -89,7 +89,6 @@ constexpr std::array later_key_table{
     LaterKey{"step", "backup", "Use the database's own tool.", true},
     LaterKey{"step", "restore", "Use the database's own tool.", true},
     LaterKey{"step", "after", "Steps run one after the other, in the order of the file."},
-    LaterKey{"process", "http", "Use \"sql\", or a program that calls it with \"command\"."},
 };
 
 }  // namespace

@@ -24,11 +24,20 @@ constexpr unsigned threads_at_once_max = 1024;
 // Of a compressed input, in each worker process: it reads on from where it was.
 constexpr std::uint64_t decoded_bytes_a_process = 8ULL << 20;
 
+// Of what transforms keep until the step is done; empty: there is no run.
+std::string kept_folder(const BatchStep& step, const StepSurroundings& surroundings) {
+  const std::string& run = surroundings.run.run_folder;
+  return run.empty() ? std::string() : run + "/kept/" + step.name;
+}
+
 Pipeline make_pipeline(const BatchStep& step, const StepSurroundings& surroundings,
                        bool with_sink) {
   Pipeline pipeline;
   pipeline.source = step.source.get();
-  for (const auto& transform : step.transforms) pipeline.transforms.push_back(transform.get());
+  for (const auto& transform : step.transforms) {
+    transform->work_for(surroundings.run.run_id, step.name, kept_folder(step, surroundings));
+    pipeline.transforms.push_back(transform.get());
+  }
   pipeline.sink = with_sink ? step.sink.get() : nullptr;
   // A few more than are too many, so that the first ones can be shown; a share has no bound, as the
   // records to come may make up for it.
@@ -469,6 +478,8 @@ engine::StepEnd run_batch_step(const BatchStep& step, const Division& division, 
     work.sample_memory = [&] { return sample_within(surroundings); };
   }
   auto end = engine::run_step(work, *std::move(recovered));
+  if (end.state == engine::StepEnd::State::completed)
+    static_cast<void>(remove_tree(kept_folder(step, surroundings)));  // it is only in the way
   end.workers = crew->lanes ? crew->lanes->chosen() : crew->workers;
   const std::string why = crew->lanes ? crew->lanes->why() : std::string();
   end.workers_why = why.empty() || end.workers < core_count() ? crew->why : why;

@@ -2,14 +2,12 @@
 
 #include <algorithm>
 #include <array>
-#include <cstring>
 #include <utility>
 
 #include <fmt/format.h>
 
 #include "base/text.h"
 #include "formats/json_text.h"
-#include "formats/number_kernels.h"
 
 namespace tranche {
 namespace {
@@ -78,7 +76,6 @@ Result<SchemaPtr> columns_behind_program(const Schema& input, const Schema& adde
                                   "Tranche and a program; give it another name, in SQL before it.",
                                   name));
   }
-  Schema made = input;
   for (const Field& field : added.fields) {
     if (format == ProgramFormat::csv && is_nested(field.type)) {
       return make_error(ErrorKind::config,
@@ -86,13 +83,8 @@ Result<SchemaPtr> columns_behind_program(const Schema& input, const Schema& adde
                                     "`format: jsonl`.",
                                     field.name, to_string(field.type)));
     }
-    const auto known = made.find(field.name);
-    if (known)
-      made.fields[*known] = field;
-    else
-      made.fields.push_back(field);
   }
-  return shared(std::move(made));
+  return shared(columns_with(input, added));
 }
 
 Answers::Answers(SchemaPtr input, const Schema& added, SchemaPtr output, ProgramFormat format)
@@ -102,15 +94,11 @@ Answers::Answers(SchemaPtr input, const Schema& added, SchemaPtr output, Program
       sent_(sent_schema(*input_)),
       answer_(answer_schema(*input_, added_)),
       format_(format),
+      columns_(*input_, added_, output_),
       json_row_(answer_, answer_rules()),
       id_row_(id_schema(), lenient_rules()),
       csv_fields_(csv_dialect_),
-      csv_values_(csv_dialect_, csv_fields_) {
-  for (const Field& field : output_->fields) {
-    const auto given = added_.find(field.name);
-    sources_.push_back(given ? Source{true, *given} : Source{false, *input_->find(field.name)});
-  }
-}
+      csv_values_(csv_dialect_, csv_fields_) {}
 
 void Answers::begin(const Page& page) {
   page_ = &page;
@@ -121,22 +109,14 @@ void Answers::begin(const Page& page) {
   name_records();
 }
 
-// By their number in the step, which is the same whenever they are processed again; the second row
-// that came of one is N.1.
 void Answers::name_records() {
   ids_.clear();
-  std::uint64_t same = 0;
-  for (std::size_t row = 0; row < page_->rows(); ++row) {
-    if (page_->origins.empty()) {
-      ids_.push_back(fmt::to_string(ids_given_++));
-      continue;
-    }
-    const auto record = [&](std::size_t of) { return page_->origins[of].record; };
-    same = row > 0 && record(row) == record(row - 1) ? same + 1 : 0;
-    std::string id = fmt::to_string(page_->base.record + record(row));
-    if (same > 0) id += fmt::format(".{}", same);
-    ids_.push_back(std::move(id));
+  if (!page_->origins.empty()) {
+    ids_ = record_ids(*page_);
+    return;
   }
+  for (std::size_t row = 0; row < page_->rows(); ++row)
+    ids_.push_back(fmt::to_string(ids_given_++));
 }
 
 std::string Answers::greeting() const {
@@ -185,6 +165,12 @@ std::string Answers::encode(std::span<const std::uint32_t> rows) {
 }
 
 std::optional<std::string> Answers::take(std::string_view line) {
+  auto wrong = understand(line);
+  if (wrong && asked_.size() == 1) suspect_ = 0;  // also where it had its answer before
+  return wrong;
+}
+
+std::optional<std::string> Answers::understand(std::string_view line) {
   if (line.ends_with('\r')) line.remove_suffix(1);
   if (format_ == ProgramFormat::csv && header_.empty()) return read_csv_header(line);
   Reading reading;
@@ -196,15 +182,9 @@ std::optional<std::string> Answers::take(std::string_view line) {
   return place(std::move(reading));
 }
 
-// The line with room around it, for as long as the page is in work.
+// The line, for as long as the page is in work.
 std::string_view Answers::kept(std::string_view line) {
-  char* const room =
-      answers_->arena.allocate(number_padding_bytes + line.size() + search_padding_bytes);
-  std::memset(room, 0, number_padding_bytes);
-  char* const begin = room + number_padding_bytes;
-  std::memcpy(begin, line.data(), line.size());
-  std::memset(begin + line.size(), 0, search_padding_bytes);
-  return {begin, line.size()};
+  return copy_to_read(line, answers_->arena);
 }
 
 std::uint32_t Answers::next_row() {
@@ -337,6 +317,12 @@ std::optional<std::string> Answers::read_csv(std::string_view line, Reading& rea
   reading.id = text_of(*answers_, protocol, row);
   reading.error = text_of(*answers_, protocol + 2, row);
   if (!reading.error.empty()) return std::nullopt;
+  if (answers_->column(protocol + 1).is_valid(row)) {
+    if (text_of(*answers_, protocol + 1, row) == "[]") return std::nullopt;
+    return fmt::format(
+        "answered with a \"_rows\" that is not [], all that it may be in CSV: \"{}\"",
+        excerpt(line));
+  }
   if (!bad.empty()) {
     const Field& field = answer_->fields[bad.front().column];
     const auto name = std::find(header_.begin(), header_.end(), field.name);
@@ -356,6 +342,10 @@ std::optional<std::string> Answers::read_csv(std::string_view line, Reading& rea
 std::optional<std::string> Answers::place(Reading reading) {
   while (next_ < asked_.size() && slots_[asked_[next_]].is_settled) ++next_;
   std::size_t at = next_;
+  if (reading.id.empty() && asked_.size() > 1) {
+    ++answered_;
+    return std::nullopt;
+  }
   if (!reading.id.empty()) {
     const bool is_next = at < asked_.size() && ids_[asked_[at]] == reading.id;
     if (!is_next) {
@@ -369,6 +359,7 @@ std::optional<std::string> Answers::place(Reading reading) {
       suspect_ = at;
       return "answered more than once";
     }
+    if (is_complete()) return "wrote more than it was asked for";
     ++named_;
   }
   ++answered_;
@@ -414,27 +405,13 @@ std::vector<std::uint32_t> Answers::waiting() const {
 }
 
 std::unique_ptr<Page> Answers::result(std::uint32_t& row, std::uint64_t& filtered) const {
-  std::vector<std::pair<std::uint32_t, std::uint32_t>> rows;  // of the page, and of answers_
+  std::vector<AnsweredColumns::RowAndAnswer> rows;
   for (; row < slots_.size() && rows.size() < result_rows; ++row) {
     const Slot& slot = slots_[row];
     if (slot.rows == 0 && !rejects_.contains(row)) ++filtered;
     for (std::uint32_t i = 0; i < slot.rows; ++i) rows.emplace_back(row, slot.first + i);
   }
-  auto made = std::make_unique<Page>(output_, std::max<std::size_t>(rows.size(), 1));
-  made->base = page_->base;
-  made->keep_alive = page_->keep_alive;
-  for (std::size_t column = 0; column < sources_.size(); ++column) {
-    const Source source = sources_[column];
-    const Column& from =
-        source.is_answer ? answers_->column(source.column) : page_->column(source.column);
-    Column& to = made->column(column);
-    for (std::size_t i = 0; i < rows.size(); ++i)
-      copy_value(to, i, from, source.is_answer ? rows[i].second : rows[i].first, made->arena);
-  }
-  if (!page_->origins.empty())
-    for (const auto& [from, answer] : rows) made->origins.push_back(page_->origins[from]);
-  made->set_rows(rows.size());
-  return made;
+  return columns_.join(*page_, *answers_, rows);
 }
 
 }  // namespace tranche

@@ -1,8 +1,8 @@
 // The records of a page that a program is asked about, and its answers: what it is sent, and how
 // each line that comes back is understood. docs/programs.md is the protocol.
 //
-// An answer belongs to the record that it names by `_id`, else to the first one that waits for its
-// answer. Only answers with an `_id` are sure of their place whatever happens behind them.
+// An answer belongs to the record that it names by `_id`. One without is that of a record that was
+// asked about alone; among many it is only counted, for it would be a guess whose it is.
 //
 // Threads: belongs to one thread. Lifetime: the page outlives what is asked about it.
 #pragma once
@@ -24,6 +24,7 @@
 #include "formats/csv_writer.h"
 #include "formats/jsonl_row.h"
 #include "formats/jsonl_writer.h"
+#include "transforms/answered_columns.h"
 
 namespace tranche {
 
@@ -51,6 +52,7 @@ class Answers {
   // Understands a line; what is wrong with it, as part of a sentence, and suspect() is whose it is.
   std::optional<std::string> take(std::string_view line);
   bool is_complete() const { return answered_ == asked_.size(); }
+  // Whether each answer so far has said whose it is.
   bool has_named_all() const { return named_ == answered_; }
   std::span<const std::uint32_t> asked() const { return asked_; }
   // Among those asked: whose answer was wrong, or is the first one that is missing; their number
@@ -74,10 +76,6 @@ class Answers {
     std::uint32_t first = 0;  // its rows of answers_
     std::uint32_t rows = 0;
   };
-  struct Source {  // of a column of the result
-    bool is_answer = false;
-    std::size_t column = 0;
-  };
   // A line that holds values, and where it says for whom.
   struct Reading {
     std::uint32_t first = 0;
@@ -86,6 +84,7 @@ class Answers {
     std::string error;  // the record is rejected by it
   };
 
+  std::optional<std::string> understand(std::string_view line);
   std::optional<std::string> read_json(std::string_view line, Reading& reading);
   std::optional<std::string> read_object(std::string_view text, Reading& reading, bool is_element);
   std::optional<std::string> read_list(std::string_view text, Reading& reading);
@@ -108,7 +107,7 @@ class Answers {
   SchemaPtr sent_;
   SchemaPtr answer_;  // the columns added, those of the protocol, those of the input
   ProgramFormat format_;
-  std::vector<Source> sources_;
+  AnsweredColumns columns_;
   JsonlRow json_row_;
   JsonlRow id_row_;
   CsvDialect csv_dialect_;

@@ -43,6 +43,15 @@ struct Definition {
   }
 };
 
+// Whether the answers say whose they are. Only then can a program be asked about many records at
+// once: else one answer too few and one too many, which make up for each other in number, would
+// give those in between to wrong records.
+enum class Manner {
+  unknown,  // until the first answer
+  named,
+  ordered,  // at least one answer did not
+};
+
 // What the workers of a step share: where there may be fewer programs than workers, the programs.
 class Programs {
  public:
@@ -78,6 +87,8 @@ class Programs {
 
   // Whether a program has ended well that was given no record.
   std::atomic<bool> is_sound{false};
+  // How they answer, as far as is known; docs/programs.md.
+  std::atomic<Manner> manner{Manner::unknown};
 
  private:
   const std::size_t most_;
@@ -169,13 +180,37 @@ class CommandInstance final : public TransformInstance {
       if (!conversation) {
         TRANCHE_ASSIGN(conversation, definition_->begin(log_));
       }
-      const auto trouble = talk(*conversation, waiting, Conversation::End::stays);
+      const auto trouble = ask_about(*conversation, waiting);
       if (!trouble) continue;
       conversation.reset();
       TRANCHE_TRY(find_guilty(*trouble));
     }
     rejects_incomplete_ = true;
     return {};
+  }
+
+  // All of them at once, or one after the other, as the program's manner is. Until it is known: the
+  // first one.
+  std::optional<Trouble> ask_about(Conversation& conversation, const Rows& rows) {
+    if (programs_->manner.load() == Manner::named) {
+      auto trouble = talk(conversation, rows, Conversation::End::stays);
+      learn_manner();
+      return trouble;
+    }
+    for (const std::uint32_t row : rows) {
+      auto trouble = talk(conversation, {row}, Conversation::End::stays);
+      if (trouble) return trouble;
+      learn_manner();
+      if (!conversation.is_alive() || programs_->manner.load() == Manner::named) break;
+    }
+    return std::nullopt;
+  }
+
+  void learn_manner() {
+    if (!answers_.has_named_all())
+      programs_->manner.store(Manner::ordered);
+    else if (auto before = Manner::unknown; !answers_.asked().empty())
+      programs_->manner.compare_exchange_strong(before, Manner::named);
   }
 
   // Of the records before the first one that waits: enough to fail the step.
@@ -201,12 +236,10 @@ class CommandInstance final : public TransformInstance {
     return left;
   }
 
-  // What is not certain of the answers to those who were asked when there was trouble.
+  // The answer, if there is one, of whom there was trouble with.
   void forget_doubtful() {
     const std::span<const std::uint32_t> asked = answers_.asked();
-    if (!answers_.has_named_all())
-      answers_.forget(asked);
-    else if (const std::size_t suspect = answers_.suspect(); suspect < asked.size())
+    if (const std::size_t suspect = answers_.suspect(); suspect < asked.size())
       answers_.forget(asked.subspan(suspect, 1));
   }
 
@@ -239,6 +272,7 @@ class CommandInstance final : public TransformInstance {
   // Has a fresh program answer one record after the other, so that none hides behind another; the
   // first one with which that fails is tried alone.
   Result<void> try_in_turn(const Rows& rows) {
+    if (rows.empty()) return {};
     TRANCHE_ASSIGN(auto conversation, definition_->begin(log_));
     for (const std::uint32_t row : rows) {
       if (!talk(*conversation, {row}, Conversation::End::stays)) continue;

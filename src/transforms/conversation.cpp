@@ -24,7 +24,8 @@ constexpr std::chrono::milliseconds patience_at_the_end = 1s;  // of one that is
 constexpr std::size_t line_bytes_max = std::size_t{64} << 20;
 constexpr std::size_t read_bytes = std::size_t{256} << 10;
 constexpr std::size_t last_words_bytes = 2048;
-constexpr int looks_until_settled = 50;
+constexpr std::chrono::microseconds first_look_at_rest = 20us;  // and then twice as long, ...
+constexpr std::chrono::microseconds last_look_at_rest = 64ms;   // ... an eighth of a second in all
 
 std::string in_seconds(std::chrono::milliseconds duration) {
   return fmt::format("{:.3g} s", std::chrono::duration<double>(duration).count());
@@ -184,14 +185,14 @@ void Conversation::wait(bool has_more, std::chrono::milliseconds longest) {
 // An answer too many would be taken for that of the next record, where it has no `_id`: so nothing
 // more may come until the program waits for it.
 std::optional<std::string> Conversation::settle(Answers& answers) {
-  for (int look = 0; look < looks_until_settled; ++look) {
+  for (auto pause = first_look_at_rest;; pause *= 2) {
     const bool is_at_rest = program_->is_waiting();
     if (auto wrong = hear(answers)) return wrong;
-    if (is_at_rest || program_->output() < 0) return std::nullopt;
+    if (is_at_rest || program_->output() < 0 || pause > last_look_at_rest) return std::nullopt;
     pollfd wait{program_->output(), POLLIN, 0};
-    static_cast<void>(::poll(&wait, 1, 1));
+    const timespec longest{0, std::chrono::nanoseconds(pause).count()};
+    static_cast<void>(::ppoll(&wait, 1, &longest, nullptr));
   }
-  return std::nullopt;
 }
 
 Trouble Conversation::trouble(std::string how) {

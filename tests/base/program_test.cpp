@@ -6,6 +6,7 @@
 #include <cerrno>
 #include <chrono>
 #include <csignal>
+#include <functional>
 #include <string>
 
 #include <gtest/gtest.h>
@@ -78,6 +79,34 @@ TEST_F(SignalOfABrokenPipe, LeavesWhatIsReadAsItWasWritten) {
   const ssize_t count = ::read(program->output(), heard.data(), heard.size());
   ASSERT_GT(count, 0);
   EXPECT_EQ(heard.substr(0, static_cast<std::size_t>(count)), line);
+}
+
+// Waits a little for what must become true soon, and then is.
+bool comes_true(const std::function<bool()>& holds) {
+  for (int look = 0; look < 5000 && !holds(); ++look) ::usleep(1000);
+  return holds();
+}
+
+TEST(WaitingOfAProgram, IsForMoreInputWhoeverReadsIt) {
+  for (const char* script :
+       {"read -r line", "exec 3<&0; read -r line <&3", "sh -c 'read -r line'; :",
+        "sh -c 'sh -c \"read -r line; :\"; :'; :", "cat | cat", "timeout 100 cat"}) {
+    const auto program = started(script);
+    ASSERT_TRUE(program);
+    EXPECT_TRUE(comes_true([&] { return program->is_waiting(); })) << script;
+  }
+}
+
+TEST(WaitingOfAProgram, IsNotWhatItDoesBeforeItReadsOn) {
+  for (const char* script :
+       {"echo; while :; do :; done", "echo; exec sleep 100", "echo; sleep 100; read -r line",
+        "echo; sleep 100 | cat; read -r line"}) {
+    const auto program = started(script);
+    ASSERT_TRUE(program);
+    pollfd answered{program->output(), POLLIN, 0};
+    ASSERT_EQ(::poll(&answered, 1, -1), 1);
+    EXPECT_FALSE(program->is_waiting()) << script;
+  }
 }
 
 }  // namespace

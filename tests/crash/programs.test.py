@@ -68,13 +68,9 @@ for line in sys.stdin:
 """
 
 
-# One answer too few and one too many make up for each other where answers have no `_id`: docs/programs.md says so.
-CASES = [("named", set()), ("ordered", {"silent"}), ("ordered", {"twice", "stranger"})]
-
-
-def poisoned(left_out):
+def poisoned():
     chance = random.Random(SEED)
-    deeds = [deed for deed in DEEDS if deed not in left_out]
+    deeds = list(DEEDS)
     chance.shuffle(deeds)
     # The first and the last record, two in a row, and the others anywhere.
     places = [0, RECORDS - 1, 5000, 5001] + chance.sample(range(6000, RECORDS - 10), len(deeds) - 4)
@@ -97,12 +93,12 @@ class Programs(unittest.TestCase):
             return folder.rows(), folder.rejects()
 
     def test_each_of_them_costs_its_record_and_no_other(self):
-        for answers, left_out in CASES:
-            texts = poisoned(left_out)
+        for answers in ("named", "ordered"):
+            texts = poisoned()
             guilty = {record: deed for record, deed in texts.items() if DEEDS[deed]}
             wanted = [f"{i},{texts.get(i, f'text {i}')},{i * 0.5:g}" for i in range(RECORDS) if i not in guilty]
             for workers in ("2", "{ processes: 2 }"):
-                with self.subTest(answers=answers, left_out=left_out, workers=workers, seed=SEED):
+                with self.subTest(answers=answers, workers=workers, seed=SEED):
                     rows, rejects = self.outcome(answers, workers, texts)
                     self.assertEqual([reject["record"] for reject in rejects], sorted(guilty))
                     for reject in rejects:

@@ -99,6 +99,55 @@ TEST_F(CommandTransformTest, RejectsTheRecordThatIsAnsweredTwice) {
   EXPECT_EQ(made->back(), "8 8");
 }
 
+TEST_F(CommandTransformTest, TellsARecordThatIsPassedOverFromALaterOneThatIsAnsweredTwice) {
+  CommandOptions options =
+      shell(for_each("[ $n = 3 ] && continue; echo $n; [ $n = 6 ] && echo $n"));
+  options.times = {10s, 1s};
+  const auto made = run(std::move(options), 9);
+  ASSERT_TRUE(made) << made.error().message;
+  EXPECT_EQ(*made, (std::vector<std::string>{"0 0", "1 1", "2 2", "4 4", "5 5", "7 7", "8 8"}));
+  ASSERT_EQ(rejects.size(), 2U);
+  EXPECT_EQ(rejects[0].record, first_record + 3);
+  EXPECT_EQ(rejects[1].record, first_record + 6);
+}
+
+// The shell waits for each of them, and not for its next record.
+TEST_F(CommandTransformTest, WaitsForASecondAnswerFromAProgramThatAProgramHasStarted) {
+  const auto made = run(shell(for_each("sh -c \"echo $n; sleep 0.01\"; [ $n = 2 ] && sh -c "
+                                       "\"sleep 0.01; echo $n\"")),
+                        6);
+  ASSERT_TRUE(made) << made.error().message;
+  EXPECT_EQ(*made, (std::vector<std::string>{"0 0", "1 1", "3 3", "4 4", "5 5"}));
+  ASSERT_EQ(rejects.size(), 1U);
+  EXPECT_EQ(rejects[0].record, first_record + 2);
+}
+
+// Who names the records that it answers and not those that it filters is asked about the latter
+// again, one by one, since an answer to another record might be missing.
+TEST_F(CommandTransformTest, TakesNoAnswerWithoutANameForThatOfOneRecordAmongMany) {
+  CommandOptions options = shell(
+      "read -r header; echo _id,answer; while IFS=, read -r _id n; do [ $n = 3 ] && continue;"
+      "[ $n = 4 ] && echo; case $n in 4) echo;; *) echo $_id,$n;; esac; done");
+  options.times = {10s, 1s};
+  const auto made = run(std::move(options), 8);
+  ASSERT_TRUE(made) << made.error().message;
+  EXPECT_EQ(*made, (std::vector<std::string>{"0 0", "1 1", "2 2", "5 5", "6 6", "7 7"}));
+  ASSERT_EQ(rejects.size(), 2U);
+  EXPECT_EQ(rejects[0].record, first_record + 3);
+  EXPECT_EQ(rejects[1].record, first_record + 4);
+  EXPECT_EQ(counts.filtered, 0U);
+}
+
+TEST_F(CommandTransformTest, FiltersARecordThatALineOfCsvNames) {
+  const auto made =
+      run(shell("read -r header; echo _id,_rows,answer; while IFS=, read -r _id n; do "
+                "[ $n = 1 ] && echo \"$_id,[],\" || echo $_id,,$n; done"),
+          3);
+  ASSERT_TRUE(made) << made.error().message;
+  EXPECT_EQ(*made, (std::vector<std::string>{"0 0", "2 2"}));
+  EXPECT_EQ(counts.filtered, 1U);
+}
+
 TEST_F(CommandTransformTest, KeepsTheLastWordsOfStandardError) {
   const auto made =
       run(shell(for_each("[ $n = 0 ] && { echo out of ink >&2; exit 9; }; echo $n")), 2);

@@ -44,6 +44,11 @@ class Transform {
   // Checks the transform against its input and says what it gives. Called once before the start.
   // Errors: config, with the place in the job file.
   virtual Result<SchemaPtr> bind(SchemaPtr input, WorkerScope& worker) = 0;
+  // Tells it whose work it does: the id of the run, which a resume has too, the step's name, and
+  // where it may keep what the step needs until it is done; empty: nowhere. Called before the first
+  // instance of a run.
+  virtual void work_for(const std::string& /*run*/, const std::string& /*step*/,
+                        const std::string& /*folder*/) {}
   // REQUIRES bind. Thread-safe.
   virtual Result<std::unique_ptr<TransformInstance>> instance(WorkerScope& worker) const = 0;
   // What shapes its output besides the records and its part of the job (compared by itself): one

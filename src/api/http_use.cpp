@@ -1,0 +1,299 @@
+#include "api/http_use.h"
+
+#include <algorithm>
+#include <charconv>
+#include <optional>
+
+#include <fmt/format.h>
+
+#include "api/assemble.h"
+#include "base/text.h"
+#include "transforms/http.h"
+
+namespace tranche {
+namespace {
+
+constexpr std::uint64_t at_once_max = 4096;
+constexpr unsigned at_once_found_max = 512;  // by `concurrency: auto`
+constexpr double rate_max = 1e6;
+
+std::optional<std::uint64_t> whole_number(std::string_view text) {
+  std::uint64_t value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
+  return value;
+}
+
+// "100/s", "600/m", "5000/h": calls a second.
+std::optional<double> parse_rate(std::string_view text) {
+  const std::size_t slash = text.find('/');
+  if (slash == std::string_view::npos) return std::nullopt;
+  const auto number = whole_number(trim(text.substr(0, slash)));
+  const std::string_view unit = trim(text.substr(slash + 1));
+  const double seconds = unit == "s" ? 1 : unit == "m" ? 60 : unit == "h" ? 3600 : 0;
+  if (!number || *number == 0 || seconds == 0) return std::nullopt;
+  const double rate = static_cast<double>(*number) / seconds;
+  return rate <= rate_max ? std::optional(rate) : std::nullopt;
+}
+
+std::string fault_of_rate(std::string_view text) {
+  if (parse_rate(text)) return {};
+  return fmt::format(
+      "\"{}\" is no rate; expected a number of calls for a second, a minute or an "
+      "hour, for example 100/s.",
+      excerpt(text));
+}
+
+std::string fault_of_concurrency(std::string_view text) {
+  const auto number = whole_number(text);
+  if (text == "auto" || (number && *number > 0 && *number <= at_once_max)) return {};
+  return fmt::format("\"{}\" was expected to be auto, or a number from 1 to {}.", excerpt(text),
+                     at_once_max);
+}
+
+std::optional<StatusAction> parse_action(const Node& node) {
+  if (node.is_null() || (node.kind == Node::Kind::scalar && node.text == "null"))
+    return StatusAction::null;
+  if (node.kind != Node::Kind::scalar) return std::nullopt;
+  if (node.text == "reject") return StatusAction::reject;
+  if (node.text == "retry") return StatusAction::retry;
+  if (node.text == "skip") return StatusAction::skip;
+  return std::nullopt;
+}
+
+bool is_status(std::string_view text) {
+  if (text.size() != 3 || text[0] < '1' || text[0] > '5') return false;
+  return text.substr(1) == "xx" ||
+         (text[1] >= '0' && text[1] <= '9' && text[2] >= '0' && text[2] <= '9');
+}
+
+// RFC 9110: a token.
+bool is_header_name(std::string_view text) {
+  constexpr std::string_view others = "!#$%&'*+-.^_`|~";
+  return !text.empty() && std::all_of(text.begin(), text.end(), [&](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+           others.find(c) != std::string_view::npos;
+  });
+}
+
+const OptionTable& into_table() {
+  static const OptionTable table = {Option{.name = "into",
+                                           .kind = OptionKind::columns,
+                                           .doc = "As in http_options().",
+                                           .example = "{ score: double }"}};
+  return table;
+}
+
+// `into:` as `columns:` are written, without the pointers.
+Node plain_columns(const Node& into) {
+  Node columns = into;
+  for (Node::Entry& column : columns.entries)
+    std::erase_if(column.value.entries,
+                  [](const Node::Entry& entry) { return entry.key == "pointer"; });
+  return Node::map({Node::Entry{"into", std::move(columns), into.mark}}, into.mark);
+}
+
+void check_into(const Node& into, Problems& problems) {
+  check_options(plain_columns(into), into_table(), "http", problems);
+  for (const Node::Entry& column : into.entries) {
+    const Node* const pointer = column.value.find("pointer");
+    if (pointer == nullptr) continue;
+    const auto parsed = JsonPointer::parse(pointer->text);
+    if (pointer->kind != Node::Kind::scalar)
+      problems.push_back({pointer->mark, "A pointer was expected, as in /result/score."});
+    else if (!parsed)
+      problems.push_back({pointer->mark, parsed.error().message});
+  }
+}
+
+void check_statuses(const Node& statuses, Problems& problems) {
+  for (const Node::Entry& entry : statuses.entries) {
+    if (!is_status(entry.key)) {
+      problems.push_back(
+          {entry.mark, fmt::format("\"{}\" in on_status was expected to be a status, "
+                                   "as 404, or a class of them, as 4xx.",
+                                   excerpt(entry.key))});
+    }
+    if (parse_action(entry.value)) continue;
+    problems.push_back({entry.value.mark.line != 0 ? entry.value.mark : entry.mark,
+                        fmt::format("What to do on {} was expected to be null (go on without "
+                                    "values), reject, retry or skip (leave the record out).",
+                                    excerpt(entry.key))});
+  }
+}
+
+void check_headers(const Node& headers, Problems& problems) {
+  for (const Node::Entry& entry : headers.entries) {
+    if (!is_header_name(entry.key))
+      problems.push_back(
+          {entry.mark, fmt::format("\"{}\" can't be the name of a header.", excerpt(entry.key))});
+    if (entry.value.kind != Node::Kind::scalar)
+      problems.push_back({entry.mark, fmt::format("Header \"{}\" was expected to be a text.",
+                                                  excerpt(entry.key))});
+  }
+}
+
+PlacedText placed_text(const JobSpec& job, const Node& node, Mark otherwise) {
+  return {node.text, place(job, node.mark.line != 0 ? node.mark : otherwise)};
+}
+
+std::vector<HttpColumn> columns_of(const Node& into) {
+  const Node plain = plain_columns(into);
+  std::vector<HttpColumn> made;
+  for (const Field& field : OptionReader(plain, into_table()).columns("into").fields) {
+    const Node* const pointer = into.find(field.name)->find("pointer");
+    made.push_back({field, pointer == nullptr ? JsonPointer::to_member(field.name)
+                                              : JsonPointer::parse(pointer->text).value()});
+  }
+  return made;
+}
+
+const OptionTable& retry_options() {
+  static const OptionTable table = {
+      Option{.name = "attempts",
+             .kind = OptionKind::count,
+             .doc = "How often a call is made at most, the first time included.",
+             .default_text = "5"},
+      Option{.name = "backoff",
+             .kind = OptionKind::duration,
+             .doc = "How long to wait before the second time; twice as long before each further "
+                    "one, and less by chance.",
+             .default_text = "500ms"},
+      Option{.name = "max_backoff",
+             .kind = OptionKind::duration,
+             .doc = "How long to wait at most.",
+             .default_text = "30s"},
+  };
+  return table;
+}
+
+RetryPolicy retry_of(const Node* given) {
+  const Node none = Node::map();
+  const OptionReader options(given != nullptr ? *given : none, retry_options());
+  RetryPolicy made;
+  made.attempts =
+      static_cast<std::uint32_t>(std::clamp<std::uint64_t>(options.count("attempts"), 1, 1000));
+  made.backoff = options.duration("backoff");
+  made.backoff_max = options.duration("max_backoff");
+  return made;
+}
+
+// Worker processes know nothing of each other: each has its share.
+HttpPace::Limits pace_of(const OptionReader& options, const WorkersSpec& workers) {
+  const unsigned shares =
+      workers.kind == WorkersSpec::Kind::processes ? std::max(1U, workers.count) : 1;
+  HttpPace::Limits made;
+  const std::string at_once = options.text("concurrency");
+  if (at_once != "auto")
+    made.at_once = std::max(1U, static_cast<unsigned>(*whole_number(at_once)) / shares);
+  made.at_once_max = std::max(1U, at_once_found_max / shares);
+  if (options.has("rate")) made.calls_per_second = *parse_rate(options.text("rate")) / shares;
+  return made;
+}
+
+}  // namespace
+
+const OptionTable& http_options() {
+  static const OptionTable table = {
+      Option{.name = "http",
+             .kind = OptionKind::text,
+             .doc = "The URL that is called for each record; ${record.column} in it is a value of "
+                    "the record, percent-encoded.",
+             .required = true,
+             .example = "https://stock.example.org/items/${record.sku}"},
+      Option{.name = "method",
+             .kind = OptionKind::choice,
+             .doc = "The method; when left out POST with a body, and GET without.",
+             .choices = {"GET", "POST", "PUT", "PATCH", "DELETE", "HEAD"},
+             .example = "PUT"},
+      Option{.name = "headers",
+             .kind = OptionKind::any,
+             .doc = "Headers: names and texts. Secrets come from the environment, and are seen "
+                    "nowhere.",
+             .example = "{ Authorization: \"Bearer ${env:TOKEN}\" }"},
+      Option{.name = "body",
+             .kind = OptionKind::text,
+             .doc = "What is sent; ${record.column} in it is a value as JSON, quotes included, and "
+                    "${record} all of the record.",
+             .example = "'{\"sku\": ${record.sku}}'"},
+      Option{.name = "into",
+             .kind = OptionKind::any,
+             .doc =
+                 "The columns that are taken from answers, with their types; a JSON pointer says "
+                 "where a value is, when that is not the column's name.",
+             .example = "{ score: double, risk: { pointer: /result/risk, type: varchar } }"},
+      Option{.name = "on_status",
+             .kind = OptionKind::any,
+             .doc = "What to do on a status: null (the record goes on without values), reject, "
+                    "retry, or skip (the record is left out).",
+             .example = "{ 404: null }"},
+      Option{.name = "concurrency",
+             .kind = OptionKind::text,
+             .doc = "How many calls are in flight at once in the whole step; auto: as many as pay.",
+             .default_text = "auto",
+             .fault_of = fault_of_concurrency},
+      Option{
+          .name = "rate",
+          .kind = OptionKind::text,
+          .doc = "How many calls are begun a second (100/s), a minute (600/m) or an hour at most.",
+          .example = "100/s",
+          .fault_of = fault_of_rate},
+      Option{.name = "timeout",
+             .kind = OptionKind::duration,
+             .doc = "How long a call may take.",
+             .default_text = "30s"},
+      Option{.name = "retry",
+             .kind = OptionKind::map,
+             .doc = "How a call is repeated that gets no answer, or 408, 425, 429 or 5xx. "
+                    "Retry-After is heeded.",
+             .children = retry_options(),
+             .example = "{ attempts: 5, backoff: 500ms, max_backoff: 30s }"},
+      Option{.name = "max_answer",
+             .kind = OptionKind::size,
+             .doc = "How long an answer may be; a longer one rejects its record.",
+             .default_text = "1MiB"},
+  };
+  return table;
+}
+
+void check_http(const Node& node, Problems& problems) {
+  const auto map_of = [&](const char* key, const char* example) -> const Node* {
+    const Node* const given = node.find(key);
+    if (given == nullptr || given->kind == Node::Kind::map) return given;
+    problems.push_back(
+        {given->mark, fmt::format("\"{}\" was expected to be a map, as in {}.", key, example)});
+    return nullptr;
+  };
+  if (const Node* into = map_of("into", "into: { score: double }")) check_into(*into, problems);
+  if (const Node* statuses = map_of("on_status", "on_status: { 404: null }"))
+    check_statuses(*statuses, problems);
+  if (const Node* headers = map_of("headers", "headers: { X-Key: \"${env:KEY}\" }"))
+    check_headers(*headers, problems);
+}
+
+Result<std::unique_ptr<Transform>> make_http(const JobSpec& job, const TransformUse& use,
+                                             const WorkersSpec& workers, std::size_t stage) {
+  const OptionReader options(use.options, http_options());
+  HttpOptions http;
+  http.stage = stage;
+  http.url = {options.text("http"), place(job, options.mark("http"))};
+  if (options.has("body")) http.body = {options.text("body"), place(job, options.mark("body"))};
+  http.method = options.text("method");
+  if (http.method.empty()) http.method = options.has("body") ? "POST" : "GET";
+  if (const Node* headers = options.node("headers")) {
+    for (const Node::Entry& entry : headers->entries)
+      http.headers.emplace_back(entry.key, placed_text(job, entry.value, entry.mark));
+  }
+  if (const Node* into = options.node("into")) http.into = columns_of(*into);
+  if (const Node* statuses = options.node("on_status")) {
+    for (const Node::Entry& entry : statuses->entries)
+      http.on_status[entry.key] = *parse_action(entry.value);
+  }
+  http.timeout = options.duration("timeout");
+  http.answer_bytes_max = options.size("max_answer");
+  http.retry = retry_of(options.node("retry"));
+  http.pace = pace_of(options, workers);
+  return make_http_transform(std::move(http));
+}
+
+}  // namespace tranche
