@@ -1,6 +1,7 @@
 # Tests. One binary a room: tests/<room>/*.cpp becomes <room>_test, linked with that room and the floors below it.
 # The folders of whole-product tests are built alike, linked with libtranche.a. Scripts are *.test.sh and *.test.py
-# anywhere under tests/. Everything is labelled quick, except what lies in tests/crash and tests/memory: slow.
+# anywhere under tests/. Everything is labelled quick, except what lies in tests/contracts, tests/crash and tests/memory, and the
+# longest of tests/jobs, so that the quick ones take two minutes: slow.
 
 find_package(GTest REQUIRED)
 tranche_precompiled(tranche_test_pch <gtest/gtest.h>)
@@ -25,7 +26,7 @@ add_custom_target(tests)
 function(tranche_register name path)
   set(label quick)
   set(seconds 300)  # against hangs only
-  if(path MATCHES "(^|/)tests/(contracts|crash|memory)(/|$)")
+  if(path MATCHES "(^|/)tests/(contracts|crash|memory)(/|$)" OR name MATCHES "^jobs/(compressed|guess|parallel|resume)\\.")
     set(label slow)
     set(seconds 2400)
   endif()
