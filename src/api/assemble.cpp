@@ -460,7 +460,9 @@ Result<BatchStep> assemble_for_rejects(const JobSpec& job, const StepSpec& spec,
 
 std::string job_fingerprint_text(const JobSpec& job, const StepSpec& spec) {
   if (spec.execute) return fmt::format("execute: {}\n", canonical_text(spec.execute->options));
-  if (spec.exec) return fmt::format("exec: {}\n", canonical_text(*spec.exec));
+  // With ${env:NAME} as it is written: an argument may hold a password anywhere.
+  if (spec.exec)
+    return fmt::format("exec: {}\n", connector_use_to_json(ConnectorUse{"exec", *spec.exec}));
   std::string text;
   if (spec.query) text += fmt::format("query: {}\n", canonical_text(*spec.query));
   for (const ConnectorUse* use : uses_of(spec))

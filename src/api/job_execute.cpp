@@ -14,19 +14,25 @@ Result<engine::StepEnd> JobRun::step_without_records(std::size_t number,
   const StepSpec& spec = job_.steps[number];
   const auto started = system_clock().monotonic();
   const std::string job = job_fingerprint_text(job_, spec);
-  if (!known) {
-    StepRecord record;
-    record.number = static_cast<std::uint32_t>(number);
-    record.name = spec.name;
-    record.job = Fingerprint{digest_hex(job), job};
-    StepSettings settings;
-    settings.write = spec.exec ? ConnectorUse{"exec", *spec.exec} : *spec.execute;
-    settings.executes = true;
-    settings.base = job_base();
-    record.settings = to_json(settings);
-    TRANCHE_TRY(ledger_->create_step(record_.run, record));
-  } else if (known->job.text != job && !options_.accept_job) {
+  StepRecord record = known.value_or(StepRecord());
+  const bool is_changed = known && known->job.text != job;
+  if (is_changed && !options_.accept_job) {
     return changed_since(record_.run, spec.name, "job", describe_difference(known->job.text, job));
+  }
+  record.number = static_cast<std::uint32_t>(number);
+  record.name = spec.name;
+  record.job = Fingerprint{digest_hex(job), job};
+  StepSettings settings;
+  settings.write = spec.exec ? ConnectorUse{"exec", *spec.exec} : *spec.execute;
+  settings.executes = true;
+  settings.base = job_base();
+  record.settings = to_json(settings);
+  if (!known) TRANCHE_TRY(ledger_->create_step(record_.run, record));
+  if (is_changed) {
+    TRANCHE_TRY(ledger_->update_step(record_.run, record));
+    TRANCHE_TRY(ledger_->add_warning(
+        record_.run, fmt::format("Step \"{}\": a changed job was accepted: {}.", spec.name,
+                                 describe_difference(known->job.text, job))));
   }
   TRANCHE_TRY(ledger_->set_step_state(record_.run, spec.name, "running"));
   emit(Event::Kind::note, spec.name,

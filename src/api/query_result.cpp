@@ -15,7 +15,8 @@ constexpr std::uint64_t thread_memory_bytes = std::uint64_t{64} << 20;
 
 std::filesystem::path query_result_path(const std::filesystem::path& run_folder,
                                         const StepSpec& spec) {
-  return run_folder / "queries" / (spec.name + ".parquet");
+  // Also where the job lies elsewhere, to whose folder the paths of its sources are relative.
+  return fs::absolute(run_folder / "queries" / (spec.name + ".parquet")).lexically_normal();
 }
 
 StepSpec reading_result(const StepSpec& spec, const std::filesystem::path& result) {

@@ -379,7 +379,7 @@ Result<std::optional<RowLoader::Refusal>> RowLoader::try_rows(PostgresConnection
   if (!refusal) {
     TRANCHE_ASSIGN(refusal, merge(connection));
   }
-  before_try_ = refusal ? back_to_savepoint : next_savepoint + plan_.empty;
+  before_try_ = refusal ? back_to_savepoint : plan_.empty + next_savepoint;
   if (refusal && !refusal->why.empty()) suspects_.learn(connection.last_failure());
   return refusal;
 }

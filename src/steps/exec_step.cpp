@@ -22,6 +22,7 @@ using Clock = std::chrono::steady_clock;
 constexpr auto look_interval = 100ms;
 constexpr auto patience_after_term = 10s;  // with a program that is asked to end
 constexpr std::size_t last_words_bytes = 4096;
+constexpr int reads_max = 32;  // at a time; a pipe's whole content
 
 // A program at work: what it says goes to the log, and its last words to messages.
 class Execution {
@@ -68,7 +69,8 @@ class Execution {
   }
   void hear(int descriptor, const std::function<void()>& close) {
     std::array<char, 16 << 10> bytes;
-    while (descriptor >= 0) {
+    // One that never stops talking must not keep its timeout from being looked at.
+    for (int reads = 0; descriptor >= 0 && reads < reads_max; ++reads) {
       const ssize_t count = ::read(descriptor, bytes.data(), bytes.size());
       if (count < 0 && errno == EINTR) continue;
       if (count == 0) close();

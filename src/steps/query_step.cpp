@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <future>
+#include <set>
 
 #include <fmt/format.h>
 
@@ -14,6 +15,18 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr auto stop_interval = 50ms;
+
+// One statement without its semicolon, and without the comments behind that.
+std::string_view without_end(std::string_view text) {
+  while (true) {
+    const std::size_t semicolon = text.rfind(';');
+    if (semicolon == std::string_view::npos) return text;
+    for (const std::string& line : split(text.substr(semicolon + 1), '\n')) {
+      if (!trim(line).empty() && !trim(line).starts_with("--")) return text;
+    }
+    text = trim(text.substr(0, semicolon));
+  }
+}
 
 class Query {
  public:
@@ -49,10 +62,10 @@ class Query {
     auto done = copied.get();
     if (!done && done.error().kind == ErrorKind::bad_record) done.error().kind = ErrorKind::failed;
     if (!done && done.error().kind == ErrorKind::memory) {
-      done.error().message =
-          fmt::format("The query can't do with its share of the run's memory, {}, and what it may "
-                      "spill; give the run more: memory: 1GiB, or --memory. DuckDB says: {}",
-                      format_size(step_.memory_bytes_max), done.error().message);
+      done.error().message = fmt::format(
+          "The query can't do with its share of the run's memory, {}, and what it may "
+          "spill; give the run more: memory: 1GiB, or --memory. DuckDB says: {}",
+          format_size(step_.memory_bytes_max), done.error().message);
     }
     if (!done) return std::move(done).error();
     return {};
@@ -76,13 +89,20 @@ class Query {
   // The text without what may stand behind it, with the types that Parquet has not made others.
   Result<std::string> kept_select() {
     std::string_view text = trim(step_.text);
-    while (text.ends_with(';')) text = trim(text.substr(0, text.size() - 1));
+    text = without_end(text);
     // The line end ends a comment.
     const std::string select = fmt::format("{}\n", text);
     TRANCHE_ASSIGN(const auto columns, connection_->query_texts("DESCRIBE " + select));
     std::string list;
     bool is_changed = false;
+    std::set<std::string> names;
     for (const auto& column : columns) {
+      if (!names.insert(to_lower(column[0])).second) {
+        return make_error(ErrorKind::config,
+                          fmt::format("Two columns of the query are named \"{}\"; give each its "
+                                      "own name with AS.",
+                                      column[0]));
+      }
       const std::string name = sql_identifier(column[0]);
       const std::string& type = column[1];
       if (!list.empty()) list += ", ";

@@ -22,6 +22,9 @@ if deed == "hang":
     child = subprocess.Popen(["sleep", "1000"])
     pathlib.Path("hanging").write_text(f"{os.getpid()} {child.pid}")
     time.sleep(1000)
+if deed == "talk":  # and never stop
+    while True:
+        os.write(1, b"words " * 10000)
 if deed == "mend":  # fails until somebody has mended it
     sys.exit(0 if pathlib.Path("mended").exists() else 75)
 if deed == "third":  # succeeds at its third start
@@ -97,6 +100,30 @@ class Exec(scenes.Case):
         done = self.expect(1, scene.run())
         self.assertIn("did not end within 10 s", done.err)
         self.expect_ended(scene)
+
+    def test_that_never_stops_talking_is_ended_in_time_too(self):
+        done = self.expect(1, self.scene("talk", "    timeout: 3s").run())
+        self.assertIn("did not end within 3 s", done.err)
+
+    def test_keeps_what_the_environment_tells_it_out_of_the_ledger(self):
+        scene = self.scene("nothing")
+        scene.write_job(job_text("nothing").replace('"nothing"]', '"nothing", "--dsn=postgresql://me:${env:SECRET}@db/x"]'))
+        os.environ["SECRET"] = "s3cr3t-w0rd"
+        self.addCleanup(os.environ.pop, "SECRET")
+        done = self.expect(0, scene.run())
+        os.environ["SECRET"] = "another"
+        kept = b"".join(path.read_bytes() for path in scene.state.rglob("*") if path.is_file())
+        self.assertNotIn(b"s3cr3t-w0rd", kept + (done.out + done.err).encode())
+
+    def test_whose_change_was_accepted_is_not_asked_about_again(self):
+        scene = self.scene("3")
+        self.expect(1, scene.run())
+        scene.write_job(job_text("mend"))
+        self.expect(2, scene.run())
+        done = self.expect(1, scene.run("--accept", "job"))
+        self.assertIn("a changed job was accepted", done.err)
+        scene.write("mended", "")
+        self.expect(0, scene.run())
 
     def test_is_ended_by_a_stop_and_runs_again(self):
         scene = self.scene("hang")

@@ -56,6 +56,26 @@ class Query(scenes.Case):
         self.expect(0, scene.run())
         self.assertEqual("total\n9223372036854775807000\n", (scene.root / "out.csv").read_text())
 
+    def test_may_end_with_a_semicolon_and_words_about_it(self):
+        scene = self.scene("SELECT ';' AS one -- not the end;\n; -- done\n-- by me")
+        self.expect(0, scene.run())
+        self.assertEqual("one\n;\n", (scene.root / "out.csv").read_text())
+
+    def test_runs_wherever_its_job_lies(self):
+        scene = self.scene("SELECT count(*) AS n FROM 'sales.csv'")
+        scene.write("elsewhere/job.yaml", job_text("SELECT count(*) AS n FROM '../sales.csv'"))
+        self.expect(0, scene.type("run", "elsewhere/job.yaml"))
+        self.assertEqual("n\n4\n", (scene.root / "elsewhere" / "out.csv").read_text())
+
+    def test_that_is_given_up_leaves_nothing_of_its_result(self):
+        scene = self.scene("SELECT range AS n FROM range(10)", write="sqlite: out.db, table: t, mode: append")
+        with sqlite3.connect(scene.root / "out.db") as out:
+            out.execute("CREATE TABLE t (n BIGINT CHECK (n <> 5))")
+        self.expect(1, scene.run())
+        self.assertNotEqual([], list(scene.state.glob("runs/*/queries/*")))
+        self.expect(0, scene.type("abandon", "last"))
+        self.assertEqual([], list(scene.state.glob("runs/*/queries/*")))
+
     def test_without_a_row_writes_what_its_sink_writes_of_nothing(self):
         scene = self.scene("SELECT 1 AS one WHERE false")
         self.expect(0, scene.run())
@@ -91,6 +111,7 @@ class Query(scenes.Case):
     def test_that_is_wrong_is_found_before_the_start(self):
         for query, why in (("SELEC 1", 'syntax error at or near "SELEC"'), ("SELECT nothing FROM 'sales.csv'", '"nothing" not found'),
                            ("SELECT 1; SELECT 2", "one SELECT, and these are 2 statements"),
+                           ("SELECT 1 AS id, 2 AS \"ID\", sum(n) AS s FROM (SELECT 1 AS n)", 'Two columns of the query are named "ID"'),
                            ("CREATE TABLE t (id INT)", "for SQL that changes something there are `execute:` steps"),
                            ("SELECT [1::HUGEINT] AS list", 'Column "list" is a HUGEINT[]'),
                            ("SELECT 1 AS n FROM 'nowhere.csv'", "nowhere.csv")):
