@@ -304,6 +304,21 @@ TEST_F(PostgresRefused, ManyOfThemInManyRowsGroupAfterGroup) {
   EXPECT_EQ(scene_.number("SELECT count(*) FROM t"), 15000 - 155);
 }
 
+TEST_F(PostgresRefused, RowsHaveTheOthersOfAnUpsertMergedOnce) {
+  scene_.must(
+      "CREATE TABLE t (id bigint PRIMARY KEY CHECK (id % 100 <> 99), name text); CREATE FUNCTION "
+      "f() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN new.name = 'updated'; RETURN new; END $$; "
+      "CREATE TRIGGER x BEFORE UPDATE ON t FOR EACH ROW EXECUTE FUNCTION f()");
+  auto sink = this->sink("upsert", {"id"});
+  recover(*sink);
+  std::vector<Row> rows;
+  for (std::int64_t i = 0; i < 500; ++i) rows.push_back({i, "inserted"});
+  const auto [applied, receipt] = commit_page(*sink, 0, page_of(rows));
+  EXPECT_EQ(applied.rejects.size(), 5U);
+  EXPECT_EQ(receipt.rows, 495U);
+  EXPECT_EQ(scene_.texts("SELECT name, count(*) FROM t GROUP BY name"), "inserted|495");
+}
+
 TEST_F(PostgresRefused, EveryRowMayBeOne) {
   scene_.must("CREATE TABLE t (id bigint CHECK (id < 0), name text)");
   auto sink = this->sink("append");
