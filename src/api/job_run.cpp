@@ -370,7 +370,7 @@ Result<void> abandon(Ledger& ledger, const RunRecord& run, const std::filesystem
     TRANCHE_TRY(sink->discard(sink_run, receipts, keep_committed));
     TRANCHE_TRY(step_ledger->forget_checkpoints());
   }
-  for (const char* folder : {"spill", "queries"}) {
+  for (const char* folder : {"spill", "queries", "kept"}) {
     TRANCHE_TRY(remove_tree(state / "runs" / run.run / folder));
   }
   return ledger.set_run_state(run.run, "abandoned");

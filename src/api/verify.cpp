@@ -11,24 +11,6 @@
 namespace tranche {
 namespace {
 
-// PostgreSQL has no such integers: what they are kept as there.
-Type type_to_read(const std::string& connector, Type type) {
-  if (connector != "postgres") return type;
-  switch (type.id) {
-    case TypeId::tinyint:
-    case TypeId::utinyint:
-      return Type{TypeId::smallint};
-    case TypeId::usmallint:
-      return Type{TypeId::integer};
-    case TypeId::uinteger:
-      return Type{TypeId::bigint};
-    case TypeId::ubigint:
-      return decimal_type(20, 0);
-    default:
-      return type;
-  }
-}
-
 // The table that a step has written, as it is read.
 ConnectorUse as_input(const StepSettings& settings, std::span<const Field> read) {
   ConnectorUse use;
@@ -64,7 +46,9 @@ Result<void> compare_rows_of_table(const StepSettings& settings, const SinkRun& 
   std::uint64_t digest = 0;
   for (const auto& group : state.committed) digest += group.receipt.checksum;
   std::vector<Field> columns = settings.columns;
-  for (Field& field : columns) field.type = type_to_read(settings.write.connector, field.type);
+  const Connector* const system = find_connector(settings.write.connector);
+  if (system != nullptr && system->kept_as != nullptr)
+    for (Field& field : columns) field.type = system->kept_as(field.type);
   TRANCHE_ASSIGN(const auto source, make_source(as_input(settings, columns), settings.base));
   WorkerScope worker(0, settings.database_memory_bytes, run.run_folder);
   const auto read = find_rows(*source, columns, worker, entry.rows);

@@ -267,6 +267,12 @@ std::string_view trim(std::string_view text) {
   return text;
 }
 
+std::string_view last_line(std::string_view text) {
+  text = trim(text);
+  const std::size_t before = text.rfind('\n');
+  return before == std::string_view::npos ? text : trim(text.substr(before + 1));
+}
+
 std::string to_lower(std::string_view text) {
   std::string out(text);
   std::transform(out.begin(), out.end(), out.begin(), lower);
@@ -307,8 +313,8 @@ std::string web_url_without_secrets(std::string_view url, std::size_t host) {
 std::string url_without_password(std::string_view text) {
   const std::size_t scheme = text.find("://");
   const auto is_of_scheme = [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-           c == '+' || c == '-' || c == '.';
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '+' ||
+           c == '-' || c == '.';
   };
   if (scheme == std::string_view::npos || scheme == 0 ||
       !std::all_of(text.begin(), text.begin() + static_cast<std::ptrdiff_t>(scheme), is_of_scheme))

@@ -31,6 +31,7 @@ std::string hex(std::string_view bytes);
 std::string join(std::span<const std::string> parts, std::string_view separator);
 std::vector<std::string> split(std::string_view text, char separator);
 std::string_view trim(std::string_view text);
+std::string_view last_line(std::string_view text);  // that says something, trimmed
 std::string to_lower(std::string_view text);
 // `text` for a message on one line: control characters and bytes that are not UTF-8 escaped; at
 // most `bytes_max` bytes of it, then "...".

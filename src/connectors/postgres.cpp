@@ -52,6 +52,23 @@ Result<std::unique_ptr<Sink>> make_postgres_sink(const Node& node, const std::fi
   return std::unique_ptr<Sink>(std::make_unique<postgres::TableSink>(std::move(target)));
 }
 
+// The nearest whole numbers that the server has.
+Type kept_as(Type type) {
+  switch (type.id) {
+    case TypeId::tinyint:
+    case TypeId::utinyint:
+      return Type{TypeId::smallint};
+    case TypeId::usmallint:
+      return Type{TypeId::integer};
+    case TypeId::uinteger:
+      return Type{TypeId::bigint};
+    case TypeId::ubigint:
+      return decimal_type(20, 0);
+    default:
+      return type;
+  }
+}
+
 }  // namespace
 
 Connector postgres_connector() {
@@ -67,6 +84,7 @@ Connector postgres_connector() {
   connector.execute_options = postgres_execute_options();
   connector.make_script = make_postgres_script;
   connector.sql_value = postgres_value;
+  connector.kept_as = kept_as;
   return connector;
 }
 

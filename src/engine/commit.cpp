@@ -101,13 +101,13 @@ std::string StepRun::advice_on_limit() const {
                      to_string(work_.reject_limit));
 }
 
-// Walks the rejects in record order; the one too many ends the step before anything is written.
 bool StepRun::was_good(const Reject& reject) const {
   const bool is_record = reject.has_position && (!reject.raw.empty() || reject.line > 0);
   return work_.rewrites && is_record &&
          !std::binary_search(work_.only->begin(), work_.only->end(), reject.record);
 }
 
+// Walks the rejects in record order; the one too many ends the step before anything is written.
 // `refused`: by the target, in record order.
 Result<void> StepRun::judge(const Group& group, const RejectRun& refused, Verdict& verdict) {
   RejectReader rejects({group.rejects(), refused});

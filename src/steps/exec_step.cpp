@@ -55,9 +55,7 @@ class Execution {
 
   // The last line that says something, for a sentence: empty, or `; it wrote at last "..."`.
   std::string last_words() const {
-    std::string_view words = trim(last_words_);
-    if (const std::size_t before = words.rfind('\n'); before != std::string_view::npos)
-      words = trim(words.substr(before + 1));
+    const std::string_view words = last_line(last_words_);
     if (words.empty()) return {};
     return fmt::format("; the last that it wrote is \"{}\"", excerpt(words, 200));
   }
@@ -112,9 +110,8 @@ Result<void> attempt(const ExecStep& step, const SinkRun& run,
           step.exit_codes.end()) {
     return {};
   }
-  const std::string how = exit ? describe(*exit)
-                               : fmt::format("did not end within {:.3g} s",
-                                             std::chrono::duration<double>(step.timeout).count());
+  const std::string how =
+      exit ? describe(*exit) : fmt::format("did not end within {}", format_duration(step.timeout));
   return make_error(ErrorKind::failed, fmt::format("The program of step \"{}\" {}{}.", step.name,
                                                    how, execution.last_words()));
 }

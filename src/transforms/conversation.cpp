@@ -31,13 +31,6 @@ std::string in_seconds(std::chrono::milliseconds duration) {
   return fmt::format("{:.3g} s", std::chrono::duration<double>(duration).count());
 }
 
-// The last line that says something.
-std::string_view last_line(std::string_view text) {
-  text = trim(text);
-  const std::size_t before = text.rfind('\n');
-  return before == std::string_view::npos ? text : trim(text.substr(before + 1));
-}
-
 }  // namespace
 
 std::string describe(const Trouble& trouble, std::string_view whom) {

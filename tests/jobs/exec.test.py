@@ -98,12 +98,12 @@ class Exec(scenes.Case):
     def test_that_takes_too_long_is_ended_with_all_that_it_started(self):
         scene = self.scene("hang", "    timeout: 10s")
         done = self.expect(1, scene.run())
-        self.assertIn("did not end within 10 s", done.err)
+        self.assertIn("did not end within 10.0 s", done.err)
         self.expect_ended(scene)
 
     def test_that_never_stops_talking_is_ended_in_time_too(self):
         done = self.expect(1, self.scene("talk", "    timeout: 3s").run())
-        self.assertIn("did not end within 3 s", done.err)
+        self.assertIn("did not end within 3.0 s", done.err)
 
     def test_keeps_what_the_environment_tells_it_out_of_the_ledger(self):
         scene = self.scene("nothing")

@@ -38,6 +38,8 @@ struct Connector {
       make_script = {};
   // A parameter's value in the system's SQL; null: it has none.
   std::string (*sql_value)(const Parameter& parameter) = nullptr;
+  // As what its tables keep values of a type that they do not have; null: they have all.
+  Type (*kept_as)(Type type) = nullptr;
 };
 
 }  // namespace tranche
