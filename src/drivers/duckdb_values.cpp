@@ -290,6 +290,7 @@ ResultColumn describe_result_column(const char* name, duckdb_logical_type type) 
 
 Result<void> append_vector(Column& column, Arena& arena, const ResultColumn& from,
                            duckdb_vector vector, std::size_t at, std::size_t rows) {
+  if (rows == 0) return {};  // Neither side need have memory for no rows, as below empty lists.
   // Members first: where the struct is null, set_null makes them null, whatever DuckDB left there.
   for (std::size_t i = 0; from.copy == ColumnCopy::structure && i < from.parts.size(); ++i) {
     TRANCHE_TRY(append_vector(column.child(i), arena, from.parts[i],

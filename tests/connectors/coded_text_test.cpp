@@ -113,7 +113,7 @@ class CodedText : public TemporaryFolder {
 
 std::string sales(std::size_t bytes) {
   std::string text = "id,text\n";
-  for (int i = 0; text.size() < bytes; ++i) {
+  for (std::int64_t i = 0; text.size() < bytes; ++i) {
     text += i % 97 == 4 ? fmt::format("x{},\"bad\n", i)
                         : fmt::format("{},\"a\nb \"\"{}\"\"\"\r\n", i, i * 7919);
   }
