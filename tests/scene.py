@@ -26,7 +26,7 @@ TRANCHE = os.path.abspath(os.environ.get("TRANCHE_BIN") or SOURCE / "build" / "t
 FLIGHTS = SOURCE / ".deps" / "data" / "flights-3m.parquet"
 AIRPORTS = SOURCE / ".deps" / "data" / "airports.csv"
 IS_SANITIZED = bool(os.environ.get("TRANCHE_SANITIZE"))  # which takes many times the time, and the memory
-SECONDS_MAX = 300  # no run of a test takes longer; a hang must not look like a slow machine
+SECONDS_MAX = 2400 if IS_SANITIZED else 300  # no run of a test takes longer; a hang must not look like a slow machine
 
 
 class Done:

@@ -115,8 +115,10 @@ void StepBuilder::declare_columns(ConnectorUse& read, const Schema& schema) {
     if (read.options.find(option) != nullptr) return;
     read.options.set(option, Node::scalar(value));
   };
-  if (read.connector == "csv") take_only_these("extra_columns", "undeclared");
-  else take_only_these("unknown_keys", "ignore");
+  if (read.connector == "csv")
+    take_only_these("extra_columns", "undeclared");
+  else
+    take_only_these("unknown_keys", "ignore");
 }
 
 StepBuilder&& StepBuilder::add_function(std::function<Result<std::unique_ptr<Transform>>()> make,
@@ -144,6 +146,17 @@ StepBuilder&& StepBuilder::query(std::string select) && {
   spec_.query->set("query", Node::scalar(std::move(select)));
   return std::move(*this);
 }
+StepBuilder&& StepBuilder::after(std::vector<std::string> steps) && {
+  spec_.after = std::move(steps);
+  return std::move(*this);
+}
+
+StepBuilder&& StepBuilder::when(std::string step, StepCondition::Outcome outcome,
+                                std::uint64_t rejects_above) && {
+  spec_.when.push_back({std::move(step), outcome, rejects_above, {}});
+  return std::move(*this);
+}
+
 StepBuilder&& StepBuilder::exec(std::vector<std::string> program) && {
   std::vector<Node> words;
   for (std::string& word : program) words.push_back(Node::scalar(std::move(word)));

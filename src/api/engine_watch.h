@@ -5,6 +5,7 @@
 #pragma once
 
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -17,8 +18,7 @@ namespace tranche {
 
 class EngineWatch {
  public:
-  explicit EngineWatch(const BreadcrumbBoard& board)
-      : board_(board), watches_(BreadcrumbBoard::slots_max) {}
+  explicit EngineWatch(std::span<const BreadcrumbBoard> boards);
 
   // True when the engine must be killed: suspects() will say why.
   bool must_end(pid_t engine);
@@ -28,11 +28,17 @@ class EngineWatch {
   std::string how(const Exit& exit) const;
 
  private:
-  const BreadcrumbBoard& board_;
-  std::vector<ProgressWatch> watches_;
+  struct Slot {
+    std::size_t board;
+    std::size_t number;
+  };
+  void look_for_late();
+
+  std::span<const BreadcrumbBoard> boards_;  // one for each step that runs
+  std::vector<std::vector<ProgressWatch>> watches_;
   ErrorKind kind_ = ErrorKind::crash;
-  std::string sentence_;          // why it had to be killed
-  std::vector<std::size_t> late_;  // slots that made no progress; empty: any may be to blame
+  std::string sentence_;    // why it had to be killed
+  std::vector<Slot> late_;  // that made no progress; empty: any may be to blame
 };
 
 }  // namespace tranche

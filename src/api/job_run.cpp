@@ -23,6 +23,10 @@ namespace {
 
 using namespace std::chrono_literals;
 
+// More at once would share the cores, and give each so little memory that all of them are slow.
+constexpr std::size_t steps_at_once_max = 8;
+constexpr std::uint64_t step_share_bytes_min = 2 * memory_bytes_min;
+
 std::string parameters_json(const JobSpec& job) {
   Json json(Json::Object{});
   for (const auto& parameter : job.parameters) {
@@ -58,7 +62,38 @@ Result<void> refuse_what_was_appended(Ledger& ledger, const RunRecord& run,
   return {};
 }
 
+Result<StepGraph> graph_of(const JobSpec& job) {
+  Problems problems;
+  StepGraph graph = StepGraph::of(job, problems);
+  if (problems.empty()) check_step_values(job, graph, problems);
+  if (!problems.empty()) return make_error(ErrorKind::config, problems.front().message + ".");
+  return graph;
+}
+
+Result<std::uint64_t> memory_of(const JobSpec& job, const RunOptions& options) {
+  std::uint64_t bytes = options.memory_bytes.value_or(job.memory_bytes);
+  if (bytes == 0) bytes = std::max(total_memory_bytes() / 4, memory_bytes_min);
+  if (bytes >= memory_bytes_min) return bytes;
+  return make_error(ErrorKind::config,
+                    fmt::format("A memory budget of {} is too small: the engine, its ledger and "
+                                "one batch in work need at least {}.",
+                                format_size(bytes), format_size(memory_bytes_min)));
+}
+
+// As many as the graph has side by side and the budget carries. A function of both alone, since the
+// share of a step may shape its output.
+std::size_t steps_at_once(const StepGraph& graph, std::uint64_t memory_bytes) {
+  const auto carried = static_cast<std::size_t>(memory_bytes / step_share_bytes_min);
+  return std::max<std::size_t>(1, std::min({graph.width(), carried, steps_at_once_max}));
+}
+
 }  // namespace
+
+Result<std::size_t> tracks_of(const JobSpec& job, const RunOptions& options) {
+  TRANCHE_ASSIGN(const StepGraph graph, graph_of(job));
+  TRANCHE_ASSIGN(const std::uint64_t memory_bytes, memory_of(job, options));
+  return steps_at_once(graph, memory_bytes);
+}
 
 std::string short_id(const std::string& run) { return run.substr(0, 8); }
 
@@ -97,23 +132,24 @@ Result<FileLock> take_run_lock(const JobSpec& job, const RunOptions& options,
 }
 
 JobRun::JobRun(const JobSpec& job, const RunOptions& options, std::filesystem::path state,
-               Observer* observer, SupervisorLink* link)
+               Observer* observer, std::span<SupervisorLink> links)
     : job_(job),
       options_(options),
-      state_(std::move(state)),
       observer_(observer),
-      link_(link),
-      own_board_(link == nullptr ? std::make_unique<BreadcrumbBoard>() : nullptr),
-      memory_bytes_peak_(link == nullptr ? 0 : link->memory_bytes_peak()),
-      started_(system_clock().monotonic()) {}
-
-std::filesystem::path JobRun::run_folder() const { return state_ / "runs" / record_.run; }
+      links_(links),
+      frame_{job, options, std::move(state)},
+      started_(system_clock().monotonic()) {
+  for (SupervisorLink& link : links_) {
+    tracks_.push_back({&link.board(), &link});
+    memory_bytes_peak_ = link.memory_bytes_peak();
+  }
+}
 
 void JobRun::emit(Event::Kind kind, const std::string& step, std::string message) {
   if (observer_ == nullptr) return;
   Event event;
   event.kind = kind;
-  event.run = record_.run;
+  event.run = frame_.record.run;
   event.step = step;
   event.message = std::move(message);
   observer_->on_event(event);
@@ -124,35 +160,39 @@ Result<void> JobRun::check_job() {
   if (job_.steps.empty()) {
     return make_error(ErrorKind::config, fmt::format("Job \"{}\" has no steps.", job_.name));
   }
-  return settle_memory();
-}
-
-Result<void> JobRun::settle_memory() {
-  memory_bytes_max_ = options_.memory_bytes.value_or(job_.memory_bytes);
-  if (memory_bytes_max_ == 0) {
-    memory_bytes_max_ = std::max(total_memory_bytes() / 4, memory_bytes_min);
-  }
-  if (memory_bytes_max_ < memory_bytes_min) {
-    return make_error(
-        ErrorKind::config,
-        fmt::format("A memory budget of {} is too small: the engine, its ledger and one "
-                    "batch in work need at least {}.",
-                    format_size(memory_bytes_max_), format_size(memory_bytes_min)));
+  TRANCHE_ASSIGN(graph_, graph_of(job_));
+  TRANCHE_ASSIGN(frame_.memory_bytes_max, memory_of(job_, options_));
+  const std::size_t tracks = steps_at_once(graph_, frame_.memory_bytes_max);
+  frame_.step_memory_bytes_max = frame_.memory_bytes_max / tracks;
+  while (tracks_.size() < tracks) {  // there is no supervisor
+    own_boards_.push_back(std::make_unique<BreadcrumbBoard>());
+    tracks_.push_back({own_boards_.back().get(), nullptr});
   }
   return {};
 }
 
 Result<RunSummary> JobRun::run() {
   TRANCHE_TRY(check_job());
-  auto opened = Ledger::open(state_);
+  auto opened = Ledger::open(frame_.state);
   if (!opened) return before_the_start(std::move(opened).error());
   ledger_ = *std::move(opened);
   TRANCHE_ASSIGN(auto nothing_to_do, choose_run());
   if (nothing_to_do) return *std::move(nothing_to_do);
-  summary_.run = record_.run;
+  summary_.run = frame_.record.run;
   summary_.job = job_.name;
-  summary_.state_folder = state_.string();
-  return go_through_steps();
+  summary_.state_folder = frame_.state.string();
+  TRANCHE_TRY(create_folders(frame_.run_folder() / "spill"));
+  StepSchedule schedule(frame_, graph_, *ledger_, observer_, tracks_, std::move(bound_));
+  ScheduleEnd end = schedule.run();
+  summary_.steps = std::move(end.steps);
+  summary_.rejects_path = std::move(end.rejects_path);
+  memory_bytes_peak_ = std::max(memory_bytes_peak_, end.memory_bytes_peak);
+  // Found before the first batch of a run that did nothing yet, it is a wrong job.
+  if (resumed_ && !end.has_begun && end.error && end.error->kind == ErrorKind::config) {
+    TRANCHE_TRY(ledger_->set_run_state(frame_.record.run, "failed", end.error->message));
+    return *std::move(end.error);
+  }
+  return finish(std::move(end));
 }
 
 // Decides between resuming the unfinished run, starting a new one, and having nothing to do.
@@ -168,12 +208,12 @@ Result<std::optional<RunSummary>> JobRun::choose_run() {
                     "give it a state folder of its own with --state.",
                     job_.name, same_name->job_file, file));
   }
-  record_.job = job_.name;
-  record_.job_file = file;
-  record_.parameters = parameters_json(job_);
-  record_.parameters_digest = parameters_digest(job_);
+  frame_.record.job = job_.name;
+  frame_.record.job_file = file;
+  frame_.record.parameters = parameters_json(job_);
+  frame_.record.parameters_digest = parameters_digest(job_);
   if (!options_.rejects_of.empty()) return choose_rejects_run();
-  TRANCHE_ASSIGN(auto last, ledger_->latest_run(job_.name, record_.parameters_digest));
+  TRANCHE_ASSIGN(auto last, ledger_->latest_run(job_.name, frame_.record.parameters_digest));
   if (!options_.resume_run.empty() && (!last || last->run != options_.resume_run)) {
     return make_error(
         ErrorKind::usage,
@@ -190,23 +230,24 @@ Result<std::optional<RunSummary>> JobRun::choose_run() {
   }
   if (last && is_unfinished(*last) && options_.fresh) {
     // A wrong job must not cost the run that it was to replace.
-    TRANCHE_TRY(checked_first_step());
+    TRANCHE_TRY(check_steps());
+    bound_.clear();
     TRANCHE_TRY(give_up(*last));
   } else if (last && is_unfinished(*last) && options_.resume_run.empty() &&
              (writes_standard_output(job_) || reads_standard_input(job_))) {
     TRANCHE_TRY(give_up(*last));  // the pipes that it read and wrote are gone
   } else if (last && is_unfinished(*last)) {
-    record_ = *last;
+    frame_.record = *last;
     resumed_ = true;
-    TRANCHE_ASSIGN(rejects_of_, ledger_->rejects_of(record_.run));
-    TRANCHE_ASSIGN(in_place_, ledger_->rejects_in_place(record_.run));
-    TRANCHE_ASSIGN(record_.starts, ledger_->record_start(record_.run));
+    TRANCHE_ASSIGN(frame_.rejects_of, ledger_->rejects_of(frame_.record.run));
+    TRANCHE_ASSIGN(frame_.in_place, ledger_->rejects_in_place(frame_.record.run));
+    TRANCHE_ASSIGN(frame_.record.starts, ledger_->record_start(frame_.record.run));
     emit(Event::Kind::run_started, {}, "resumed");
     return std::optional<RunSummary>();
   }
   // Runs that were given up since then have taken nothing back of it.
   TRANCHE_ASSIGN(const auto completed,
-                 ledger_->latest_run(job_.name, record_.parameters_digest, "completed"));
+                 ledger_->latest_run(job_.name, frame_.record.parameters_digest, "completed"));
   if (completed) {
     TRANCHE_ASSIGN(auto summary, after_completed(*completed));
     if (summary) return summary;
@@ -232,115 +273,131 @@ RunSummary JobRun::kept_summary(const RunRecord& completed) const {
   summary.run = completed.run;
   summary.job = job_.name;
   summary.state = RunState::completed;
-  summary.state_folder = state_.string();
+  summary.state_folder = frame_.state.string();
   return summary;
 }
 
+// Steps that were not needed left no record, and would not be needed again.
 Result<bool> JobRun::nothing_changed_since(const RunRecord& last) {
   TRANCHE_ASSIGN(const auto records, ledger_->list_steps(last.run));
-  if (records.size() != job_.steps.size()) return false;
   if (std::none_of(records.begin(), records.end(), [](const auto& r) { return r.appends; })) {
     return false;
   }
-  for (std::size_t i = 0; i < records.size(); ++i) {
-    const auto& record = records[i];
-    if (record.job.text != job_fingerprint_text(job_, job_.steps[i])) return false;
+  std::size_t known = 0;
+  for (std::size_t i = 0; i < job_.steps.size(); ++i) {
+    const StepSpec& spec = job_.steps[i];
+    const auto record = std::find_if(records.begin(), records.end(),
+                                     [&](const auto& r) { return r.name == spec.name; });
+    if (record == records.end() && !spec.when.empty()) continue;
+    if (record == records.end() || record->number != i) return false;
+    ++known;
+    if (record->job.text != job_fingerprint_text(job_, spec)) return false;
     // Nobody knows what a query would find; what it has appended is not appended again.
-    if (!job_.steps[i].has_records() || job_.steps[i].query) continue;
-    TRANCHE_ASSIGN(auto step, bound_step(i, nullptr));
+    if (!spec.has_records() || spec.query) continue;
+    TRANCHE_ASSIGN(auto step, step_run(i).bind());
     if (step.source->is_incremental() || step.file_increment() != nullptr) return false;
-    if (record.input.text != input_fingerprint_text(step.inputs)) return false;
-    if (snapshot_fingerprint_text(record.inputs) != snapshot_fingerprint_text(step.inputs))
+    if (record->input.text != input_fingerprint_text(step.inputs)) return false;
+    if (snapshot_fingerprint_text(record->inputs) != snapshot_fingerprint_text(step.inputs))
       return false;
     TRANCHE_ASSIGN(const auto code, code_fingerprint_text(step));
-    if (record.code.text != code) return false;
+    if (record->code.text != code) return false;
   }
-  return true;
+  return known == records.size();
 }
 
 Result<void> JobRun::give_up(const RunRecord& unfinished) {
-  return abandon(*ledger_, unfinished, state_, options_.accept_committed);
+  return abandon(*ledger_, unfinished, frame_.state, options_.accept_committed);
 }
 
-// What is wrong with the first step is found before anything is written.
-Result<std::optional<BatchStep>> JobRun::checked_first_step() {
-  for (std::size_t i = 1; i < job_.steps.size(); ++i) {
-    const StepSpec& spec = job_.steps[i];
-    if (spec.exec) {
+StepRun JobRun::step_run(std::size_t number) {
+  return StepRun(frame_, number, {}, *ledger_, observer_, tracks_.front());
+}
+
+// What is wrong is found before anything is written: of the steps that begin at once all of it, of
+// those that wait what does not depend on the others.
+Result<void> JobRun::check_steps() {
+  for (std::size_t number = 0; number < job_.steps.size(); ++number) {
+    const StepSpec& spec = job_.steps[number];
+    if (graph_.before(number).empty()) {
+      TRANCHE_TRY(bind_first_step(number));
+    } else if (spec.exec) {
       TRANCHE_TRY(assemble_exec(job_, spec));
     } else if (spec.execute) {
       TRANCHE_TRY(assemble_execute(job_, spec));
     } else {
       if (spec.query) TRANCHE_TRY(assemble_query(job_, spec));
-      TRANCHE_TRY(assemble(job_, with_records(i), options_));
+      TRANCHE_TRY(assemble(job_, step_run(number).with_records(), options_));
     }
   }
-  if (!job_.steps[0].has_records()) {
-    TRANCHE_TRY(examine_without_records(job_, job_.steps[0]));
-    return std::optional<BatchStep>();
-  }
-  if (job_.steps[0].query) {
+  return tracks_.size() > 1 ? check_targets() : Result<void>();
+}
+
+Result<void> JobRun::bind_first_step(std::size_t number) {
+  const StepSpec& spec = job_.steps[number];
+  if (!spec.has_records()) return examine_without_records(job_, spec);
+  StepRun run = step_run(number);
+  if (spec.query) {
     const ScratchFolder scratch;
     TRANCHE_TRY(scratch.create());
-    StepSurroundings around = surroundings();
+    StepSurroundings around = run.surroundings();
     around.spill_folder = scratch.path().string();  // the run has no folder yet
-    auto bound = bind_to_no_result(job_, job_.steps[0], around, scratch.path());
-    if (!bound) return before_the_start(std::move(bound).error());
-    return std::optional<BatchStep>();
+    auto bound = bind_to_no_result(job_, spec, around, scratch.path());
+    return bound ? Result<void>() : Result<void>(before_the_start(std::move(bound).error()));
   }
-  TRANCHE_ASSIGN(auto step, bound_step(0, nullptr));
-  if (!step.has_nothing_new) TRANCHE_TRY(check_memory(step, surroundings()));
-  return std::optional(std::move(step));
+  TRANCHE_ASSIGN(auto step, run.bind());
+  if (!step.has_nothing_new) TRANCHE_TRY(check_memory(step, run.surroundings()));
+  bound_.emplace(number, BoundStep{std::move(step), {}});
+  return {};
+}
+
+// Steps that may run at once would wait for each other's target.
+Result<void> JobRun::check_targets() {
+  std::vector<std::vector<std::string>> targets(job_.steps.size());
+  for (std::size_t later = 0; later < job_.steps.size(); ++later) {
+    const StepSpec& spec = job_.steps[later];
+    if (!spec.has_records()) continue;
+    TRANCHE_ASSIGN(const auto sink, make_sink(spec.write, job_.base));
+    targets[later] = sink->targets();
+    for (std::size_t earlier = 0; earlier < later; ++earlier) {
+      if (graph_.is_ordered(earlier, later) || graph_.is_ordered(later, earlier)) continue;
+      for (const std::string& target : targets[later]) {
+        const auto& others = targets[earlier];
+        if (std::find(others.begin(), others.end(), target) == others.end()) continue;
+        return make_error(
+            ErrorKind::config,
+            fmt::format("Steps \"{}\" and \"{}\" may run at once, and both write {}: say in one of "
+                        "them that it comes after the other, by `after:`.",
+                        job_.steps[earlier].name, spec.name, target));
+      }
+    }
+  }
+  return {};
 }
 
 Result<void> JobRun::begin_new_run() {
-  record_.run = random_id();
-  TRANCHE_ASSIGN(first_step_, checked_first_step());
-  if (first_step_) TRANCHE_TRY(claim_targets(*first_step_));
-  TRANCHE_TRY(create_folders(run_folder()));
-  TRANCHE_TRY(ledger_->create_run(record_));
+  frame_.record.run = random_id();
+  TRANCHE_TRY(check_steps());
+  for (auto& [number, bound] : bound_) {
+    TRANCHE_ASSIGN(bound.claims, step_run(number).claim_targets(bound.step));
+  }
+  TRANCHE_TRY(create_folders(frame_.run_folder()));
+  TRANCHE_TRY(ledger_->create_run(frame_.record));
   emit(Event::Kind::run_started, {}, "new");
   return {};
 }
 
-Result<RunSummary> JobRun::go_through_steps() {
-  TRANCHE_TRY(create_folders(run_folder() / "spill"));
-  for (std::size_t number = 0; number < job_.steps.size(); ++number) {
-    StepSummary summary;
-    summary.name = job_.steps[number].name;
-    auto ended = run_step(number, summary);
-    if (!ended) {
-      // Found before the step's first batch: of a run that did nothing yet, it is a wrong job.
-      const bool is_stopped = ended.error().kind == ErrorKind::stopped;
-      summary.state = is_stopped ? "stopped" : "failed";
-      summary_.steps.push_back(std::move(summary));
-      if (is_stopped) return finish(RunState::stopped, {});
-      if (resumed_ && ended.error().kind == ErrorKind::config && number == 0) {
-        TRANCHE_TRY(ledger_->set_run_state(record_.run, "failed", ended.error().message));
-        return ended.error();
-      }
-      return finish(RunState::failed, std::move(ended).error());
-    }
-    memory_bytes_peak_ = std::max(memory_bytes_peak_, ended->memory_bytes_peak);
-    summary_.steps.push_back(std::move(summary));
-    if (ended->state == engine::StepEnd::State::stopped) return finish(RunState::stopped, {});
-    if (ended->state == engine::StepEnd::State::failed) {
-      return finish(RunState::failed, std::move(ended->error));
-    }
-  }
-  return finish(RunState::completed, {});
-}
-
-Result<RunSummary> JobRun::finish(RunState state, std::optional<Error> error) {
-  const auto removed = remove_tree(run_folder() / "spill");
-  summary_.state = state;
-  summary_.error = error;
+Result<RunSummary> JobRun::finish(ScheduleEnd end) {
+  const auto removed = remove_tree(frame_.run_folder() / "spill");
+  summary_.state = end.state;
+  summary_.error = end.error;
   summary_.seconds = std::chrono::duration<double>(system_clock().monotonic() - started_).count();
   summary_.peak_memory_bytes = memory_bytes_peak_;
-  TRANCHE_ASSIGN(summary_.warnings, ledger_->warnings(record_.run));
+  TRANCHE_ASSIGN(summary_.warnings, ledger_->warnings(frame_.record.run));
+  for (std::string& warning : end.warnings) summary_.warnings.push_back(std::move(warning));
   if (!removed) summary_.warnings.push_back(removed.error().message);
-  TRANCHE_TRY(ledger_->record_summary(record_.run, summary_.to_json()));
-  TRANCHE_TRY(ledger_->set_run_state(record_.run, to_string(state), error ? error->message : ""));
+  TRANCHE_TRY(ledger_->record_summary(frame_.record.run, summary_.to_json()));
+  TRANCHE_TRY(ledger_->set_run_state(frame_.record.run, to_string(end.state),
+                                     end.error ? end.error->message : ""));
   fault_point("ended");
   emit(Event::Kind::run_ended, {}, summary_.to_json());
   return std::move(summary_);

@@ -8,6 +8,7 @@
 #include "api/assemble.h"
 #include "api/query_result.h"
 #include "api/reject_line.h"
+#include "api/step_values.h"
 #include "base/clock.h"
 #include "base/process.h"
 #include "base/scratch_folder.h"
@@ -55,9 +56,17 @@ void check_query(const JobSpec& job, const StepSpec& spec, const StepSurrounding
   }
 }
 
+// What steps come to is known in a run only.
+JobSpec looked_at(const JobSpec& given) {
+  JobSpec job = given;
+  for (StepSpec& step : job.steps) step = with_step_values(std::move(step), {});
+  return job;
+}
+
 }  // namespace
 
-Result<std::vector<CheckedStep>> check_job(const JobSpec& job) {
+Result<std::vector<CheckedStep>> check_job(const JobSpec& given) {
+  const JobSpec job = looked_at(given);
   const ScratchFolder scratch;
   TRANCHE_TRY(scratch.create());
   std::vector<CheckedStep> checked;
@@ -97,8 +106,9 @@ Result<std::vector<CheckedStep>> check_job(const JobSpec& job) {
   return checked;
 }
 
-Result<DataCheck> check_data(const JobSpec& job,
+Result<DataCheck> check_data(const JobSpec& given,
                              const std::function<Result<void>(const std::string&)>& take) {
+  const JobSpec job = looked_at(given);
   const ScratchFolder scratch;
   TRANCHE_TRY(scratch.create());
   DataCheck check;
@@ -123,7 +133,8 @@ Result<DataCheck> check_data(const JobSpec& job,
   return check;
 }
 
-Result<std::vector<PlannedStep>> plan_job(const JobSpec& job) {
+Result<std::vector<PlannedStep>> plan_job(const JobSpec& given) {
+  const JobSpec job = looked_at(given);
   const ScratchFolder scratch;
   TRANCHE_TRY(scratch.create());
   std::vector<PlannedStep> planned;
@@ -152,8 +163,9 @@ Result<std::vector<PlannedStep>> plan_job(const JobSpec& job) {
   return planned;
 }
 
-Result<std::vector<PreviewStage>> preview_step(const JobSpec& job, const std::string& name,
+Result<std::vector<PreviewStage>> preview_step(const JobSpec& given, const std::string& name,
                                                std::size_t rows) {
+  const JobSpec job = looked_at(given);
   const ScratchFolder scratch;
   TRANCHE_TRY(scratch.create());
   const auto spec =

@@ -9,10 +9,13 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <deque>
 #include <map>
 #include <new>
 #include <optional>
+#include <span>
 #include <utility>
+#include <vector>
 
 #include <fmt/format.h>
 
@@ -72,11 +75,11 @@ class ChannelObserver final : public Observer {
 
 // What the frames of one engine told.
 struct EngineEnd {
-  std::optional<Result<RunSummary>> said;          // how the run ended; nullopt: it died
-  std::string run;                                 // that it took up; empty: it died before
+  std::optional<Result<RunSummary>> said;         // how the run ended; nullopt: it died
+  std::string run;                                // that it took up; empty: it died before
   std::map<std::string, std::uint64_t> progress;  // of each step, as it last said
   std::uint64_t memory_bytes_peak = 0;
-  std::vector<engine::Suspect> suspects;          // what was in work when it died
+  std::vector<engine::Suspect> suspects;  // what was in work when it died
 };
 
 // Business logic that calls exit() in a thread must not run the destructors of static objects
@@ -84,7 +87,7 @@ struct EngineEnd {
 void leave_at_once(int code, void*) { _exit(code); }
 
 int run_engine(const JobSpec& job, RunOptions options, const std::filesystem::path& state,
-               Channel& events, SupervisorLink& link) {
+               Channel& events, std::span<SupervisorLink> links) {
   limit_free_memory();
   raise_descriptor_limit();
   on_exit(leave_at_once, nullptr);
@@ -100,7 +103,7 @@ int run_engine(const JobSpec& job, RunOptions options, const std::filesystem::pa
   sigprocmask(SIG_SETMASK, &none, nullptr);
   options.stop = &stop_asked;
   ChannelObserver observer(events);
-  const auto ended = JobRun(job, options, state, &observer, &link).run();
+  const auto ended = JobRun(job, options, state, &observer, links).run();
   Json json;
   json.set("frame", "end");
   if (ended)
@@ -171,26 +174,27 @@ class SignalQueue {
   int descriptor_ = -1;
 };
 
-// A board that outlives every process that writes on it.
+// Boards that outlive every process that writes on them, one for each track.
 class BoardMapping {
  public:
-  static Result<BoardMapping> create() {
-    void* const memory = mmap(nullptr, sizeof(BreadcrumbBoard), PROT_READ | PROT_WRITE,
+  static Result<BoardMapping> create(std::size_t count) {
+    void* const memory = mmap(nullptr, count * sizeof(BreadcrumbBoard), PROT_READ | PROT_WRITE,
                               MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    if (memory == MAP_FAILED)
-      return system_error(ErrorKind::failed, "map", "shared memory", errno);
-    return BoardMapping(new (memory) BreadcrumbBoard);
+    if (memory == MAP_FAILED) return system_error(ErrorKind::failed, "map", "shared memory", errno);
+    auto* const boards = static_cast<BreadcrumbBoard*>(memory);
+    for (std::size_t i = 0; i < count; ++i) new (boards + i) BreadcrumbBoard;
+    return BoardMapping({boards, count});
   }
-  BoardMapping(BoardMapping&& other) noexcept : board_(std::exchange(other.board_, nullptr)) {}
+  BoardMapping(BoardMapping&& other) noexcept : boards_(std::exchange(other.boards_, {})) {}
   BoardMapping& operator=(BoardMapping&&) = delete;
   ~BoardMapping() {
-    if (board_ != nullptr) munmap(board_, sizeof(BreadcrumbBoard));
+    if (!boards_.empty()) munmap(boards_.data(), boards_.size_bytes());
   }
-  BreadcrumbBoard& operator*() const { return *board_; }
+  std::span<BreadcrumbBoard> boards() const { return boards_; }
 
  private:
-  explicit BoardMapping(BreadcrumbBoard* board) : board_(board) {}
-  BreadcrumbBoard* board_;
+  explicit BoardMapping(std::span<BreadcrumbBoard> boards) : boards_(boards) {}
+  std::span<BreadcrumbBoard> boards_;
 };
 
 class Supervisor {
@@ -199,12 +203,13 @@ class Supervisor {
       : job_(job),
         options_(options),
         observer_(observer),
-        state_(state_folder(options.state, job.base)),
-        board_(BoardMapping::create()) {}
+        state_(state_folder(options.state, job.base)) {}
 
   Result<RunSummary> supervise() {
     const auto stop_wanted = [&] { return signals_.take_stops() > 0; };
-    if (!board_) return board_.error();
+    TRANCHE_ASSIGN(const std::size_t tracks, tracks_of(job_, options_));
+    TRANCHE_ASSIGN(const auto mapping, BoardMapping::create(tracks));
+    boards_ = mapping.boards();
     TRANCHE_ASSIGN(const auto lock, take_run_lock(job_, options_, state_, stop_wanted));
     if (reads_standard_input(job_)) TRANCHE_TRY(keep_standard_input(state_));
     RunOptions options = options_;
@@ -221,9 +226,10 @@ class Supervisor {
       suspects_ = std::move(end.suspects);
       memory_bytes_peak_ = std::max(memory_bytes_peak_, end.memory_bytes_peak);
       if (writes_standard_output(job_)) {
-        return record_crash(fmt::format("The engine {}, and what it wrote to standard output can't "
-                                        "be taken back. The next run begins anew.",
-                                        last_end_));
+        return record_crash(
+            fmt::format("The engine {}, and what it wrote to standard output can't "
+                        "be taken back. The next run begins anew.",
+                        last_end_));
       }
       if (starts_without_progress >= starts_without_progress_max) {
         return record_crash(
@@ -242,6 +248,14 @@ class Supervisor {
   }
 
  private:
+  // Of a step that runs: where its engine asks for worker processes, and who starts them.
+  struct Track {
+    Track(Channel end, const JobSpec& job, const RunOptions& options, BreadcrumbBoard& board)
+        : control(std::move(end)), keeper(job, options, board) {}
+    Channel control;
+    WorkerKeeper keeper;
+  };
+
   // Whether more is committed than any engine before this one knew of. What an engine committed
   // just before it died, its successor tells.
   bool progressed(const EngineEnd& end) {
@@ -255,24 +269,25 @@ class Supervisor {
 
   Result<EngineEnd> run_once(const RunOptions& options) {
     TRANCHE_ASSIGN(auto events, Channel::create());
-    TRANCHE_ASSIGN(auto control, Channel::create());
-    BreadcrumbBoard& board = **board_;
-    board.clear();
-    const int supervisor = getpid();
+    std::deque<Track> tracks;
+    std::vector<SupervisorLink> links;
+    for (BreadcrumbBoard& board : boards_) {
+      board.clear();
+      TRANCHE_ASSIGN(auto control, Channel::create());
+      tracks.emplace_back(std::move(control.first), job_, options, board);
+      links.emplace_back(getpid(), std::move(control.second), board, suspects_, memory_bytes_peak_);
+    }
     TRANCHE_ASSIGN(auto engine, Child::fork([&] {
                      events.first.close();
-                     control.first.close();
-                     SupervisorLink link(supervisor, std::move(control.second), board,
-                                         std::move(suspects_), memory_bytes_peak_);
-                     return run_engine(job_, options, state_, events.second, link);
+                     for (Track& track : tracks) track.control.close();
+                     return run_engine(job_, options, state_, events.second, links);
                    }));
     events.second.close();
-    control.second.close();
-    WorkerKeeper keeper(job_, options, board);
-    EngineWatch watch(board);
+    links.clear();
+    EngineWatch watch(boards_);
     EngineEnd end;
-    TRANCHE_TRY(attend(engine, events.first, control.first, keeper, watch, end));
-    keeper.end_all();
+    TRANCHE_TRY(attend(engine, events.first, tracks, watch, end));
+    for (Track& track : tracks) track.keeper.end_all();
     TRANCHE_ASSIGN(const auto exit, engine.wait(std::nullopt));
     orphans_.end();
     last_end_ = watch.how(*exit);
@@ -281,18 +296,21 @@ class Supervisor {
   }
 
   // Serves the engine until it has closed its channel.
-  Result<void> attend(const Child& engine, Channel& events, Channel& control, WorkerKeeper& keeper,
+  Result<void> attend(const Child& engine, Channel& events, std::deque<Track>& tracks,
                       EngineWatch& watch, EngineEnd& end) {
+    std::vector<pollfd> waits{{events.descriptor(), POLLIN, 0}, {signals_.descriptor(), POLLIN, 0}};
+    const std::size_t first_track = waits.size();
+    for (const Track& track : tracks) waits.push_back({track.control.descriptor(), POLLIN, 0});
     bool closed = false;
     while (!closed) {
-      pollfd waits[] = {{events.descriptor(), POLLIN, 0},
-                        {control.descriptor(), POLLIN, 0},
-                        {signals_.descriptor(), POLLIN, 0}};
-      if (poll(waits, 3, watch_milliseconds) < 0 && errno != EINTR) break;
+      if (poll(waits.data(), waits.size(), watch_milliseconds) < 0 && errno != EINTR) break;
       const int asked = signals_.take_stops();
       if (asked > 0) pass_on_stop(engine, asked);
-      keeper.reap(control);
-      if (waits[1].revents != 0) TRANCHE_TRY(keeper.serve(control));
+      for (std::size_t i = 0; i < tracks.size(); ++i) {
+        tracks[i].keeper.reap(tracks[i].control);
+        if (waits[first_track + i].revents != 0)
+          TRANCHE_TRY(tracks[i].keeper.serve(tracks[i].control));
+      }
       if (waits[0].revents != 0) {
         TRANCHE_ASSIGN(const auto frames, events.receive_available(closed));
         for (const auto& frame : frames) take_frame(frame.bytes, observer_, end);
@@ -341,7 +359,7 @@ class Supervisor {
   SignalQueue signals_;
   int stops_asked_ = 0;
   std::map<std::string, std::uint64_t> progress_;  // of each step, as far as is known
-  Result<BoardMapping> board_;
+  std::span<BreadcrumbBoard> boards_;              // one for each track
   Orphans orphans_;
   std::vector<engine::Suspect> suspects_;  // what was in work when the last engine died
   std::uint64_t memory_bytes_peak_ = 0;    // of the engines that died

@@ -66,10 +66,10 @@ Result<WorkerStarter::Notice> decode_notice(const std::string& bytes) {
   return notice;
 }
 
-std::vector<engine::Suspect> SupervisorLink::take_suspects(std::uint32_t step) {
+std::vector<engine::Suspect> SupervisorLink::suspects_of(std::uint32_t step) const {
   std::vector<engine::Suspect> of_step;
-  for (auto& suspect : std::exchange(suspects_, {})) {
-    if (suspect.step == step) of_step.push_back(std::move(suspect));
+  for (const auto& suspect : suspects_) {
+    if (suspect.step == step) of_step.push_back(suspect);
   }
   return of_step;
 }
@@ -101,8 +101,7 @@ Result<std::vector<WorkerStarter::Notice>> SupervisorLink::notices() {
     TRANCHE_ASSIGN(auto notice, decode_notice(frame.bytes));
     notices.push_back(std::move(notice));
   }
-  if (closed && notices.empty())
-    return make_error(ErrorKind::failed, "The supervisor is gone.");
+  if (closed && notices.empty()) return make_error(ErrorKind::failed, "The supervisor is gone.");
   return notices;
 }
 

@@ -1,6 +1,7 @@
 // What an engine has of its supervisor: somebody to start worker processes for it, the board of
 // breadcrumbs that outlives it, and what the board said when the engine before it died.
 //
+// Of the steps that run at once each has one.
 // Threads: the thread of the process executor starts, kills and takes notices; the rest is read
 // only. Lifetime: made before the engine, in the supervisor, and inherited.
 #pragma once
@@ -29,8 +30,8 @@ class SupervisorLink final : public WorkerStarter {
   int supervisor() const { return supervisor_; }
   std::uint64_t memory_bytes_peak() const { return memory_bytes_peak_; }  // of earlier engines
   BreadcrumbBoard& board() const { return board_; }
-  // Of the step at this position in the job, whose engine died; given once.
-  std::vector<engine::Suspect> take_suspects(std::uint32_t step);
+  // Of the step at this position in the job, whose engine died.
+  std::vector<engine::Suspect> suspects_of(std::uint32_t step) const;
   // What a worker must know of the step in work; goes with every start.
   void set_order(std::string order) { order_ = std::move(order); }
 

@@ -19,7 +19,7 @@ Result<BatchStep> bound_as_ordered(const JobSpec& job, const RunOptions& options
   if (order.step >= job.steps.size())
     return make_error(ErrorKind::bug, "A worker was started for a step that the job has not.");
   const auto assembled = order.is_for_rejects ? assemble_for_rejects : assemble;
-  const StepSpec& spec = job.steps[order.step];
+  const StepSpec spec = with_step_values(job.steps[order.step], order.values);
   TRANCHE_ASSIGN(
       auto step,
       assembled(job, reading_result(spec, query_result_path(order.run.run_folder, spec)), options));
@@ -55,6 +55,11 @@ std::string encode_order(const WorkerOrder& order) {
       frame.put_text(*text);
     frame.put(input.source);
   }
+  frame.put(order.values.size());
+  for (const auto& [name, value] : order.values) {
+    frame.put_text(name);
+    frame.put_text(value);
+  }
   frame.put(order.is_for_rejects ? 1 : 0);
   frame.put_text(order.fingerprint);
   return frame.bytes();
@@ -79,6 +84,10 @@ Result<WorkerOrder> decode_order(const std::string& bytes) {
     for (std::string* text : {&input.snapshot, &input.from, &input.until, &input.digest})
       *text = reader.take_text();
     input.source = static_cast<std::uint32_t>(reader.take());
+  }
+  for (std::size_t count = reader.take_count(2 * sizeof(std::uint64_t)); count > 0; --count) {
+    std::string name = reader.take_text();
+    order.values[std::move(name)] = reader.take_text();
   }
   order.is_for_rejects = reader.take() != 0;
   order.fingerprint = reader.take_text();

@@ -8,6 +8,7 @@
 
 #include <tranche/api/job.h>
 #include <tranche/api/run.h>
+#include "api/step_values.h"
 #include "api/supervisor_link.h"
 #include "base/control_group.h"
 #include "steps/batch_step.h"
@@ -21,6 +22,7 @@ struct WorkerOrder {
   std::uint64_t database_memory_bytes = 0;
   std::string spill_folder;
   std::vector<Input> inputs;
+  StepValues values;            // of the steps before it
   bool is_for_rejects = false;  // of an earlier run, to be processed again
   std::string fingerprint;      // of what the engine has bound: a worker must find the same
 };

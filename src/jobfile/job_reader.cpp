@@ -6,6 +6,8 @@
 
 #include <tranche/core/calendar.h>
 #include "api/http_use.h"
+#include "api/step_graph.h"
+#include "api/step_values.h"
 #include "base/text.h"
 #include "jobfile/sql_parameters.h"
 #include "jobfile/tables.h"
@@ -127,13 +129,17 @@ void JobReader::read(Node root, JobSpec& job) {
   }
   std::set<std::string> names;
   for (std::size_t i = 0; i < steps->items.size(); ++i) {
-    job.steps.push_back(step(steps->items[i], i));
+    job.steps.push_back(step(steps->items[i], i, job));
     const StepSpec& made = job.steps.back();
     if (!made.name.empty() && !names.insert(made.name).second)
       problem(
           steps->items[i].find("name")->mark,
           fmt::format("Two steps have the name \"{}\"; give each its own", excerpt(made.name, 40)));
   }
+  // Of names that are wrong, more would be said than helps.
+  if (!problems_.empty()) return;
+  const StepGraph graph = StepGraph::of(job, problems_);
+  if (problems_.empty()) check_step_values(job, graph, problems_);
 }
 
 void JobReader::connections(const Node& given) {
@@ -209,11 +215,86 @@ void JobReader::use_connection(Node& system) {
   }
 }
 
-StepSpec JobReader::step(Node node, std::size_t number) {
+StepSpec JobReader::step(Node node, std::size_t number, const JobSpec& job) {
+  StepSpec order;
+  order.mark = node.mark;
+  if (!is_map(node, fmt::format("Step {}", number + 1), "- name: load")) return order;
+  read_order(node, number == 0 ? nullptr : &job.steps[number - 1], order);
+  use_connections(node);
+  StepSpec made = step_of_kind(std::move(node));
+  made.after = std::move(order.after);
+  made.when = std::move(order.when);
+  made.when_any = order.when_any;
+  return made;
+}
+
+void JobReader::read_order(Node& node, const StepSpec* above, StepSpec& order) {
+  Node given = Node::map();
+  std::erase_if(node.entries, [&](const Node::Entry& entry) {
+    if (entry.key != "after" && entry.key != "when") return false;
+    // An empty list is as good as a full one here.
+    const bool waits_for_none =
+        entry.key == "after" && entry.value.kind == Node::Kind::list && entry.value.items.empty();
+    if (waits_for_none) order.after.emplace();
+    if (!waits_for_none) given.entries.push_back(entry);
+    return true;
+  });
+  check_options(given, step_order_options(), "step", problems_);
+  std::vector<std::string> before;
+  if (above != nullptr && !order.after) before.push_back(above->name);
+  if (const Node* after = given.find("after")) {
+    before.clear();
+    if (is_scalar(after)) before.push_back(after->text);
+    for (const Node& item : after->items) before.push_back(item.text);
+    order.after = before;
+  }
+  const Node* const when = given.find("when");
+  if (when == nullptr) return;
+  if (before.empty()) {
+    problem(when->mark,
+            "\"when\" has nothing to wait for: the step begins at once; name the steps "
+            "by \"after: [...]\"");
+  } else if (when->kind == Node::Kind::map) {
+    for (const Node::Entry& entry : when->entries) {
+      order.when.push_back(condition(entry.value));
+      order.when.back().step = entry.key;
+    }
+  } else {
+    StepCondition same = condition(*when);
+    order.when_any = same.outcome == StepCondition::Outcome::failed ||
+                     same.outcome == StepCondition::Outcome::rejects;
+    for (const std::string& name : before) {
+      same.step = name;
+      order.when.push_back(same);
+    }
+  }
+}
+
+StepCondition JobReader::condition(const Node& node) {
+  StepCondition made;
+  made.mark = node.mark;
+  const std::string_view text = is_scalar(&node) ? std::string_view(node.text) : "";
+  if (text == "completed") return made;
+  made.outcome = StepCondition::Outcome::failed;
+  if (text == "failed") return made;
+  made.outcome = StepCondition::Outcome::ended;
+  if (text == "ended") return made;
+  made.outcome = StepCondition::Outcome::rejects;
+  if (text == "rejects") return made;
+  if (const std::size_t sign = text.find('>'); sign != std::string_view::npos) {
+    const auto number = whole_number(trim(text.substr(sign + 1)));
+    made.rejects_above = number.value_or(0);
+    if (number && trim(text.substr(0, sign)) == "rejects") return made;
+  }
+  problem(node.mark, fmt::format("A condition is {}; \"completed\", \"failed\", \"ended\", or "
+                                 "\"rejects > 100\" was expected",
+                                 kind_name(node)));
+  return made;
+}
+
+StepSpec JobReader::step_of_kind(Node node) {
   StepSpec made;
   made.mark = node.mark;
-  if (!is_map(node, fmt::format("Step {}", number + 1), "- name: load")) return made;
-  use_connections(node);
   if (node.find("execute") != nullptr) return execute_step(node);
   if (node.find("exec") != nullptr) return exec_step(node);
   if (node.find("query") != nullptr) return query_step(std::move(node));
@@ -239,8 +320,7 @@ StepSpec JobReader::step(Node node, std::size_t number) {
   return made;
 }
 
-StepSpec JobReader::named_step(const Node& node, const OptionTable& table,
-                               std::string_view what) {
+StepSpec JobReader::named_step(const Node& node, const OptionTable& table, std::string_view what) {
   StepSpec made;
   made.mark = node.mark;
   check_options(node, table, what, problems_);

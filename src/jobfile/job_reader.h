@@ -23,7 +23,12 @@ class JobReader {
 
  private:
   void workers_count(const Node& node, WorkersSpec::Kind kind, WorkersSpec& made);
-  StepSpec step(Node node, std::size_t number);
+  // `job`: with the steps above it.
+  StepSpec step(Node node, std::size_t number, const JobSpec& job);
+  // Takes `after` and `when` out of a step. `above`: the step above it, or nullptr.
+  void read_order(Node& node, const StepSpec* above, StepSpec& order);
+  StepCondition condition(const Node& node);
+  StepSpec step_of_kind(Node node);
   void connections(const Node& given);
   void use_connections(Node& step);
   void use_connection(Node& system);

@@ -6,6 +6,7 @@
 
 #include <fmt/format.h>
 
+#include "api/step_values.h"
 #include "base/text.h"
 #include "jobfile/tables.h"
 
@@ -181,6 +182,13 @@ class Substitution {
         }
         const std::string name = text.substr(i + 2, end - i - 2);
         i = end;
+        if (const std::size_t dot = name.rfind('.'); name.starts_with("steps.") && dot > 6) {
+          const std::string later =
+              step_value(name.substr(6, dot - 6), name.substr(dot + 1));
+          node.text += later;
+          unresolved += later;
+          continue;
+        }
         if (are_templates_ && (name == "record" || name.starts_with("record."))) {
           node.text += "${" + name + "}";
           continue;

@@ -22,7 +22,8 @@ std::vector<Parameter> read_parameters(const Node* params,
 // What to do about a name that no parameter has: the end of a sentence.
 std::string parameter_hint(const std::string& name, std::span<const Parameter> parameters);
 
-// Replaces ${name} and ${env:NAME} in every text below `node`, and $$ by a dollar, except in SQL:
+// Replaces ${name} and ${env:NAME} in every text below `node`, and $$ by a dollar, and puts the
+// marker of a step's value in the place of ${steps.load.written}; except in SQL:
 // the values of keys named "sql" or "query", where a ${ is a problem.
 void substitute_parameters(Node& node, std::span<const Parameter> parameters, Problems& problems);
 

@@ -5,6 +5,7 @@
 
 #include <fmt/format.h>
 
+#include "api/step_values.h"
 #include "base/text.h"
 #include "jobfile/parameters.h"
 
@@ -81,7 +82,16 @@ class Replacement {
     for (std::size_t at = 0; at < sql.size();) {
       std::size_t end = opaque_end(sql, at);
       if (end == at && sql[at] == '$' && (end = word_end(sql, at + 1)) > at + 1) {
-        node.text += value_of(sql.substr(at + 1, end - at - 1), node.mark);
+        const std::string name = sql.substr(at + 1, end - at - 1);
+        const std::size_t field = end_of_step_value(sql, end);
+        if (name == "steps" && field > end) {
+          const std::size_t dot = sql.find('.', end + 1);
+          node.text += step_value(std::string_view(sql).substr(end + 1, dot - end - 1),
+                                         std::string_view(sql).substr(dot + 1, field - dot - 1));
+          end = field;
+        } else {
+          node.text += value_of(name, node.mark);
+        }
       } else {
         end = std::max(end, at + 1);
         node.text.append(sql, at, end - at);
@@ -91,6 +101,17 @@ class Replacement {
   }
 
  private:
+  // Behind the ".load.written" at `at`; `at` itself where there is none.
+  static std::size_t end_of_step_value(std::string_view sql, std::size_t at) {
+    std::size_t end = at;
+    for (int part = 0; part < 2; ++part) {
+      if (end >= sql.size() || sql[end] != '.') return at;
+      const std::size_t word = word_end(sql, end + 1);
+      if (word == end + 1) return at;
+      end = word;
+    }
+    return end;
+  }
   std::string value_of(const std::string& name, Mark mark) {
     for (const Parameter& parameter : parameters_)
       if (parameter.name == name) return sql_value_(parameter);

@@ -83,12 +83,17 @@ Option late_option() {
   return late;
 }
 
+// A kind of step: behind its name comes its place among the others.
+OptionTable ordered(OptionTable table) {
+  table.insert(table.begin() + 1, step_order_options().begin(), step_order_options().end());
+  return table;
+}
+
 constexpr std::array later_key_table{
     LaterKey{"job", "schedule", "Start \"tranche run\" from cron or a systemd timer."},
     LaterKey{"step", "report", "Make the report from the step's output.", true},
     LaterKey{"step", "backup", "Use the database's own tool.", true},
     LaterKey{"step", "restore", "Use the database's own tool.", true},
-    LaterKey{"step", "after", "Steps run one after the other, in the order of the file."},
 };
 
 }  // namespace
@@ -118,8 +123,22 @@ const OptionTable& job_options() {
   return table;
 }
 
-const OptionTable& step_options() {
+const OptionTable& step_order_options() {
   static const OptionTable table{
+      with_example(option("after", OptionKind::texts,
+                          "The steps that it waits for; the one above it when left out; []: it "
+                          "begins at once."),
+                   "[load, clean]"),
+      with_example(option("when", OptionKind::any,
+                          "What must have become of them: completed, failed, ended, or rejects > "
+                          "N; for all of them, or { step: what }."),
+                   "failed"),
+  };
+  return table;
+}
+
+const OptionTable& step_options() {
+  static const OptionTable table = ordered({
       required(with_example(option("name", OptionKind::text, "The step's name, once in a job."),
                             "load")),
       required(with_example(option("read", OptionKind::any,
@@ -145,12 +164,12 @@ const OptionTable& step_options() {
       required(with_example(
           option("write", OptionKind::any, "Where the records go: one system and its options."),
           "{ csv: out.csv }")),
-  };
+  });
   return table;
 }
 
 const OptionTable& execute_step_options() {
-  static const OptionTable table{
+  static const OptionTable table = ordered({
       required(with_example(option("name", OptionKind::text, "The step's name, once in a job."),
                             "publish")),
       required(with_example(option("execute", OptionKind::any,
@@ -158,7 +177,7 @@ const OptionTable& execute_step_options() {
                             "{ postgres: warehouse, sql: REFRESH MATERIALIZED VIEW revenue }")),
       with_children(option("on_error", OptionKind::map, "What passing trouble does to the step."),
                     {retry_option()}),
-  };
+  });
   return table;
 }
 
@@ -169,7 +188,7 @@ const OptionTable& query_step_options() {
       return one.name == "read" || one.name == "source_column" || one.name == "batch" ||
              one.name == "process";
     });
-    made.insert(made.begin() + 1, query_options().begin(), query_options().end());
+    made.insert(made.begin() + 3, query_options().begin(), query_options().end());
     return made;
   }();
   return table;
@@ -183,7 +202,7 @@ const OptionTable& exec_step_options() {
     made.push_back(with_children(
         option("on_error", OptionKind::map, "What a program that fails does to the step."),
         {retry_option()}));
-    return made;
+    return ordered(std::move(made));
   }();
   return table;
 }

@@ -14,6 +14,8 @@ namespace tranche {
 
 const OptionTable& job_options();
 const OptionTable& step_options();
+// Of every kind of step: when it runs.
+const OptionTable& step_order_options();
 // Of a step that has a database execute SQL.
 const OptionTable& execute_step_options();
 // Of a step that reads the result of a query.

@@ -1,6 +1,10 @@
 #include "render/progress.h"
 
 #include <algorithm>
+#include <map>
+#include <string>
+#include <utility>
+#include <vector>
 
 #include <fmt/format.h>
 
@@ -135,7 +139,7 @@ class LiveView : public Observer {
   LiveView(TextWriter write, std::function<Look()> look)
       : write_(std::move(write)), look_(std::move(look)) {}
   ~LiveView() override {
-    if (drawn_) write_(erased());
+    if (lines_drawn_ > 0) write_(erased());
   }
   LiveView(const LiveView&) = delete;
   LiveView& operator=(const LiveView&) = delete;
@@ -148,7 +152,7 @@ class LiveView : public Observer {
           keep(look, Colour::dim, fmt::format("run {} goes on", event.run.substr(0, 8)));
         return;
       case Event::Kind::step_started:
-        begin(event.step);
+        bar_of(event.step) = Bar{event.step, {}, {}};
         if (!event.message.empty()) keep(look, Colour::dim, event.step + ": " + event.message);
         return draw(look);
       case Event::Kind::step_skipped:
@@ -157,69 +161,82 @@ class LiveView : public Observer {
                                           : event.step + ": " + event.message);
       case Event::Kind::progress:
       case Event::Kind::group_committed:
-        if (event.step != step_) begin(event.step);
-        pace_.update(event.progress);
+        bar_of(event.step).pace.update(event.progress);
         return draw(look);
       case Event::Kind::retry:
+        return keep(look, Colour::yellow, event.message);
       case Event::Kind::warning:
         return keep(look, Colour::yellow, event.message);
+      case Event::Kind::step_failed:
+        end(event.step);
+        return keep(look, Colour::yellow, event.step + ": failed: " + event.message);
       case Event::Kind::note:
         return keep(look, Colour::dim,
                     event.step.empty() ? event.message : event.step + ": " + event.message);
       case Event::Kind::sealing:
-        note_ = look.has_unicode ? "sealing…" : "sealing...";
+        bar_of(event.step).note = look.has_unicode ? "sealing…" : "sealing...";
         return draw(look);
       case Event::Kind::step_completed:
-        pace_.update(event.progress);
-        finish(look, event.step);
-        return;
+        bar_of(event.step).pace.update(event.progress);
+        return finish(look, event.step);
       case Event::Kind::run_ended:
-        if (drawn_) write_(erased());
-        drawn_ = false;
-        step_.clear();
+        write_(erased());
+        bars_.clear();
         return;
     }
   }
 
  private:
-  void begin(const std::string& step) {
-    step_ = step;
-    pace_ = Pace();
-    note_.clear();
+  // Of a step that runs.
+  struct Bar {
+    std::string step;
+    std::string note;
+    Pace pace;
+  };
+
+  Bar& bar_of(const std::string& step) {
+    const auto found =
+        std::find_if(bars_.begin(), bars_.end(), [&](const Bar& bar) { return bar.step == step; });
+    if (found != bars_.end()) return *found;
+    return bars_.emplace_back(Bar{step, {}, {}});
   }
-  std::string erased() const { return "\r\x1b[1A\x1b[J"; }
+  void end(const std::string& step) {
+    std::erase_if(bars_, [&](const Bar& bar) { return bar.step == step; });
+  }
+  // Takes the bars away.
+  std::string erased() {
+    const std::size_t lines = std::exchange(lines_drawn_, 0);
+    return lines == 0 ? std::string() : fmt::format("\r\x1b[{}A\x1b[J", lines - 1);
+  }
   void draw(const Look& look) {
-    if (step_.empty()) return;
-    const std::string name = fit(look, step_, name_width_max);
-    std::string out = drawn_ ? erased() : std::string();
-    out += bar_line(look, name, pace_, note_) + "\n";
-    out += figures_line(look, pace_, 4 + display_width(name));
-    drawn_ = true;
-    write_(out);
+    std::string out = erased();
+    for (const Bar& bar : bars_) {
+      const std::string name = fit(look, bar.step, name_width_max);
+      if (lines_drawn_ > 0) out += "\n";
+      out += bar_line(look, name, bar.pace, bar.note) + "\n";
+      out += figures_line(look, bar.pace, 4 + display_width(name));
+      lines_drawn_ += 2;
+    }
+    if (!out.empty()) write_(out);
   }
-  // Writes a line above the bar, where it stays.
+  // Writes a line above the bars, where it stays.
   void keep(const Look& look, Colour colour, const std::string& text) {
-    std::string out = drawn_ ? erased() : std::string();
-    drawn_ = false;
-    out += "  " + paint(look, colour, wrap(text, look.columns - 1, 2)) + "\n";
-    write_(out);
+    write_(erased() + "  " + paint(look, colour, wrap(text, look.columns - 1, 2)) + "\n");
     draw(look);
   }
   void finish(const Look& look, const std::string& step) {
-    std::string out = drawn_ ? erased() : std::string();
-    drawn_ = false;
+    std::string out = erased();
     out += "  " + paint(look, Colour::green, look.has_unicode ? "✓ " : "done: ");
-    out += paint(look, Colour::bold, step) + "  " + completed_text(pace_) + "\n";
+    out += paint(look, Colour::bold, step) + "  " + completed_text(bar_of(step).pace) + "\n";
     write_(out);
-    step_.clear();
+    end(step);
+    draw(look);
   }
 
   TextWriter write_;
   std::function<Look()> look_;
-  std::string step_;
-  std::string note_;
-  Pace pace_;
-  bool drawn_ = false;
+  std::vector<Bar> bars_;  // in the order in which their steps began
+  std::size_t lines_drawn_ = 0;
 };
 
 class PlainView : public Observer {
@@ -232,40 +249,49 @@ class PlainView : public Observer {
         return write_(fmt::format("run {} {}\n", event.run.substr(0, 8),
                                   event.message == "resumed" ? "goes on" : "begins"));
       case Event::Kind::step_started:
-        pace_ = Pace();
-        next_line_seconds_ = line_seconds;
+        steps_[event.step] = Step();
         return line(event.step, event.message.empty() ? "started" : event.message);
       case Event::Kind::step_skipped:
         return line(event.step, event.message.empty() ? "completed earlier" : event.message);
       case Event::Kind::progress:
       case Event::Kind::group_committed:
-        pace_.update(event.progress);
-        if (pace_.progress().seconds < next_line_seconds_) return;
-        next_line_seconds_ = pace_.progress().seconds +
-                             (pace_.progress().seconds < 60 ? line_seconds : line_seconds_later);
-        return line(event.step, plain_line(pace_));
+        return go_on(event, steps_[event.step]);
       case Event::Kind::retry:
       case Event::Kind::note:
         return line(event.step, event.message);
       case Event::Kind::warning:
         return line("warning", event.message);
+      case Event::Kind::step_failed:
+        return line(event.step, "failed: " + event.message);
       case Event::Kind::sealing:
         return line(event.step, "sealing");
       case Event::Kind::step_completed:
-        pace_.update(event.progress);
-        return line(event.step, "completed: " + completed_text(pace_));
+        steps_[event.step].pace.update(event.progress);
+        return line(event.step, "completed: " + completed_text(steps_[event.step].pace));
       case Event::Kind::run_ended:
         return;
     }
   }
 
  private:
+  struct Step {
+    Pace pace;
+    double next_line_seconds = line_seconds;
+  };
+
   void line(const std::string& subject, const std::string& text) {
     write_(subject.empty() ? text + "\n" : fmt::format("{}: {}\n", subject, text));
   }
+  void go_on(const Event& event, Step& step) {
+    step.pace.update(event.progress);
+    const double seconds = step.pace.progress().seconds;
+    if (seconds < step.next_line_seconds) return;
+    step.next_line_seconds = seconds + (seconds < 60 ? line_seconds : line_seconds_later);
+    line(event.step, plain_line(step.pace));
+  }
+
   TextWriter write_;
-  Pace pace_;
-  double next_line_seconds_ = line_seconds;
+  std::map<std::string, Step> steps_;
 };
 
 }  // namespace

@@ -35,9 +35,9 @@ class Pace {
   std::deque<std::pair<double, std::uint64_t>> samples_;  // seconds, records
 };
 
-// `look` is asked at every redraw, since a window changes its width. On a terminal the bar takes
-// two lines; what must stay is written above it. Elsewhere a line comes at milestones and every few
-// seconds of the step's own clock, without carriage returns.
+// `look` is asked at every redraw, since a window changes its width. On a terminal each step that
+// runs has a bar of two lines; what must stay is written above them. Elsewhere a line comes at
+// milestones and every few seconds of the step's own clock, without carriage returns.
 std::unique_ptr<Observer> make_progress_view(TextWriter write, std::function<Look()> look);
 
 }  // namespace tranche

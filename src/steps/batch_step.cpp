@@ -322,7 +322,7 @@ Result<Crew> make_crew(const BatchStep& step, const Pipeline& pipeline,
   }
   board.timeout_milliseconds.store(static_cast<std::uint64_t>(asked.timeout.count()));
   // Far beyond the budget something runs away; the engine's own estimates are not as wrong as that.
-  board.memory_bytes_hard.store(surroundings.memory_bytes_max / 2 * 3);
+  board.memory_bytes_hard.store(surroundings.run_memory_bytes_max / 2 * 3);
   gather_threads(crew, step, pipeline, memory, task_bytes, board);
   if (surroundings.starter != nullptr) {
     limits.memory_bytes = memory.bytes_left(0);
@@ -335,7 +335,7 @@ Result<Crew> make_crew(const BatchStep& step, const Pipeline& pipeline,
 // Near the budget, what the allocator keeps for later is given back: estimates don't know of it.
 std::uint64_t sample_within(const StepSurroundings& surroundings) {
   const std::uint64_t bytes = surroundings.sample_memory();
-  if (bytes > surroundings.memory_bytes_max / 4 * 3) return_free_memory();
+  if (bytes > surroundings.run_memory_bytes_max / 4 * 3) return_free_memory();
   return bytes;
 }
 

@@ -60,7 +60,8 @@ struct BatchStep {
 // What a run gives each of its steps.
 struct StepSurroundings {
   SinkRun run;
-  std::uint64_t memory_bytes_max = 0;       // of the whole run
+  std::uint64_t memory_bytes_max = 0;       // of this step
+  std::uint64_t run_memory_bytes_max = 0;   // of all steps that run at once
   std::uint64_t database_memory_bytes = 0;  // of each embedded database; from the plan
   std::string spill_folder;                 // exists
   BreadcrumbBoard* board = nullptr;         // of this run's workers; run_batch_step needs it

@@ -86,13 +86,39 @@ class Execution {
   std::string last_words_;
 };
 
+// What later steps are told must outlive a power cut, as the ledger's word on this step does.
+Result<void> keep_output(const ExecStep& step, const fs::path& output) {
+  if (!file_exists(output)) return {};
+  TRANCHE_ASSIGN(const FileStatus found, file_status(output));
+  if (found.bytes > step_output_bytes_max)
+    return make_error(
+        ErrorKind::failed,
+        fmt::format("The program of step \"{}\" wrote {} to the file of "
+                    "TRANCHE_OUTPUT; later steps can be told {} at most.",
+                    step.name, format_size(found.bytes), format_size(step_output_bytes_max)));
+  TRANCHE_ASSIGN(const std::string text, read_file(output));
+  if (!is_utf8(text) || text.find('\0') != std::string::npos)
+    return make_error(ErrorKind::failed,
+                      fmt::format("The program of step \"{}\" wrote something to the file of "
+                                  "TRANCHE_OUTPUT that is no text in UTF-8.",
+                                  step.name));
+  TRANCHE_ASSIGN(auto file, File::open_write(output));
+  TRANCHE_TRY(file.sync());
+  return sync_folder(output.parent_path());
+}
+
 Result<void> attempt(const ExecStep& step, const SinkRun& run,
                      const std::function<bool()>& stop_wanted) {
   ProgramCall call;
   call.arguments = step.program;
   call.folder = step.folder;
-  call.environment = {
-      {"TRANCHE_JOB", run.job}, {"TRANCHE_RUN", run.run_id}, {"TRANCHE_STEP", step.name}};
+  const fs::path output = step_output_path(fs::absolute(run.run_folder), step.name);
+  TRANCHE_TRY(create_folders(output.parent_path()));
+  TRANCHE_TRY(remove_file(output));  // of an attempt that failed
+  call.environment = {{"TRANCHE_JOB", run.job},
+                      {"TRANCHE_RUN", run.run_id},
+                      {"TRANCHE_STEP", step.name},
+                      {"TRANCHE_OUTPUT", output.string()}};
   TRANCHE_ASSIGN(auto program, Program::start(call));
   Execution execution(std::move(program), fs::path(run.run_folder) / "logs" / (step.name + ".log"));
   const auto until = Clock::now() + step.timeout;
@@ -108,7 +134,7 @@ Result<void> attempt(const ExecStep& step, const SinkRun& run,
   if (exit && exit->signal == 0 &&
       std::find(step.exit_codes.begin(), step.exit_codes.end(), exit->code) !=
           step.exit_codes.end()) {
-    return {};
+    return keep_output(step, output);
   }
   const std::string how =
       exit ? describe(*exit) : fmt::format("did not end within {}", format_duration(step.timeout));
@@ -117,6 +143,10 @@ Result<void> attempt(const ExecStep& step, const SinkRun& run,
 }
 
 }  // namespace
+
+fs::path step_output_path(const fs::path& run_folder, const std::string& step) {
+  return run_folder / "outputs" / step;
+}
 
 Result<std::uint32_t> run_exec_step(const ExecStep& step, const StepSurroundings& surroundings,
                                     const std::function<bool()>& stop_wanted) {

@@ -3,7 +3,8 @@
 // It is started without a shell, in the job's folder, with nothing on its standard input; what it
 // writes to its standard output and standard error goes to the run's log. A run that dies
 // while it works runs it again when it goes on, so it happens at least once; TRANCHE_RUN and
-// TRANCHE_STEP in its environment are then the same.
+// TRANCHE_STEP in its environment are then the same. What it writes to the file that TRANCHE_OUTPUT
+// names, later steps may use: text of at most step_output_bytes_max.
 // Threads: one, which outlives the program.
 #pragma once
 
@@ -19,6 +20,10 @@
 #include "steps/batch_step.h"
 
 namespace tranche {
+
+inline constexpr std::uint64_t step_output_bytes_max = 64 << 10;
+std::filesystem::path step_output_path(const std::filesystem::path& run_folder,
+                                       const std::string& step);
 
 struct ExecStep {
   std::string name;

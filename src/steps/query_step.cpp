@@ -61,12 +61,6 @@ class Query {
     }
     auto done = copied.get();
     if (!done && done.error().kind == ErrorKind::bad_record) done.error().kind = ErrorKind::failed;
-    if (!done && done.error().kind == ErrorKind::memory) {
-      done.error().message = fmt::format(
-          "The query can't do with its share of the run's memory, {}, and what it may "
-          "spill; give the run more: memory: 1GiB, or --memory. DuckDB says: {}",
-          format_size(step_.memory_bytes_max), done.error().message);
-    }
     if (!done) return std::move(done).error();
     return {};
   }
@@ -134,8 +128,14 @@ Result<void> keep_query_result(QueryStep query, const fs::path& path,
                                std::optional<std::uint64_t> rows,
                                const std::function<bool()>& stop_wanted) {
   const std::string place = query.place;
-  const auto placed = [&](Error error) {
+  const std::uint64_t memory = query.memory_bytes_max;
+  const auto explained = [&](Error error) {
     if (error.where.empty() && error.kind == ErrorKind::config) error.where = place;
+    if (error.kind == ErrorKind::memory)
+      error.message = fmt::format(
+          "The query can't do with its share of the run's memory, {}, and what it may spill; give "
+          "the run more: memory: 1GiB, or --memory. DuckDB says: {}",
+          format_size(memory), error.message);
     return error;
   };
   TRANCHE_TRY(create_folders(path.parent_path()));
@@ -143,11 +143,11 @@ Result<void> keep_query_result(QueryStep query, const fs::path& path,
   TRANCHE_TRY(remove_file(part));
   {
     Query running(std::move(query));
-    if (auto ready = running.prepare(); !ready) return placed(std::move(ready).error());
+    if (auto ready = running.prepare(); !ready) return explained(std::move(ready).error());
     auto written = running.write(part, rows, stop_wanted);
     if (!written) {
       static_cast<void>(remove_file(part));
-      return placed(std::move(written).error());
+      return explained(std::move(written).error());
     }
   }
   TRANCHE_ASSIGN(auto file, File::open_write(part));

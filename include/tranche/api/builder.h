@@ -98,6 +98,12 @@ class TRANCHE_EXPORT StepBuilder {
   StepBuilder&& execute(Use use) &&;
   // Or a program that runs once in a run: exec({"python3", "publish.py"}).
   StepBuilder&& exec(std::vector<std::string> program) &&;
+  // The steps that it waits for; the one above it when nothing is said, none for {}.
+  StepBuilder&& after(std::vector<std::string> steps) &&;
+  // What must have become of one of them; that it completed, when nothing is said. `rejects_above`:
+  // for StepCondition::Outcome::rejects.
+  StepBuilder&& when(std::string step, StepCondition::Outcome outcome,
+                     std::uint64_t rejects_above = 0) &&;
   StepBuilder&& on_error(MaxRejects limit) &&;
   StepBuilder&& retry(RetryPolicy policy) &&;
   StepBuilder&& workers(std::uint32_t threads) &&;

@@ -10,8 +10,10 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
+#include <tranche/base/export.h>
 #include <tranche/core/connector.h>
 #include <tranche/core/parameter.h>
 #include <tranche/core/policy.h>
@@ -23,6 +25,20 @@ struct TransformUse {
   std::string kind;  // "sql", "command", "http" or "function"
   Node options;      // checked against sql_options(), command_options(), http_options()
   std::function<Result<std::unique_ptr<Transform>>()> make;  // of function
+};
+
+// What must have become of another step, so that a step runs.
+struct StepCondition {
+  enum class Outcome : std::uint8_t {
+    completed,
+    failed,   // or could not run, since one before it failed
+    ended,    // whatever became of it
+    rejects,  // completed, with more than `rejects_above` of them
+  };
+  std::string step;
+  Outcome outcome = Outcome::completed;
+  std::uint64_t rejects_above = 0;
+  Mark mark;
 };
 
 struct StepSpec {
@@ -38,6 +54,11 @@ struct StepSpec {
   RetryPolicy retry;
   std::string rejects_path;  // empty: only in the ledger and the run's folder
   WorkersSpec workers;
+  // The steps that it waits for; nullopt: the one above it.
+  std::optional<std::vector<std::string>> after;
+  // Of those which have no condition here, `completed` is asked.
+  std::vector<StepCondition> when;
+  bool when_any = false;  // one condition that holds is enough
   ConnectorUse write;
   // Steps that do something else instead of reading and writing records: a database executes SQL,
   // or a program runs, with the options of exec_options().
@@ -56,6 +77,11 @@ struct JobSpec {
   std::filesystem::path file;  // the job file; empty for a job built in C++
   std::filesystem::path base;  // relative paths are relative to it; empty: the working directory
 };
+
+// What stands in a text of a step, of its SQL too, for what an earlier step came to: `field` is
+// state, read, written, rejected, filtered, batches, error or output. In a job file it is
+// ${steps.load.written}.
+TRANCHE_EXPORT std::string step_value(std::string_view step, std::string_view field);
 
 // The option table of a `sql:` transform, and of the lookups inside `tables:`.
 const OptionTable& sql_options();

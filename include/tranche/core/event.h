@@ -1,6 +1,6 @@
 // What a run tells while it goes on: the engine emits, observers (a terminal, a log, a program)
 // take.
-// Threads: observers are called by the engine's one thread. They must not block for long.
+// Threads: observers are called by one thread at a time. They must not block for long.
 #pragma once
 
 #include <cstdint>
@@ -39,6 +39,7 @@ struct Event {
     note,            // what a step without records does
     sealing,
     step_completed,
+    step_failed,     // while others go on; message: why
     run_ended,       // message: the summary as JSON
   };
   Kind kind = Kind::progress;

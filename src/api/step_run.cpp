@@ -5,9 +5,9 @@
 
 #include <fmt/format.h>
 
-#include "api/job_run.h"
 #include "api/query_result.h"
 #include "api/reject_line.h"
+#include "api/step_run.h"
 #include "api/worker_order.h"
 #include "base/clock.h"
 #include "base/digest.h"
@@ -149,64 +149,74 @@ Error changed_since(const std::string& run, const std::string& step, const std::
                   part, step, run.substr(0, 8), difference));
 }
 
-StepSurroundings JobRun::surroundings() {
+void StepRun::emit(Event::Kind kind, std::string message) {
+  if (observer_ == nullptr) return;
+  Event event;
+  event.kind = kind;
+  event.run = frame_.record.run;
+  event.step = spec_.name;
+  event.message = std::move(message);
+  observer_->on_event(event);
+}
+
+StepSurroundings StepRun::surroundings() {
   StepSurroundings surroundings;
-  surroundings.run = SinkRun{record_.run, {}, run_folder().string(), job_.name};
-  surroundings.memory_bytes_max = memory_bytes_max_;
-  surroundings.database_memory_bytes = database_memory_for(memory_bytes_max_);
-  surroundings.spill_folder = (run_folder() / "spill").string();
+  surroundings.run = SinkRun{frame_.record.run, {}, frame_.run_folder().string(), frame_.job.name};
+  surroundings.memory_bytes_max = frame_.step_memory_bytes_max;
+  surroundings.run_memory_bytes_max = frame_.memory_bytes_max;
+  surroundings.database_memory_bytes = database_memory_for(frame_.step_memory_bytes_max);
+  surroundings.spill_folder = (frame_.run_folder() / "spill").string();
   surroundings.clock = &system_clock();
-  surroundings.stop = options_.stop;
-  surroundings.board = link_ != nullptr ? &link_->board() : own_board_.get();
-  surroundings.starter = link_;
-  surroundings.sample_memory = [link = link_] {
+  surroundings.stop = frame_.options.stop;
+  surroundings.board = track_.board;
+  surroundings.starter = track_.link;
+  surroundings.sample_memory = [link = track_.link] {
     return link != nullptr ? tree_set_bytes(link->supervisor()) : proportional_set_bytes();
   };
   return surroundings;
 }
 
-StepSpec JobRun::with_records(std::size_t number) const {
-  const StepSpec& spec = job_.steps[number];
-  const std::string& run = rejects_of_.empty() ? record_.run : rejects_of_;
-  return reading_result(spec, query_result_path(state_ / "runs" / run, spec));
+StepSpec StepRun::with_records() const {
+  const std::string& run = frame_.rejects_of.empty() ? frame_.record.run : frame_.rejects_of;
+  return reading_result(spec_, query_result_path(frame_.state / "runs" / run, spec_));
 }
 
 // The result is kept before the ledger knows of the step: whatever happens until then, the query
 // runs again.
-Result<void> JobRun::run_query(const StepSpec& spec) {
-  emit(Event::Kind::note, spec.name, "runs its query");
-  return keep_result(job_, spec, surroundings(), query_result_path(run_folder(), spec), {},
+Result<void> StepRun::run_query() {
+  emit(Event::Kind::note, "runs its query");
+  return keep_result(frame_.job, spec_, surroundings(),
+                     query_result_path(frame_.run_folder(), spec_), {},
                      [this] { return is_stop_wanted(); });
 }
 
-Result<BatchStep> JobRun::bound_step(std::size_t number, const std::vector<Input>* inputs) {
-  if (!rejects_of_.empty()) return bound_rejects_step(number);
-  if (inputs == nullptr && job_.steps[number].query) TRANCHE_TRY(run_query(job_.steps[number]));
-  TRANCHE_ASSIGN(auto step, assemble(job_, with_records(number), options_));
+Result<BatchStep> StepRun::bind() {
+  if (!frame_.rejects_of.empty()) return bind_rejects();
+  if (spec_.query) TRANCHE_TRY(run_query());
+  TRANCHE_ASSIGN(auto step, assemble(frame_.job, with_records(), frame_.options));
   if (step.source->is_incremental()) {
-    step.increment = fmt::format("{}/{}/{}", job_.name, step.name, record_.parameters_digest);
+    step.increment =
+        fmt::format("{}/{}/{}", frame_.job.name, step.name, frame_.record.parameters_digest);
   }
-  std::optional<std::vector<Input>> new_inputs;
-  if (inputs == nullptr) {
-    TRANCHE_ASSIGN(new_inputs, increment_of(step));
-    if (new_inputs) inputs = &*new_inputs;
-  }
-  if (!step.has_nothing_new) TRANCHE_TRY(bind_step(step, inputs, surroundings()));
+  TRANCHE_ASSIGN(const auto new_inputs, increment_of(step));
+  if (!step.has_nothing_new)
+    TRANCHE_TRY(bind_step(step, new_inputs ? &*new_inputs : nullptr, surroundings()));
   return step;
 }
 
 // Of a step with an increment: what it has not read yet. nullopt: the source itself says what it
 // reads.
-Result<std::optional<std::vector<Input>>> JobRun::increment_of(BatchStep& step) {
+Result<std::optional<std::vector<Input>>> StepRun::increment_of(BatchStep& step) {
   const FileIncrement* const files = step.file_increment();
   if (files == nullptr && !step.source->is_incremental())
     return std::optional<std::vector<Input>>();
   std::vector<Input> read;
-  if (!options_.full) {
-    TRANCHE_ASSIGN(read, ledger_->inputs_read(job_.name, record_.parameters_digest, step.name));
+  if (!frame_.options.full) {
+    TRANCHE_ASSIGN(
+        read, ledger_.inputs_read(frame_.job.name, frame_.record.parameters_digest, step.name));
   }
   if (files == nullptr) {
-    if (!options_.full) {
+    if (!frame_.options.full) {
       TRANCHE_ASSIGN(auto until, watermark_of(step, read.empty() ? "" : read.back().until));
       step.source->read_behind(std::move(until));
     }
@@ -220,7 +230,7 @@ Result<std::optional<std::vector<Input>>> JobRun::increment_of(BatchStep& step) 
 
 // What the target says counts: it may have been restored from a backup, or the ledger lost. One
 // that keeps no watermarks (one file), or has none yet, leaves it to the ledger.
-Result<std::string> JobRun::watermark_of(BatchStep& step, const std::string& in_ledger) {
+Result<std::string> StepRun::watermark_of(BatchStep& step, const std::string& in_ledger) {
   TRANCHE_ASSIGN(const auto in_target, step.sink->sealed_until(step.increment));
   if (!in_target || *in_target == in_ledger) return in_ledger;
   step.notices.push_back(fmt::format(
@@ -230,75 +240,78 @@ Result<std::string> JobRun::watermark_of(BatchStep& step, const std::string& in_
 }
 
 // A step that has no new file, or no reject, is done without a plan, an encoder or a seal.
-Result<engine::StepEnd> JobRun::skip_step(std::size_t number, const BatchStep& step,
-                                          StepSummary& summary) {
+Result<engine::StepEnd> StepRun::skip(const BatchStep& step, StepSummary& summary) {
   StepRecord record;
-  if (!rejects_of_.empty()) {
+  if (!frame_.rejects_of.empty()) {
     // All that the earlier run knows of it is still so.
-    TRANCHE_ASSIGN(auto original, ledger_->load_step(rejects_of_, step.name));
+    TRANCHE_ASSIGN(auto original, ledger_.load_step(frame_.rejects_of, step.name));
     record = *std::move(original);
     record.state = "waiting";
   } else {
     record.name = step.name;
     record.input = fingerprint({});
-    record.job = fingerprint(job_fingerprint_text(job_, job_.steps[number]));
+    record.job = fingerprint(job_fingerprint_text(frame_.job, raw_spec()));
     record.code = fingerprint({});
-    record.settings = to_json(StepSettings{job_.steps[number].write, job_base(), 0, false, {}});
+    record.settings = to_json(StepSettings{spec_.write, job_base(), 0, false, {}});
   }
-  record.number = static_cast<std::uint32_t>(number);
-  TRANCHE_TRY(ledger_->create_step(record_.run, record));
-  for (const auto& notice : step.notices) TRANCHE_TRY(ledger_->add_warning(record_.run, notice));
-  TRANCHE_TRY(ledger_->set_step_state(record_.run, step.name, "completed"));
+  record.number = number_;
+  TRANCHE_TRY(ledger_.create_step(frame_.record.run, record));
+  for (const auto& notice : step.notices)
+    TRANCHE_TRY(ledger_.add_warning(frame_.record.run, notice));
+  TRANCHE_TRY(ledger_.set_step_state(frame_.record.run, step.name, "completed"));
   claims_.clear();
   summary.state = "completed";
-  emit(Event::Kind::step_skipped, step.name, rejects_of_.empty() ? "no new file" : "no rejects");
+  emit(Event::Kind::step_skipped, frame_.rejects_of.empty() ? "no new file" : "no rejects");
   engine::StepEnd end;
   end.state = engine::StepEnd::State::completed;
   return end;
 }
 
-ConnectorUse JobRun::write_of(const StepSpec& spec) const {
-  return rejects_of_.empty() ? spec.write : rejects_spec(spec).write;
+ConnectorUse StepRun::write() const {
+  return frame_.rejects_of.empty() ? spec_.write : rejects_spec(spec_).write;
 }
 
-std::string JobRun::job_base() const {
-  return (job_.base.empty() ? fs::current_path() : fs::absolute(job_.base)).string();
+std::string StepRun::job_base() const {
+  return (frame_.job.base.empty() ? fs::current_path() : fs::absolute(frame_.job.base)).string();
 }
 
-Result<StepRecord> JobRun::create_record(std::size_t number, const BatchStep& step) {
+Result<StepRecord> StepRun::create_record(const BatchStep& step) {
   StepRecord record;
-  record.number = static_cast<std::uint32_t>(number);
+  record.number = number_;
   record.name = step.name;
   record.input = fingerprint(input_fingerprint_text(step.inputs));
-  record.job = fingerprint(job_fingerprint_text(job_, job_.steps[number]));
+  record.job = fingerprint(job_fingerprint_text(frame_.job, raw_spec()));
   TRANCHE_ASSIGN(auto code, code_fingerprint_text(step));
   record.code = fingerprint(std::move(code));
   record.targets = step.sink->targets();
   record.inputs = step.inputs;
   record.division = full_division(step);
   record.appends = step.sink->appends();
-  if (!rejects_of_.empty()) {
-    TRANCHE_ASSIGN(const auto original, ledger_->load_step(rejects_of_, step.name));
+  if (!frame_.rejects_of.empty()) {
+    TRANCHE_ASSIGN(const auto original, ledger_.load_step(frame_.rejects_of, step.name));
     record.appends = original->appends;
   }
-  record.settings = to_json(StepSettings{write_of(job_.steps[number]), job_base(),
-                                         database_memory_for(memory_bytes_max_), false,
-                                         columns_to_compare(step)});
-  TRANCHE_TRY(ledger_->create_step(record_.run, record));
-  for (const auto& notice : step.notices) TRANCHE_TRY(ledger_->add_warning(record_.run, notice));
+  record.settings =
+      to_json(StepSettings{write(), job_base(), database_memory_for(frame_.step_memory_bytes_max),
+                           false, columns_to_compare(step)});
+  TRANCHE_TRY(ledger_.create_step(frame_.record.run, record));
+  for (const auto& notice : step.notices)
+    TRANCHE_TRY(ledger_.add_warning(frame_.record.run, notice));
   return record;
 }
 
 // Two runs never write one target at once.
-Result<void> JobRun::claim_targets(const BatchStep& step) {
-  const auto deadline = system_clock().monotonic() + options_.wait;
+Result<std::vector<FileLock>> StepRun::claim_targets(const BatchStep& step) {
+  std::vector<FileLock> claims;
+  const auto deadline = system_clock().monotonic() + frame_.options.wait;
   for (const auto& target : step.sink->targets()) {
-    const auto path = state_ / "locks" / ("target-" + digest_hex(target) + ".lock");
-    const auto note = fmt::format("process {} writes {} for job {}", getpid(), target, job_.name);
+    const auto path = frame_.state / "locks" / ("target-" + digest_hex(target) + ".lock");
+    const auto note =
+        fmt::format("process {} writes {} for job {}", getpid(), target, frame_.job.name);
     while (true) {
       TRANCHE_ASSIGN(auto lock, FileLock::try_take(path, note));
       if (lock) {
-        claims_.push_back(*std::move(lock));
+        claims.push_back(*std::move(lock));
         break;
       }
       if (system_clock().monotonic() >= deadline) {
@@ -307,16 +320,16 @@ Result<void> JobRun::claim_targets(const BatchStep& step) {
                                       "for it with --wait 10m.",
                                       target, FileLock::read_note(path)));
       }
-      if (options_.stop != nullptr && options_.stop->load()) return stopped_waiting();
+      if (frame_.options.stop != nullptr && frame_.options.stop->load()) return stopped_waiting();
       system_clock().sleep(100ms);
     }
   }
-  return {};
+  return claims;
 }
 
 // A resume that finds another input, job or code says which, and refuses unless it was accepted;
 // then the committed batches are kept and the rest is planned anew.
-Result<void> JobRun::accept_or_refuse(const StepSpec& spec, StepRecord& record, BatchStep& step) {
+Result<void> StepRun::accept_or_refuse(StepRecord& record, BatchStep& step) {
   struct Part {
     const char* name;
     bool accepted;
@@ -325,9 +338,9 @@ Result<void> JobRun::accept_or_refuse(const StepSpec& spec, StepRecord& record, 
   };
   TRANCHE_ASSIGN(auto code, code_fingerprint_text(step));
   Part parts[] = {
-      {"input", options_.accept_input, record.input, input_fingerprint_text(step.inputs)},
-      {"job", options_.accept_job, record.job, job_fingerprint_text(job_, spec)},
-      {"code", options_.accept_code, record.code, std::move(code)},
+      {"input", frame_.options.accept_input, record.input, input_fingerprint_text(step.inputs)},
+      {"job", frame_.options.accept_job, record.job, job_fingerprint_text(frame_.job, raw_spec())},
+      {"code", frame_.options.accept_code, record.code, std::move(code)},
   };
   const Fingerprint inputs_before = record.input;
   std::vector<std::string> accepted;
@@ -335,9 +348,9 @@ Result<void> JobRun::accept_or_refuse(const StepSpec& spec, StepRecord& record, 
     if (part.before.text == part.now) continue;
     const auto difference = describe_difference(part.before.text, part.now);
     if (!part.accepted) {
-      return changed_since(record_.run, spec.name, part.name, difference);
+      return changed_since(frame_.record.run, spec_.name, part.name, difference);
     }
-    accepted.push_back(fmt::format("Step \"{}\": a changed {} was accepted: {}.", spec.name,
+    accepted.push_back(fmt::format("Step \"{}\": a changed {} was accepted: {}.", spec_.name,
                                    part.name, difference));
     part.before = fingerprint(part.now);
   }
@@ -347,8 +360,8 @@ Result<void> JobRun::accept_or_refuse(const StepSpec& spec, StepRecord& record, 
   const bool input_changed = inputs_before != record.input;
   // What the target has is committed, also where a crash kept it from the ledger: planned anew, it
   // would be taken for done.
-  TRANCHE_TRY(claim_targets(step));
-  TRANCHE_ASSIGN(auto step_ledger, ledger_->step_ledger(record_.run, spec.name));
+  TRANCHE_ASSIGN(claims_, claim_targets(step));
+  TRANCHE_ASSIGN(auto step_ledger, ledger_.step_ledger(frame_.record.run, spec_.name));
   TRANCHE_ASSIGN(auto state, recover_batch_step(step, *step_ledger, surroundings()));
   if (snapshot_lost) {
     if (accepted.empty() && is_read(state)) return {};
@@ -361,24 +374,24 @@ Result<void> JobRun::accept_or_refuse(const StepSpec& spec, StepRecord& record, 
   record.targets = step.sink->targets();
   record.appends = step.sink->appends();
   TRANCHE_ASSIGN(auto settings, step_settings_from_json(record.settings));
-  settings.write = write_of(spec);
+  settings.write = write();
   settings.columns = columns_to_compare(step);
   record.settings = to_json(settings);
-  TRANCHE_TRY(ledger_->update_step(record_.run, record));
+  TRANCHE_TRY(ledger_.update_step(frame_.record.run, record));
   for (const auto& sentence : accepted) {
-    TRANCHE_TRY(ledger_->add_warning(record_.run, sentence));
+    TRANCHE_TRY(ledger_.add_warning(frame_.record.run, sentence));
   }
   return {};
 }
 
 // All batches of a run read one snapshot of a database, which ends with the engine that held it.
 // Those that are committed are kept, or taken back, as the user wants it.
-Result<void> JobRun::accept_new_snapshot(const BatchStep& step, StepState& state,
-                                         StepLedger& step_ledger,
-                                         std::vector<std::string>& accepted) {
+Result<void> StepRun::accept_new_snapshot(const BatchStep& step, StepState& state,
+                                          StepLedger& step_ledger,
+                                          std::vector<std::string>& accepted) {
   if (state.committed.empty()) return {};
   const SnapshotLoss wanted =
-      options_.accept_snapshot ? SnapshotLoss::go_on : step.source->on_snapshot_loss();
+      frame_.options.accept_snapshot ? SnapshotLoss::go_on : step.source->on_snapshot_loss();
   if (wanted == SnapshotLoss::refuse) {
     return make_error(
         ErrorKind::config,
@@ -387,7 +400,7 @@ Result<void> JobRun::accept_new_snapshot(const BatchStep& step, StepState& state
                     "from a new one with --accept snapshot (committed batches are kept), or start "
                     "again with --fresh; `on_change: continue` or `on_change: restart` in `read:` "
                     "says so for ever.",
-                    step.name, record_.run.substr(0, 8)));
+                    step.name, frame_.record.run.substr(0, 8)));
   }
   if (wanted == SnapshotLoss::start_afresh) {
     TRANCHE_TRY(undo_step(step, state, step_ledger));
@@ -408,8 +421,8 @@ Result<void> JobRun::accept_new_snapshot(const BatchStep& step, StepState& state
 }
 
 // Keeps the committed batches, and forgets the plan of the others.
-Result<void> JobRun::plan_anew(const BatchStep& step, const StepState& state,
-                               const std::vector<Input>& inputs_before, StepLedger& step_ledger) {
+Result<void> StepRun::plan_anew(const BatchStep& step, const StepState& state,
+                                const std::vector<Input>& inputs_before, StepLedger& step_ledger) {
   // Those of another input are worth nothing; the comparison goes over all and notes new ones.
   step.source->use_checkpoints({});
   // Whoever was guilty is tried anew: the logic, or the input, is another by now.
@@ -424,7 +437,7 @@ Result<void> JobRun::plan_anew(const BatchStep& step, const StepState& state,
 
 // Takes back what a step has committed but not sealed. Errors: config, where rows of a table in
 // append can't be.
-Result<void> JobRun::undo_step(const BatchStep& step, StepState& state, StepLedger& step_ledger) {
+Result<void> StepRun::undo_step(const BatchStep& step, StepState& state, StepLedger& step_ledger) {
   std::vector<Receipt> receipts;
   for (const auto& group : state.committed) receipts.push_back(group.receipt);
   SinkRun sink_run = surroundings().run;
@@ -436,99 +449,117 @@ Result<void> JobRun::undo_step(const BatchStep& step, StepState& state, StepLedg
   return {};
 }
 
-Result<engine::StepEnd> JobRun::run_step(std::size_t number, StepSummary& summary) {
-  const auto& spec = job_.steps[number];
-  TRANCHE_ASSIGN(auto known, ledger_->load_step(record_.run, spec.name));
-  if (known && known->state == "completed") {
-    TRANCHE_ASSIGN(const auto totals, ledger_->step_totals(record_.run, spec.name));
+Result<engine::StepEnd> StepRun::run(StepSummary& summary, std::optional<BoundStep> bound,
+                                     bool again) {
+  TRANCHE_ASSIGN(auto known, ledger_.load_step(frame_.record.run, spec_.name));
+  if (known && known->state == "completed" && (spec_.has_records() || !again)) {
+    was_done_ = true;
+    TRANCHE_ASSIGN(const auto totals, ledger_.step_totals(frame_.record.run, spec_.name));
     fill_summary(summary, totals.counts, totals.batches_committed);
     summary.batches_resumed = totals.batches_committed;
     summary.state = "completed";
-    emit(Event::Kind::step_skipped, spec.name, "completed earlier");
+    emit(Event::Kind::step_skipped, "completed earlier");
     engine::StepEnd end;
     end.state = engine::StepEnd::State::completed;
     return end;
   }
-  if (!spec.has_records()) return step_without_records(number, known, summary);
+  if (!spec_.has_records()) return run_deed(known, summary);
+  TRANCHE_ASSIGN(const bool is_needed, is_in_original());
+  if (!is_needed) {
+    summary.state = "skipped";
+    emit(Event::Kind::step_skipped, "it was not needed");
+    engine::StepEnd end;
+    end.state = engine::StepEnd::State::completed;
+    return end;
+  }
   const auto started = system_clock().monotonic();
-  TRANCHE_ASSIGN(auto step, known         ? resumed_step(number, *known)
-                            : first_step_ ? Result<BatchStep>(*std::exchange(first_step_, {}))
-                                          : bound_step(number, nullptr));
-  if (step.has_nothing_new) return skip_step(number, step, summary);
-  if (claims_.empty()) TRANCHE_TRY(claim_targets(step));
-  if (!rejects_of_.empty()) {
-    TRANCHE_ASSIGN(const bool is_sealed, is_past_seal(spec.name));
-    if (!is_sealed) TRANCHE_TRY(check_still_last(spec));
+  if (bound) claims_ = std::move(bound->claims);
+  TRANCHE_ASSIGN(auto step, known   ? resume(*known)
+                            : bound ? Result<BatchStep>(std::move(bound->step))
+                                    : bind());
+  if (step.has_nothing_new) return skip(step, summary);
+  if (claims_.empty()) {
+    TRANCHE_ASSIGN(claims_, claim_targets(step));
+  }
+  if (!frame_.rejects_of.empty()) {
+    TRANCHE_ASSIGN(const bool is_sealed, is_past_seal());
+    if (!is_sealed) TRANCHE_TRY(check_still_last());
   }
   if (!known) {
-    TRANCHE_ASSIGN(known, create_record(number, step));
+    TRANCHE_ASSIGN(known, create_record(step));
   }
-  TRANCHE_ASSIGN(const auto settings, step_settings_from_json(known->settings));
-  TRANCHE_TRY(ledger_->set_step_state(record_.run, spec.name, "running"));
-  emit(Event::Kind::step_started, spec.name, {});
+  auto end = run_batches(step, *known, summary);
+  summary.seconds = std::chrono::duration<double>(system_clock().monotonic() - started).count();
+  return end;
+}
+
+Result<engine::StepEnd> StepRun::run_batches(const BatchStep& step, const StepRecord& record,
+                                             StepSummary& summary) {
+  TRANCHE_ASSIGN(const auto settings, step_settings_from_json(record.settings));
+  TRANCHE_TRY(ledger_.set_step_state(frame_.record.run, spec_.name, "running"));
+  emit(Event::Kind::step_started, {});
 
   StepSurroundings around = surroundings();
-  LedgerObserver observer(*ledger_, observer_);
+  LedgerObserver observer(ledger_, observer_);
   around.observer = &observer;
   around.database_memory_bytes = settings.database_memory_bytes;
-  if (link_ != nullptr) {
-    TRANCHE_TRY(give_order(number, step, around));
-    around.suspects = link_->take_suspects(static_cast<std::uint32_t>(number));
+  if (track_.link != nullptr) {
+    TRANCHE_TRY(give_order(step, around));
+    around.suspects = track_.link->suspects_of(number_);
   }
-  TRANCHE_ASSIGN(auto step_ledger, ledger_->step_ledger(record_.run, spec.name));
-  engine::StepEnd end = run_batch_step(step, known->division, *step_ledger, around);
+  TRANCHE_ASSIGN(auto step_ledger, ledger_.step_ledger(frame_.record.run, spec_.name));
+  engine::StepEnd end = run_batch_step(step, record.division, *step_ledger, around);
 
   fill_summary(summary, end.counts, end.batches_committed);
   summary.batches_resumed = end.batches_resumed;
   summary.retries = end.retries;
-  summary.seconds = std::chrono::duration<double>(system_clock().monotonic() - started).count();
   fill_workers(summary, step.workers, end);
   summary.state = step_end_text(end.state);
   if (end.error) end.error->message = with_bad_records(end);
   claims_.clear();
   if (end.state == engine::StepEnd::State::completed) {
-    TRANCHE_TRY(write_rejects(spec));
+    TRANCHE_TRY(write_rejects());
     // Rejects may be processed again.
-    if (spec.query && end.counts.rejected() == 0 && rejects_of_.empty())
-      TRANCHE_TRY(remove_file(query_result_path(run_folder(), spec)));
-    for (const auto& files : step.files) TRANCHE_TRY(move_done(files, known->inputs));
+    if (spec_.query && end.counts.rejected() == 0 && frame_.rejects_of.empty())
+      TRANCHE_TRY(remove_file(query_result_path(frame_.run_folder(), spec_)));
+    for (const auto& files : step.files) TRANCHE_TRY(move_done(files, record.inputs));
   }
-  TRANCHE_TRY(ledger_->set_step_state(record_.run, spec.name, summary.state,
-                                      end.error ? end.error->message : ""));
+  TRANCHE_TRY(ledger_.set_step_state(frame_.record.run, spec_.name, summary.state,
+                                     end.error ? end.error->message : ""));
   if (end.state == engine::StepEnd::State::completed) {
-    emit(Event::Kind::step_completed, spec.name, {});
+    emit(Event::Kind::step_completed, {});
   }
   return end;
 }
 
 // What a worker process must know, should one be started.
-Result<void> JobRun::give_order(std::size_t number, const BatchStep& step,
-                                const StepSurroundings& around) {
+Result<void> StepRun::give_order(const BatchStep& step, const StepSurroundings& around) {
   WorkerOrder order;
-  order.step = static_cast<std::uint32_t>(number);
+  order.step = number_;
   order.run = around.run;
   order.run.step = step.name;
   order.memory_bytes_max = around.memory_bytes_max;
   order.database_memory_bytes = around.database_memory_bytes;
   order.spill_folder = around.spill_folder;
   order.inputs = step.inputs;
-  order.is_for_rejects = !rejects_of_.empty();
+  order.values = values_;
+  order.is_for_rejects = !frame_.rejects_of.empty();
   TRANCHE_ASSIGN(order.fingerprint, binding_fingerprint(step));
-  link_->board().step.store(order.step);
-  link_->set_order(encode_order(order));
+  track_.link->board().step.store(order.step);
+  track_.link->set_order(encode_order(order));
   return {};
 }
 
-Result<bool> JobRun::is_past_seal(const std::string& step) {
-  TRANCHE_ASSIGN(const auto known, ledger_->load_step(record_.run, step));
+Result<bool> StepRun::is_past_seal() {
+  TRANCHE_ASSIGN(const auto known, ledger_.load_step(frame_.record.run, spec_.name));
   if (!known) return false;
-  TRANCHE_ASSIGN(const auto totals, ledger_->step_totals(record_.run, step));
+  TRANCHE_ASSIGN(const auto totals, ledger_.step_totals(frame_.record.run, spec_.name));
   return totals.seal != SealState::open;
 }
 
 // Files that came later belong to the next run: only those of the plan are looked at.
-Result<std::vector<Input>> JobRun::inputs_as_planned(const BatchStep& step,
-                                                     const StepRecord& record) {
+Result<std::vector<Input>> StepRun::inputs_as_planned(const BatchStep& step,
+                                                      const StepRecord& record) {
   TRANCHE_ASSIGN(const auto present, step.source->inputs());
   std::vector<Input> now;
   for (const auto& input : record.inputs) {
@@ -538,9 +569,10 @@ Result<std::vector<Input>> JobRun::inputs_as_planned(const BatchStep& step,
     if (found == present.end()) {
       return make_error(
           ErrorKind::config,
-          fmt::format("{} was an input of run {} and is gone. Bring it back{}.", input.name,
-                      (rejects_of_.empty() ? record_.run : rejects_of_).substr(0, 8),
-                      rejects_of_.empty() ? ", or start again with --fresh" : ""));
+          fmt::format(
+              "{} was an input of run {} and is gone. Bring it back{}.", input.name,
+              (frame_.rejects_of.empty() ? frame_.record.run : frame_.rejects_of).substr(0, 8),
+              frame_.rejects_of.empty() ? ", or start again with --fresh" : ""));
     }
     now.push_back(*found);
     now.back().from = input.from;
@@ -553,18 +585,18 @@ Result<std::vector<Input>> JobRun::inputs_as_planned(const BatchStep& step,
 
 // A step that was begun earlier. What is sealed, or about to be, is not compared any more: its
 // output is decided.
-Result<BatchStep> JobRun::resumed_step(std::size_t number, StepRecord& record) {
-  const auto& spec = job_.steps[number];
-  TRANCHE_ASSIGN(const auto totals, ledger_->step_totals(record_.run, spec.name));
-  if (spec.query && record.job.text != job_fingerprint_text(job_, spec)) {
+Result<BatchStep> StepRun::resume(StepRecord& record) {
+  TRANCHE_ASSIGN(const auto totals, ledger_.step_totals(frame_.record.run, spec_.name));
+  if (spec_.query && record.job.text != job_fingerprint_text(frame_.job, raw_spec())) {
     return make_error(
         ErrorKind::config,
-        fmt::format("Step \"{}\" changed since run {} began, which has kept the result of its "
-                    "query as it was: {}. Start again with --fresh.",
-                    spec.name, record_.run.substr(0, 8),
-                    describe_difference(record.job.text, job_fingerprint_text(job_, spec))));
+        fmt::format(
+            "Step \"{}\" changed since run {} began, which has kept the result of its "
+            "query as it was: {}. Start again with --fresh.",
+            spec_.name, frame_.record.run.substr(0, 8),
+            describe_difference(record.job.text, job_fingerprint_text(frame_.job, raw_spec()))));
   }
-  TRANCHE_ASSIGN(auto step, assembled(number));
+  TRANCHE_ASSIGN(auto step, assembled());
   if (totals.seal != SealState::open) {
     step.inputs = record.inputs;
     step.schemas.emplace_back("read", std::make_shared<const Schema>());
@@ -572,19 +604,20 @@ Result<BatchStep> JobRun::resumed_step(std::size_t number, StepRecord& record) {
   }
   TRANCHE_ASSIGN(const auto now, inputs_as_planned(step, record));
   TRANCHE_TRY(bind_step(step, &now, surroundings()));
-  TRANCHE_TRY(accept_or_refuse(spec, record, step));
+  TRANCHE_TRY(accept_or_refuse(record, step));
   return step;
 }
 
-Result<void> JobRun::write_rejects(const StepSpec& spec) {
+Result<void> StepRun::write_rejects() {
   TRANCHE_ASSIGN(const auto count,
-                 ledger_->count_rejects(record_.run, spec.name, KeptRejects::published));
-  if (count == 0 && spec.rejects_path.empty()) return {};
-  const auto base = job_.base.empty() ? fs::path(".") : job_.base;
-  const auto path = spec.rejects_path.empty() ? run_folder() / ("rejects-" + spec.name + ".jsonl")
-                                              : base / spec.rejects_path;
+                 ledger_.count_rejects(frame_.record.run, spec_.name, KeptRejects::published));
+  if (count == 0 && spec_.rejects_path.empty()) return {};
+  const auto base = frame_.job.base.empty() ? fs::path(".") : frame_.job.base;
+  const auto path = spec_.rejects_path.empty()
+                        ? frame_.run_folder() / ("rejects-" + spec_.name + ".jsonl")
+                        : base / spec_.rejects_path;
   if (path.has_parent_path()) TRANCHE_TRY(create_folders(path.parent_path()));
-  const fs::path temporary = path.string() + ".tranche-" + record_.run.substr(0, 8) + ".tmp";
+  const fs::path temporary = path.string() + ".tranche-" + frame_.record.run.substr(0, 8) + ".tmp";
   TRANCHE_ASSIGN(auto file, File::create(temporary));
   std::string buffer;
   const auto take = [&](const KeptReject& kept) -> Result<void> {
@@ -595,12 +628,12 @@ Result<void> JobRun::write_rejects(const StepSpec& spec) {
     buffer.clear();
     return {};
   };
-  TRANCHE_TRY(ledger_->read_rejects(record_.run, spec.name, KeptRejects::published, 0, take));
+  TRANCHE_TRY(ledger_.read_rejects(frame_.record.run, spec_.name, KeptRejects::published, 0, take));
   TRANCHE_TRY(file.write(buffer));
   TRANCHE_TRY(file.sync());
   TRANCHE_TRY(file.close());
   TRANCHE_TRY(rename_durably(temporary, path));
-  if (count > 0) summary_.rejects_path = path.string();
+  if (count > 0) rejects_path_ = path.string();
   return {};
 }
 

@@ -1,0 +1,78 @@
+// A step of a run that reads and writes no records: a database executes SQL, or a program runs.
+#include <fmt/format.h>
+
+#include "api/step_run.h"
+#include "base/clock.h"
+#include "base/digest.h"
+
+namespace tranche {
+
+// Of SQL the database says whether it is done, of a program nobody; the ledger says so afterwards.
+Result<engine::StepEnd> StepRun::run_deed(const std::optional<StepRecord>& known,
+                                          StepSummary& summary) {
+  const auto started = system_clock().monotonic();
+  const std::string job = job_fingerprint_text(frame_.job, raw_spec());
+  StepRecord record = known.value_or(StepRecord());
+  const bool is_changed = known && known->job.text != job;
+  if (is_changed && !frame_.options.accept_job) {
+    return changed_since(frame_.record.run, spec_.name, "job",
+                         describe_difference(known->job.text, job));
+  }
+  record.number = number_;
+  record.name = spec_.name;
+  record.job = Fingerprint{digest_hex(job), job};
+  StepSettings settings;
+  settings.write = spec_.exec ? ConnectorUse{"exec", *spec_.exec} : *spec_.execute;
+  settings.executes = true;
+  settings.base = job_base();
+  record.settings = to_json(settings);
+  if (!known) TRANCHE_TRY(ledger_.create_step(frame_.record.run, record));
+  if (is_changed) {
+    TRANCHE_TRY(ledger_.update_step(frame_.record.run, record));
+    TRANCHE_TRY(ledger_.add_warning(
+        frame_.record.run, fmt::format("Step \"{}\": a changed job was accepted: {}.", spec_.name,
+                                       describe_difference(known->job.text, job))));
+  }
+  TRANCHE_TRY(ledger_.set_step_state(frame_.record.run, spec_.name, "running"));
+  emit(Event::Kind::note,
+       spec_.exec ? deed_of(spec_) : fmt::format("executes SQL in {}", spec_.execute->connector));
+  const auto executed = execute();
+  summary.seconds = std::chrono::duration<double>(system_clock().monotonic() - started).count();
+  engine::StepEnd end;
+  if (executed) {
+    end.state = engine::StepEnd::State::completed;
+    summary.retries = *executed;
+    summary.state = "completed";
+    emit(Event::Kind::note, spec_.exec ? "ran" : "executed");
+  } else if (executed.error().kind == ErrorKind::stopped) {
+    end.state = engine::StepEnd::State::stopped;
+    summary.state = "stopped";
+  } else {
+    end.state = engine::StepEnd::State::failed;
+    end.error = executed.error();
+    summary.state = "failed";
+  }
+  TRANCHE_TRY(ledger_.set_step_state(frame_.record.run, spec_.name, summary.state,
+                                     end.error ? end.error->message : ""));
+  return end;
+}
+
+bool StepRun::is_stop_wanted() {
+  if (frame_.options.stop != nullptr && frame_.options.stop->load()) return true;
+  const auto requested = ledger_.stop_requested(frame_.record.run);
+  return requested && *requested;
+}
+
+Result<std::uint32_t> StepRun::execute() {
+  StepSurroundings around = surroundings();
+  around.observer = observer_;
+  const auto stop_wanted = [this] { return is_stop_wanted(); };
+  if (spec_.exec) {
+    TRANCHE_ASSIGN(const auto step, assemble_exec(frame_.job, spec_));
+    return run_exec_step(step, around, stop_wanted);
+  }
+  TRANCHE_ASSIGN(const auto step, assemble_execute(frame_.job, spec_));
+  return run_execute_step(step, around, stop_wanted);
+}
+
+}  // namespace tranche
