@@ -148,7 +148,7 @@ class Steps(scenes.Case):
 
     def test_that_a_kill_interrupts_go_on_side_by_side(self):
         for workers in ("{ threads: 2 }", "{ processes: 2 }"):
-            more = f"""    batch: {{ rows: 400 }}
+            more = f"""    batch: {{ rows: 500 }}
     workers: {workers}
     process: [{{ sql: SELECT id FROM batch }}]
 """
@@ -158,7 +158,7 @@ class Steps(scenes.Case):
             kills = 0
             while True:
                 process = scene.start_run()
-                scenes.wait_until(lambda: process.poll() is not None or self.commits(scene) > kills * 25 + 10,
+                scenes.wait_until(lambda: process.poll() is not None or self.commits(scene) > kills * 30 + 10,
                                   "batches are committed")
                 if process.poll() is not None:
                     self.expect(0, scene.finish(process))
