@@ -615,7 +615,7 @@ Result<void> StepRun::write_rejects() {
   const auto base = frame_.job.base.empty() ? fs::path(".") : frame_.job.base;
   const auto path = spec_.rejects_path.empty()
                         ? frame_.run_folder() / ("rejects-" + spec_.name + ".jsonl")
-                        : base / spec_.rejects_path;
+                        : (base / spec_.rejects_path).lexically_normal();
   if (path.has_parent_path()) TRANCHE_TRY(create_folders(path.parent_path()));
   const fs::path temporary = path.string() + ".tranche-" + frame_.record.run.substr(0, 8) + ".tmp";
   TRANCHE_ASSIGN(auto file, File::create(temporary));
