@@ -49,13 +49,14 @@ Use&& Use::key(std::vector<std::string> columns) && {
 Use&& Use::partition_by(std::vector<std::string> columns) && {
   return std::move(option("partition_by", std::move(columns)));
 }
-Use&& Use::columns(std::vector<std::pair<std::string, std::string>> names_and_types) && {
+Use&& Use::option(std::string name, std::vector<std::pair<std::string, std::string>> entries) && {
   Node map = Node::map();
-  for (auto& [name, type] : names_and_types) {
-    map.set(std::move(name), Node::scalar(std::move(type)));
-  }
-  use_.options.set("columns", std::move(map));
+  for (auto& [key, value] : entries) map.set(std::move(key), Node::scalar(std::move(value)));
+  use_.options.set(std::move(name), std::move(map));
   return std::move(*this);
+}
+Use&& Use::columns(std::vector<std::pair<std::string, std::string>> names_and_types) && {
+  return std::move(*this).option("columns", std::move(names_and_types));
 }
 
 Use csv(std::string path) { return Use("csv", {std::move(path)}); }
@@ -66,6 +67,8 @@ Use parquet(std::string path) { return Use("parquet", {std::move(path)}); }
 Use postgres(std::string url) { return Use("postgres", {std::move(url)}); }
 Use duckdb(std::string path) { return Use("duckdb", {std::move(path)}); }
 Use sqlite(std::string path) { return Use("sqlite", {std::move(path)}); }
+Use command(std::vector<std::string> program) { return Use("command", std::move(program)); }
+Use http(std::string url) { return Use("http", {std::move(url)}); }
 
 StepBuilder::StepBuilder(std::string name) { spec_.name = std::move(name); }
 
@@ -98,6 +101,11 @@ StepBuilder&& StepBuilder::sql(std::string text) && {
   use.options = Node::map();
   use.options.set("sql", Node::scalar(std::move(text)));
   spec_.process.push_back(std::move(use));
+  return std::move(*this);
+}
+
+StepBuilder&& StepBuilder::process(Use transform) && {
+  spec_.process.push_back(TransformUse{transform.use().connector, transform.use().options, {}});
   return std::move(*this);
 }
 

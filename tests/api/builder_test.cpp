@@ -57,5 +57,43 @@ TEST_F(BuiltJob, RunsAProgramOnce) {
   EXPECT_EQ(read_file(at("made")).value(), "publish\n");
 }
 
+TEST_F(BuiltJob, HasProgramsAndStepsThatAreToldWhatOthersCameTo) {
+  RunOptions options;
+  options.state = at("state");
+  put("in.csv", "id\n1\n2\n");
+  const std::string program =
+      "import json, sys\n"
+      "for line in sys.stdin:\n"
+      "    record = json.loads(line)\n"
+      "    print(json.dumps({**record, 'twice': 2 * record['id']}))\n";
+  const JobSpec spec =
+      job("built")
+          .step(step("load")
+                    .read(csv(at("in.csv").string()).columns({{"id", "bigint"}}))
+                    .process(command({"python3", "-uc", program}).columns({{"twice", "bigint"}}))
+                    .write(csv(at("out.csv").string())))
+          .step(step("publish").exec({"sh", "-c", "echo $1 > \"$0\"", at("made").string(),
+                                      step_value("load", "written")}));
+  const auto summary = run(spec, options);
+  ASSERT_TRUE(summary) << summary.error().message;
+  ASSERT_EQ(summary->state, RunState::completed) << summary->error->message;
+  EXPECT_EQ(read_file(at("out.csv")).value(), "id,twice\n1,2\n2,4\n");
+  EXPECT_EQ(read_file(at("made")).value(), "2\n");
+}
+
+TEST_F(BuiltJob, IsToldOfAWebServiceThatCantBe) {
+  RunOptions options;
+  options.state = at("state");
+  put("in.csv", "id\n1\n");
+  const JobSpec spec = job("built").step(
+      step("load")
+          .read(csv(at("in.csv").string()).columns({{"id", "bigint"}}))
+          .process(http("http://127.0.0.1:1/${record.nothing}").option("into", {{"a", "bigint"}}))
+          .write(csv(at("out.csv").string())));
+  const auto summary = run(spec, options);
+  ASSERT_FALSE(summary);
+  EXPECT_NE(summary.error().message.find("nothing"), std::string::npos) << summary.error().message;
+}
+
 }  // namespace
 }  // namespace tranche

@@ -136,13 +136,14 @@ class Steps(scenes.Case):
                            """  - name: load
     read: { csv: in.csv, columns: { id: bigint } }
     process:
-      - command: [awk, '-v', 'n=${steps.tell.output}', 'NR == 1 { print $0 ",n"; next } { print $0 "," n; fflush() }']
-        format: csv
+      - command: [python3, -u, add.py, '${steps.tell.output}']
         columns: { n: bigint }
     workers: { processes: 2 }
     write: { csv: out.csv }
 """)
         scene.write("in.csv", "id\n1\n2\n")
+        scene.write("add.py", "import json, sys\nfor line in sys.stdin:\n"
+                              "    print(json.dumps({**json.loads(line), 'n': int(sys.argv[1])}))\n")
         self.expect(0, scene.run())
         self.assertEqual("id,n\n1,7\n2,7\n", self.text(scene, "out.csv"))
 

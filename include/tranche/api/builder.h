@@ -24,7 +24,7 @@ inline constexpr WriteMode append = WriteMode::append;
 inline constexpr WriteMode replace = WriteMode::replace;
 inline constexpr WriteMode upsert = WriteMode::upsert;
 
-// A system and its options, for reading or writing.
+// A system and its options, for reading or writing; or a transform and its options.
 class TRANCHE_EXPORT Use {
  public:
   Use(std::string connector, std::vector<std::string> paths);
@@ -32,6 +32,8 @@ class TRANCHE_EXPORT Use {
   Use& option(std::string name, std::string value) &;
   Use& option(std::string name, std::vector<std::string> values) &;
   Use&& option(std::string name, std::string value) &&;
+  // An option that is a map, as `into` and `headers` are.
+  Use&& option(std::string name, std::vector<std::pair<std::string, std::string>> entries) &&;
   Use&& mode(WriteMode mode) &&;
   Use&& table(std::string name) &&;
   Use&& key(std::vector<std::string> columns) &&;
@@ -52,6 +54,12 @@ TRANCHE_EXPORT Use parquet(std::string path);
 TRANCHE_EXPORT Use postgres(std::string url);
 TRANCHE_EXPORT Use sqlite(std::string path);
 TRANCHE_EXPORT Use duckdb(std::string path);
+
+// Transforms that are no C++: a program that answers to each record, and a web service that is called
+// for each, as in http("https://prices/${record.sku}").option("into", {{"price", "double"}}).
+// What they may be told stands in docs/programs.md and docs/web-services.md.
+TRANCHE_EXPORT Use command(std::vector<std::string> program);
+TRANCHE_EXPORT Use http(std::string url);
 
 struct MaxRejects {
   RejectLimit limit;
@@ -80,9 +88,13 @@ class TRANCHE_EXPORT StepBuilder {
   StepBuilder&& batch_bytes(std::uint64_t bytes) &&;
   // SQL over `batch`.
   StepBuilder&& sql(std::string text) &&;
+  // A program or a web service: process(command({"python3", "score.py"}).columns({...})).
+  StepBuilder&& process(Use transform) &&;
   // A function of a record: see tranche/transforms/function.h.
   template <class Function>
-  requires(!std::convertible_to<Function, std::string>) StepBuilder && process(Function function) &&
+  requires(!std::convertible_to<Function, std::string> &&
+           !std::same_as<Function, Use>) StepBuilder &&
+      process(Function function) &&
   {
     using Shape = FunctionShape<Function>;
     return std::move(*this).add_function(
