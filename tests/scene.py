@@ -288,7 +288,7 @@ def children_of(pid):
     return [int(word) for word in text.split()]
 
 
-def wait_until(condition, what, seconds=60):
+def wait_until(condition, what, seconds=480 if IS_SANITIZED else 60):
     """Waits for something that must come; how long it takes proves nothing."""
     deadline = time.monotonic() + seconds
     while not condition():
