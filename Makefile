@@ -9,7 +9,7 @@ CLANG_TIDY ?= $(firstword $(foreach tool,clang-tidy clang-tidy-14,$(shell comman
 CTEST := ctest --test-dir $(BUILD) --output-on-failure --no-tests=error -j $(shell expr $(JOBS) + 1)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup configure build tests demo check test memory torture torture-calls torture-full torture-power torture-workers torture-increments round-trips fuzz bench format tidy asan tsan package test-packages test-fresh clean
+.PHONY: help setup configure build tests demo check test memory torture torture-calls torture-full torture-power torture-workers torture-increments round-trips look fuzz bench format tidy asan tsan package test-packages test-fresh clean
 
 help:  ## what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -68,6 +68,9 @@ torture-increments: tests  ## keep a copy of a table up to date a thousand times
 
 round-trips: tests  ## ten million rows of every type from PostgreSQL to Parquet and back, and by SQLite to DuckDB (ten minutes; RECORDS)
 	TRANCHE_BIN=$(BUILD)/tranche RECORDS=$(or $(RECORDS),10000000) tests/jobs/round_trips.test.py
+
+look: build  ## look at reports in a headless browser, into build/pages and bench/results (two minutes; needs chromium)
+	TRANCHE_BIN=$(BUILD)/tranche tests/browser/look.py --report bench/results/pages-$$(date +%F).md
 
 fuzz:  ## fuzz every parser with libFuzzer, into bench/results (an hour and a half on two cores; MINUTES a target, TARGETS)
 	tools/fuzz

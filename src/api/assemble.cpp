@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 
 #include "api/http_use.h"
+#include "api/report_use.h"
 #include "base/json.h"
 #include "base/process.h"
 #include "base/program.h"
@@ -88,11 +89,6 @@ Result<Node> node_from_json(const Json& json) {
     map.set(key, std::move(node));
   }
   return map;
-}
-
-// What relative paths are relative to.
-fs::path base_folder(const JobSpec& job) {
-  return job.base.empty() ? fs::current_path() : fs::absolute(job.base);
 }
 
 // Of `tables:`, nullptr when there are none.
@@ -283,6 +279,10 @@ std::vector<FileIncrement> increments_of(const JobSpec& job, const StepSpec& spe
 
 }  // namespace
 
+fs::path base_folder(const JobSpec& job) {
+  return job.base.empty() ? fs::current_path() : fs::absolute(job.base);
+}
+
 std::string place(const JobSpec& job, Mark mark) {
   if (job.file.empty() || mark.line == 0) return {};
   return fmt::format("{}:{}:{}", job.file.string(), mark.line, mark.column);
@@ -383,11 +383,16 @@ Result<ExecuteStep> assemble_execute(const JobSpec& job, const StepSpec& spec) {
 
 Result<QueryStep> assemble_query(const JobSpec& job, const StepSpec& spec) {
   const OptionReader options(*spec.query, query_options());
+  return assemble_query(job, options.text("query"), options.mark("query"), options.node("tables"));
+}
+
+Result<QueryStep> assemble_query(const JobSpec& job, std::string text, Mark mark,
+                                 const Node* tables) {
   QueryStep query;
-  query.text = options.text("query");
-  query.place = place(job, options.mark("query"));
+  query.text = std::move(text);
+  query.place = place(job, mark);
   query.base = base_folder(job).string();
-  TRANCHE_ASSIGN(query.tables, make_lookups(job, options.node("tables")));
+  TRANCHE_ASSIGN(query.tables, make_lookups(job, tables));
   return query;
 }
 
@@ -422,12 +427,19 @@ Result<ExecStep> assemble_exec(const JobSpec& job, const StepSpec& spec) {
 }
 
 std::string deed_of(const StepSpec& spec) {
-  return spec.execute ? "executes SQL" : spec.exec ? "runs a program" : "";
+  return spec.execute  ? "executes SQL"
+         : spec.exec   ? "runs a program"
+         : spec.report ? "writes a report"
+                       : "";
 }
 
 Result<void> examine_without_records(const JobSpec& job, const StepSpec& spec) {
   if (spec.exec) {
     TRANCHE_TRY(assemble_exec(job, spec));
+    return {};
+  }
+  if (spec.report) {
+    TRANCHE_TRY(assemble_report(job, spec, StepSurroundings()));
     return {};
   }
   TRANCHE_ASSIGN(const auto step, assemble_execute(job, spec));
@@ -463,6 +475,7 @@ std::string job_fingerprint_text(const JobSpec& job, const StepSpec& spec) {
   // With ${env:NAME} as it is written: an argument may hold a password anywhere.
   if (spec.exec)
     return fmt::format("exec: {}\n", connector_use_to_json(ConnectorUse{"exec", *spec.exec}));
+  if (spec.report) return fmt::format("report: {}\n", canonical_text(*spec.report));
   std::string text;
   if (spec.query) text += fmt::format("query: {}\n", canonical_text(*spec.query));
   for (const ConnectorUse* use : uses_of(spec))

@@ -29,11 +29,17 @@ Result<std::unique_ptr<Script>> make_script(const ConnectorUse& use,
 Result<ExecuteStep> assemble_execute(const JobSpec& job, const StepSpec& spec);
 // REQUIRES a step with a query. The memory, threads and spill folder are still to be told.
 Result<QueryStep> assemble_query(const JobSpec& job, const StepSpec& spec);
+// The same of SQL in `text` of a map, with `tables` (nullptr: none). REQUIRES options that were
+// checked.
+Result<QueryStep> assemble_query(const JobSpec& job, std::string text, Mark mark,
+                                 const Node* tables);
 // REQUIRES a step that runs a program.
 Result<ExecStep> assemble_exec(const JobSpec& job, const StepSpec& spec);
 // Of a step without records: whether what it needs is there. Errors: config,
 // since what is wrong before the start is the job's mistake, whatever a database calls it.
 Result<void> examine_without_records(const JobSpec& job, const StepSpec& spec);
+// What the job's relative paths are relative to.
+std::filesystem::path base_folder(const JobSpec& job);
 // "executes SQL", "runs a program"; empty: it reads and writes records.
 std::string deed_of(const StepSpec& spec);
 // Whether a step's output is one file, which a run replaces.

@@ -70,6 +70,69 @@ Use sqlite(std::string path) { return Use("sqlite", {std::move(path)}); }
 Use command(std::vector<std::string> program) { return Use("command", std::move(program)); }
 Use http(std::string url) { return Use("http", {std::move(url)}); }
 
+Section::Section(std::string title) : node_(Node::map()) {
+  node_.set("title", Node::scalar(std::move(title)));
+}
+Section&& Section::text(std::string paragraphs) && {
+  node_.set("text", Node::scalar(std::move(paragraphs)));
+  return std::move(*this);
+}
+Section&& Section::query(std::string select) && {
+  node_.set("query", Node::scalar(std::move(select)));
+  return std::move(*this);
+}
+Section&& Section::chart(std::string type, std::string x, std::vector<std::string> y) && {
+  Node chart = Node::map();
+  chart.set("type", Node::scalar(std::move(type)));
+  chart.set("x", Node::scalar(std::move(x)));
+  chart.set("y", texts_node(y));
+  node_.set("chart", std::move(chart));
+  return std::move(*this);
+}
+Section&& Section::chart(std::string type, std::string x, std::string y, std::string color) && {
+  Section&& made = std::move(*this).chart(std::move(type), std::move(x),
+                                          std::vector<std::string>{std::move(y)});
+  if (color.empty()) return std::move(made);
+  Node chart = *made.node_.find("chart");
+  chart.set("color", Node::scalar(std::move(color)));
+  made.node_.set("chart", std::move(chart));
+  return std::move(made);
+}
+Section&& Section::rejects(std::string step) && {
+  node_.set("rejects", Node::scalar(std::move(step)));
+  return std::move(*this);
+}
+Section&& Section::rows(std::uint64_t shown_max) && {
+  node_.set("rows", Node::scalar(std::to_string(shown_max)));
+  return std::move(*this);
+}
+
+Report::Report(std::string path) : node_(Node::map()), tables_(Node::map()) {
+  node_.set("report", Node::scalar(std::move(path)));
+}
+Report&& Report::title(std::string title) && {
+  node_.set("title", Node::scalar(std::move(title)));
+  return std::move(*this);
+}
+Report&& Report::text(std::string paragraphs) && {
+  node_.set("text", Node::scalar(std::move(paragraphs)));
+  return std::move(*this);
+}
+Report&& Report::rows(std::uint64_t shown_max) && {
+  node_.set("rows", Node::scalar(std::to_string(shown_max)));
+  return std::move(*this);
+}
+Report&& Report::table(std::string name, Use use) && {
+  tables_.set(std::move(name), use.use().options);
+  node_.set("tables", tables_);
+  return std::move(*this);
+}
+Report&& Report::section(const Section& section) && {
+  sections_.push_back(section.node());
+  node_.set("sections", Node::list(sections_));
+  return std::move(*this);
+}
+
 StepBuilder::StepBuilder(std::string name) { spec_.name = std::move(name); }
 
 StepBuilder&& StepBuilder::read(Use use) && {
@@ -170,6 +233,10 @@ StepBuilder&& StepBuilder::exec(std::vector<std::string> program) && {
   for (std::string& word : program) words.push_back(Node::scalar(std::move(word)));
   spec_.exec = Node::map();
   spec_.exec->set("exec", Node::list(std::move(words)));
+  return std::move(*this);
+}
+StepBuilder&& StepBuilder::report(const Report& report) && {
+  spec_.report = report.node();
   return std::move(*this);
 }
 StepBuilder&& StepBuilder::on_error(MaxRejects limit) && {

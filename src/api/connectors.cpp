@@ -1,4 +1,5 @@
 #include <tranche/api/job.h>
+#include "api/report_use.h"
 #include "connectors/csv.h"
 #include "connectors/duckdb_connector.h"
 #include "connectors/jsonl.h"
@@ -73,6 +74,94 @@ const OptionTable& exec_options() {
              .doc = "The exit codes that mean success.",
              .default_text = "0",
              .example = "[0, 3]"},
+  };
+  return table;
+}
+
+const OptionTable& report_options() {
+  static const OptionTable table = {
+      Option{.name = "report",
+             .kind = OptionKind::text,
+             .doc = "The file that is written: a page (.html), Markdown (.md) or a workbook (.xlsx).",
+             .required = true,
+             .example = "out/sales.html",
+             .fault_of = fault_of_report_file},
+      Option{.name = "title",
+             .kind = OptionKind::text,
+             .doc = "What the report is called; the step's name when left out.",
+             .example = "Sales of ${day}"},
+      Option{.name = "text",
+             .kind = OptionKind::text,
+             .doc = "Paragraphs below the title: **strong**, *emphasised*, `code`, "
+                    "[links](https://...) and lists of lines with \"- \"."},
+      Option{.name = "rows",
+             .kind = OptionKind::count,
+             .doc = "How many rows each table shows at most; 1000, and all of them in a workbook, "
+                    "when left out.",
+             .example = "500"},
+      Option{.name = "tables",
+             .kind = OptionKind::any,
+             .doc = "Further tables for the queries: a name and what to read, as in `read:`.",
+             .example = "rates: { csv: rates.csv }"},
+      Option{.name = "sections",
+             .kind = OptionKind::any,
+             .doc = "What is in it, one below the other: text, a query with or without a chart, or "
+                    "the rejects of a step.",
+             .required = true,
+             .example = "[{ title: Revenue, query: SELECT * FROM 'out/totals.csv' }]"},
+  };
+  return table;
+}
+
+const OptionTable& report_section_options() {
+  static const OptionTable chart = {
+      Option{.name = "type",
+             .kind = OptionKind::choice,
+             .doc = "How it is drawn.",
+             .choices = reporting::chart_types()},
+      Option{.name = "x",
+             .kind = OptionKind::text,
+             .doc = "The column along the chart; of a pie its slices.",
+             .example = "store"},
+      Option{.name = "y",
+             .kind = OptionKind::texts,
+             .doc = "The column of numbers that is drawn, or several of them, each a series.",
+             .example = "revenue"},
+      Option{.name = "color",
+             .kind = OptionKind::text,
+             .doc = "A column that tells the series apart.",
+             .example = "year"},
+      Option{.name = "vega_lite",
+             .kind = OptionKind::any,
+             .doc = "Instead of that: a specification of Vega-Lite without its data.",
+             .example = "{ mark: bar, encoding: { x: { field: store } } }"},
+  };
+  static const OptionTable table = {
+      Option{.name = "title",
+             .kind = OptionKind::text,
+             .doc = "The section's heading.",
+             .required = true,
+             .example = "Revenue by store"},
+      Option{.name = "text",
+             .kind = OptionKind::text,
+             .doc = "Paragraphs, as those of the report."},
+      Option{.name = "query",
+             .kind = OptionKind::text,
+             .doc = "A SELECT in DuckDB's SQL, whose rows are the section's table.",
+             .example = "SELECT store, sum(total) AS revenue FROM 'out/*.parquet' GROUP BY store"},
+      Option{.name = "chart",
+             .kind = OptionKind::map,
+             .doc = "A chart of the query's rows, above their table.",
+             .children = chart,
+             .example = "{ type: bar, x: store, y: revenue }"},
+      Option{.name = "rejects",
+             .kind = OptionKind::text,
+             .doc = "A step of the job whose rejects in this run are the section's table.",
+             .example = "load"},
+      Option{.name = "rows",
+             .kind = OptionKind::count,
+             .doc = "How many rows its table shows at most; as the report says when left out.",
+             .example = "20"},
   };
   return table;
 }

@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include "api/job_run.h"
+#include "api/report_use.h"
 #include "base/clock.h"
 #include "base/digest.h"
 #include "base/text.h"
@@ -78,6 +79,7 @@ Result<void> JobRun::check_rejects_steps(const RunRecord& original) {
     const StepSpec& spec = job_.steps[number];
     if (spec.exec) TRANCHE_TRY(assemble_exec(job_, spec));
     if (spec.execute) TRANCHE_TRY(assemble_execute(job_, spec));
+    if (spec.report) TRANCHE_TRY(assemble_report(job_, spec, StepSurroundings()));
     if (!spec.has_records()) continue;
     StepRun run = step_run(number);
     TRANCHE_ASSIGN(const auto known, ledger_->load_step(original.run, spec.name));

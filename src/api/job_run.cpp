@@ -9,6 +9,7 @@
 #include <tranche/api/inspect.h>
 #include "api/assemble.h"
 #include "api/query_result.h"
+#include "api/report_use.h"
 #include "base/clock.h"
 #include "base/digest.h"
 #include "base/fault.h"
@@ -324,6 +325,8 @@ Result<void> JobRun::check_steps() {
       TRANCHE_TRY(assemble_exec(job_, spec));
     } else if (spec.execute) {
       TRANCHE_TRY(assemble_execute(job_, spec));
+    } else if (spec.report) {
+      TRANCHE_TRY(assemble_report(job_, spec, StepSurroundings()));
     } else {
       if (spec.query) TRANCHE_TRY(assemble_query(job_, spec));
       TRANCHE_TRY(assemble(job_, step_run(number).with_records(), options_));
@@ -334,15 +337,19 @@ Result<void> JobRun::check_steps() {
 
 Result<void> JobRun::bind_first_step(std::size_t number) {
   const StepSpec& spec = job_.steps[number];
-  if (!spec.has_records()) return examine_without_records(job_, spec);
+  if (!spec.has_records() && !spec.report) return examine_without_records(job_, spec);
   StepRun run = step_run(number);
-  if (spec.query) {
+  if (spec.query || spec.report) {
     const ScratchFolder scratch;
     TRANCHE_TRY(scratch.create());
     StepSurroundings around = run.surroundings();
     around.spill_folder = scratch.path().string();  // the run has no folder yet
-    auto bound = bind_to_no_result(job_, spec, around, scratch.path());
-    return bound ? Result<void>() : Result<void>(before_the_start(std::move(bound).error()));
+    auto examined = [&]() -> Result<void> {
+      if (spec.report) return examine_report(job_, spec, around);
+      TRANCHE_TRY(bind_to_no_result(job_, spec, around, scratch.path()));
+      return {};
+    }();
+    return examined ? Result<void>() : Result<void>(before_the_start(std::move(examined).error()));
   }
   TRANCHE_ASSIGN(auto step, run.bind());
   if (!step.has_nothing_new) TRANCHE_TRY(check_memory(step, run.surroundings()));
@@ -410,6 +417,10 @@ Result<void> abandon(Ledger& ledger, const RunRecord& run, const std::filesystem
   for (const auto& record : steps) {
     if (record.state == "completed") continue;
     TRANCHE_ASSIGN(const auto settings, step_settings_from_json(record.settings));
+    if (is_report(settings)) {
+      TRANCHE_TRY(remove_file(
+          report_part_path(report_path(settings.write.options, settings.base), run.run)));
+    }
     if (settings.executes) continue;  // done as a whole, and not to be taken back, or not at all
     TRANCHE_ASSIGN(auto sink, make_sink(settings.write, settings.base));
     TRANCHE_ASSIGN(auto step_ledger, ledger.step_ledger(run.run, record.name));

@@ -8,6 +8,7 @@
 #include "api/assemble.h"
 #include "api/query_result.h"
 #include "api/reject_line.h"
+#include "api/report_use.h"
 #include "api/step_values.h"
 #include "base/clock.h"
 #include "base/process.h"
@@ -42,6 +43,10 @@ bool waits_for_input(const JobSpec& job, const StepSpec& spec, const BatchStep& 
 }
 
 // What later steps ask for may not be there yet.
+bool waits_for_output(const JobSpec& job, const StepSpec& spec, const Error& error) {
+  return error.kind == ErrorKind::failed && &spec != &job.steps.front();
+}
+
 void check_query(const JobSpec& job, const StepSpec& spec, const StepSurroundings& surroundings,
                  CheckedStep& entry) {
   entry.deed = "reads the result of a query";
@@ -49,7 +54,7 @@ void check_query(const JobSpec& job, const StepSpec& spec, const StepSurrounding
   if (step) {
     entry.stages = step->schemas;
     entry.stages.front().first = "query";
-  } else if (step.error().kind == ErrorKind::failed && &spec != &job.steps.front()) {
+  } else if (waits_for_output(job, spec, step.error())) {
     entry.notes.push_back("Its input is not there yet: " + step.error().message);
   } else {
     entry.error = std::move(step).error();
@@ -75,8 +80,12 @@ Result<std::vector<CheckedStep>> check_job(const JobSpec& given) {
     entry.step = spec.name;
     if (!spec.has_records()) {
       entry.deed = deed_of(spec);
-      auto examined = examine_without_records(job, spec);
-      if (!examined) entry.error = std::move(examined).error();
+      auto examined = spec.report ? examine_report(job, spec, looking(job, scratch))
+                                  : examine_without_records(job, spec);
+      if (!examined && waits_for_output(job, spec, examined.error()))
+        entry.notes.push_back("Its input is not there yet: " + examined.error().message);
+      else if (!examined)
+        entry.error = std::move(examined).error();
       checked.push_back(std::move(entry));
       continue;
     }

@@ -19,6 +19,14 @@ std::filesystem::path query_result_path(const std::filesystem::path& run_folder,
   return fs::absolute(run_folder / "queries" / (spec.name + ".parquet")).lexically_normal();
 }
 
+void give_share(QueryStep& query, const StepSurroundings& surroundings) {
+  query.memory_bytes_max = query_memory_for(surroundings.memory_bytes_max);
+  query.spill_folder = surroundings.spill_folder;
+  // Each holds some blocks that it can't spill.
+  const auto fitting = static_cast<unsigned>(query.memory_bytes_max / thread_memory_bytes);
+  query.threads = std::clamp(fitting, 1U, core_count());
+}
+
 StepSpec reading_result(const StepSpec& spec, const std::filesystem::path& result) {
   StepSpec made = spec;
   if (!spec.query) return made;
@@ -33,11 +41,7 @@ Result<void> keep_result(const JobSpec& job, const StepSpec& spec,
                          std::optional<std::uint64_t> rows,
                          const std::function<bool()>& stop_wanted) {
   TRANCHE_ASSIGN(auto query, assemble_query(job, spec));
-  query.memory_bytes_max = query_memory_for(surroundings.memory_bytes_max);
-  query.spill_folder = surroundings.spill_folder;
-  // Each holds some blocks that it can't spill.
-  const auto fitting = static_cast<unsigned>(query.memory_bytes_max / thread_memory_bytes);
-  query.threads = std::clamp(fitting, 1U, core_count());
+  give_share(query, surroundings);
   return keep_query_result(std::move(query), result, rows, stop_wanted);
 }
 

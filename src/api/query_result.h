@@ -10,6 +10,7 @@
 
 #include <tranche/api/job.h>
 #include "steps/batch_step.h"
+#include "steps/query_step.h"
 
 namespace tranche {
 
@@ -25,6 +26,9 @@ Result<void> keep_result(
     const JobSpec& job, const StepSpec& spec, const StepSurroundings& surroundings,
     const std::filesystem::path& result, std::optional<std::uint64_t> rows = std::nullopt,
     const std::function<bool()>& stop_wanted = [] { return false; });
+
+// Tells a query its share of the run's memory, and how many threads that is for.
+void give_share(QueryStep& query, const StepSurroundings& surroundings);
 
 // The step bound to the result that its query would have without a record: checks the query, the
 // columns and the target, and computes nothing. Errors: config.

@@ -1,11 +1,23 @@
-// A step of a run that reads and writes no records: a database executes SQL, or a program runs.
+// A step of a run that reads and writes no records: a database executes SQL, a program runs, or a
+// report is written.
 #include <fmt/format.h>
 
+#include "api/report_use.h"
 #include "api/step_run.h"
 #include "base/clock.h"
 #include "base/digest.h"
 
 namespace tranche {
+namespace {
+
+// What a run that is verified or given up has to know of a report.
+Node file_of_report(const Node& report) {
+  Node node = Node::map();
+  node.set("report", *report.find("report"));
+  return node;
+}
+
+}  // namespace
 
 // Of SQL the database says whether it is done, of a program nobody; the ledger says so afterwards.
 Result<engine::StepEnd> StepRun::run_deed(const std::optional<StepRecord>& known,
@@ -22,7 +34,9 @@ Result<engine::StepEnd> StepRun::run_deed(const std::optional<StepRecord>& known
   record.name = spec_.name;
   record.job = Fingerprint{digest_hex(job), job};
   StepSettings settings;
-  settings.write = spec_.exec ? ConnectorUse{"exec", *spec_.exec} : *spec_.execute;
+  settings.write = spec_.exec     ? ConnectorUse{"exec", *spec_.exec}
+                   : spec_.report ? ConnectorUse{"report", file_of_report(*spec_.report)}
+                                  : *spec_.execute;
   settings.executes = true;
   settings.base = job_base();
   record.settings = to_json(settings);
@@ -35,15 +49,19 @@ Result<engine::StepEnd> StepRun::run_deed(const std::optional<StepRecord>& known
   }
   TRANCHE_TRY(ledger_.set_step_state(frame_.record.run, spec_.name, "running"));
   emit(Event::Kind::note,
-       spec_.exec ? deed_of(spec_) : fmt::format("executes SQL in {}", spec_.execute->connector));
-  const auto executed = execute();
+       spec_.execute ? fmt::format("executes SQL in {}", spec_.execute->connector) : deed_of(spec_));
+  const auto executed = execute(settings);
   summary.seconds = std::chrono::duration<double>(system_clock().monotonic() - started).count();
   engine::StepEnd end;
   if (executed) {
     end.state = engine::StepEnd::State::completed;
     summary.retries = *executed;
     summary.state = "completed";
-    emit(Event::Kind::note, spec_.exec ? "ran" : "executed");
+    if (spec_.report) {
+      record.settings = to_json(settings);
+      TRANCHE_TRY(ledger_.update_step(frame_.record.run, record));
+    }
+    emit(Event::Kind::note, spec_.exec ? "ran" : spec_.report ? "wrote its report" : "executed");
   } else if (executed.error().kind == ErrorKind::stopped) {
     end.state = engine::StepEnd::State::stopped;
     summary.state = "stopped";
@@ -63,13 +81,21 @@ bool StepRun::is_stop_wanted() {
   return requested && *requested;
 }
 
-Result<std::uint32_t> StepRun::execute() {
+Result<std::uint32_t> StepRun::execute(StepSettings& settings) {
   StepSurroundings around = surroundings();
   around.observer = observer_;
   const auto stop_wanted = [this] { return is_stop_wanted(); };
   if (spec_.exec) {
     TRANCHE_ASSIGN(const auto step, assemble_exec(frame_.job, spec_));
     return run_exec_step(step, around, stop_wanted);
+  }
+  if (spec_.report) {
+    around.run.step = spec_.name;
+    TRANCHE_ASSIGN(const auto step, assemble_report(frame_.job, spec_, around));
+    TRANCHE_ASSIGN(const auto made, run_report_step(step, around, ledger_, stop_wanted));
+    settings.report_bytes = made.bytes;
+    settings.report_digest = made.digest;
+    return made.retries;
   }
   TRANCHE_ASSIGN(const auto step, assemble_execute(frame_.job, spec_));
   return run_execute_step(step, around, stop_wanted);

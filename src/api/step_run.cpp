@@ -113,6 +113,10 @@ std::string to_json(const StepSettings& settings) {
   Json json;
   json.set("write", connector_use_to_json(settings.write));
   if (settings.executes) json.set("executes", true);
+  if (settings.report_bytes > 0) {
+    json.set("report_bytes", settings.report_bytes);
+    json.set("report_digest", settings.report_digest);
+  }
   json.set("base", settings.base);
   json.set("database_memory_bytes", settings.database_memory_bytes);
   if (settings.columns.empty()) return json.dump();
@@ -127,6 +131,8 @@ Result<StepSettings> step_settings_from_json(const std::string& text) {
   StepSettings settings;
   TRANCHE_ASSIGN(settings.write, connector_use_from_json(json["write"].text()));
   settings.executes = json["executes"].boolean();
+  settings.report_bytes = json["report_bytes"].natural();
+  settings.report_digest = json["report_digest"].natural();
   settings.base = json["base"].text();
   settings.database_memory_bytes = json["database_memory_bytes"].natural();
   for (const auto& [name, type] : json["columns"].entries()) {
@@ -138,6 +144,10 @@ Result<StepSettings> step_settings_from_json(const std::string& text) {
 
 bool is_program(const StepSettings& settings) {
   return settings.executes && settings.write.connector == "exec";
+}
+
+bool is_report(const StepSettings& settings) {
+  return settings.executes && settings.write.connector == "report";
 }
 
 Error changed_since(const std::string& run, const std::string& step, const std::string& part,
@@ -252,7 +262,10 @@ Result<engine::StepEnd> StepRun::skip(const BatchStep& step, StepSummary& summar
     record.input = fingerprint({});
     record.job = fingerprint(job_fingerprint_text(frame_.job, raw_spec()));
     record.code = fingerprint({});
-    record.settings = to_json(StepSettings{spec_.write, job_base(), 0, false, {}});
+    StepSettings settings;
+    settings.write = spec_.write;
+    settings.base = job_base();
+    record.settings = to_json(settings);
   }
   record.number = number_;
   TRANCHE_TRY(ledger_.create_step(frame_.record.run, record));
@@ -291,9 +304,12 @@ Result<StepRecord> StepRun::create_record(const BatchStep& step) {
     TRANCHE_ASSIGN(const auto original, ledger_.load_step(frame_.rejects_of, step.name));
     record.appends = original->appends;
   }
-  record.settings =
-      to_json(StepSettings{write(), job_base(), database_memory_for(frame_.step_memory_bytes_max),
-                           false, columns_to_compare(step)});
+  StepSettings settings;
+  settings.write = write();
+  settings.base = job_base();
+  settings.database_memory_bytes = database_memory_for(frame_.step_memory_bytes_max);
+  settings.columns = columns_to_compare(step);
+  record.settings = to_json(settings);
   TRANCHE_TRY(ledger_.create_step(frame_.record.run, record));
   for (const auto& notice : step.notices)
     TRANCHE_TRY(ledger_.add_warning(frame_.record.run, notice));

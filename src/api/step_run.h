@@ -46,6 +46,8 @@ struct BoundStep {
   std::vector<FileLock> claims;
 };
 
+struct StepSettings;
+
 class StepRun {
  public:
   // `values`: of the steps before it.
@@ -105,8 +107,8 @@ class StepRun {
   // step_deed.cpp: a step without records
   Result<engine::StepEnd> run_deed(const std::optional<StepRecord>& known, StepSummary& summary);
   bool is_stop_wanted();
-  // Gives how often it was tried again.
-  Result<std::uint32_t> execute();
+  // What it wrote is noted in `settings`. Gives how often it was tried again.
+  Result<std::uint32_t> execute(StepSettings& settings);
 
   // step_rejects.cpp
   Result<BatchStep> assembled();
@@ -146,9 +148,13 @@ struct StepSettings {
   std::uint64_t database_memory_bytes = 0;
   bool executes = false;  // it has no records
   // Of a step that writes a table: those whose values `verify` compares.
-  std::vector<Field> columns;
+  std::vector<Field> columns = {};
+  // Of a report: the file as it was written.
+  std::uint64_t report_bytes = 0;
+  std::uint64_t report_digest = 0;
 };
 bool is_program(const StepSettings& settings);
+bool is_report(const StepSettings& settings);
 std::string to_json(const StepSettings& settings);
 Result<StepSettings> step_settings_from_json(const std::string& text);
 

@@ -31,7 +31,7 @@ void visit_texts(StepSpec& step, const TextVisitor& visit) {
   for (ConnectorUse& source : step.also_read) visit_texts(source.options, false, visit);
   for (TransformUse& transform : step.process) visit_texts(transform.options, false, visit);
   visit_texts(step.write.options, false, visit);
-  for (auto* const node : {&step.query, &step.exec})
+  for (auto* const node : {&step.query, &step.exec, &step.report})
     if (*node) visit_texts(**node, false, visit);
   if (step.execute) visit_texts(step.execute->options, false, visit);
 }

@@ -4,6 +4,7 @@
 #include <tranche/api/inspect.h>
 #include "api/assemble.h"
 #include "api/job_run.h"
+#include "api/report_use.h"
 #include "base/json.h"
 #include "connectors/row_digest.h"
 #include "connectors/table_commits.h"
@@ -70,6 +71,22 @@ Result<void> compare_rows_of_table(const StepSettings& settings, const SinkRun& 
   return {};
 }
 
+void verify_report(const StepRecord& step, const StepSettings& settings, VerifiedStep& entry) {
+  if (step.state != "completed") {
+    entry.differences.push_back(fmt::format("The step is {}.", step.state));
+    return;
+  }
+  const auto path = report_path(settings.write.options, settings.base);
+  const auto found = digest_report(path);
+  if (!found) {
+    entry.differences.push_back(found.error().message);
+  } else if (found->bytes != settings.report_bytes || found->digest != settings.report_digest) {
+    entry.differences.push_back(
+        fmt::format("{} is not the report that the run wrote: it was changed, or written again.",
+                    path.string()));
+  }
+}
+
 }  // namespace
 
 Result<std::vector<VerifiedStep>> verify_run(const std::filesystem::path& state,
@@ -105,8 +122,11 @@ Result<std::vector<VerifiedStep>> verify_run(const std::filesystem::path& state,
       verified.push_back(std::move(entry));
       continue;
     }
-    if (settings.executes) entry.deed = is_program(settings) ? "ran" : "executed";
-    if (is_program(settings)) {  // what it did nobody else knows
+    if (settings.executes)
+      entry.deed = is_program(settings) ? "ran" : is_report(settings) ? "reported" : "executed";
+    if (is_report(settings)) {
+      verify_report(step, settings, entry);
+    } else if (is_program(settings)) {  // what it did nobody else knows
       if (step.state != "completed")
         entry.differences.push_back(fmt::format("The step is {}.", step.state));
     } else if (settings.executes) {

@@ -74,6 +74,7 @@ Command abandon_command();
 Command rejects_command();
 Command logs_command();
 Command verify_command();
+Command report_command();
 Command schema_command();
 Command completion_command();
 Command man_command();

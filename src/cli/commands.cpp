@@ -19,8 +19,8 @@ std::span<const Command> commands() {
       run_command(),     guess_command(),   check_command(),   plan_command(),
       preview_command(), runs_command(),    status_command(),  resume_command(),
       stop_command(),    abandon_command(), rejects_command(), retry_rejects_command(),
-      verify_command(),  logs_command(),    schema_command(),  completion_command(),
-      man_command(),     version_command(), help_command(),
+      verify_command(),  report_command(),  logs_command(),    schema_command(),
+      completion_command(), man_command(),  version_command(), help_command(),
   };
   return table;
 }

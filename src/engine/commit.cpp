@@ -66,6 +66,7 @@ Result<void> StepRun::commit_group(Group& group) {
          group.number());
     ++group.attempt;
     ++end_.retries;
+    group.last_failure = error.message;
     pause(wait);
   }
 }
@@ -214,6 +215,7 @@ Result<void> StepRun::commit_attempt(Group& group) {
   }
   committed.receipt.group = group.number();
   committed.receipt.reject_id = reject_id;
+  committed.work = {group.attempt, group.last_failure, memory_bytes_, group.work()};
   fault_point("committed");
   TRANCHE_TRY(record_commit(committed));
   fault_point("recorded");
@@ -258,6 +260,7 @@ void StepRun::finish_commit(Group& group, CommittedGroup committed) {
   bytes_committed_ += group.file_bytes();
   budget_.release(group.held_bytes());
   const std::uint64_t number = group.number();
+  committed.work = {};  // is the ledger's from here on, or it would grow with the run
   state_.committed.push_back(std::move(committed));
   groups_.pop_front();
   emit(Event::Kind::group_committed, {}, number);

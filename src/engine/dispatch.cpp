@@ -226,6 +226,8 @@ void StepRun::take(Outcome outcome) {
       state->phase = TaskState::Phase::done;
       const std::uint64_t held_before = group.held_bytes();
       state->result = *std::move(outcome.result);
+      state->worker = outcome.worker;
+      state->time = outcome.time;
       budget_.hold(group.held_bytes() - held_before);
       records_working_ += state->result.counts.read + state->result.counts.read_rejects;
       return;
@@ -254,6 +256,7 @@ void StepRun::take_failure(Group& group, TaskState* state, Error error) {
     const auto wait = wait_after(group.attempt, group.number());
     ++group.attempt;
     ++end_.retries;
+    group.last_failure = error.message;
     group.not_before = work_.clock->monotonic() + wait;
     if (state != nullptr)
       state->phase = TaskState::Phase::waiting;

@@ -85,6 +85,25 @@ Counts Group::counts() const {
   return counts;
 }
 
+std::vector<BatchWork> Group::work() const {
+  std::vector<BatchWork> all;
+  for (const auto& state : tasks_) {
+    const std::int64_t began = state.time.began_microseconds;
+    const std::int64_t took = state.time.took_microseconds;
+    const auto same = std::find_if(all.begin(), all.end(), [&](const BatchWork& known) {
+      return known.batch == state.task.batch && known.worker == state.worker;
+    });
+    if (same == all.end()) {
+      all.push_back({state.task.batch, state.worker, began, began + took, took});
+      continue;
+    }
+    same->began_microseconds = std::min(same->began_microseconds, began);
+    same->ended_microseconds = std::max(same->ended_microseconds, began + took);
+    same->busy_microseconds += took;
+  }
+  return all;
+}
+
 std::vector<Segment> Group::rejects() const {
   std::vector<Segment> all;
   for (const auto& state : tasks_) {

@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include <tranche/core/ledger.h>
 #include <tranche/core/task.h>
 
 #include "engine/inquest.h"
@@ -22,6 +23,8 @@ struct TaskState {
   std::uint64_t memory_bytes = 0;          // what it was admitted with
   std::chrono::nanoseconds not_before{0};  // backoff of a retry, on the monotonic clock
   ChunkResult result;                      // when done
+  unsigned worker = 0;                     // that did it
+  WorkTime time;                           // it took
   std::optional<Inquest> inquest;          // when on trial
   std::map<std::uint64_t, std::uint32_t> trials;  // of each record that was tried alone
   std::uint32_t failed_trials = 0;         // by errors that may pass, in a row
@@ -61,6 +64,7 @@ class Group {
   // In order of chunks: what the committer takes, and what the group's tasks counted and rejected.
   std::vector<Segment> segments() const;
   Counts counts() const;
+  std::vector<BatchWork> work() const;  // who did it, one entry for each batch and worker
   std::vector<Segment> rejects() const;
   bool rejects_incomplete(std::uint64_t batch) const;
   std::uint64_t held_bytes() const;
@@ -74,6 +78,7 @@ class Group {
   std::uint32_t merge_outside_kills = 0;
   std::string reject_id;         // of this attempt; empty: nobody has begun with it
   std::optional<Error> failure;  // it can't be done; known when it is the oldest
+  std::string last_failure;      // of an attempt that was followed by another
   std::chrono::nanoseconds not_before{0};
 
  private:

@@ -256,6 +256,7 @@ void ProcessExecutor::take_answer(Process& process, Frame frame) {
   outcome.result = std::move(answer->result);
   outcome.death = std::move(answer->death);
   outcome.worker = process.slot;
+  outcome.time = answer->time;
   retire_when_due(process, answer->wants_replacement);
   deliver(std::move(outcome));
 }

@@ -284,6 +284,8 @@ Result<OutgoingFrame> encode_answer(TaskAnswer answer) {
   FrameWriter frame;
   frame.put(answer.task);
   frame.put(answer.wants_replacement ? 1 : 0);
+  frame.put(static_cast<std::uint64_t>(answer.time.began_microseconds));
+  frame.put(static_cast<std::uint64_t>(answer.time.took_microseconds));
   put_death(frame, answer.death);
   frame.put(answer.result ? 1 : 0);
   if (!answer.result) {
@@ -315,6 +317,8 @@ Result<TaskAnswer> decode_answer(Frame frame) {
   TaskAnswer answer;
   answer.task = reader.take();
   answer.wants_replacement = reader.take() != 0;
+  answer.time.began_microseconds = static_cast<std::int64_t>(reader.take());
+  answer.time.took_microseconds = static_cast<std::int64_t>(reader.take());
   answer.death = take_death(reader);
   const bool is_result = reader.take() != 0;
   if (!is_result) {

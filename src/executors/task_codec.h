@@ -28,6 +28,7 @@ struct OutgoingFrame {
 struct TaskAnswer {
   std::uint64_t task = 0;
   Result<ChunkResult> result = ChunkResult{};
+  WorkTime time;
   std::optional<Death> death;      // of an error of kind memory or crash
   bool wants_replacement = false;  // it leaks, or was hurt
 };

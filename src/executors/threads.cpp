@@ -75,7 +75,9 @@ void ThreadExecutor::run(unsigned number) {
     outcome.worker = number;
     Breadcrumb& breadcrumb = board_.slots[number];
     breadcrumb.begin_task(task.id, task.records());
+    const WorkWatch watch;
     outcome.result = work_safely(worker, factory_, number, task);
+    outcome.time = watch.elapsed();
     if (!outcome.result && outcome.result.error().kind == ErrorKind::memory) {
       outcome.death = death_of(breadcrumb, ErrorKind::memory, "ran out of memory");
     }

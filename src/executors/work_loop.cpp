@@ -5,6 +5,7 @@
 
 #include <fmt/format.h>
 
+#include "base/clock.h"
 #include "base/process.h"
 #include "executors/task_codec.h"
 
@@ -19,7 +20,9 @@ TaskAnswer answer_of(std::unique_ptr<Worker>& worker, const WorkerFactory& facto
   TaskAnswer answer;
   answer.task = task.id;
   breadcrumb.begin_task(task.id, task.records());
+  const WorkWatch watch;
   answer.result = work_safely(worker, factory, number, task);
+  answer.time = watch.elapsed();
   if (!answer.result && answer.result.error().kind == ErrorKind::memory) {
     answer.death = death_of(breadcrumb, ErrorKind::memory, "ran out of memory");
     worker.reset();
@@ -45,6 +48,15 @@ OutgoingFrame frame_of(TaskAnswer answer, RecordRange records) {
 }
 
 }  // namespace
+
+WorkWatch::WorkWatch()
+    : began_microseconds_(system_clock().now_microseconds()), began_(system_clock().monotonic()) {}
+
+WorkTime WorkWatch::elapsed() const {
+  const auto took = system_clock().monotonic() - began_;
+  return {began_microseconds_,
+          std::chrono::duration_cast<std::chrono::microseconds>(took).count()};
+}
 
 Result<ChunkResult> work_safely(std::unique_ptr<Worker>& worker, const WorkerFactory& factory,
                                 unsigned number, const Task& task) {

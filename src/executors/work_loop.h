@@ -2,6 +2,8 @@
 // goes wrong in one leaves it as an exception.
 #pragma once
 
+#include <chrono>
+#include <cstdint>
 #include <memory>
 
 #include <tranche/core/task.h>
@@ -9,6 +11,17 @@
 #include "base/channel.h"
 
 namespace tranche {
+
+// When a task was begun, and how long it has taken since.
+class WorkWatch {
+ public:
+  WorkWatch();
+  WorkTime elapsed() const;
+
+ private:
+  std::int64_t began_microseconds_;
+  std::chrono::nanoseconds began_;
+};
 
 // Makes the worker at its first task. Exceptions end here: those of user code and of libraries that
 // slipped through.

@@ -297,13 +297,10 @@ StepSpec JobReader::step_of_kind(Node node) {
   made.mark = node.mark;
   if (node.find("execute") != nullptr) return execute_step(node);
   if (node.find("exec") != nullptr) return exec_step(node);
+  if (node.find("report") != nullptr) return report_step(std::move(node));
   if (node.find("query") != nullptr) return query_step(std::move(node));
   const bool is_other = take_later_keys(node, "step");
   static constexpr std::array<std::string_view, 2> run_ends{"read", "write"};
-  if (is_other)
-    std::erase_if(node.entries, [](const Node::Entry& entry) {
-      return entry.key == "tables" || entry.key == "title" || entry.key == "sections";
-    });
   check_options(node, is_other ? without_required(step_options(), run_ends) : step_options(),
                 "step", problems_);
   name(node.find("name"), "step");
@@ -354,6 +351,36 @@ StepSpec JobReader::exec_step(const Node& node) {
     return entry.key == "name" || entry.key == "on_error";
   });
   return made;
+}
+
+StepSpec JobReader::report_step(Node node) {
+  StepSpec made = named_step(node, report_step_options(), "a step that writes a report");
+  if (const Node* tables = node.find("tables")) lookups(*tables);
+  std::erase_if(node.entries, [](const Node::Entry& entry) {
+    return entry.key == "name" || entry.key == "on_error";
+  });
+  for (Node::Entry& entry : node.entries) {
+    if (entry.key != "sections") continue;
+    if (entry.value.kind != Node::Kind::list || entry.value.items.empty()) {
+      problem(entry.value.mark,
+              "\"sections\" was expected to be a list with at least one section, each beginning "
+              "with \"- title: ...\"");
+      continue;
+    }
+    for (Node& section : entry.value.items) report_section(section);
+  }
+  made.report = std::move(node);
+  return made;
+}
+
+void JobReader::report_section(Node& node) {
+  if (!is_map(node, "A section", "- title: Revenue by store")) return;
+  check_options(node, report_section_options(), "a section of a report", problems_);
+  for (Node::Entry& entry : node.entries) {
+    if (entry.key == "query")
+      replace_sql_parameters(entry.value, parameters_, find_connector("duckdb")->sql_value,
+                             problems_);
+  }
 }
 
 StepSpec JobReader::execute_step(const Node& node) {

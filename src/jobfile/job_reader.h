@@ -40,6 +40,8 @@ class JobReader {
   StepSpec execute_step(const Node& node);
   StepSpec exec_step(const Node& node);
   StepSpec query_step(Node node);
+  StepSpec report_step(Node node);
+  void report_section(Node& node);
   Division division(Node node);
   std::optional<WindowDivision> window(const Node& batch);
   std::vector<TransformUse> process(const Node& node);

@@ -181,6 +181,16 @@ Json params_schema() {
   return Json().set("type", "object").set("additionalProperties", std::move(one));
 }
 
+Json report_schema() {
+  Json report = table_schema(report_step_options());
+  Json sections = Json().set("type", "array").set("minItems", 1);
+  sections.set("items", table_schema(report_section_options()));
+  fill(report, report_step_options(), "sections", std::move(sections));
+  fill(report, report_step_options(), "tables",
+       map_of(Json().set("$ref", "#/definitions/read")));
+  return report;
+}
+
 Json steps_schema() {
   const OptionTable& table = step_options();
   Json step = table_schema(table);
@@ -203,7 +213,7 @@ Json steps_schema() {
        Json().set("allOf", reference("#/definitions/execute")));
   Json either = Json().set("anyOf", Json::Array{std::move(step), std::move(execute),
                                                 table_schema(exec_step_options()),
-                                                std::move(query)});
+                                                std::move(query), report_schema()});
   return Json().set("type", "array").set("minItems", 1).set("items", std::move(either));
 }
 

@@ -89,9 +89,17 @@ OptionTable ordered(OptionTable table) {
   return table;
 }
 
+// Of a step that does one thing, once: its name, its own options, and whether it is tried again.
+OptionTable deed_table(const char* name, const OptionTable& own, const char* on_error) {
+  OptionTable made{required(
+      with_example(option("name", OptionKind::text, "The step's name, once in a job."), name))};
+  made.insert(made.end(), own.begin(), own.end());
+  made.push_back(with_children(option("on_error", OptionKind::map, on_error), {retry_option()}));
+  return ordered(std::move(made));
+}
+
 constexpr std::array later_key_table{
     LaterKey{"job", "schedule", "Start \"tranche run\" from cron or a systemd timer."},
-    LaterKey{"step", "report", "Make the report from the step's output.", true},
     LaterKey{"step", "backup", "Use the database's own tool.", true},
     LaterKey{"step", "restore", "Use the database's own tool.", true},
 };
@@ -195,15 +203,14 @@ const OptionTable& query_step_options() {
 }
 
 const OptionTable& exec_step_options() {
-  static const OptionTable table = [] {
-    OptionTable made{required(with_example(
-        option("name", OptionKind::text, "The step's name, once in a job."), "publish"))};
-    made.insert(made.end(), exec_options().begin(), exec_options().end());
-    made.push_back(with_children(
-        option("on_error", OptionKind::map, "What a program that fails does to the step."),
-        {retry_option()}));
-    return ordered(std::move(made));
-  }();
+  static const OptionTable table =
+      deed_table("publish", exec_options(), "What a program that fails does to the step.");
+  return table;
+}
+
+const OptionTable& report_step_options() {
+  static const OptionTable table =
+      deed_table("report", report_options(), "What passing trouble of a source does to the step.");
   return table;
 }
 

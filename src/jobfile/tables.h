@@ -22,6 +22,8 @@ const OptionTable& execute_step_options();
 const OptionTable& query_step_options();
 // Of a step that runs a program.
 const OptionTable& exec_step_options();
+// Of a step that writes a report.
+const OptionTable& report_step_options();
 const OptionTable& parameter_options();
 const OptionTable& batch_options();
 const OptionTable& workers_options();

@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include "base/json.h"
+#include "base/text.h"
 
 namespace tranche::ledger {
 namespace {
@@ -117,6 +118,37 @@ Result<Counts> decode_counts(std::string_view text) {
   counts.written = json["written"].natural();
   counts.write_rejects = json["write_rejects"].natural();
   return counts;
+}
+
+std::string encode_work(const GroupWork& work) {
+  Json batches{Json::Array{}};
+  for (const BatchWork& one : work.batches) {
+    batches.push(Json::Array{one.batch, one.worker, one.began_microseconds,
+                             one.ended_microseconds - one.began_microseconds,
+                             one.busy_microseconds});
+  }
+  return Json(Json::Array{work.attempts, work.memory_bytes, excerpt(work.last_failure, 400),
+                          std::move(batches)})
+      .dump();
+}
+
+Result<GroupWork> decode_work(std::string_view text) {
+  GroupWork work;
+  if (text.empty()) return work;  // of a version that did not keep it
+  TRANCHE_ASSIGN(const Json json, parse(text, "work"));
+  const auto& parts = json.items();
+  if (parts.size() != 4) return not_as_written("figures of work");
+  work.attempts = static_cast<std::uint32_t>(parts[0].natural());
+  work.memory_bytes = parts[1].natural();
+  work.last_failure = parts[2].text();
+  for (const Json& item : parts[3].items()) {
+    const auto& numbers = item.items();
+    if (numbers.size() != 5) return not_as_written("figures of work");
+    const std::int64_t began = numbers[2].integer();
+    work.batches.push_back({numbers[0].natural(), static_cast<std::uint32_t>(numbers[1].natural()),
+                            began, began + numbers[3].integer(), numbers[4].integer()});
+  }
+  return work;
 }
 
 std::string encode_division(const Division& division) {

@@ -11,6 +11,7 @@
 #include <tranche/base/result.h>
 #include <tranche/core/counts.h>
 #include <tranche/core/event.h>
+#include <tranche/core/ledger.h>
 #include <tranche/core/plan.h>
 
 namespace tranche::ledger {
@@ -21,6 +22,10 @@ Result<std::vector<Slice>> decode_slices(std::string_view text);
 
 std::string encode_counts(const Counts& counts);
 Result<Counts> decode_counts(std::string_view text);
+
+// [attempts,memory_bytes,last_failure,[[batch,worker,began,took,busy],...]]
+std::string encode_work(const GroupWork& work);
+Result<GroupWork> decode_work(std::string_view text);
 
 std::string encode_division(const Division& division);
 Result<Division> decode_division(std::string_view text);

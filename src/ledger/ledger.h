@@ -119,6 +119,28 @@ struct KeptReject {
 // commit, kept to show what was wrong.
 enum class KeptRejects { published, unpublished };
 
+// A committed group, for people.
+struct RecordedGroup {
+  std::uint64_t group = 0;
+  Counts counts;
+  std::int64_t committed_microseconds = 0;
+  GroupWork work;
+};
+
+// Rejects with the same sentence.
+struct RejectSentence {
+  std::string phase;
+  std::string error;
+  std::uint64_t count = 0;
+};
+
+struct RecordedFailure {
+  std::uint64_t group = 0;
+  std::uint32_t attempt = 0;
+  std::string error;
+  std::int64_t at_microseconds = 0;
+};
+
 class Ledger {
  public:
   // Opens the ledger of a state folder; creates folder and ledger when missing (durably).
@@ -201,6 +223,16 @@ class Ledger {
                             std::uint64_t limit, const RejectTaker& take);
   Result<std::uint64_t> count_rejects(const std::string& run, const std::string& step,
                                       KeptRejects which);
+
+  // --- what a report of a run is made of. An error of `take` ends the reading and is returned.
+  Result<void> read_groups(const std::string& run, const std::string& step,
+                           const std::function<Result<void>(const RecordedGroup&)>& take);
+  Result<void> read_reject_sentences(
+      const std::string& run, const std::string& step,
+      const std::function<Result<void>(const RejectSentence&)>& take);
+  // The latest ones, the latest last.
+  Result<std::vector<RecordedFailure>> failures(const std::string& run, const std::string& step,
+                                                std::uint32_t limit);
 
   const fs::path& path() const { return path_; }
 

@@ -190,6 +190,11 @@ constexpr const char* column_of_version_7 = R"sql(
 ALTER TABLE rejects_runs ADD COLUMN in_place INTEGER NOT NULL DEFAULT 0;
 )sql";
 
+// What version 8 has more than version 7: who worked on a group, and when.
+constexpr const char* column_of_version_8 = R"sql(
+ALTER TABLE commits ADD COLUMN work TEXT NOT NULL DEFAULT '';
+)sql";
+
 Result<std::int64_t> known_version(SqliteDatabase& database) {
   TRANCHE_ASSIGN(const std::int64_t version, database.query_integer("PRAGMA user_version"));
   TRANCHE_ASSIGN(const std::int64_t application, database.query_integer("PRAGMA application_id"));
@@ -227,7 +232,8 @@ Result<void> prepare_schema(SqliteDatabase& database) {
   if (version < 4) TRANCHE_TRY(database.execute(tables_of_version_4));
   if (version < 5) TRANCHE_TRY(database.execute(tables_of_version_5));
   if (version < 6) TRANCHE_TRY(database.execute(tables_of_version_6));
-  TRANCHE_TRY(database.execute(column_of_version_7));
+  if (version < 7) TRANCHE_TRY(database.execute(column_of_version_7));
+  TRANCHE_TRY(database.execute(column_of_version_8));
   TRANCHE_TRY(database.execute(fmt::format("PRAGMA application_id = {}; PRAGMA user_version = {}",
                                            application_id, schema_version)));
   return transaction.commit();

@@ -257,11 +257,12 @@ Result<void> SqliteStepLedger::record_commit(const CommittedGroup& group) {
   TRANCHE_ASSIGN(auto transaction, SqliteTransaction::begin(*database_));
   TRANCHE_TRY(
       database_->run("INSERT OR REPLACE INTO commits (step, group_number, rows, bytes, "
-                     "checksum, position, payload, reject_id, counts, at) "
-                     "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                     "checksum, position, payload, reject_id, counts, at, work) "
+                     "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                      step_, receipt.group, receipt.rows, receipt.bytes, receipt.checksum,
                      receipt.position, receipt.payload, receipt.reject_id,
-                     encode_counts(group.counts), system_clock().now_microseconds()));
+                     encode_counts(group.counts), system_clock().now_microseconds(),
+                     encode_work(group.work)));
   // What other attempts at this group had staged can never be published any more.
   TRANCHE_TRY(
       database_->run("DELETE FROM staged WHERE step = ? AND group_number = ? AND "

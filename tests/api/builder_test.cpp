@@ -95,5 +95,23 @@ TEST_F(BuiltJob, IsToldOfAWebServiceThatCantBe) {
   EXPECT_NE(summary.error().message.find("nothing"), std::string::npos) << summary.error().message;
 }
 
+TEST_F(BuiltJob, WritesAReport) {
+  RunOptions options;
+  options.state = at("state");
+  const JobSpec spec = job("built").step(
+      step("publish").report(report(at("page.html").string())
+                                 .title("Built")
+                                 .section(section("Squares")
+                                              .query("SELECT range AS n, range * range AS square "
+                                                     "FROM range(3)")
+                                              .chart("line", "n", "square"))));
+  const auto summary = run(spec, options);
+  ASSERT_TRUE(summary) << summary.error().message;
+  EXPECT_EQ(summary->state, RunState::completed);
+  const std::string page = read_file(at("page.html")).value();
+  EXPECT_NE(page.find("<h1>Built</h1>"), std::string::npos);
+  EXPECT_NE(page.find("\"rows\":[[0,0],[1,1],[2,4]]"), std::string::npos);
+}
+
 }  // namespace
 }  // namespace tranche

@@ -444,14 +444,17 @@ TEST_F(LedgerTest, GivesALedgerOfAnEarlierVersionWhatItLacks) {
   const std::vector<std::string> earlier = {
       "DROP TABLE trials; DROP TABLE checkpoints; DROP TABLE input_states; "
       "DROP TABLE input_sources; DROP TABLE rejects_runs; "
-      "PRAGMA user_version = 1",
+      "ALTER TABLE commits DROP COLUMN work; PRAGMA user_version = 1",
       "DROP TABLE trials; DROP TABLE input_states; DROP TABLE input_sources; "
-      "DROP TABLE rejects_runs; PRAGMA user_version = 2",
+      "DROP TABLE rejects_runs; ALTER TABLE commits DROP COLUMN work; PRAGMA user_version = 2",
       "DROP TABLE input_states; DROP TABLE input_sources; DROP TABLE rejects_runs; "
-      "PRAGMA user_version = 3",
-      "DROP TABLE input_sources; DROP TABLE rejects_runs; PRAGMA user_version = 4",
-      "DROP TABLE rejects_runs; PRAGMA user_version = 5",
-      "ALTER TABLE rejects_runs DROP COLUMN in_place; PRAGMA user_version = 6"};
+      "ALTER TABLE commits DROP COLUMN work; PRAGMA user_version = 3",
+      "DROP TABLE input_sources; DROP TABLE rejects_runs; ALTER TABLE commits DROP COLUMN work; "
+      "PRAGMA user_version = 4",
+      "DROP TABLE rejects_runs; ALTER TABLE commits DROP COLUMN work; PRAGMA user_version = 5",
+      "ALTER TABLE rejects_runs DROP COLUMN in_place; ALTER TABLE commits DROP COLUMN work; PRAGMA "
+      "user_version = 6",
+      "ALTER TABLE commits DROP COLUMN work; PRAGMA user_version = 7"};
   open_with_step();
   std::uint64_t record = 0;
   for (const std::string& make_earlier : earlier) {
@@ -467,8 +470,34 @@ TEST_F(LedgerTest, GivesALedgerOfAnEarlierVersionWhatItLacks) {
     auto port = open()->step_ledger(run_a, "load").value();
     EXPECT_EQ(port->record_trial(record).value(), 1U) << make_earlier;
     EXPECT_TRUE(port->load_checkpoints(0, 0).value().empty());
-    EXPECT_EQ(database->query_integer("PRAGMA user_version").value(), 7);
+    EXPECT_EQ(database->query_integer("PRAGMA user_version").value(), 8);
   }
+}
+
+TEST_F(LedgerTest, KeepsWhoWorkedOnAGroupAndWhen) {
+  {
+    auto port = open_with_step()->step_ledger(run_a, "load").value();
+    CommittedGroup group = committed(0);
+    group.work = {2, "The service is away.", 7000, {{0, 1, 1'000'000, 1'500'000, 400'000}}};
+    ASSERT_TRUE(port->record_commit(group));
+    ASSERT_TRUE(port->record_commit(committed(1)));
+  }
+  std::vector<RecordedGroup> groups;
+  ASSERT_TRUE(open()->read_groups(run_a, "load", [&](const RecordedGroup& group) {
+    groups.push_back(group);
+    return Result<void>();
+  }));
+  ASSERT_EQ(groups.size(), 2U);
+  EXPECT_EQ(groups[0].work.attempts, 2U);
+  EXPECT_EQ(groups[0].work.last_failure, "The service is away.");
+  EXPECT_EQ(groups[0].work.memory_bytes, 7000U);
+  ASSERT_EQ(groups[0].work.batches.size(), 1U);
+  EXPECT_EQ(groups[0].work.batches[0].worker, 1U);
+  EXPECT_EQ(groups[0].work.batches[0].ended_microseconds, 1'500'000);
+  EXPECT_EQ(groups[0].work.batches[0].busy_microseconds, 400'000);
+  EXPECT_EQ(groups[0].counts.read, 9U);
+  EXPECT_GT(groups[0].committed_microseconds, 0);
+  EXPECT_TRUE(groups[1].work.batches.empty());
 }
 
 TEST_F(LedgerTest, CountsTheTrialsOfARecordWhoeverMakesThem) {

@@ -66,6 +66,45 @@ struct MaxRejects {
 };
 inline MaxRejects max_rejects(std::uint64_t number) { return {RejectLimit{false, number, 0}}; }
 
+// A section of a report: text, the rows of a query with or without a chart of them, or the rejects
+// of an earlier step.
+class TRANCHE_EXPORT Section {
+ public:
+  explicit Section(std::string title);
+  Section&& text(std::string paragraphs) &&;
+  Section&& query(std::string select) &&;
+  // "bar", "horizontal_bar", "line", "area", "point" or "pie"; each of several `y` is a series.
+  Section&& chart(std::string type, std::string x, std::vector<std::string> y) &&;
+  Section&& chart(std::string type, std::string x, std::string y, std::string color = {}) &&;
+  Section&& rejects(std::string step) &&;
+  Section&& rows(std::uint64_t shown_max) &&;
+  const Node& node() const { return node_; }
+
+ private:
+  Node node_;
+};
+
+// report("out/sales.html").title("Sales").section(section("By store").query("SELECT ..."))
+class TRANCHE_EXPORT Report {
+ public:
+  explicit Report(std::string path);
+  Report&& title(std::string title) &&;
+  Report&& text(std::string paragraphs) &&;
+  Report&& rows(std::uint64_t shown_max) &&;
+  // A table that the queries may name.
+  Report&& table(std::string name, Use use) &&;
+  Report&& section(const Section& section) &&;
+  const Node& node() const { return node_; }
+
+ private:
+  Node node_;
+  Node tables_;
+  std::vector<Node> sections_;
+};
+
+inline Section section(std::string title) { return Section(std::move(title)); }
+inline Report report(std::string path) { return Report(std::move(path)); }
+
 class TRANCHE_EXPORT StepBuilder {
  public:
   explicit StepBuilder(std::string name);
@@ -110,6 +149,8 @@ class TRANCHE_EXPORT StepBuilder {
   StepBuilder&& execute(Use use) &&;
   // Or a program that runs once in a run: exec({"python3", "publish.py"}).
   StepBuilder&& exec(std::vector<std::string> program) &&;
+  // Or a report that is written.
+  StepBuilder&& report(const Report& report) &&;
   // The steps that it waits for; the one above it when nothing is said, none for {}.
   StepBuilder&& after(std::vector<std::string> steps) &&;
   // What must have become of one of them; that it completed, when nothing is said. `rejects_above`:

@@ -17,6 +17,7 @@
 #include <tranche/api/job.h>
 #include <tranche/api/run.h>
 #include <tranche/base/export.h>
+#include <tranche/core/ledger.h>
 #include <tranche/core/page.h>
 
 namespace tranche {
@@ -64,6 +65,45 @@ TRANCHE_EXPORT Result<void> for_each_log(
 TRANCHE_EXPORT Result<void> stop_run(const std::filesystem::path& state, const std::string& run);
 TRANCHE_EXPORT Result<void> abandon_run(const std::filesystem::path& state, const std::string& run,
                                         bool keep_committed);
+
+// How a run went, as far as the ledger knows: what its report is made of.
+struct ReportedGroup {
+  std::uint64_t group = 0;
+  std::uint64_t read = 0;
+  std::uint64_t written = 0;
+  std::uint64_t rejected = 0;
+  std::int64_t committed_microseconds = 0;
+  GroupWork work;
+};
+struct ReportedReason {
+  std::string phase;
+  std::string reason;  // what the sentences of these rejects have in common
+  std::string example;
+  std::uint64_t count = 0;
+};
+struct ReportedFailure {
+  std::uint64_t group = 0;
+  std::uint32_t attempt = 0;
+  std::string error;
+  std::int64_t at_microseconds = 0;
+};
+struct ReportedStep {
+  std::string name;
+  std::string state;
+  std::string error;
+  std::int64_t started_microseconds = 0;
+  std::int64_t ended_microseconds = 0;  // 0: not ended
+  std::vector<ReportedGroup> groups;    // committed, in order
+  std::vector<ReportedReason> reasons;  // of rejects, the most frequent first
+  std::vector<ReportedFailure> failures;  // the latest ones
+};
+struct RunReport {
+  RunInfo info;
+  std::vector<ReportedStep> steps;
+  std::vector<std::string> warnings;
+};
+TRANCHE_EXPORT Result<RunReport> report_run(const std::filesystem::path& state,
+                                            const std::string& run);
 
 struct VerifiedStep {
   std::string step;

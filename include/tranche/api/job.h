@@ -64,7 +64,8 @@ struct StepSpec {
   // or a program runs, with the options of exec_options().
   std::optional<ConnectorUse> execute;
   std::optional<Node> exec;
-  bool has_records() const { return !execute && !exec; }
+  std::optional<Node> report;  // or a report is written, with the options of report_options()
+  bool has_records() const { return !execute && !exec && !report; }
   Mark mark;
 };
 
@@ -91,6 +92,9 @@ const OptionTable& command_options();
 const OptionTable& query_options();
 // What a step that runs a program says of it.
 const OptionTable& exec_options();
+// What a step that writes a report says of it, and what each of its sections says.
+const OptionTable& report_options();
+const OptionTable& report_section_options();
 // The option table of an `http:` transform.
 const OptionTable& http_options();
 // Every system that Tranche can read and write. The table is built once, explicitly.

@@ -18,9 +18,27 @@
 
 namespace tranche {
 
+// What one worker did of one batch.
+struct BatchWork {
+  std::uint64_t batch = 0;
+  std::uint32_t worker = 0;
+  std::int64_t began_microseconds = 0;  // since the epoch
+  std::int64_t ended_microseconds = 0;
+  std::int64_t busy_microseconds = 0;   // in between, when it did chunks of other batches too
+};
+
+// How a group came about, for people: nothing is decided by it.
+struct GroupWork {
+  std::uint32_t attempts = 1;
+  std::string last_failure;        // of its attempts; empty: there was none
+  std::uint64_t memory_bytes = 0;  // of the process tree, as sampled last before its commit
+  std::vector<BatchWork> batches;  // empty: nobody knows, as of a commit that only the target had
+};
+
 struct CommittedGroup {
   Receipt receipt;
   Counts counts;
+  GroupWork work;
 };
 
 // Gives rejects one by one, each valid until the next call; nullptr behind the last one.

@@ -79,12 +79,19 @@ inline Death death_of(const Breadcrumb& breadcrumb, ErrorKind kind, std::string 
   return death;
 }
 
+// When a worker did a task, for people.
+struct WorkTime {
+  std::int64_t began_microseconds = 0;  // since the epoch
+  std::int64_t took_microseconds = 0;
+};
+
 struct Outcome {
   std::uint64_t task = 0;
   std::uint64_t group = 0;
   bool is_merge = false;
   Result<ChunkResult> result = ChunkResult{};
   unsigned worker = 0;
+  WorkTime time;
   std::optional<Death> death;  // with an error of kind crash, memory or timeout
 };
 
