@@ -82,7 +82,8 @@ const OptionTable& report_options() {
   static const OptionTable table = {
       Option{.name = "report",
              .kind = OptionKind::text,
-             .doc = "The file that is written: a page (.html), Markdown (.md) or a workbook (.xlsx).",
+             .doc = "The file that is written: a page (.html), Markdown (.md) or a workbook "
+                    "(.xlsx).",
              .required = true,
              .example = "out/sales.html",
              .fault_of = fault_of_report_file},

@@ -48,8 +48,9 @@ Result<engine::StepEnd> StepRun::run_deed(const std::optional<StepRecord>& known
                                        describe_difference(known->job.text, job))));
   }
   TRANCHE_TRY(ledger_.set_step_state(frame_.record.run, spec_.name, "running"));
-  emit(Event::Kind::note,
-       spec_.execute ? fmt::format("executes SQL in {}", spec_.execute->connector) : deed_of(spec_));
+  emit(Event::Kind::note, spec_.execute
+                              ? fmt::format("executes SQL in {}", spec_.execute->connector)
+                              : deed_of(spec_));
   const auto executed = execute(settings);
   summary.seconds = std::chrono::duration<double>(system_clock().monotonic() - started).count();
   engine::StepEnd end;

@@ -14,8 +14,8 @@ std::string html(std::string_view text);
 // JSON for a script element that is data: no "<" in it, so nothing ends the element.
 std::string json_for_script(std::string_view json);
 
-// Paragraphs, between blank lines; lists, of lines that begin with "- "; and inside them **strong**,
-// *emphasised*, `code` and [links](https://...). Everything else is text.
+// Paragraphs, between blank lines; lists, of lines that begin with "- "; and inside them
+// **strong**, *emphasised*, `code` and [links](https://...). Everything else is text.
 std::string paragraphs_html(std::string_view text);
 
 }  // namespace tranche::reporting

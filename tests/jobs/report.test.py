@@ -158,8 +158,9 @@ class Report(scenes.Case):
         return PageReader(scene.out / name)
 
     def test_is_a_page_with_the_querys_values_in_table_and_chart(self):
-        scene = self.scene(REVENUE + REJECTS)
+        scene = self.scene(REVENUE + REJECTS, more="    text: Of ${steps.load.read} records none is missing.")
         done = self.expect(0, scene.run())
+        self.assertIn("<p>Of 3 records none is missing.</p>", self.page(scene).text)
         self.assertEqual("completed", done.json["steps"][1]["state"])
         page = self.page(scene)
         revenue, refused = page.tables
@@ -318,6 +319,7 @@ class Report(scenes.Case):
             (wrong + "{ type: bars, x: one, y: one }\n", {}, 'did you mean "bar"?'),
             (wrong + "{ vega_lite: { data: { url: x } } }\n", {}, 'leave "data" out'),
             ("      - title: One\n        rejects: lood\n", {}, 'did you mean "load"?'),
+            (REJECTS, {"more": "    after: []"}, "that this one waits for"),
             ("      - title: One\n        querry: SELECT 1\n", {}, 'did you mean "query"?'),
             ("      - text: no title\n", {}, '"title"'),
             (REVENUE, {"report": "out/report.pdf"}, "ends in .html, .md or .xlsx"),
