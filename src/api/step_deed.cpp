@@ -96,6 +96,8 @@ Result<std::uint32_t> StepRun::execute(StepSettings& settings) {
     TRANCHE_ASSIGN(const auto made, run_report_step(step, around, ledger_, stop_wanted));
     settings.report_bytes = made.bytes;
     settings.report_digest = made.digest;
+    for (const auto& notice : made.notices)
+      TRANCHE_TRY(ledger_.add_warning(frame_.record.run, notice));
     return made.retries;
   }
   TRANCHE_ASSIGN(const auto step, assemble_execute(frame_.job, spec_));

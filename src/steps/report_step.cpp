@@ -8,6 +8,7 @@
 #include "base/digest.h"
 #include "base/fault.h"
 #include "base/file.h"
+#include "base/text.h"
 #include "drivers/duckdb_database.h"
 #include "report/cell_text.h"
 #include "steps/attempts.h"
@@ -103,6 +104,8 @@ class Attempt {
     return writer_->end();
   }
 
+  std::vector<std::string> take_notices() { return std::move(notices_); }
+
  private:
   reporting::Table table_of(const ReportSection& section) const {
     reporting::Table table;
@@ -126,12 +129,31 @@ class Attempt {
       if (section.chart) {
         TRANCHE_ASSIGN(table.chart, chart_of(section, *kept.schema()));
       }
+      notice(section, table);
       const std::uint64_t wanted = reporting::rows_wanted(table);
       TRANCHE_TRY(writer_->begin_table(std::move(table)));
       if (wanted > 0) TRANCHE_TRY(kept.give(wanted, *writer_, stop_wanted_));
       TRANCHE_TRY(writer_->end_table());
     }
     return remove_file(result);
+  }
+
+  void notice(const ReportSection& section, const reporting::Table& table) {
+    const std::uint64_t held = reporting::rows_shown_max(step_.format);
+    if (step_.format == reporting::Format::xlsx && !section.rows && table.rows > held) {
+      notices_.push_back(
+          fmt::format("Section \"{}\" of {} has the first {} of {} rows, which is what "
+                      "a sheet can hold.",
+                      section.title, step_.path.filename().string(), format_count(held),
+                      format_count(table.rows)));
+    }
+    if (step_.format == reporting::Format::html && table.chart &&
+        table.rows > reporting::chart_rows_max) {
+      notices_.push_back(
+          fmt::format("The chart of section \"{}\" of {} shows the first {} of {} rows.",
+                      section.title, step_.path.filename().string(),
+                      format_count(reporting::chart_rows_max), format_count(table.rows)));
+    }
   }
 
   Result<void> write_rejects(const ReportSection& section) {
@@ -183,6 +205,7 @@ class Attempt {
   Ledger& ledger_;
   const std::function<bool()>& stop_wanted_;
   std::unique_ptr<reporting::Writer> writer_;
+  std::vector<std::string> notices_;
 };
 
 }  // namespace
@@ -211,9 +234,12 @@ Result<ReportMade> run_report_step(const ReportStep& step, const StepSurrounding
                                    Ledger& ledger, const std::function<bool()>& stop_wanted) {
   if (step.path.has_parent_path()) TRANCHE_TRY(create_folders(step.path.parent_path()));
   const fs::path part = report_part_path(step.path, surroundings.run.run_id);
+  std::vector<std::string> notices;
   const auto attempt = [&]() -> Result<void> {
     TRANCHE_TRY(remove_file(part));
-    auto written = Attempt(step, surroundings, ledger, stop_wanted).write(part);
+    Attempt writing(step, surroundings, ledger, stop_wanted);
+    auto written = writing.write(part);
+    notices = writing.take_notices();
     if (!written) static_cast<void>(remove_file(part));
     return written;
   };
@@ -224,6 +250,7 @@ Result<ReportMade> run_report_step(const ReportStep& step, const StepSurrounding
   TRANCHE_TRY(file.sync());
   TRANCHE_ASSIGN(auto made, digest_report(part));
   made.retries = retries;
+  made.notices = std::move(notices);
   TRANCHE_TRY(rename_durably(part, step.path));
   fault_point("report-in-place");
   return made;

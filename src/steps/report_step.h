@@ -47,6 +47,7 @@ struct ReportMade {
   std::uint64_t bytes = 0;
   std::uint64_t digest = 0;
   std::uint32_t retries = 0;
+  std::vector<std::string> notices;  // what was left out of it without having been asked for
 };
 
 // The file that becomes the report. A run that is given up leaves none.

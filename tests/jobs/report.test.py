@@ -234,7 +234,8 @@ class Report(scenes.Case):
     def test_shows_the_first_of_many_rows_and_says_how_many_there_are(self):
         many = "      - title: Many\n        query: SELECT range AS id, range % 7 AS n FROM range(1000000)\n"
         scene = self.scene(many + "        chart: { type: line, x: id, y: n }\n" + many + "        rows: 5\n", steps="")
-        self.expect(0, scene.run())
+        done = self.expect(0, scene.run())
+        self.assertIn('The chart of section "Many" of report.html shows the first 5,000 of 1,000,000 rows.', done.json["warnings"])
         page = self.page(scene)
         self.assertEqual("Many The first 1,000 of 1,000,000 rows", page.tables[0]["caption"])
         self.assertEqual(1000, len(page.tables[0]["rows"]))
