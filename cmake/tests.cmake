@@ -94,6 +94,23 @@ foreach(source IN LISTS programs)
     OUTPUT_NAME ${name} RUNTIME_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}/programs")
 endforeach()
 
+# Plugins that tests load, each of one file, which needs nothing but the public headers.
+enable_language(C)
+file(GLOB plugins CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/tests/plugins/*.c" "${PROJECT_SOURCE_DIR}/tests/plugins/*.cpp")
+foreach(source IN LISTS plugins)
+  cmake_path(GET source STEM name)
+  add_library(plugin_${name} MODULE EXCLUDE_FROM_ALL "${source}")
+  add_dependencies(tests plugin_${name})
+  target_include_directories(plugin_${name} PRIVATE "${PROJECT_SOURCE_DIR}/include")
+  target_compile_options(plugin_${name} PRIVATE -Wall -Wextra -Wpedantic -Werror)
+  target_link_options(plugin_${name} PRIVATE LINKER:-z,defs)
+  set_target_properties(plugin_${name} PROPERTIES
+    PREFIX "" OUTPUT_NAME ${name} LIBRARY_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}/plugins")
+  if(TARGET transforms_test)
+    add_dependencies(transforms_test plugin_${name})
+  endif()
+endforeach()
+
 # What tests load into the command to disturb its calls. Never linked with anything of the product.
 add_library(faults MODULE EXCLUDE_FROM_ALL "${PROJECT_SOURCE_DIR}/tests/faults/calls.cpp")
 add_dependencies(tests faults)

@@ -118,4 +118,33 @@ const OptionTable& command_options() {
   return table;
 }
 
+const OptionTable& plugin_options() {
+  static const OptionTable table = {
+      Option{.name = "plugin",
+             .kind = OptionKind::text,
+             .doc = "A shared object with functions of records, as tranche/plugin.h says.",
+             .required = true,
+             .example = "./score.so"},
+      Option{.name = "function",
+             .kind = OptionKind::text,
+             .doc = "Which of its functions; the only one when left out.",
+             .example = "score"},
+      Option{.name = "options",
+             .kind = OptionKind::any,
+             .doc = "What the function is told: names and values that it knows.",
+             .example = "{ threshold: 0.8 }"},
+      Option{.name = "keep_columns",
+             .kind = OptionKind::boolean,
+             .doc = "The record's own columns stay; those of the function are added, or take their "
+                    "place.",
+             .default_text = "false"},
+      Option{.name = "depends_on",
+             .kind = OptionKind::texts,
+             .doc = "Files besides the plugin that shape its output: a resume notices when they "
+                    "have changed.",
+             .example = "[model.bin]"},
+  };
+  return table;
+}
+
 }  // namespace tranche

@@ -22,8 +22,8 @@
 namespace tranche {
 
 struct TransformUse {
-  std::string kind;  // "sql", "command", "http" or "function"
-  Node options;      // checked against sql_options(), command_options(), http_options()
+  std::string kind;  // "sql", "command", "plugin", "http" or "function"
+  Node options;      // checked against the table of its kind: sql_options(), ...
   std::function<Result<std::unique_ptr<Transform>>()> make;  // of function
 };
 
@@ -91,6 +91,8 @@ const OptionTable& command_options();
 const OptionTable& query_options();
 // What a step that runs a program says of it.
 const OptionTable& exec_options();
+// The option table of a `plugin:` transform.
+const OptionTable& plugin_options();
 // The option table of an `http:` transform.
 const OptionTable& http_options();
 // Every system that Tranche can read and write. The table is built once, explicitly.
