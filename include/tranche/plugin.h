@@ -112,8 +112,8 @@ struct TranchePage {
   /* May be filled, by libraries that say by themselves how their output lies. */
   struct ArrowSchema output_schema;
   /* Of which row of `records` each row of output came, never less than the one before; NULL: each
-   * of its own, one a record. A record without any, that was not rejected, is filtered. Alive until
-   * the next call of process, or destroy. */
+   * of its own, one a record. A record without any, that was not rejected, is filtered. Read once,
+   * when process has returned. */
   const int64_t* output_rows;
 
   /* Says which record is in hand, so that one that kills the process or hangs is found at once. */
@@ -174,6 +174,7 @@ static inline void tranche_free_output(struct ArrowArray* array) {
   if (array->n_buffers == 2) free((void*)(uintptr_t)array->buffers[1]);
   free((void*)(uintptr_t)array->buffers);
   free(array->children);
+  free(array->private_data);
   array->release = NULL;
 }
 
@@ -182,38 +183,40 @@ static inline int tranche_make_array(struct ArrowArray* array, int64_t buffers, 
   array->release = tranche_free_output;
   array->buffers = (const void**)calloc((size_t)buffers, sizeof(void*));
   array->children = (struct ArrowArray**)calloc((size_t)children + 1, sizeof(void*));
-  array->n_buffers = buffers;
+  array->n_buffers = array->buffers != NULL ? buffers : 0;
   return array->buffers != NULL && array->children != NULL ? TRANCHE_OK : TRANCHE_NO_MEMORY;
 }
 
-/* Makes page->output with room for `rows_max` rows in each column; value_bytes[i] is the width of
- * column i: 8 for a bigint. Values are then written through tranche_values. */
+/* Makes page->output with room for `rows_max` rows; value_bytes[i] is the width of column i: 8 for a
+ * bigint. There is no row yet. */
 static inline int tranche_make_output(struct TranchePage* page, int64_t rows_max,
                                       const size_t* value_bytes, int64_t columns) {
   int64_t i;
   if (tranche_make_array(&page->output, 1, columns) != TRANCHE_OK) return TRANCHE_NO_MEMORY;
+  page->output.private_data = malloc((size_t)rows_max * sizeof(int64_t) + 1);
+  if (page->output.private_data == NULL) return TRANCHE_NO_MEMORY;
+  page->output_rows = (const int64_t*)page->output.private_data;
   for (i = 0; i < columns; ++i) {
     struct ArrowArray* column = (struct ArrowArray*)calloc(1, sizeof *column);
     if (column == NULL) return TRANCHE_NO_MEMORY;
     page->output.children[page->output.n_children++] = column;
     if (tranche_make_array(column, 2, 0) != TRANCHE_OK) return TRANCHE_NO_MEMORY;
+    column->length = rows_max;
     column->buffers[1] = malloc((size_t)rows_max * value_bytes[i] + 1);
     if (column->buffers[1] == NULL) return TRANCHE_NO_MEMORY;
   }
   return TRANCHE_OK;
 }
 
+/* Where the values of a column of output go. */
 static inline void* tranche_values(struct TranchePage* page, int64_t column) {
   return (void*)(uintptr_t)page->output.children[column]->buffers[1];
 }
 
-/* How many rows of output there are in the end. */
-static inline void tranche_set_output_rows(struct TranchePage* page, int64_t rows,
-                                           const int64_t* rows_of) {
-  int64_t i;
-  page->output.length = rows;
-  for (i = 0; i < page->output.n_children; ++i) page->output.children[i]->length = rows;
-  page->output_rows = rows_of;
+/* A row more, which comes of record `row`; its number. */
+static inline int64_t tranche_add_row(struct TranchePage* page, int64_t row) {
+  ((int64_t*)page->output.private_data)[page->output.length] = row;
+  return page->output.length++;
 }
 
 #ifdef __cplusplus

@@ -7,8 +7,6 @@
 
 struct Worker {
   int64_t factor;
-  int64_t* rows_of;
-  int64_t room;
 };
 
 static int bind_times(struct TrancheBinding* binding, char* error) {
@@ -37,11 +35,6 @@ static int create_times(void* bound, void** instance, char* error) {
   return TRANCHE_OK;
 }
 
-static void destroy_times(void* instance) {
-  free(((struct Worker*)instance)->rows_of);
-  free(instance);
-}
-
 /* Each record as often as it says, with the product of it. */
 static int process_times(void* instance, struct TranchePage* page, char* error) {
   static const size_t value_bytes[] = {sizeof(int64_t)};
@@ -49,14 +42,10 @@ static int process_times(void* instance, struct TranchePage* page, char* error) 
   const int64_t rows = page->records->length;
   const struct ArrowArray* n = page->records->children[0];
   const int64_t* values = (const int64_t*)n->buffers[1];
-  int64_t row, made = 0, room = 0;
+  int64_t row, room = 0;
   int64_t* products;
   for (row = 0; row < rows; ++row) room += values[row] > 0 ? values[row] : 0;
   if (tranche_make_output(page, room, value_bytes, 1) != TRANCHE_OK) return TRANCHE_NO_MEMORY;
-  if (room > worker->room) {
-    worker->rows_of = (int64_t*)realloc(worker->rows_of, (size_t)room * sizeof(int64_t));
-    worker->room = room;
-  }
   products = (int64_t*)tranche_values(page, 0);
   for (row = 0; row < rows; ++row) {
     int64_t i;
@@ -69,12 +58,9 @@ static int process_times(void* instance, struct TranchePage* page, char* error) 
       snprintf(error, TRANCHE_ERROR_BYTES, "999 is the end");
       return TRANCHE_FAILED;
     }
-    for (i = 0; i < values[row]; ++i) {
-      products[made] = values[row] * worker->factor;
-      worker->rows_of[made++] = row;
-    }
+    for (i = 0; i < values[row]; ++i)
+      products[tranche_add_row(page, row)] = values[row] * worker->factor;
   }
-  tranche_set_output_rows(page, made, worker->rows_of);
   return TRANCHE_OK;
 }
 
@@ -91,14 +77,14 @@ static int do_deeds(struct TranchePage* page, int says_which) {
     size_t bytes = 0;
     const char* deed = tranche_text(page->records->children[1], row, &bytes);
     if (says_which) page->at(page, row);
-    out[row] = ((const int64_t*)page->records->children[0]->buffers[1])[row];
+    out[tranche_add_row(page, row)] =
+        ((const int64_t*)page->records->children[0]->buffers[1])[row];
     if (bytes == 5 && memcmp(deed, "crash", 5) == 0) *nowhere = 1;
     if (bytes == 5 && memcmp(deed, "abort", 5) == 0) abort();
     if (bytes == 4 && memcmp(deed, "hang", 4) == 0)
       for (;;) sleep(1);
     if (bytes == 6 && memcmp(deed, "reject", 6) == 0) page->reject(page, row, "It says so.");
   }
-  tranche_set_output_rows(page, rows, NULL);
   return TRANCHE_OK;
 }
 
@@ -119,8 +105,8 @@ static int process_too_many(void* instance, struct TranchePage* page, char* erro
   (void)instance;
   (void)error;
   if (tranche_make_output(page, 1, value_bytes, 1) != TRANCHE_OK) return TRANCHE_NO_MEMORY;
-  *(int64_t*)tranche_values(page, 0) = 0;
-  tranche_set_output_rows(page, 1, NULL);
+  ((int64_t*)tranche_values(page, 0))[tranche_add_row(page, 0)] = 0;
+  page->output_rows = NULL;
   return TRANCHE_OK;
 }
 
@@ -130,7 +116,7 @@ static const struct TrancheColumn deeds_input[] = {{"id", "bigint", 0}, {"deed",
 static const struct TrancheColumn deeds_output[] = {{"id", "bigint", 1}};
 
 static const struct TrancheFunction functions[] = {
-    {"times", times_input, 1, times_output, 1, NULL, bind_times, free, create_times, destroy_times,
+    {"times", times_input, 1, times_output, 1, NULL, bind_times, free, create_times, free,
      process_times},
     {"deeds", deeds_input, 2, deeds_output, 1, NULL, NULL, NULL, NULL, NULL, process_deeds},
     {"quiet_deeds", deeds_input, 2, deeds_output, 1, NULL, NULL, NULL, NULL, NULL,
