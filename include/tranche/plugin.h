@@ -187,8 +187,8 @@ static inline int tranche_make_array(struct ArrowArray* array, int64_t buffers, 
   return array->buffers != NULL && array->children != NULL ? TRANCHE_OK : TRANCHE_NO_MEMORY;
 }
 
-/* Makes page->output with room for `rows_max` rows; value_bytes[i] is the width of column i: 8 for a
- * bigint. There is no row yet. */
+/* Makes page->output with room for `rows_max` rows, and none in it; value_bytes[i] is the width of
+ * column i: 8 for a bigint. */
 static inline int tranche_make_output(struct TranchePage* page, int64_t rows_max,
                                       const size_t* value_bytes, int64_t columns) {
   int64_t i;

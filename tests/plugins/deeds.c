@@ -1,5 +1,5 @@
-/* A plugin in C, with what C authors need: fixed tables, an instance for each worker, options, rows that
- * become many, and mistakes of every kind, by what a record says at `deed`. For tests. */
+/* A plugin in C, with what C authors need: fixed tables, an instance for each worker, options, rows
+ * that become many, and mistakes of every kind, by what a record says at `deed`. For tests. */
 #include <tranche/plugin.h>
 
 #include <stdio.h>

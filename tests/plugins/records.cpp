@@ -1,5 +1,5 @@
-// A plugin in C++: every type that fields can have, optional ones, functions that filter, make many, throw,
-// and take options. For tests.
+// A plugin in C++: every type that fields can have, optional ones, functions that filter, make
+// many, throw, and take options. For tests.
 #include <tranche/plugin_function.h>
 
 namespace {
