@@ -134,7 +134,10 @@ Result<std::unique_ptr<Transform>> make_command(const JobSpec& job, const Transf
   command.place = place(job, options.mark("command"));
   command.base = base_folder(job);
   command.columns = options.columns("columns");
-  command.format = options.text("format") == "csv" ? ProgramFormat::csv : ProgramFormat::jsonl;
+  const std::string format = options.text("format");
+  command.format = format == "csv"     ? ProgramFormat::csv
+                   : format == "arrow" ? ProgramFormat::arrow
+                                       : ProgramFormat::jsonl;
   command.times = {options.duration("startup_timeout"), options.duration("timeout")};
   if (options.has("workers")) command.programs_max = options.count("workers");
   command.depends_on = options.texts("depends_on");

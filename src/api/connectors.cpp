@@ -92,9 +92,9 @@ const OptionTable& command_options() {
              .example = "{ score: double }"},
       Option{.name = "format",
              .kind = OptionKind::choice,
-             .doc = "What is spoken: JSON Lines, or CSV.",
+             .doc = "What is spoken: JSON Lines, CSV, or streams of Arrow's batches.",
              .default_text = "jsonl",
-             .choices = {"jsonl", "csv"}},
+             .choices = {"jsonl", "csv", "arrow"}},
       Option{.name = "timeout",
              .kind = OptionKind::duration,
              .doc = "How long an answer may take, from the one before it on; then the record is "

@@ -15,7 +15,7 @@ job: sales
 steps:
   - name: load
     read:
-      csv: data/sales-*.csv        # a path, a glob or a list; .gz and .zst too, and https:// and s3://
+      csv: data/sales-*.csv        # a path, a glob or a list; also .gz, .zst, https://, s3://
       columns:
         id: bigint
         sold_at: timestamp

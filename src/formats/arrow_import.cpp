@@ -72,6 +72,17 @@ void take_as_it_lies(const Taking& of) {
     if (of.is_valid(row)) std::memcpy(of.to.bytes() + row * stride, from + row * stride, stride);
 }
 
+// Numbers of 128 bits lie at any eighth byte.
+template <class Take> void for_each_wide(const Taking& of, Take take) {
+  const char* const from =
+      static_cast<const char*>(of.array.buffers[1]) + of.offset * sizeof(Int128);
+  for (std::size_t row = 0; row < of.rows; ++row) {
+    Int128 value = 0;
+    std::memcpy(&value, from + row * sizeof value, sizeof value);
+    if (of.is_valid(row)) take(row, value);
+  }
+}
+
 // A value of any whole number's layout.
 template <class Take> void for_each_integer(const Taking& of, Take take) {
   const auto each = [&](const auto* values) {
@@ -96,7 +107,7 @@ template <class Take> void for_each_integer(const Taking& of, Take take) {
     case 128:
       return each(of.values<std::uint64_t>());
     default:
-      return each(of.values<Int128>());
+      for_each_wide(of, take);
   }
 }
 
