@@ -171,8 +171,8 @@ void take_decimal(const Taking& of) {
   }
 }
 
-// Microseconds of times that come in another unit.
-void take_time(const Taking& of) {
+// Microseconds of times, which may come in another unit.
+void take_times(const Taking& of, Int128 least, Int128 most) {
   constexpr Int128 wanted = 1'000'000;
   std::int64_t* const out = of.to.values<std::int64_t>();
   const Int128 given = of.layout.per_second;
@@ -180,11 +180,18 @@ void take_time(const Taking& of) {
     const Int128 scaled = value * wanted;
     if (scaled % given != 0)
       of.fault(row, "a time is more precise than a microsecond");
-    else if (scaled / given > INT64_MAX || scaled / given < INT64_MIN)
+    else if (scaled / given > most || scaled / given < least)
       of.fault(row, fmt::format("a time is beyond what a {} holds", to_string(of.to.type())));
     else
       out[row] = static_cast<std::int64_t>(scaled / given);
   });
+}
+
+void take_time_of_day(const Taking& of) { take_times(of, 0, Int128{86'400} * 1'000'000); }
+
+void take_timestamp(const Taking& of) {
+  if (of.layout.per_second == 1'000'000) return take_as_it_lies(of);
+  take_times(of, INT64_MIN, INT64_MAX);
 }
 
 void take_widened_float(const Taking& of) {
@@ -363,8 +370,10 @@ Result<void> take_values(const Taking& of) {
         take_as_it_lies(of);
       return {};
     case Kind::time:
+      take_time_of_day(of);
+      return {};
     case Kind::timestamp:
-      take_time(of);
+      take_timestamp(of);
       return {};
     case Kind::text:
     case Kind::bytes:
@@ -497,12 +506,13 @@ Result<std::unique_ptr<Page>> import_arrow(const ArrowSchema& arrow,
   };
   if (static_cast<std::size_t>(array.n_children) != schema->fields.size())
     return broken_rows("has not a child for each column");
+  for (std::int64_t i = 0; i < array.n_children; ++i)
+    if (array.children[i]->length < array.length + array.offset)
+      return broken_rows("has children of fewer rows");
   const auto rows = static_cast<std::size_t>(array.length);
   auto page = std::make_unique<Page>(schema, std::max<std::size_t>(rows, 1));
   for (std::size_t i = 0; i < schema->fields.size(); ++i) {
     const ArrowArray& child = *array.children[i];
-    if (child.length < array.length + array.offset)
-      return broken_rows("has children of fewer rows");
     const ArrowSchema& column = *arrow.children[i];
     TRANCHE_TRY(take_column(Taking{column, arrow_layout(column.format), child,
                                    static_cast<std::size_t>(array.offset + child.offset), rows,

@@ -34,6 +34,7 @@ constexpr std::size_t metadata_bytes_max = std::size_t{16} << 20;
 constexpr std::int64_t body_bytes_max = std::int64_t{2} << 30;
 constexpr std::size_t body_alignment = 64;
 constexpr std::size_t fields_max = 10'000;
+constexpr std::int64_t rows_max = std::int64_t{1} << 24;  // where no buffer bounds them
 constexpr std::int16_t version_5 = 4;
 constexpr std::int16_t version_4 = 3;
 
@@ -305,7 +306,9 @@ class BatchReader {
     }
     if (next_node_ == nodes_.size()) return wrong("a batch with fewer columns than its schema");
     const auto [length, nulls] = nodes_[next_node_++];
-    if (length < 0 || nulls < 0 || nulls > length)
+    const bool is_bounded =
+        layout.kind != ArrowLayout::Kind::null && layout.kind != ArrowLayout::Kind::structure;
+    if (length < 0 || nulls < 0 || nulls > length || (!is_bounded && length > rows_max))
       return wrong("a batch with an impossible number of rows");
     node.array.length = length;
     node.array.null_count = nulls;
@@ -486,7 +489,8 @@ Result<void> ArrowStreamReader::take_batch(std::string_view metadata, std::strin
   BatchReader reader(*batch, table.pairs(1), table.pairs(2));
   Batch::Node& root = batch->root;
   root.array.length = table.number<std::int64_t>(0);
-  if (root.array.length < 0) return wrong("a batch with an impossible number of rows");
+  if (root.array.length < 0 || root.array.length > rows_max)
+    return wrong("a batch with an impossible number of rows");
   for (const auto& column : schema_->children) {
     root.children.push_back(std::make_unique<Batch::Node>());
     TRANCHE_TRY(reader.read(*column, *root.children.back()));

@@ -113,6 +113,7 @@ class Answers {
   std::optional<std::string> read_arrow(std::string_view message);
   std::optional<std::string> read_arrow_schema();
   std::optional<std::string> read_arrow_batch();
+  ArrowSchema chosen_schema(std::vector<ArrowSchema*>& pointers) const;
   using Faults = std::map<std::uint32_t, std::string>;  // by row
   std::optional<std::string> place_batch(const Page& batch, const Faults& faults);
   std::uint32_t copy_rows(const Page& batch);

@@ -63,6 +63,17 @@ std::optional<std::string> Answers::read_arrow(std::string_view message) {
   return std::nullopt;
 }
 
+// The columns that mean something, as a schema.
+ArrowSchema Answers::chosen_schema(std::vector<ArrowSchema*>& pointers) const {
+  const ArrowSchema& given = form_->arrow.schema();
+  for (const std::size_t column : form_->arrow_columns) pointers.push_back(given.children[column]);
+  ArrowSchema schema{};
+  schema.format = "+s";
+  schema.n_children = static_cast<std::int64_t>(pointers.size());
+  schema.children = pointers.data();
+  return schema;
+}
+
 // Which of the program's columns mean what.
 std::optional<std::string> Answers::read_arrow_schema() {
   const ArrowSchema& schema = form_->arrow.schema();
@@ -83,33 +94,28 @@ std::optional<std::string> Answers::read_arrow_schema() {
     form_->arrow_columns.push_back(static_cast<std::size_t>(i));
     form_->arrow_places.push_back(*place);
   }
+  std::vector<ArrowSchema*> pointers;
+  if (const auto good = check_arrow_schema(chosen_schema(pointers), taken); !good)
+    return fmt::format("answered with columns that do not fit: {}", good.error().message);
   form_->arrow_schema = std::make_shared<const Schema>(std::move(taken));
   return std::nullopt;
 }
 
 std::optional<std::string> Answers::read_arrow_batch() {
-  const ArrowSchema& given = form_->arrow.schema();
-  std::vector<ArrowSchema*> schemas;
   auto chosen = std::make_unique<Chosen>();
   chosen->batch = form_->arrow.batch();
-  for (const std::size_t column : form_->arrow_columns) {
-    schemas.push_back(given.children[column]);
+  for (const std::size_t column : form_->arrow_columns)
     chosen->pointers.push_back(chosen->batch->array.children[column]);
-  }
-  ArrowSchema schema{};
-  schema.format = "+s";
-  schema.n_children = static_cast<std::int64_t>(schemas.size());
-  schema.children = schemas.data();
-  const SchemaPtr& wanted = form_->arrow_schema;
-  if (const auto checked = check_arrow_schema(schema, *wanted); !checked)
-    return fmt::format("answered with columns that do not fit: {}", checked.error().message);
   ArrowArray array = chosen->batch->array;
   array.n_children = static_cast<std::int64_t>(chosen->pointers.size());
   array.children = chosen->pointers.data();
   array.private_data = chosen.release();
   array.release = release_chosen;
+  std::vector<ArrowSchema*> pointers;
   std::vector<ArrowFault> found;
-  const auto page = import_arrow(schema, std::make_shared<const ArrowHolder>(array), wanted, found);
+  const auto page =
+      import_arrow(chosen_schema(pointers), std::make_shared<const ArrowHolder>(array),
+                   form_->arrow_schema, found);
   if (!page) return fmt::format("answered with what is no batch: {}", page.error().message);
   Faults faults;
   for (ArrowFault& fault : found)
