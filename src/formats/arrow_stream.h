@@ -1,5 +1,5 @@
 // Arrow's IPC stream: a message with the schema, then one for each batch of rows.
-// https://arrow.apache.org/docs/format/Columnar.html#serialization-and-interprocess-communication-ipc
+// https://arrow.apache.org/docs/format/Columnar.html (IPC Streaming Format)
 //
 // Uncompressed, without dictionaries, little-endian. What is read is not trusted: every buffer is
 // judged to hold what its array says before anybody looks into it.

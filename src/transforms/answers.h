@@ -67,8 +67,8 @@ class Answers {
   // From here on the program is asked about these rows, in order; what it is sent. A record that
   // can't be sent is rejected.
   std::string ask(std::vector<std::uint32_t> rows);
-  // Understands a whole answer; what is wrong with it, as part of a sentence, and suspect() is whose
-  // it is.
+  // Understands a whole answer; what is wrong with it, as part of a sentence, and suspect() is
+  // whose it is.
   std::optional<std::string> take(std::string_view answer);
   bool is_complete() const { return answered_ == asked_.size(); }
   // Whether each answer so far has said whose it is.

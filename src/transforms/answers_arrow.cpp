@@ -1,6 +1,6 @@
 // Answers in Arrow: each batch that a program is sent is answered by one batch, whose rows say by
-// `_id` whose they are; without that column there is one row a record, in order. A stream may end and
-// another one begin.
+// `_id` whose they are; without that column there is one row a record, in order. A stream may end
+// and another one begin.
 #include <algorithm>
 #include <numeric>
 
