@@ -151,17 +151,42 @@ Error not_apart(const JobSpec& job, const StepSpec& step, std::string_view what)
                     place(job, step.mark));
 }
 
+// The steps that each step left out waited for, by its name.
+using LeftOut = std::map<std::string, std::vector<std::string>>;
+
+// Has a step wait for what those left out waited for.
+void wait_instead(StepSpec& step, const LeftOut& left) {
+  std::erase_if(step.when,
+                [&](const StepCondition& condition) { return left.contains(condition.step); });
+  if (!step.after) return;
+  std::vector<std::string> waits;
+  for (const std::string& name : *step.after) {
+    const auto found = left.find(name);
+    if (found == left.end())
+      waits.push_back(name);
+    else
+      waits.insert(waits.end(), found->second.begin(), found->second.end());
+  }
+  step.after = std::move(waits);
+}
+
 // The job in its throw-away folder, without what would act outside of it.
 Result<JobSpec> apart(const JobSpec& job, const fs::path& folder,
                       std::vector<std::string>& left_out) {
   JobSpec made = job;
   made.base = folder;
   made.steps.clear();
+  LeftOut left;
   for (StepSpec step : job.steps) {
+    wait_instead(step, left);
     const bool acts_outside =
         step.exec || (step.execute && !is_below_base(place_of(*step.execute)));
     if (acts_outside) {
       left_out.push_back(fmt::format("step \"{}\" was not run: it {}", step.name, deed_of(step)));
+      const bool is_first = made.steps.empty();
+      left[step.name] = step.after ? *step.after
+                        : is_first ? std::vector<std::string>{}
+                                   : std::vector<std::string>{made.steps.back().name};
       continue;
     }
     if (writes(step)) {

@@ -122,6 +122,13 @@ class Tests(Case):
             with self.subTest(write=write):
                 self.expect(self.folder(write), 2, 'job.yaml:3:5', 'Step "load" writes to')
 
+    def test_have_steps_wait_for_what_those_left_out_waited_for(self):
+        folder = self.folder(more="  - name: publish\n    exec: [touch, published]\n  - name: again\n"
+                                  "    after: [publish]\n    when: { publish: completed }\n"
+                                  "    query: SELECT sum(twice) AS sum FROM 'out.csv'\n    write: { csv: sum.csv }\n")
+        self.expect(folder, 0, flags=["--update"])
+        self.assertEqual(self.rows(folder, "sum.csv"), "sum\n2\n")
+
     def test_show_why_a_run_failed(self):
         folder = self.folder()
         folder.write_job((folder.root / "job.yaml").read_text().replace("max_rejects: 10", "max_rejects: 0"))

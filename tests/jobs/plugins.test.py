@@ -5,6 +5,7 @@ tests/crash/plugins.test.py.
 """
 import pathlib
 import re
+import shutil
 import subprocess
 import sys
 import unittest
@@ -44,11 +45,18 @@ class Case(unittest.TestCase):
 
 
 class Examples(Case):
-    def run_example(self, compiler, source):
+    def folder_of_example(self):
         folder = self.folder()
         for name, text in EXAMPLES.items():
             (folder.root / name).write_text(text)
+        return folder
+
+    def run_example(self, compiler, source):
+        folder = self.folder_of_example()
         self.build(folder, compiler, source, "total.so")
+        self.expect_example(folder)
+
+    def expect_example(self, folder):
         done = folder.tranche("run", "job.yaml")
         self.assertEqual(done.code, 0, done)
         self.assertEqual((folder.root / "out.csv").read_text(), EXAMPLES["expected.csv"])
@@ -58,6 +66,14 @@ class Examples(Case):
 
     def test_the_one_in_c(self):
         self.run_example("cc", "total.c")
+
+    def test_the_one_in_rust(self):
+        if shutil.which("rustc") is None:
+            self.skipTest("rustc is not installed")
+        folder = self.folder_of_example()
+        subprocess.run(["rustc", "--edition", "2021", "-O", "--crate-type", "cdylib", "total.rs", "-o", "total.so"],
+                       cwd=folder.root, check=True, timeout=scenes.SECONDS_MAX)
+        self.expect_example(folder)
 
     def test_that_of_the_readme(self):
         folder = self.folder()
