@@ -56,7 +56,8 @@ void take_boolean(const Taking& of) {
   std::uint8_t* const out = of.to.values<std::uint8_t>();
   for (std::size_t row = 0; row < of.rows; ++row) {
     const std::size_t at = of.offset + row;
-    out[row] = of.is_valid(row) ? static_cast<std::uint8_t>((bits[at >> 3] >> (at & 7)) & 1) : 0;
+    const int bit = (bits[at >> 3] >> (at & 7)) & 1;
+    out[row] = static_cast<std::uint8_t>(of.is_valid(row) ? bit : 0);
   }
 }
 
