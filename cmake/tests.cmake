@@ -26,7 +26,7 @@ add_custom_target(tests)
 function(tranche_register name path)
   set(label quick)
   set(seconds 300)  # against hangs only
-  if(path MATCHES "(^|/)tests/(contracts|crash|memory)(/|$)" OR name MATCHES "^jobs/(compressed|guess|parallel|resume|steps)\\.")
+  if(path MATCHES "(^|/)tests/(contracts|crash|memory)(/|$)" OR name MATCHES "^jobs/(compressed|guess|plugins|parallel|resume|steps)\\.")
     set(label slow)
     set(seconds 2400)
   endif()
@@ -92,6 +92,23 @@ foreach(source IN LISTS programs)
   target_link_libraries(program_${name} PRIVATE tranche_flags ${TRANCHE_LIBRARY})
   set_target_properties(program_${name} PROPERTIES
     OUTPUT_NAME ${name} RUNTIME_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}/programs")
+endforeach()
+
+# Plugins that tests load, each of one file, which needs nothing but the public headers.
+enable_language(C)
+file(GLOB plugins CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/tests/plugins/*.c" "${PROJECT_SOURCE_DIR}/tests/plugins/*.cpp")
+foreach(source IN LISTS plugins)
+  cmake_path(GET source STEM name)
+  add_library(plugin_${name} MODULE EXCLUDE_FROM_ALL "${source}")
+  add_dependencies(tests plugin_${name})
+  target_include_directories(plugin_${name} PRIVATE "${PROJECT_SOURCE_DIR}/include")
+  target_compile_options(plugin_${name} PRIVATE -Wall -Wextra -Wpedantic -Werror)
+  target_link_options(plugin_${name} PRIVATE LINKER:-z,defs)
+  set_target_properties(plugin_${name} PROPERTIES
+    PREFIX "" OUTPUT_NAME ${name} LIBRARY_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}/plugins")
+  if(TARGET transforms_test)
+    add_dependencies(transforms_test plugin_${name})
+  endif()
 endforeach()
 
 # What tests load into the command to disturb its calls. Never linked with anything of the product.

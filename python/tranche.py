@@ -11,9 +11,13 @@ or a list of dicts. With @tranche.batch it takes a list of dicts, as many as are
 than `size`, and returns an answer for each, in the same order. Raising rejects the record; raising
 in a batch has its records tried one by one.
 
+With @tranche.arrow, and `format: arrow` in the job file, it takes a pyarrow.RecordBatch and returns
+one: the same with columns added, or a filtered one; a dict of columns to add will do. Raising in a
+batch has its records tried one by one, too.
+
 The decorator runs the program when its file is what was started, so the function stands last in
 it; imported by another file, a test for instance, it changes nothing. print() goes to standard
-error, which Tranche keeps in the run's log. Needs the standard library only.
+error, which Tranche keeps in the run's log. Needs the standard library only, @tranche.arrow pyarrow.
 """
 
 import json
@@ -36,6 +40,13 @@ def batch(function=None, *, size=1000):
     if function is None:
         return lambda given: batch(given, size=size)
     return _work(function, lambda records: _all(function, records), size)
+
+
+def arrow(function):
+    """Has the program answer each batch of Arrow with what the function returns for it."""
+    if function.__module__ == "__main__":
+        _serve_arrow(function)
+    return function
 
 
 def _work(function, answers_of, size):
@@ -124,3 +135,64 @@ def _write(output, lines):
     data = memoryview(("\n".join(lines) + "\n").encode())
     while data:
         data = data[os.write(output, data):]
+
+
+def _serve_arrow(function):
+    import pyarrow
+
+    output = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)  # what the function prints is no answer
+    writer, columns = None, None
+    with pyarrow.ipc.open_stream(sys.stdin.buffer) as batches:
+        for batch in batches:
+            answer = _arrow_answer(pyarrow, function, batch)
+            if writer is None or answer.schema != columns:  # a stream has one schema: then another stream
+                if writer is not None:
+                    writer.close()
+                columns = answer.schema
+                writer = pyarrow.ipc.new_stream(output, columns)
+            writer.write_batch(answer)
+            output.flush()
+    if writer is not None:
+        writer.close()
+    output.close()
+    sys.exit(0)
+
+
+def _arrow_answer(pyarrow, function, batch):
+    try:
+        return _as_batch(pyarrow, batch, function(batch))
+    except Exception as problem:
+        if batch.num_rows == 1:
+            error = pyarrow.array([f"{type(problem).__name__}: {problem}"], pyarrow.string())
+            return pyarrow.record_batch([batch.column("_id"), error], names=["_id", "_error"])
+    answers = [_arrow_answer(pyarrow, function, batch.slice(row, 1)) for row in range(batch.num_rows)]
+    tables = [pyarrow.Table.from_batches([answer]) for answer in answers]
+    return _one_batch(pyarrow, _joined(pyarrow, tables))
+
+
+def _joined(pyarrow, tables):
+    try:
+        return pyarrow.concat_tables(tables, promote_options="default")
+    except TypeError:  # pyarrow before 14
+        return pyarrow.concat_tables(tables, promote=True)
+
+
+def _as_batch(pyarrow, batch, answer):
+    if isinstance(answer, dict):
+        columns = {"_id": batch.column("_id"), **answer}
+        return _one_batch(pyarrow, pyarrow.table(columns))
+    if isinstance(answer, pyarrow.Table):
+        answer = _one_batch(pyarrow, answer)
+    if not isinstance(answer, pyarrow.RecordBatch):
+        raise TypeError(f"a {type(answer).__name__} was returned, and no batch of Arrow")
+    if "_id" not in answer.schema.names and answer.num_rows != batch.num_rows:
+        raise ValueError(f"{answer.num_rows} rows for {batch.num_rows} records, and no _id says whose they are")
+    return answer
+
+
+def _one_batch(pyarrow, table):
+    batches = table.combine_chunks().to_batches()
+    if len(batches) == 1:
+        return batches[0]
+    return pyarrow.record_batch([pyarrow.array([], field.type) for field in table.schema], schema=table.schema)

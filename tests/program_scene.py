@@ -2,6 +2,7 @@
 import json
 import os
 import pathlib
+import shutil
 import signal
 import subprocess
 import sys
@@ -57,6 +58,22 @@ class Folder:
                        f"    batch: {{ rows: {batch} }}\n    process:\n      - command: {command}\n"
                        f"        columns: {columns}\n{more}"
                        f"    on_error: {{ max_rejects: {max_rejects} }}\n    workers: {step_workers}\n"
+                       "    write: { csv: out.csv }\n")
+
+    def write_deeds(self, count, deeds):
+        """Records id,deed for the plugin of tests/plugins/deeds.c."""
+        lines = ["id,deed\n"] + [f"{i},{deeds.get(i, 'none')}\n" for i in range(count)]
+        (self.root / "records.csv").write_text("".join(lines))
+
+    def write_plugin_job(self, plugin, options="", workers="2", function="deeds", batch=1_000_000):
+        """A job that hands them to a plugin of tests/plugins."""
+        build = pathlib.Path(os.environ.get("TRANCHE_BUILD_DIR") or pathlib.Path(scenes.TRANCHE).parent)
+        shutil.copy(build / "plugins" / f"{plugin}.so", self.root)
+        self.write_job("job: plugins\nsteps:\n  - name: load\n"
+                       "    read: { csv: records.csv, columns: { id: bigint, deed: varchar } }\n"
+                       f"    batch: {{ rows: {batch} }}\n    process:\n      - plugin: {plugin}.so\n"
+                       f"        function: {function}\n{options}"
+                       f"    on_error: {{ max_rejects: 100 }}\n    workers: {workers}\n"
                        "    write: { csv: out.csv }\n")
 
     def environment(self):

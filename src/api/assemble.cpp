@@ -16,6 +16,7 @@
 #include "connectors/several_sources.h"
 #include "connectors/standard_output.h"
 #include "transforms/command.h"
+#include "transforms/plugin.h"
 #include "transforms/sql.h"
 
 namespace tranche {
@@ -129,17 +130,42 @@ Result<std::unique_ptr<Transform>> make_command(const JobSpec& job, const Transf
   command.place = place(job, options.mark("command"));
   command.base = base_folder(job);
   command.columns = options.columns("columns");
-  command.format = options.text("format") == "csv" ? ProgramFormat::csv : ProgramFormat::jsonl;
+  const std::string format = options.text("format");
+  command.format = format == "csv"     ? ProgramFormat::csv
+                   : format == "arrow" ? ProgramFormat::arrow
+                                       : ProgramFormat::jsonl;
   command.times = {options.duration("startup_timeout"), options.duration("timeout")};
   if (options.has("workers")) command.programs_max = options.count("workers");
   command.depends_on = options.texts("depends_on");
   return make_command_transform(std::move(command));
 }
 
+Result<std::unique_ptr<Transform>> make_plugin(const JobSpec& job, const TransformUse& use) {
+  const OptionReader options(use.options, plugin_options());
+  PluginUse plugin;
+  plugin.file_text = options.text("plugin");
+  plugin.place = plugin.function_place = place(job, options.mark("plugin"));
+  plugin.base = base_folder(job);
+  plugin.file = (plugin.base / plugin.file_text).lexically_normal();
+  plugin.keep_columns = options.boolean("keep_columns");
+  plugin.depends_on = options.texts("depends_on");
+  if (options.has("function")) {
+    plugin.function = options.text("function");
+    plugin.function_place = place(job, options.mark("function"));
+  }
+  if (const Node* const given = options.node("options")) {
+    plugin.options_place = place(job, given->mark);
+    for (const Node::Entry& entry : given->entries)
+      plugin.options.emplace_back(entry.key, entry.value.text);
+  }
+  return make_plugin_transform(std::move(plugin));
+}
+
 Result<std::unique_ptr<Transform>> make_transform(const JobSpec& job, const TransformUse& use,
                                                   const WorkersSpec& workers, std::size_t stage) {
   if (use.make) return use.make();
   if (use.kind == "http") return make_http(job, use, workers, stage);
+  if (use.kind == "plugin") return make_plugin(job, use);
   return use.kind == "command" ? make_command(job, use, workers) : make_sql(job, use);
 }
 
@@ -416,9 +442,8 @@ Result<ExecStep> assemble_exec(const JobSpec& job, const StepSpec& spec) {
     }
     step.exit_codes.push_back(code);
   }
-  auto program = step.program.empty()
-                     ? make_error(ErrorKind::config, "\"exec\" names no program.")
-                     : find_program(step.program.front(), step.folder);
+  auto program = step.program.empty() ? make_error(ErrorKind::config, "\"exec\" names no program.")
+                                      : find_program(step.program.front(), step.folder);
   if (!program) {
     program.error().where = place(job, options.mark("exec"));
     return std::move(program).error();

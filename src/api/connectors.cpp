@@ -182,9 +182,9 @@ const OptionTable& command_options() {
              .example = "{ score: double }"},
       Option{.name = "format",
              .kind = OptionKind::choice,
-             .doc = "What is spoken: JSON Lines, or CSV.",
+             .doc = "What is spoken: JSON Lines, CSV, or streams of Arrow's batches.",
              .default_text = "jsonl",
-             .choices = {"jsonl", "csv"}},
+             .choices = {"jsonl", "csv", "arrow"}},
       Option{.name = "timeout",
              .kind = OptionKind::duration,
              .doc = "How long an answer may take, from the one before it on; then the record is "
@@ -204,6 +204,35 @@ const OptionTable& command_options() {
              .doc = "Files besides those it is called with that shape its answers: a resume "
                     "notices when they have changed.",
              .example = "[model.pkl]"},
+  };
+  return table;
+}
+
+const OptionTable& plugin_options() {
+  static const OptionTable table = {
+      Option{.name = "plugin",
+             .kind = OptionKind::text,
+             .doc = "A shared object with functions of records, as tranche/plugin.h says.",
+             .required = true,
+             .example = "./score.so"},
+      Option{.name = "function",
+             .kind = OptionKind::text,
+             .doc = "Which of its functions; the only one when left out.",
+             .example = "score"},
+      Option{.name = "options",
+             .kind = OptionKind::any,
+             .doc = "What the function is told: names and values that it knows.",
+             .example = "{ threshold: 0.8 }"},
+      Option{.name = "keep_columns",
+             .kind = OptionKind::boolean,
+             .doc = "The record's own columns stay; those of the function are added, or take their "
+                    "place.",
+             .default_text = "false"},
+      Option{.name = "depends_on",
+             .kind = OptionKind::texts,
+             .doc = "Files besides the plugin that shape its output: a resume notices when they "
+                    "have changed.",
+             .example = "[model.bin]"},
   };
   return table;
 }

@@ -40,6 +40,7 @@ Error explain(const Command& command, const CLI::ParseError& error) {
 
 std::size_t operands_max(Operand operand) {
   if (operand == Operand::files) return SIZE_MAX;
+  if (operand == Operand::folder) return 2;  // a kind before it
   return operand == Operand::none ? 0 : 1;
 }
 
@@ -72,6 +73,8 @@ std::string operand_name(Operand operand) {
       return "TOPIC";
     case Operand::files:
       return "FILE...";
+    case Operand::folder:
+      return "FOLDER";
     case Operand::shell:
       return "SHELL";
     case Operand::none:

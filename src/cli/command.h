@@ -47,7 +47,7 @@ struct Invocation {
   std::string called() const;  // the program without its folder, for help
 };
 
-enum class Operand { none, job, run, optional_run, topic, files, shell };
+enum class Operand { none, job, run, optional_run, topic, files, folder, shell };
 
 struct Command {
   std::string name;
@@ -65,6 +65,8 @@ Command guess_command();
 Command check_command();
 Command plan_command();
 Command preview_command();
+Command test_command();
+Command new_command();
 Command runs_command();
 Command status_command();
 Command resume_command();

@@ -28,6 +28,8 @@ std::string operands_of(const Command& command) {
   switch (command.operand) {
     case Operand::topic:
       return join(help_topics(), " ");
+    case Operand::folder:
+      return "plugin";
     case Operand::shell:
       return "bash zsh fish";
     case Operand::run:

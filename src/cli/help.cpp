@@ -14,6 +14,15 @@ namespace tranche {
 namespace {
 
 constexpr std::size_t page_columns = 80;
+// Each kind of transform, by its key in a job file.
+struct TransformTopic {
+  std::string_view name;
+  const OptionTable& (*options)();
+};
+constexpr std::array<TransformTopic, 4> transform_topics{{{"sql", sql_options},
+                                                          {"command", command_options},
+                                                          {"plugin", plugin_options},
+                                                          {"http", http_options}}};
 constexpr std::array<std::string_view, 4> command_groups{"Prepare", "Work", "Look", "Help"};
 
 // An example of a program that is one job goes without the job file.
@@ -39,15 +48,11 @@ int act(const Invocation& invocation) {
     return finish(command_page(*command, invocation.called(), has_own_job, data_look()));
   if (const Connector* connector = find_connector(topic))
     return finish(render_connector(*connector, data_look()));
-  if (topic == "sql")
-    return finish(paint(data_look(), Colour::bold, "process: [{ sql: ... }]") + "\n" +
-                  render_options(sql_options(), data_look()));
-  if (topic == "command")
-    return finish(paint(data_look(), Colour::bold, "process: [{ command: ... }]") + "\n" +
-                  render_options(command_options(), data_look()));
-  if (topic == "http")
-    return finish(paint(data_look(), Colour::bold, "process: [{ http: ... }]") + "\n" +
-                  render_options(http_options(), data_look()));
+  for (const TransformTopic& transform : transform_topics)
+    if (topic == transform.name)
+      return finish(paint(data_look(), Colour::bold,
+                          fmt::format("process: [{{ {}: ... }}]", transform.name)) +
+                    "\n" + render_options(transform.options(), data_look()));
   const std::vector<std::string> known = help_topics();
   const auto near = nearest(topic, known);
   return fail(invocation,
@@ -73,9 +78,7 @@ std::vector<std::string> help_topics() {
   std::vector<std::string> names;
   for (const Command& command : commands()) names.push_back(command.name);
   for (const Connector& connector : connectors()) names.push_back(connector.name);
-  names.push_back("sql");
-  names.push_back("command");
-  names.push_back("http");
+  for (const TransformTopic& transform : transform_topics) names.emplace_back(transform.name);
   return names;
 }
 
@@ -165,7 +168,8 @@ Command help_command() {
   made.examples = {{"help run", "a command"},
                    {"help csv", "a system to read from or write to"},
                    {"help sql", "the SQL transform"},
-                   {"help command", "programs as business logic"}};
+                   {"help command", "programs as business logic"},
+                   {"help plugin", "functions of shared objects"}};
   made.act = act;
   return made;
 }

@@ -549,6 +549,11 @@ std::optional<TransformUse> JobReader::transform(Node node) {
     check_options(node, command_options(), "command", problems_);
     return TransformUse{"command", std::move(node), {}};
   }
+  if (node.find("plugin") != nullptr) {
+    check_options(node, plugin_options(), "plugin", problems_);
+    if (const Node* const options = node.find("options")) plugin_settings(*options);
+    return TransformUse{"plugin", std::move(node), {}};
+  }
   if (node.find("http") != nullptr) {
     check_options(node, http_options(), "http", problems_);
     if (problems_.size() == before) check_http(node, problems_);
@@ -557,6 +562,16 @@ std::optional<TransformUse> JobReader::transform(Node node) {
   check_options(node, sql_options(), "sql", problems_);
   if (const Node* tables = node.find("tables")) lookups(*tables);
   return TransformUse{"sql", std::move(node), {}};
+}
+
+void JobReader::plugin_settings(const Node& options) {
+  if (!is_map(options, "\"options\"", "options: { threshold: 0.8 }")) return;
+  for (const Node::Entry& entry : options.entries) {
+    if (is_scalar(&entry.value)) continue;
+    problem(entry.value.mark, fmt::format("\"{}\" of a plugin's options is {}; one value was "
+                                          "expected",
+                                          excerpt(entry.key), kind_name(entry.value)));
+  }
 }
 
 void JobReader::lookups(const Node& tables) {

@@ -46,6 +46,7 @@ class JobReader {
   std::optional<WindowDivision> window(const Node& batch);
   std::vector<TransformUse> process(const Node& node);
   std::optional<TransformUse> transform(Node node);
+  void plugin_settings(const Node& options);
   void lookups(const Node& tables);
   void on_error(const Node& node, StepSpec& step);
   void name(const Node* node, std::string_view what);

@@ -159,6 +159,9 @@ Json process_schema() {
   Json kinds{Json::Array{}};
   kinds.push(std::move(transform));
   kinds.push(table_schema(command_options()));
+  Json plugin = table_schema(plugin_options());
+  fill(plugin, plugin_options(), "options", map_of(text_schema()));
+  kinds.push(std::move(plugin));
   kinds.push(http_schema());
   return Json().set("type", "array").set("items", Json().set("anyOf", std::move(kinds)));
 }

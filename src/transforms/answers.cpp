@@ -120,7 +120,18 @@ void Answers::name_records() {
 }
 
 std::string Answers::greeting() const {
+  if (format_ == ProgramFormat::arrow) return arrow_schema_message(*sent_);
   return format_ == ProgramFormat::csv ? CsvWriter(sent_, CsvOutput{}).header() : std::string();
+}
+
+Result<std::size_t> Answers::answer_bytes(std::string_view heard) const {
+  if (format_ == ProgramFormat::arrow) return ArrowStreamReader::message_bytes(heard);
+  const std::size_t end = heard.find('\n');
+  return end == std::string_view::npos ? 0 : end + 1;
+}
+
+void Answers::end_of_output(std::string& heard) const {
+  if (!heard.empty() && format_ != ProgramFormat::arrow) heard += '\n';
 }
 
 std::string Answers::ask(std::vector<std::uint32_t> rows) {
@@ -144,6 +155,7 @@ std::unique_ptr<Page> Answers::page_to_send(std::span<const std::uint32_t> rows)
 }
 
 std::string Answers::encode(std::span<const std::uint32_t> rows) {
+  if (format_ == ProgramFormat::arrow) return encode_arrow(rows);
   const auto page = page_to_send(rows);
   if (format_ == ProgramFormat::csv) {
     CsvWriter writer(sent_, CsvOutput{});
@@ -164,15 +176,16 @@ std::string Answers::encode(std::span<const std::uint32_t> rows) {
   return bytes;
 }
 
-std::optional<std::string> Answers::take(std::string_view line) {
-  auto wrong = understand(line);
+std::optional<std::string> Answers::take(std::string_view answer) {
+  auto wrong = format_ == ProgramFormat::arrow ? read_arrow(answer)
+                                               : understand(answer.substr(0, answer.size() - 1));
   if (wrong && asked_.size() == 1) suspect_ = 0;  // also where it had its answer before
   return wrong;
 }
 
 std::optional<std::string> Answers::understand(std::string_view line) {
   if (line.ends_with('\r')) line.remove_suffix(1);
-  if (format_ == ProgramFormat::csv && header_.empty()) return read_csv_header(line);
+  if (format_ == ProgramFormat::csv && form_->csv_header.empty()) return read_csv_header(line);
   Reading reading;
   const auto wrong = format_ == ProgramFormat::csv ? read_csv(kept(line), reading)
                                                    : read_json(kept(line), reading);
@@ -265,7 +278,8 @@ std::string Answers::missing_value(std::uint32_t row) const {
 }
 
 std::string_view Answers::split_csv(std::string_view line) {
-  fields_.assign(std::max<std::size_t>(header_.size(), 1), CsvField{0, CsvField::absent_mark});
+  fields_.assign(std::max<std::size_t>(form_->csv_header.size(), 1),
+                 CsvField{0, CsvField::absent_mark});
   const bool is_quoted = line.find('"') != std::string_view::npos;
   const CsvFields::Out out{fields_.data(), fields_.size()};
   const char* const begin = line.data();
@@ -276,11 +290,11 @@ std::string_view Answers::split_csv(std::string_view line) {
 std::optional<std::string> Answers::read_csv_header(std::string_view line) {
   const std::string_view text = kept(line);
   const auto columns = static_cast<std::size_t>(std::count(text.begin(), text.end(), ',')) + 1;
-  header_.assign(columns, {});
+  form_->csv_header.assign(columns, {});
   const bool is_header = !split_csv(text).empty();
   std::vector<std::string> names;
   for (const CsvField& field : fields_) names.push_back(csv_fields_.text(text.data(), field));
-  header_.clear();
+  form_->csv_header.clear();
   if (!is_header) return fmt::format("began with a broken line of CSV: \"{}\"", excerpt(line));
   for (const std::string& name : names) {
     if (is_declared(*answer_, name)) continue;
@@ -289,7 +303,7 @@ std::optional<std::string> Answers::read_csv_header(std::string_view line) {
         "answers, and \"{}\" is none of `columns:`",
         excerpt(line), excerpt(name, 40));
   }
-  header_ = std::move(names);
+  form_->csv_header = std::move(names);
   return std::nullopt;
 }
 
@@ -300,14 +314,14 @@ std::optional<std::string> Answers::read_csv(std::string_view line, Reading& rea
   if (line.empty()) return std::nullopt;
   if (split_csv(line).empty()) {
     return fmt::format("answered with a line that has not the {} columns of its header: \"{}\"",
-                       header_.size(), excerpt(line));
+                       form_->csv_header.size(), excerpt(line));
   }
   for (std::size_t column = 0; column < answer_->fields.size(); ++column)
     answers_->column(column).set_null(row);
   const CsvConverter::Block block{line.data(), fields_.data(), fields_.size(), 1};
   std::vector<CsvBadValue> bad;
-  for (std::size_t field = 0; field < header_.size(); ++field) {
-    const std::size_t column = *answer_->find(header_[field]);
+  for (std::size_t field = 0; field < form_->csv_header.size(); ++field) {
+    const std::size_t column = *answer_->find(form_->csv_header[field]);
     if (column >= added_.fields.size() + protocol_columns.size()) continue;
     answers_->column(column).set_valid(row);
     csv_values_.convert(block, field, answer_->fields[column], static_cast<std::uint32_t>(column),
@@ -325,8 +339,8 @@ std::optional<std::string> Answers::read_csv(std::string_view line, Reading& rea
   }
   if (!bad.empty()) {
     const Field& field = answer_->fields[bad.front().column];
-    const auto name = std::find(header_.begin(), header_.end(), field.name);
-    const CsvField& wrong = fields_[static_cast<std::size_t>(name - header_.begin())];
+    const auto name = std::find(form_->csv_header.begin(), form_->csv_header.end(), field.name);
+    const CsvField& wrong = fields_[static_cast<std::size_t>(name - form_->csv_header.begin())];
     reading.error = fmt::format(
         "Column \"{}\": {}.", field.name,
         describe_parse(bad.front().status, field.type, csv_fields_.text(line.data(), wrong)));

@@ -1,5 +1,5 @@
 // The records of a page that a program is asked about, and its answers: what it is sent, and how
-// each line that comes back is understood. docs/programs.md is the protocol.
+// each line, or message of Arrow, that comes back is understood. docs/programs.md is the protocol.
 //
 // An answer belongs to the record that it names by `_id`. One without is that of a record that was
 // asked about alone; among many it is only counted, for it would be a guess whose it is.
@@ -19,6 +19,8 @@
 
 #include <tranche/core/page.h>
 
+#include "formats/arrow_export.h"
+#include "formats/arrow_stream.h"
 #include "formats/csv_convert.h"
 #include "formats/csv_fields.h"
 #include "formats/csv_writer.h"
@@ -28,12 +30,21 @@
 
 namespace tranche {
 
-enum class ProgramFormat { jsonl, csv };
+enum class ProgramFormat { jsonl, csv, arrow };
 
 // The columns behind a program: those of the input, some of them declared anew, and those that it
 // adds. Errors: config.
 Result<SchemaPtr> columns_behind_program(const Schema& input, const Schema& added,
                                          ProgramFormat format);
+
+// What a program has said of the form of its answers: belongs to it, whoever asks.
+struct AnswerForm {
+  std::vector<std::string> csv_header;
+  ArrowStreamReader arrow;
+  SchemaPtr arrow_schema;                  // of the columns that mean something; nullptr: none yet
+  std::vector<std::size_t> arrow_columns;  // where they stand in its batches
+  std::vector<std::size_t> arrow_places;   // and in an answer
+};
 
 class Answers {
  public:
@@ -44,13 +55,21 @@ class Answers {
   void begin(const Page& page);
   // What a program is sent before any record.
   std::string greeting() const;
-  void begin_program() { header_.clear(); }  // that has said nothing yet
+  // The program that is asked from here on.
+  void listen_to(AnswerForm& form) { form_ = &form; }
+
+  // The bytes of the first whole answer of what was heard, a line or a message; 0: it has not come
+  // as a whole yet. Errors: failed, as part of a sentence.
+  Result<std::size_t> answer_bytes(std::string_view heard) const;
+  // What was heard is all there is: a last line has no end, then.
+  void end_of_output(std::string& heard) const;
 
   // From here on the program is asked about these rows, in order; what it is sent. A record that
   // can't be sent is rejected.
   std::string ask(std::vector<std::uint32_t> rows);
-  // Understands a line; what is wrong with it, as part of a sentence, and suspect() is whose it is.
-  std::optional<std::string> take(std::string_view line);
+  // Understands a whole answer; what is wrong with it, as part of a sentence, and suspect() is
+  // whose it is.
+  std::optional<std::string> take(std::string_view answer);
   bool is_complete() const { return answered_ == asked_.size(); }
   // Whether each answer so far has said whose it is.
   bool has_named_all() const { return named_ == answered_; }
@@ -91,12 +110,22 @@ class Answers {
   std::optional<std::string> read_csv(std::string_view line, Reading& reading);
   std::optional<std::string> read_csv_header(std::string_view line);
   std::string_view split_csv(std::string_view line);
+  std::optional<std::string> read_arrow(std::string_view message);
+  std::optional<std::string> read_arrow_schema();
+  std::optional<std::string> read_arrow_batch();
+  ArrowSchema chosen_schema(std::vector<ArrowSchema*>& pointers) const;
+  using Faults = std::map<std::uint32_t, std::string>;  // by row
+  std::optional<std::string> place_batch(const Page& batch, const Faults& faults);
+  std::uint32_t copy_rows(const Page& batch);
+  std::string fault_of_row(const Page& batch, const Faults& faults, std::uint32_t row,
+                           std::uint32_t copy) const;
   std::optional<std::string> place(Reading reading);
   std::optional<std::size_t> find_asked(std::string_view id);
   std::uint32_t next_row();
   std::string missing_value(std::uint32_t row) const;
   void settle(std::uint32_t row, std::uint32_t first, std::uint32_t rows, std::string why);
   std::string encode(std::span<const std::uint32_t> rows);
+  std::string encode_arrow(std::span<const std::uint32_t> rows);
   std::unique_ptr<Page> page_to_send(std::span<const std::uint32_t> rows) const;
   std::string_view kept(std::string_view line);
   void name_records();
@@ -114,7 +143,8 @@ class Answers {
   CsvFields csv_fields_;
   CsvConverter csv_values_;
   std::vector<CsvField> fields_;
-  std::vector<std::string> header_;
+  ArrowExport export_;
+  AnswerForm* form_ = nullptr;
 
   const Page* page_ = nullptr;
   std::vector<std::string> ids_;  // a row of the page

@@ -21,7 +21,7 @@ using namespace std::chrono_literals;
 constexpr auto look_interval = 200ms;      // at what no descriptor tells, and for the watchers
 constexpr auto patience_for_exit = 500ms;  // of one that has closed its standard output
 constexpr std::chrono::milliseconds patience_at_the_end = 1s;  // of one that is asked no more
-constexpr std::size_t line_bytes_max = std::size_t{64} << 20;
+constexpr std::size_t answer_bytes_max = std::size_t{256} << 20;
 constexpr std::size_t read_bytes = std::size_t{256} << 10;
 constexpr std::size_t last_words_bytes = 2048;
 constexpr std::chrono::microseconds first_look_at_rest = 20us;  // and then twice as long, ...
@@ -54,10 +54,21 @@ Conversation::~Conversation() {
   const auto until = Clock::now() + patience_at_the_end;
   while (!program_->has_ended() && Clock::now() < until) {
     hear_errors();
-    std::array<pollfd, 2> waits{{{program_->pidfd(), POLLIN, 0}, {program_->errors(), POLLIN, 0}}};
-    static_cast<void>(::poll(waits.data(), waits.size(), static_cast<int>(look_interval / 1ms)));
+    hear_the_end();
+    wait(false, look_interval);
   }
   hear_errors();
+}
+
+// What a program still writes when nobody asks it any more: the end of a stream, say.
+void Conversation::hear_the_end() {
+  room_.resize(read_bytes);
+  while (program_->output() >= 0) {
+    const ssize_t count = ::read(program_->output(), room_.data(), room_.size());
+    if (count < 0 && errno == EINTR) continue;
+    if (count < 0) return;
+    if (count == 0) program_->close_output();
+  }
 }
 
 std::optional<Trouble> Conversation::talk(std::string_view bytes, Answers& answers, End end,
@@ -68,7 +79,8 @@ std::optional<Trouble> Conversation::talk(std::string_view bytes, Answers& answe
     greeted += bytes;
     bytes = greeted;
   }
-  if (!std::exchange(is_greeted_, true)) answers.begin_program();
+  is_greeted_ = true;
+  answers.listen_to(form_);
   since_ = Clock::now();
   bool is_done = answers.is_complete() && end == End::stays;
   while (!is_done) {
@@ -125,23 +137,24 @@ std::optional<std::string> Conversation::hear(Answers& answers) {
     heard_.append(room_.data(), static_cast<std::size_t>(count));
     if (count == 0) {
       program_->close_output();
-      if (!heard_.empty()) heard_ += '\n';  // a last line without an end
+      answers.end_of_output(heard_);
     }
-    if (auto wrong = take_lines(answers)) return wrong;
-    if (heard_.size() > line_bytes_max) return "answered with a line that does not end";
+    if (auto wrong = take_answers(answers)) return wrong;
+    if (heard_.size() > answer_bytes_max) return "answered with a line, or batch, without an end";
   }
   return std::nullopt;
 }
 
-std::optional<std::string> Conversation::take_lines(Answers& answers) {
+std::optional<std::string> Conversation::take_answers(Answers& answers) {
   const std::string_view all(heard_);
   std::size_t at = 0;
   std::optional<std::string> wrong;
   while (!wrong) {
-    const std::size_t end = all.find('\n', at);
-    if (end == std::string_view::npos) break;
-    wrong = answers.take(all.substr(at, end - at));
-    at = end + 1;
+    const auto bytes = answers.answer_bytes(all.substr(at));
+    if (!bytes) wrong = fmt::format("answered with {}", bytes.error().message);
+    if (!bytes || *bytes == 0) break;
+    wrong = answers.take(all.substr(at, *bytes));
+    at += *bytes;
   }
   if (at > 0) {
     since_ = Clock::now();

@@ -42,10 +42,7 @@ class Conversation {
                                                      const std::string& log);
   ~Conversation();
   // Tells it that there is no more, ahead of the destructor, which waits a little for its end.
-  void leave() {
-    program_->close_input();
-    program_->close_output();
-  }
+  void leave() { program_->close_input(); }
 
   enum class End {
     stays,   // more will be asked
@@ -67,8 +64,9 @@ class Conversation {
 
   bool send(std::string_view& bytes);
   std::optional<std::string> hear(Answers& answers);
-  std::optional<std::string> take_lines(Answers& answers);
+  std::optional<std::string> take_answers(Answers& answers);
   void hear_errors();
+  void hear_the_end();
   void wait(bool has_more, std::chrono::milliseconds longest);
   std::optional<std::string> settle(Answers& answers);
   Trouble trouble(std::string how);
@@ -79,7 +77,8 @@ class Conversation {
   ProgramTimes times_;
   BoundedLog log_;
   std::string room_;   // for what is read
-  std::string heard_;  // what is not a whole line yet
+  std::string heard_;  // what is not a whole answer yet
+  AnswerForm form_;    // of its answers
   std::string last_words_;
   bool has_answered_ = false;
   bool is_broken_off_ = false;  // there was trouble: it is not waited for

@@ -61,10 +61,7 @@ Result<std::string> explain_exception(std::exception_ptr exception) {
   }
 }
 
-void reject_null(std::string_view field) {
-  throw Reject("Field \"" + std::string(field) +
-               "\" is null; make it std::optional where nulls are meant.");
-}
+void reject_null(std::string_view field) { throw Reject(null_field_text(field)); }
 
 Result<std::string> program_fingerprint() {
   TRANCHE_ASSIGN(const std::uint64_t digest, digest_file(executable_path()));

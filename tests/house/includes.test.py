@@ -21,6 +21,7 @@ WORDED = TIDY + ("cmake", "tools", "docs")                           # for left-
 SKIPPED = {"results", "node_modules", "__pycache__", "expected", "golden"}
 BANNED_NAMES = ("utils", "util", "helpers", "helper", "common", "manager")
 LEFT_OVER = re.compile(r"\b(?:TO" r"DO|FIX" r"ME|X" r"XX)\b")
+FRONT_DOORS = {"tranche.h": "cli", "plugin.h": "core", "plugin_function.h": "transforms"}  # and their rooms
 INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]')
 STANDARD = set("""
 algorithm any array atomic barrier bit bitset cassert cctype cerrno cfenv cfloat charconv chrono cinttypes climits clocale
@@ -93,8 +94,8 @@ def place_of(path):
     parts = path.parts
     if parts[0] == "src":
         return (parts[1], False) if len(parts) > 2 else (None, False)
-    if parts == ("include", "tranche", "tranche.h"):
-        return "cli", True
+    if parts[:2] == ("include", "tranche") and parts[2:] and parts[2] in FRONT_DOORS:
+        return FRONT_DOORS[parts[2]], True
     return (parts[2], True) if parts[:2] == ("include", "tranche") and len(parts) > 3 else (None, True)
 
 

@@ -4,6 +4,7 @@ be started. The examples of docs/programs.md run word for word. What programs do
 tests/crash/programs.test.py.
 """
 import json
+import os
 import pathlib
 import random
 import re
@@ -24,13 +25,13 @@ ECHO = "import sys, json\nfor line in sys.stdin:\n    record = json.loads(line)\
 class Examples(unittest.TestCase):
     maxDiff = 4000
 
-    def run_example(self, command, csv=False):
+    def run_example(self, command, language=None):
         if shutil.which(command[0]) is None:
             self.skipTest(f"{command[0]} is not installed")
         with programs.Folder() as folder:
             for name, text in EXAMPLES.items():
                 (folder.root / name).write_text(text)
-            said = f"command: [{', '.join(command)}]" + ("\n        format: csv" if csv else "")
+            said = f"command: [{', '.join(command)}]" + (f"\n        format: {language}" if language else "")
             folder.write_job(EXAMPLES["job.yaml"].replace("command: [python3, total.py]", said))
             done = folder.tranche("run", "job.yaml")
             self.assertEqual(done.code, 0, done)
@@ -39,14 +40,19 @@ class Examples(unittest.TestCase):
     def test_the_one_in_python(self):
         self.run_example(["python3", "total.py"])
 
+    def test_the_one_in_python_with_arrow(self):
+        if subprocess.run(["python3", "-c", "import pyarrow"], capture_output=True, check=False).returncode != 0:
+            self.skipTest("pyarrow is not installed")
+        self.run_example(["python3", "total_arrow.py"], "arrow")
+
     def test_the_one_in_node(self):
         self.run_example(["node", "total.js"])
 
     def test_the_one_in_awk(self):
-        self.run_example(["mawk", "-W", "interactive", "-f", "total.awk"], csv=True)
+        self.run_example(["mawk", "-W", "interactive", "-f", "total.awk"], "csv")
 
     def test_the_one_in_shell(self):
-        self.run_example(["sh", "total.sh"], csv=True)
+        self.run_example(["sh", "total.sh"], "csv")
 
 
 class Answers(unittest.TestCase):
@@ -111,6 +117,64 @@ class Answers(unittest.TestCase):
         for workers, more in (("1", {}), ("3", {}), ("{ processes: 2 }", {}), ("3", {"workers": "1"})):
             with self.subTest(workers=workers, more=more):
                 rows, errors = self.outcome(program, 20_000, step_workers=workers, batch=3_000, **more)
+                self.assertEqual(rows, wanted)
+                self.assertEqual(errors, {})
+
+
+class Arrow(unittest.TestCase):
+    PROGRAM = pathlib.Path(os.environ.get("TRANCHE_BUILD_DIR") or pathlib.Path(scenes.TRANCHE).parent) / "programs/arrow"
+
+    def outcome(self, manner, records, texts=None, **options):
+        with programs.Folder() as folder:
+            folder.write_records(records, texts)
+            folder.write_program_job(f"[{self.PROGRAM}, {manner}]", format="arrow", **options)
+            done = folder.tranche("run", "job.yaml")
+            self.assertEqual(done.code, 0, done)
+            return folder.rows(), folder.errors()
+
+    def test_each_batch_is_answered_by_one_whose_rows_say_whose_they_are(self):
+        rows, errors = self.outcome("ids", 6, {1: "none", 3: "many", 4: "error"})
+        self.assertEqual(rows, ["0,text 0,0", "2,text 2,1", "3,many,1.5", "3,many,1.5", "5,text 5,2.5"])
+        self.assertEqual(errors, {4: "it says so"})
+
+    def test_without_ids_there_is_one_row_a_record(self):
+        rows, errors = self.outcome("plain", 3)
+        self.assertEqual(rows, ["0,text 0,0", "1,text 1,0.5", "2,text 2,1"])
+        rows, errors = self.outcome("plain", 3, {1: "none"})
+        self.assertEqual(rows, ["0,text 0,0", "2,text 2,1"])
+        self.assertIn("answered with 0 rows for 1 records, and no column _id says whose they are", errors[1])
+
+    def test_a_record_that_kills_the_program_or_that_it_loses_costs_itself_alone(self):
+        rows, errors = self.outcome("ids", 300, {70: "crash", 200: "lose"}, timeout="1s")
+        self.assertEqual([int(row.split(",")[0]) for row in rows], [i for i in range(300) if i not in (70, 200)])
+        self.assertEqual(sorted(errors), [70, 200])
+        self.assertIn("signal 6", errors[70])
+        self.assertIn("before it had answered", errors[200])
+
+    def test_columns_that_are_not_declared_or_of_another_type_fail_the_run_at_once(self):
+        for columns, why in (("{ scores: double }", 'a column "score", which is none of `columns:`'),
+                             ("{ score: varchar }", 'Column "score" is declared as varchar, and comes as double.')):
+            with self.subTest(columns=columns), programs.Folder() as folder:
+                folder.write_records(2)
+                folder.write_program_job(f"[{self.PROGRAM}, ids]", columns=columns, format="arrow")
+                done = folder.tranche("run", "job.yaml")
+                self.assertEqual(done.code, 1, done)
+                self.assertIn(f"{why}", done.err)
+                self.assertIn("It does so without any record.", done.err)
+
+    def test_values_that_do_not_fit_reject_their_record_and_those_that_are_missing_are_null(self):
+        rows, errors = self.outcome("ids", 3, columns="{ score: double, more: integer }")
+        self.assertEqual(rows, ["0,text 0,0,", "1,text 1,0.5,", "2,text 2,1,"])
+        self.assertEqual(errors, {})
+        rows, errors = self.outcome("ids", 2, columns="{ score: double, more: { type: integer, null: error } }")
+        self.assertEqual(rows, [])
+        self.assertIn('no value for column "more", which is required', errors[0])
+
+    def test_the_output_is_the_same_for_any_workers_and_batches(self):
+        wanted = [f"{i},text {i},{i / 2:g}" for i in range(20_000)]
+        for workers, more in (("1", {}), ("{ processes: 2 }", {}), ("3", {"workers": "1"})):
+            with self.subTest(workers=workers, more=more):
+                rows, errors = self.outcome("ids", 20_000, step_workers=workers, batch=3_000, **more)
                 self.assertEqual(rows, wanted)
                 self.assertEqual(errors, {})
 

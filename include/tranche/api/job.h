@@ -22,8 +22,8 @@
 namespace tranche {
 
 struct TransformUse {
-  std::string kind;  // "sql", "command", "http" or "function"
-  Node options;      // checked against sql_options(), command_options(), http_options()
+  std::string kind;  // "sql", "command", "plugin", "http" or "function"
+  Node options;      // checked against the table of its kind: sql_options(), ...
   std::function<Result<std::unique_ptr<Transform>>()> make;  // of function
 };
 
@@ -95,6 +95,8 @@ const OptionTable& exec_options();
 // What a step that writes a report says of it, and what each of its sections says.
 const OptionTable& report_options();
 const OptionTable& report_section_options();
+// The option table of a `plugin:` transform.
+const OptionTable& plugin_options();
 // The option table of an `http:` transform.
 const OptionTable& http_options();
 // Every system that Tranche can read and write. The table is built once, explicitly.

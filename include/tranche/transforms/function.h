@@ -30,20 +30,6 @@
 
 namespace tranche {
 
-template <class Function> struct FunctionShape : FunctionShape<decltype(&Function::operator())> {};
-template <class Owner, class Out, class In> struct FunctionShape<Out (Owner::*)(In) const> {
-  using Input = std::remove_cvref_t<In>;
-  using Output = typename FieldValue<std::remove_cvref_t<Out>>::type;
-  static constexpr bool filters = IsOptional<std::remove_cvref_t<Out>>::value;
-};
-template <class Owner, class Out, class In>
-struct FunctionShape<Out (Owner::*)(In)> : FunctionShape<Out (Owner::*)(In) const> {};
-template <class Out, class In> struct FunctionShape<Out (*)(In)> {
-  using Input = std::remove_cvref_t<In>;
-  using Output = typename FieldValue<std::remove_cvref_t<Out>>::type;
-  static constexpr bool filters = IsOptional<std::remove_cvref_t<Out>>::value;
-};
-
 // What an exception of business logic means for the record. Errors: transient for Transient, memory
 // for std::bad_alloc; everything else rejects the record: the sentence.
 Result<std::string> explain_exception(std::exception_ptr exception);

@@ -116,6 +116,27 @@ template <class T> struct IsOptional<std::optional<T>> : std::true_type {};
 template <class T> struct FieldValue { using type = T; };
 template <class T> struct FieldValue<std::optional<T>> { using type = T; };
 
+// What a function of a record takes and gives.
+template <class Function> struct FunctionShape : FunctionShape<decltype(&Function::operator())> {};
+template <class Owner, class Out, class In> struct FunctionShape<Out (Owner::*)(In) const> {
+  using Input = std::remove_cvref_t<In>;
+  using Output = typename FieldValue<std::remove_cvref_t<Out>>::type;
+  static constexpr bool filters = IsOptional<std::remove_cvref_t<Out>>::value;
+};
+template <class Owner, class Out, class In>
+struct FunctionShape<Out (Owner::*)(In)> : FunctionShape<Out (Owner::*)(In) const> {};
+template <class Out, class In> struct FunctionShape<Out (*)(In)> {
+  using Input = std::remove_cvref_t<In>;
+  using Output = typename FieldValue<std::remove_cvref_t<Out>>::type;
+  static constexpr bool filters = IsOptional<std::remove_cvref_t<Out>>::value;
+};
+
+// What is wrong with a record that has no value for a field that is not optional.
+inline std::string null_field_text(std::string_view field) {
+  return "Field \"" + std::string(field) +
+         "\" is null; make it std::optional where nulls are meant.";
+}
+
 // Calls `visit.template operator()<I>()` for each field of Record.
 template <class Record, class Visit, std::size_t... I>
 [[gnu::always_inline]] inline void for_each_field(Visit&& visit, std::index_sequence<I...>) {
