@@ -55,8 +55,9 @@ TRANCHE_EXPORT Use postgres(std::string url);
 TRANCHE_EXPORT Use sqlite(std::string path);
 TRANCHE_EXPORT Use duckdb(std::string path);
 
-// Transforms that are no C++: a program that answers to each record, and a web service that is called
-// for each, as in http("https://prices/${record.sku}").option("into", {{"price", "double"}}).
+// Transforms that are no C++: a program that answers to each record, and a web service that is
+// called for each, as in
+// http("https://prices/${record.sku}").option("into", {{"price", "double"}}).
 // What they may be told stands in docs/programs.md and docs/web-services.md.
 TRANCHE_EXPORT Use command(std::vector<std::string> program);
 TRANCHE_EXPORT Use http(std::string url);
