@@ -35,6 +35,7 @@ Result<RunInfo> info_of(Ledger& ledger, const RunRecord& record,
   info.started_microseconds = record.started_microseconds;
   info.ended_microseconds = record.ended_microseconds;
   info.error = record.error;
+  TRANCHE_ASSIGN(info.window, ledger.window_of(record.run));
   TRANCHE_ASSIGN(info.rejects_of, ledger.rejects_of(record.run));
   TRANCHE_ASSIGN(info.rejects_retried_by, ledger.rejects_retried_by(record.run));
   TRANCHE_ASSIGN(const auto live, ledger.live_progress(record.run));

@@ -181,6 +181,7 @@ Result<RunSummary> JobRun::run() {
   if (nothing_to_do) return *std::move(nothing_to_do);
   summary_.run = frame_.record.run;
   summary_.job = job_.name;
+  if (job_.window) summary_.window = job_.window->name;
   summary_.state_folder = frame_.state.string();
   TRANCHE_TRY(create_folders(frame_.run_folder() / "spill"));
   StepSchedule schedule(frame_, graph_, *ledger_, observer_, tracks_, std::move(bound_));
@@ -213,7 +214,12 @@ Result<std::optional<RunSummary>> JobRun::choose_run() {
   frame_.record.job_file = file;
   frame_.record.parameters = parameters_json(job_);
   frame_.record.parameters_digest = parameters_digest(job_);
+  frame_.record.window = job_.window;
   if (!options_.rejects_of.empty()) return choose_rejects_run();
+  if (job_.window && options_.resume_run.empty()) {
+    TRANCHE_ASSIGN(auto done, after_window());
+    if (done) return done;
+  }
   TRANCHE_ASSIGN(auto last, ledger_->latest_run(job_.name, frame_.record.parameters_digest));
   if (!options_.resume_run.empty() && (!last || last->run != options_.resume_run)) {
     return make_error(
@@ -268,11 +274,40 @@ Result<std::optional<RunSummary>> JobRun::after_completed(const RunRecord& last)
   return std::optional<RunSummary>(std::move(summary));
 }
 
+// One window is one run.
+Result<std::optional<RunSummary>> JobRun::after_window() {
+  TRANCHE_ASSIGN(const auto known, ledger_->window_record(job_.name, *job_.window));
+  if (!known) return std::optional<RunSummary>();
+  if (known->state == "completed" && !options_.again) {
+    RunSummary summary;
+    if (known->run.empty()) {
+      summary = kept_summary(frame_.record);
+    } else {
+      TRANCHE_ASSIGN(const auto run, ledger_->find_run(known->run));
+      summary = kept_summary(run);
+    }
+    summary.already_loaded = true;
+    return std::optional<RunSummary>(std::move(summary));
+  }
+  const bool is_unfinished = known->state != "completed" && known->state != "abandoned";
+  if (is_unfinished && known->parameters_digest != frame_.record.parameters_digest) {
+    return make_error(
+        ErrorKind::config,
+        fmt::format("Window {} has the unfinished run {}, whose parameters are not those of the "
+                    "job now. Go on with it as it was (`tranche resume {}`), or give it up "
+                    "(`tranche abandon {}`).",
+                    job_.window->name, short_id(known->run), short_id(known->run),
+                    short_id(known->run)));
+  }
+  return std::optional<RunSummary>();
+}
+
 RunSummary JobRun::kept_summary(const RunRecord& completed) const {
   RunSummary summary;
   if (auto kept = RunSummary::from_json(completed.summary)) summary = *std::move(kept);
   summary.run = completed.run;
   summary.job = job_.name;
+  if (job_.window) summary.window = job_.window->name;
   summary.state = RunState::completed;
   summary.state_folder = frame_.state.string();
   return summary;

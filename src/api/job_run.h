@@ -48,6 +48,8 @@ class JobRun {
   Result<std::optional<RunSummary>> choose_run();  // a summary: there is nothing to do
   Result<std::optional<RunSummary>> after_completed(const RunRecord& last);
   RunSummary kept_summary(const RunRecord& completed) const;
+  // Of a run for a window: a summary when a run has completed it.
+  Result<std::optional<RunSummary>> after_window();
   Result<bool> nothing_changed_since(const RunRecord& last);
   Result<void> give_up(const RunRecord& unfinished);
   Result<void> begin_new_run();

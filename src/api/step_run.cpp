@@ -205,13 +205,17 @@ Result<BatchStep> StepRun::bind() {
   if (spec_.query) TRANCHE_TRY(run_query());
   TRANCHE_ASSIGN(auto step, assemble(frame_.job, with_records(), frame_.options));
   if (step.source->is_incremental()) {
-    step.increment =
-        fmt::format("{}/{}/{}", frame_.job.name, step.name, frame_.record.parameters_digest);
+    step.increment = fmt::format("{}/{}/{}", frame_.job.name, step.name, increment_series());
   }
   TRANCHE_ASSIGN(const auto new_inputs, increment_of(step));
   if (!step.has_nothing_new)
     TRANCHE_TRY(bind_step(step, new_inputs ? &*new_inputs : nullptr, surroundings()));
   return step;
+}
+
+std::string StepRun::increment_series() const {
+  const auto& window = frame_.job.window;
+  return window ? digest_hex("windows\n" + window->variant) : frame_.record.parameters_digest;
 }
 
 // Of a step with an increment: what it has not read yet. nullopt: the source itself says what it
@@ -222,8 +226,11 @@ Result<std::optional<std::vector<Input>>> StepRun::increment_of(BatchStep& step)
     return std::optional<std::vector<Input>>();
   std::vector<Input> read;
   if (!frame_.options.full) {
-    TRANCHE_ASSIGN(
-        read, ledger_.inputs_read(frame_.job.name, frame_.record.parameters_digest, step.name));
+    const auto& window = frame_.job.window;
+    TRANCHE_ASSIGN(read, window ? ledger_.inputs_read_for_windows(frame_.job.name, window->variant,
+                                                                  step.name)
+                                : ledger_.inputs_read(frame_.job.name,
+                                                      frame_.record.parameters_digest, step.name));
   }
   if (files == nullptr) {
     if (!frame_.options.full) {

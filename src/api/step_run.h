@@ -86,6 +86,8 @@ class StepRun {
   Result<void> run_query();
   Result<engine::StepEnd> run_batches(const BatchStep& step, const StepRecord& record,
                                       StepSummary& summary);
+  // Which runs an increment goes on from: those with the same parameters, or for all windows.
+  std::string increment_series() const;
   Result<std::optional<std::vector<Input>>> increment_of(BatchStep& step);
   Result<std::string> watermark_of(BatchStep& step, const std::string& in_ledger);
   Result<std::vector<Input>> inputs_as_planned(const BatchStep& step, const StepRecord& record);

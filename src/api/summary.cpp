@@ -133,6 +133,7 @@ std::string RunSummary::to_json() const {
   json.set("run", run);
   json.set("job", job);
   json.set("state", to_string(state));
+  if (!window.empty()) json.set("window", window);
   if (already_loaded) json.set("already_loaded", true);
   json.set("seconds", seconds);
   json.set("peak_memory_bytes", peak_memory_bytes);
@@ -160,6 +161,7 @@ Result<RunSummary> RunSummary::from_json(std::string_view text) {
   for (const auto& [value, name] : run_state_names) {
     if (json["state"].text() == name) summary.state = value;
   }
+  summary.window = json["window"].text();
   summary.already_loaded = json["already_loaded"].boolean();
   summary.seconds = json["seconds"].number();
   summary.peak_memory_bytes = json["peak_memory_bytes"].natural();

@@ -100,6 +100,13 @@ Result<std::vector<VerifiedStep>> verify_run(const std::filesystem::path& state,
                                   "changed its output; verify that one: `tranche verify {0}`.",
                                   by.substr(0, 8), record.run.substr(0, 8)));
   }
+  TRANCHE_ASSIGN(const bool is_forgotten, ledger->are_details_forgotten(record.run));
+  if (is_forgotten) {
+    return make_error(ErrorKind::usage,
+                      fmt::format("What run {} has committed is forgotten (`tranche forget`): it "
+                                  "can't be compared any more.",
+                                  short_id(record.run)));
+  }
   TRANCHE_ASSIGN(const auto steps, ledger->list_steps(record.run));
   std::vector<VerifiedStep> verified;
   for (const auto& step : steps) {

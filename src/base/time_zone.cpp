@@ -17,6 +17,8 @@ namespace {
 
 constexpr char database_folder[] = "/usr/share/zoneinfo";
 constexpr std::int64_t day_seconds = 86'400;
+// Zones have been up to a day apart, and days have been skipped.
+constexpr std::int64_t offset_seconds_max = 26 * 3600;
 
 // Numbers in a zone's file, most significant byte first.
 class FileBytes {
@@ -323,6 +325,16 @@ TimeZone::Span TimeZone::span_at(std::int64_t utc_seconds) const {
   }
   if (next != changes.end()) span.end_seconds = next->at;
   return span;
+}
+
+std::int64_t TimeZone::first_instant(std::int64_t local_seconds) const {
+  std::int64_t at = local_seconds - offset_seconds_max;
+  while (true) {
+    const Span span = span_at(at);
+    const std::int64_t reached = std::max(at, local_seconds - span.offset_seconds);
+    if (reached < span.end_seconds) return reached;
+    at = span.end_seconds;
+  }
 }
 
 }  // namespace tranche

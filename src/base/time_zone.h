@@ -32,6 +32,9 @@ class TimeZone {
   };
   // REQUIRES an instant in the years -9999 to 19999.
   Span span_at(std::int64_t utc_seconds) const;
+  // The first instant at which a local clock shows these seconds since 1970-01-01 00:00:00, or
+  // later ones where it never shows them; the first of two where it shows them twice.
+  std::int64_t first_instant(std::int64_t local_seconds) const;
   const std::string& name() const { return name_; }
 
  private:

@@ -39,7 +39,7 @@ Error explain(const Command& command, const CLI::ParseError& error) {
 }
 
 std::size_t operands_max(Operand operand) {
-  if (operand == Operand::files) return SIZE_MAX;
+  if (operand == Operand::files || operand == Operand::jobs) return SIZE_MAX;
   if (operand == Operand::folder) return 2;  // a kind before it
   return operand == Operand::none ? 0 : 1;
 }
@@ -66,6 +66,8 @@ std::string operand_name(Operand operand) {
   switch (operand) {
     case Operand::job:
       return "JOB";
+    case Operand::jobs:
+      return "JOB...";
     case Operand::run:
     case Operand::optional_run:
       return "RUN";

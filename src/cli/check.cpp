@@ -54,8 +54,8 @@ Command check_command() {
       "With --data all records are read and transformed; each bad one is printed as a line of "
       "JSON, and the exit code is 1 when there is one.";
   made.operand = Operand::job;
-  made.flags =
-      flags_with({{"--data", "", "reads all data and prints every bad record"}}, job_flags());
+  made.flags = flags_with({{"--data", "", "reads all data and prints every bad record"}},
+                          job_window_flags());
   made.examples = {{"check sales.yaml", "before the first run"},
                    {"check sales.yaml --data | head", "the first bad records"}};
   made.act = act;

@@ -47,7 +47,7 @@ struct Invocation {
   std::string called() const;  // the program without its folder, for help
 };
 
-enum class Operand { none, job, run, optional_run, topic, files, folder, shell };
+enum class Operand { none, job, jobs, run, optional_run, topic, files, folder, shell };
 
 struct Command {
   std::string name;
@@ -80,6 +80,10 @@ Command report_command();
 Command schema_command();
 Command completion_command();
 Command man_command();
+Command windows_command();
+Command schedule_command();
+Command backfill_command();
+Command forget_command();
 Command version_command();
 Command help_command();
 

@@ -41,7 +41,8 @@ std::string operands_of(const Command& command) {
 }
 
 bool takes_files(const Command& command) {
-  return command.operand == Operand::job || command.operand == Operand::files ||
+  return command.operand == Operand::job || command.operand == Operand::jobs ||
+         command.operand == Operand::files ||
          command.operand == Operand::run || command.operand == Operand::optional_run;
 }
 

@@ -70,7 +70,8 @@ std::string operand_text(const Command& command, bool has_own_job) {
   const bool may_be_left_out = command.operand == Operand::optional_run ||
                                command.operand == Operand::topic ||
                                (command.operand == Operand::run && has_own_job);
-  if (name.empty() || (command.operand == Operand::job && has_own_job)) return "";
+  const bool is_job = command.operand == Operand::job || command.operand == Operand::jobs;
+  if (name.empty() || (is_job && has_own_job)) return "";
   return may_be_left_out ? " [" + name + "]" : " " + name;
 }
 

@@ -4,9 +4,9 @@
 
 #include <fmt/format.h>
 
+#include "base/clock.h"
 #include "base/text.h"
 #include "cli/output.h"
-#include "jobfile/load.h"
 
 namespace tranche {
 namespace {
@@ -60,6 +60,12 @@ const std::vector<Flag>& job_flags() {
   return flags;
 }
 
+std::vector<Flag> job_window_flags() {
+  return flags_with(
+      {{"--window", "W", "of a job with a schedule: the window that begins then, as 2026-01-31"}},
+      job_flags());
+}
+
 const std::vector<Flag>& run_flags() {
   static const std::vector<Flag> flags{
       {"--state", "DIR", "looks for runs in DIR; default: TRANCHE_STATE, or ./.tranche"},
@@ -74,6 +80,20 @@ std::vector<Flag> flags_with(std::vector<Flag> own, const std::vector<Flag>& sha
 }
 
 std::optional<JobSpec> take_job(const Invocation& invocation) {
+  return take_job(invocation, [&](const Timetable& timetable) -> Result<TimeWindow> {
+    if (invocation.has("--window")) return timetable.find(invocation.value("--window"));
+    return timetable.latest_due(system_clock().now_microseconds()).value_or(timetable.first());
+  });
+}
+
+Error no_schedule(const std::string& flag, const std::string& job) {
+  return make_error(ErrorKind::usage,
+                    fmt::format("{} is for jobs with a schedule, and {} has none; add \"schedule: "
+                                "{{ every: 1 day, from: 2026-01-01 }}\" to the job file",
+                                flag, job));
+}
+
+std::optional<JobSpec> take_job(const Invocation& invocation, const WindowChoice& choose) {
   const auto given = given_parameters(invocation);
   if (!given) {
     fail(invocation, given.error());
@@ -81,6 +101,7 @@ std::optional<JobSpec> take_job(const Invocation& invocation) {
   }
   if (invocation.own_job != nullptr) {
     auto job = with_parameters(*invocation.own_job, *given);
+    if (job && invocation.has("--window")) job = no_schedule("--window", "this program's job");
     if (job) return *std::move(job);
     fail(invocation, job.error());
     return std::nullopt;
@@ -94,7 +115,9 @@ std::optional<JobSpec> take_job(const Invocation& invocation) {
   }
   const fs::path file = invocation.positionals.front();
   Problems problems;
-  auto job = load_job(file, *given, problems);
+  auto job = load_job(file, *given, problems, choose);
+  if (job && !job->schedule && invocation.has("--window"))
+    job = no_schedule("--window", file.string());
   if (job) return *std::move(job);
   fail(invocation, job.error(), file, problems);
   return std::nullopt;
@@ -136,7 +159,12 @@ std::optional<JobSpec> job_of_run(const Invocation& invocation, const RunInfo& r
   as_run.positionals = {run.job_file};
   for (const auto& [name, value] : run.parameters)
     as_run.values["-p"].push_back(fmt::format("{}={}", name, value));
-  return take_job(as_run);
+  if (!run.window) return take_job(as_run, {});
+  auto job =
+      take_job(as_run, [&](const Timetable&) -> Result<TimeWindow> { return run.window->times; });
+  // What was given by hand when it began is not what all of its parameters are.
+  if (job) job->window = run.window;
+  return job;
 }
 
 std::string command_as_typed(const Invocation& invocation) {

@@ -12,17 +12,24 @@
 
 #include "base/file.h"
 #include "cli/command.h"
+#include "jobfile/load.h"
 
 namespace tranche {
 
 // The options of every command that takes a job, and of every one that takes a run.
 const std::vector<Flag>& job_flags();
+std::vector<Flag> job_window_flags();  // and of those that take one window of it
 const std::vector<Flag>& run_flags();
 // `own` first, then `shared`.
 std::vector<Flag> flags_with(std::vector<Flag> own, const std::vector<Flag>& shared);
 
-// The job that is named, with its parameters; nullopt: what is wrong was said, exit with 2.
+// The job that is named, with its parameters; nullopt: what is wrong was said, exit with 2. One
+// with a schedule is taken for the window that --window names, else for the latest that is due.
 std::optional<JobSpec> take_job(const Invocation& invocation);
+std::optional<JobSpec> take_job(const Invocation& invocation, const WindowChoice& choose);
+
+// The error of a flag that only a job with a schedule takes.
+Error no_schedule(const std::string& flag, const std::string& job);
 
 // A run in its state folder, as RUN names it: an id, a job's name, "last", or a job file.
 struct NamedRun {

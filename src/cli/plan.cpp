@@ -28,7 +28,7 @@ Command plan_command() {
   made.summary = "shows the batches that a run would make";
   made.detail = "Reads the input as far as it takes to divide it. Nothing is written.";
   made.operand = Operand::job;
-  made.flags = job_flags();
+  made.flags = job_window_flags();
   made.examples = {{"plan sales.yaml", "batches, their records and where they begin"}};
   made.act = act;
   return made;

@@ -65,7 +65,7 @@ Command preview_command() {
   made.operand = Operand::job;
   made.flags = flags_with({{"--step", "S", "the step; default: the first one"},
                            {"--rows", "N", "how many records; default: 10"}},
-                          job_flags());
+                          job_window_flags());
   made.examples = {{"preview sales.yaml --step load --rows 5", "the first five records of a step"}};
   made.act = act;
   return made;

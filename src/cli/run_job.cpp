@@ -9,6 +9,7 @@
 #include "base/text.h"
 #include "cli/operands.h"
 #include "cli/output.h"
+#include "cli/telling.h"
 #include "jobfile/load.h"
 #include "render/progress.h"
 #include "render/summary.h"
@@ -167,9 +168,11 @@ Result<RunOptions> read_run_options(const Invocation& invocation) {
 int run_job(const Invocation& invocation, const JobSpec& job, const RunOptions& options,
             const std::string& go_on) {
   auto view = make_progress_view(write_message, [] { return message_look(); });
-  auto ended = run_supervised(job, options, view.get());
+  Telling telling(invocation, job, view.get());
+  auto ended = run_supervised(job, options, &telling);
   view.reset();
   if (!ended) return fail_beside_data(invocation, job, ended.error());
+  telling.end(*ended);
   const SummaryContext context = summary_context(invocation, job, *ended, go_on);
   write_message(render_summary(*ended, context, message_look()));
   const int code = exit_code_of(*ended);

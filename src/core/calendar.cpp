@@ -9,19 +9,19 @@
 #include <tranche/core/value.h>
 #include "base/text.h"
 #include "base/time_zone.h"
+#include "core/local_time.h"
 #include "core/option_value.h"
 
 namespace tranche {
+
+using namespace local_time;  // NOLINT: of this file only
+
 namespace {
 
 using Unit = Period::Unit;
 
-constexpr std::int64_t second = 1'000'000;
-constexpr std::int64_t day_microseconds = 86'400 * second;
 constexpr std::int64_t first_monday = 4;  // 1970-01-05
 constexpr std::int64_t count_max = 10'000;
-// Zones have been up to a day apart, and days have been skipped.
-constexpr std::int64_t offset_seconds_max = 26 * 3600;
 
 constexpr std::array<std::pair<std::string_view, std::int64_t>, 7> units{{
     {"second", second}, {"minute", 60 * second}, {"hour", 3600 * second},
@@ -30,13 +30,6 @@ constexpr std::array<std::pair<std::string_view, std::int64_t>, 7> units{{
 
 bool is_below_day(Unit unit) { return unit < Unit::day; }
 
-std::int64_t floor_div(std::int64_t value, std::int64_t by) {
-  const std::int64_t quotient = value / by;
-  return quotient - (value % by < 0 ? 1 : 0);
-}
-std::int64_t floor_to(std::int64_t value, std::int64_t step) {
-  return floor_div(value, step) * step;
-}
 std::int64_t ceil_to(std::int64_t value, std::int64_t step) {
   return -floor_to(-value, step);
 }
@@ -57,11 +50,6 @@ std::int64_t day_of_month_number(std::int64_t month) {
   civil.year = 1970 + floor_div(month, 12);
   civil.month = static_cast<unsigned>(month - floor_to(month, 12)) + 1;
   return days_from_civil(civil);
-}
-
-std::string day_text(std::int64_t day) {
-  const CivilDay civil = civil_from_days(day);
-  return fmt::format("{:04}-{:02}-{:02}", civil.year, civil.month, civil.day);
 }
 
 }  // namespace
@@ -146,14 +134,7 @@ std::int64_t Calendar::local(std::int64_t microseconds) const {
 // The first instant at which a local calendar shows `day` or a later one.
 std::int64_t Calendar::first_instant(std::int64_t day) const {
   if (zone_ == nullptr) return day * day_microseconds;
-  const std::int64_t wanted = day * (day_microseconds / second);
-  std::int64_t at = wanted - offset_seconds_max;
-  while (true) {
-    const TimeZone::Span span = zone_->span_at(at);
-    const std::int64_t reached = std::max(at, wanted - span.offset_seconds);
-    if (reached < span.end_seconds) return reached * second;
-    at = span.end_seconds;
-  }
+  return zone_->first_instant(day * (day_microseconds / second)) * second;
 }
 
 // The first day of the period that `day` lies in, and that of the next period.
@@ -236,24 +217,16 @@ TimeWindow Calendar::window_of_hours(std::int64_t microseconds, const TimeWindow
   return window;
 }
 
-std::string Calendar::instant_text(std::int64_t microseconds, bool with_offset) const {
+std::string Calendar::instant_text(std::int64_t microseconds) const {
   const std::int64_t shown = local(microseconds);
-  const std::int64_t of_day = shown - floor_to(shown, day_microseconds);
-  std::string text = day_text(floor_div(shown, day_microseconds));
-  text += fmt::format("T{:02}:{:02}", of_day / (3600 * second), of_day / (60 * second) % 60);
-  if (of_day % (60 * second) != 0) text += fmt::format(":{:02}", of_day / second % 60);
-  if (!with_offset) return text;
-  const std::int64_t offset = (shown - microseconds) / (60 * second);
-  const std::int64_t minutes = offset < 0 ? -offset : offset;
-  return text + fmt::format("{}{:02}:{:02}", offset < 0 ? '-' : '+', minutes / 60, minutes % 60);
+  return zone_ == nullptr ? local_text(shown) : local_text(shown, shown - microseconds);
 }
 
 std::string Calendar::describe(const TimeWindow& window) const {
   if (window.begin < years_.begin) return "before the year 1";
   if (window.begin >= years_.end) return "after the year 9999";
   if (is_below_day(period_.unit)) {
-    return fmt::format("{} to {}", instant_text(window.begin, zone_ != nullptr),
-                       instant_text(window.end, zone_ != nullptr));
+    return fmt::format("{} to {}", instant_text(window.begin), instant_text(window.end));
   }
   const std::int64_t day = floor_div(local(window.begin), day_microseconds);
   const CivilDay civil = civil_from_days(day);

@@ -9,6 +9,7 @@
 #include "base/text.h"
 #include "jobfile/job_reader.h"
 #include "jobfile/parameters.h"
+#include "jobfile/schedule.h"
 #include "jobfile/yaml.h"
 
 namespace tranche {
@@ -45,10 +46,19 @@ Result<std::string> read_job_file(const fs::path& file) {
   return read_file(file);
 }
 
+// The parameters that a person gave, one text for the same ones in any order.
+std::string variant_of(std::span<const GivenParameter> given) {
+  std::vector<std::string> texts;
+  for (const auto& [name, value] : given) texts.push_back(name + "=" + value);
+  std::sort(texts.begin(), texts.end());
+  return join(texts, "\n");
+}
+
 }  // namespace
 
 Result<JobSpec> parse_job(std::string_view text, const fs::path& file,
-                          std::span<const GivenParameter> given, Problems& problems) {
+                          std::span<const GivenParameter> given, Problems& problems,
+                          const WindowChoice& choose) {
   std::optional<Node> root = parse_yaml(text, problems);
   if (!root) return summarise(file, problems);
   if (root->kind != Node::Kind::map) {
@@ -58,9 +68,25 @@ Result<JobSpec> parse_job(std::string_view text, const fs::path& file,
     return summarise(file, problems);
   }
   JobSpec job;
-  job.parameters = read_parameters(root->find("params"), given, problems);
+  WindowValues values;
+  for (Node::Entry& entry : root->entries) {
+    if (entry.key != "schedule") continue;
+    substitute_parameters(entry.value, {}, problems);
+    values.has_schedule = true;
+    const auto schedule = read_schedule(entry.value, problems);
+    if (!schedule) continue;
+    values.timetable = schedule->timetable;
+    values.window = schedule->timetable.first();
+    job.schedule = schedule->spec;
+    if (!choose) continue;
+    TRANCHE_ASSIGN(values.window, choose(schedule->timetable));
+    job.window = RunWindow{values.window, schedule->timetable.name_of(values.window),
+                           variant_of(given)};
+  }
+  job.parameters = read_parameters(root->find("params"), given, values, problems);
   for (Node::Entry& entry : root->entries)
-    if (entry.key != "params") substitute_parameters(entry.value, job.parameters, problems);
+    if (entry.key != "params" && entry.key != "schedule")
+      substitute_parameters(entry.value, job.parameters, problems);
   JobReader(problems).read(std::move(*root), job);
   if (!problems.empty()) return summarise(file, problems);
   job.file = file;
@@ -69,9 +95,9 @@ Result<JobSpec> parse_job(std::string_view text, const fs::path& file,
 }
 
 Result<JobSpec> load_job(const fs::path& file, std::span<const GivenParameter> given,
-                         Problems& problems) {
+                         Problems& problems, const WindowChoice& choose) {
   TRANCHE_ASSIGN(const std::string text, read_job_file(file));
-  return parse_job(text, file, given, problems);
+  return parse_job(text, file, given, problems, choose);
 }
 
 std::string format_problems(const fs::path& file, const Problems& problems) {

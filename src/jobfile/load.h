@@ -6,6 +6,7 @@
 #pragma once
 
 #include <filesystem>
+#include <functional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -13,17 +14,24 @@
 
 #include <tranche/api/job.h>
 #include <tranche/core/options.h>
+#include <tranche/core/timetable.h>
 
 namespace tranche {
 
 using GivenParameter = std::pair<std::string, std::string>;  // -p name=value
 
-// `given` are the parameters of the command line. Errors: usage (a parameter), config (the file).
+// Of a job with a schedule: the window that it is loaded for.
+using WindowChoice = std::function<Result<TimeWindow>(const Timetable&)>;
+
+// `given` are the parameters of the command line. Without a choice the parameters that a window
+// gives have the values of the first one, and the job has no window. Errors: usage (a parameter),
+// config (the file), those of `choose`.
 Result<JobSpec> load_job(const std::filesystem::path& file, std::span<const GivenParameter> given,
-                         Problems& problems);
+                         Problems& problems, const WindowChoice& choose = {});
 // The same from text; `file` is named in messages, and relative paths are relative to its folder.
 Result<JobSpec> parse_job(std::string_view text, const std::filesystem::path& file,
-                          std::span<const GivenParameter> given, Problems& problems);
+                          std::span<const GivenParameter> given, Problems& problems,
+                          const WindowChoice& choose = {});
 
 // Each problem on a line of its own: "jobs/sales.yaml:12:5: ..."; those without a place as they
 // are.

@@ -85,8 +85,33 @@ Parameter sample_parameter(const std::string& name, Type type) {
   return made ? *std::move(made) : Parameter{name, type, sample_text(type), false};
 }
 
+bool is_bound(std::string_view word) { return word == "window_start" || word == "window_end"; }
+
+// The bound `word` of the window as a value of this type.
+Parameter bound_value(const std::string& name, Type type, std::string_view word, Mark mark,
+                      const WindowValues& values, Problems& problems) {
+  if (!values.timetable) {
+    if (!values.has_schedule)
+      problems.push_back(
+          {mark, fmt::format("\"{}\" is of a window, and the job has no \"schedule\" "
+                             "that makes any; add one, or leave the default out and "
+                             "give the value with -p {}=...",
+                             word, name)});
+    return sample_parameter(name, type);
+  }
+  const bool is_start = word == "window_start";
+  const auto text =
+      values.timetable->value_text(is_start ? values.window.begin : values.window.end, type);
+  if (text) {
+    if (auto made = make_parameter(name, type, *text)) return *std::move(made);
+  } else {
+    problems.push_back({mark, text.error().message});
+  }
+  return sample_parameter(name, type);
+}
+
 Parameter give_value(const Node::Entry& entry, const Declaration& declared, Given given,
-                     Problems& problems) {
+                     const WindowValues& window, Problems& problems) {
   const Type type = *declared.type;
   const std::string* text = nullptr;
   Mark mark;  // none for what the command line gave
@@ -98,14 +123,11 @@ Parameter give_value(const Node::Entry& entry, const Declaration& declared, Give
     if (fallback->is_null()) return Parameter{entry.key, type, "", true};
     if (fallback->kind != Node::Kind::scalar) return sample_parameter(entry.key, type);
     text = &fallback->text;
-    if (!fallback->quoted && (*text == "window_start" || *text == "window_end")) {
-      problems.push_back({mark, fmt::format("\"{}\" comes with schedules, which are not in this "
-                                            "version; leave the default out and give the value "
-                                            "with -p {}=...",
-                                            *text, entry.key)});
-      return sample_parameter(entry.key, type);
-    }
+    if (!fallback->quoted && is_bound(*text))
+      return bound_value(entry.key, type, *text, mark, window, problems);
   }
+  if (text == nullptr && window.has_schedule && is_bound(entry.key))
+    return bound_value(entry.key, type, entry.key, entry.mark, window, problems);
   if (text == nullptr) {
     problems.push_back({mark, fmt::format("The parameter \"{}\" ({}) has no value; give it with "
                                           "-p {}=...",
@@ -237,32 +259,42 @@ class Substitution {
 
 }  // namespace
 
-std::vector<Parameter> read_parameters(const Node* params, Given given, Problems& problems) {
+std::vector<Parameter> read_parameters(const Node* params, Given given, const WindowValues& window,
+                                       Problems& problems) {
   std::vector<Parameter> made;
   std::vector<std::string> names;
+  const auto declare = [&](const Node::Entry& entry) {
+    names.push_back(entry.key);
+    const Declaration declared = read_declaration(entry, problems);
+    if (declared.type)
+      made.push_back(give_value(entry, declared, given, window, problems));
+    else
+      made.push_back(Parameter{entry.key, Type{}, "sample", false});
+  };
+  const auto is_declared = [&](const std::string& name) {
+    return std::find(names.begin(), names.end(), name) != names.end();
+  };
   if (params != nullptr && params->kind == Node::Kind::map) {
     for (const Node::Entry& entry : params->entries) {
       if (!is_name(entry.key))
         problems.push_back({entry.mark, fmt::format("\"{}\" can't name a parameter; use letters, "
                                                     "digits and _",
                                                     excerpt(entry.key))});
-      if (std::find(names.begin(), names.end(), entry.key) != names.end())
+      if (is_declared(entry.key))
         problems.push_back({entry.mark, fmt::format("The parameter \"{}\" is declared twice",
                                                     excerpt(entry.key))});
-      names.push_back(entry.key);
-      const Declaration declared = read_declaration(entry, problems);
-      if (declared.type)
-        made.push_back(give_value(entry, declared, given, problems));
-      else
-        made.push_back(Parameter{entry.key, Type{}, "sample", false});
+      declare(entry);
     }
   } else if (params != nullptr && !params->is_null()) {
     problems.push_back({params->mark,
                         "\"params\" was expected to be a map, as in "
                         "\"params: { day: date }\""});
   }
+  for (const char* bound : {"window_start", "window_end"})
+    if (window.has_schedule && !is_declared(bound))
+      declare({bound, Node::scalar("timestamptz"), {}});
   for (const auto& [name, value] : given) {
-    if (std::find(names.begin(), names.end(), name) != names.end()) continue;
+    if (is_declared(name)) continue;
     std::string hint = did_you_mean(name, names);
     if (hint.empty())
       hint = names.empty() ? "; the job has none" : "; the job has " + join(names, ", ");

@@ -99,7 +99,6 @@ OptionTable deed_table(const char* name, const OptionTable& own, const char* on_
 }
 
 constexpr std::array later_key_table{
-    LaterKey{"job", "schedule", "Start \"tranche run\" from cron or a systemd timer."},
     LaterKey{"step", "backup", "Use the database's own tool.", true},
     LaterKey{"step", "restore", "Use the database's own tool.", true},
 };
@@ -124,9 +123,57 @@ const OptionTable& job_options() {
                           "The bytes that the whole run may hold; a quarter of the machine's "
                           "memory when left out."),
                    "512MiB"),
+      with_children(option("schedule", OptionKind::map,
+                           "The windows of time that the job is run for, one run each, and when."),
+                    schedule_options()),
       required(with_example(
           option("steps", OptionKind::any, "What the job does, one step after the other."),
           "[{ name: load, read: { csv: in.csv }, write: { parquet: out } }]")),
+  };
+  return table;
+}
+
+const OptionTable& schedule_options() {
+  static const OptionTable table{
+      with_example(option("every", OptionKind::text,
+                          "Each window is of this length, aligned to the calendar: a number and "
+                          "second, minute, hour, day, week, month or year."),
+                   "1 day"),
+      with_example(option("cron", OptionKind::text,
+                          "Instead of every: a cron expression. A window lies between two of its "
+                          "firings and is run at the second one."),
+                   "0 2 * * 1-5"),
+      with_example(with_default(option("timezone", OptionKind::text,
+                                       "Whose calendar and clock the windows follow."),
+                                "UTC"),
+                   "Europe/Berlin"),
+      required(with_example(option("from", OptionKind::text,
+                                   "Where the windows begin, in local time: the first one begins "
+                                   "then, or next after it."),
+                            "2026-01-01")),
+      with_example(option("at", OptionKind::text,
+                          "When a window of a day or longer is run, on the day behind it; at once "
+                          "when it is over when left out."),
+                   "02:00"),
+      with_example(option("delay", OptionKind::duration,
+                          "Instead of at: how long after its end a window is run."),
+                   "5m"),
+      with_default(option("catch_up", OptionKind::text,
+                          "Which missed windows are run later: true for all, false for the latest "
+                          "alone, or how many of the latest."),
+                   "true"),
+      with_default(option("failures_max", OptionKind::count,
+                          "After so many failures in a row the job is halted until somebody has "
+                          "mended it; 0: never."),
+                   "3"),
+      with_default(option("retry_delay", OptionKind::duration,
+                          "How long after a failure the window is tried again."),
+                   "5m"),
+      with_example(option("on_failure", OptionKind::texts,
+                          "A program and its arguments, started without a shell at each failure, "
+                          "with TRANCHE_JOB, TRANCHE_RUN, TRANCHE_WINDOW and TRANCHE_ERROR in its "
+                          "environment."),
+                   "[./tell.sh, ops@example.org]"),
   };
   return table;
 }

@@ -13,6 +13,7 @@
 namespace tranche {
 
 const OptionTable& job_options();
+const OptionTable& schedule_options();
 const OptionTable& step_options();
 // Of every kind of step: when it runs.
 const OptionTable& step_order_options();

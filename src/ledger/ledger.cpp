@@ -134,19 +134,26 @@ Result<void> Ledger::create_run(RunRecord run) {
         database_->run("INSERT INTO rejects_runs (run, of, in_place) SELECT number, ?, ? FROM runs "
                        "WHERE id = ?",
                        run.rejects_of, std::int64_t{run.rejects_in_place}, run.run));
+  } else if (run.window) {
+    TRANCHE_TRY(
+        database_->run("INSERT INTO windows (run, job, variant, begins, ends, name) SELECT number, "
+                       "job, ?, ?, ?, ? FROM runs WHERE id = ?",
+                       run.window->variant, run.window->times.begin, run.window->times.end,
+                       run.window->name, run.run));
   }
   return transaction.commit();
 }
 
-Result<bool> Ledger::has_retries() {
-  TRANCHE_ASSIGN(const std::int64_t tables,
-                 database_->query_integer("SELECT count(*) FROM sqlite_schema WHERE type = 'table' "
-                                          "AND name = 'rejects_runs'"));
-  return tables > 0;
+Result<bool> Ledger::has_table(const char* name) {
+  TRANCHE_ASSIGN(auto row, database_->query("SELECT count(*) FROM sqlite_schema WHERE type = "
+                                            "'table' AND name = ?",
+                                            std::string_view(name)));
+  TRANCHE_TRY(row.step());
+  return row.integer(0) > 0;
 }
 
 Result<std::string> Ledger::rejects_retried_by(const std::string& run) {
-  TRANCHE_ASSIGN(const bool knows, has_retries());
+  TRANCHE_ASSIGN(const bool knows, has_table("rejects_runs"));
   if (!knows) return std::string();
   TRANCHE_ASSIGN(auto row,
                  database_->query("SELECT runs.id FROM rejects_runs JOIN runs ON runs.number "
@@ -160,7 +167,7 @@ Result<std::string> Ledger::rejects_retried_by(const std::string& run) {
 }
 
 Result<std::string> Ledger::rejects_of(const std::string& run) {
-  TRANCHE_ASSIGN(const bool knows, has_retries());
+  TRANCHE_ASSIGN(const bool knows, has_table("rejects_runs"));
   if (!knows) return std::string();
   TRANCHE_ASSIGN(auto row,
                  database_->query("SELECT of FROM rejects_runs JOIN runs ON runs.number = "

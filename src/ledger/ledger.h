@@ -32,6 +32,7 @@
 #include <tranche/core/ledger.h>
 #include <tranche/core/plan.h>
 #include <tranche/core/reject.h>
+#include <tranche/core/timetable.h>
 
 #include "base/file.h"
 
@@ -57,6 +58,28 @@ struct RunRecord {
   // others don't read it.
   std::string rejects_of;
   bool rejects_in_place = false;  // which then take their own places in the output
+  // Of a job with a schedule: what it is run for. For create_run, the others don't read it.
+  std::optional<RunWindow> window;
+};
+
+// What became of a window so far: the state of its latest run.
+struct WindowRecord {
+  TimeWindow times;
+  std::string run;  // empty: it was completed by runs that are forgotten
+  std::string state;
+  std::string error;
+  std::string parameters_digest;  // of that run
+  std::int64_t started_microseconds = 0;
+  std::int64_t ended_microseconds = 0;
+};
+
+// The failures in a row that a schedule has met in a job.
+struct ScheduleTrouble {
+  TimeWindow window;
+  std::uint32_t failures = 0;
+  std::int64_t failed_microseconds = 0;  // the last time
+  std::string error;
+  std::string job_digest;  // of the job file then
 };
 
 // What shapes a step's output: a digest to compare, and the text that it was made of, so that a
@@ -141,6 +164,17 @@ struct RecordedFailure {
   std::int64_t at_microseconds = 0;
 };
 
+// A run that ended some time ago, and what stands against forgetting it.
+struct OldRun {
+  std::string run;
+  std::string job;
+  std::string state;
+  bool is_unfinished = false;  // it can be gone on with
+  bool has_rejects = false;    // that nobody has processed again
+  // What increments go on from, or what tells that an append was done: its details alone can go.
+  bool is_needed = false;
+};
+
 class Ledger {
  public:
   // Opens the ledger of a state folder; creates folder and ledger when missing (durably).
@@ -182,6 +216,29 @@ class Ledger {
   // The latest runs, newest first; 0: all of them.
   Result<std::vector<RunRecord>> list_runs(std::uint32_t limit);
 
+  // --- windows of jobs with a schedule
+  Result<std::optional<RunWindow>> window_of(const std::string& run);
+  // The latest run of each window that ends behind `from`, by their beginnings. Windows of another
+  // schedule that the job had are among them.
+  Result<std::vector<WindowRecord>> windows(const std::string& job, const std::string& variant,
+                                            std::int64_t from_microseconds);
+  Result<std::optional<WindowRecord>> window_record(const std::string& job,
+                                                    const RunWindow& window);
+  Result<std::optional<ScheduleTrouble>> trouble(const std::string& job);
+  Result<void> record_trouble(const std::string& job, const ScheduleTrouble& trouble);
+  Result<void> forget_trouble(const std::string& job);
+
+  // --- retention
+  // Runs that ended before, oldest first, of which something can be forgotten.
+  Result<std::vector<OldRun>> old_runs(std::int64_t ended_before_microseconds);
+  // Forgets a run, or its details: its plan, commits, failures and rejects. A window that it has
+  // completed stays done.
+  Result<void> forget_run(const std::string& run);
+  Result<void> forget_details(const std::string& run);
+  Result<bool> are_details_forgotten(const std::string& run);
+  // Gives the room of what is forgotten back to the disk, where nobody else is at the ledger.
+  Result<void> shrink();
+
   // --- steps
   Result<void> create_step(const std::string& run, const StepRecord& step);
   // nullopt when the run has no such step yet.
@@ -191,6 +248,10 @@ class Ledger {
   Result<std::vector<Input>> inputs_read(const std::string& job,
                                          const std::string& parameters_digest,
                                          const std::string& step);
+  // The same of runs for windows, whose parameters differ.
+  Result<std::vector<Input>> inputs_read_for_windows(const std::string& job,
+                                                     const std::string& variant,
+                                                     const std::string& step);
   // Replaces fingerprints, inputs, division, targets and settings (a difference was accepted); the
   // state stays. REQUIRES a step that exists.
   Result<void> update_step(const std::string& run, const StepRecord& step);
@@ -240,7 +301,10 @@ class Ledger {
   Ledger(std::shared_ptr<SqliteDatabase> database, fs::path path);
   static Result<std::unique_ptr<Ledger>> open_database(const fs::path& path);
 
-  Result<bool> has_retries();  // its schema knows of them
+  Result<bool> has_table(const char* name);  // an older one that is only looked at may not
+  Result<std::vector<WindowRecord>> read_windows(const std::string& job, const std::string& variant,
+                                                 std::int64_t begins_min, std::int64_t begins_max,
+                                                 std::int64_t ends_min);
 
   std::shared_ptr<SqliteDatabase> database_;
   fs::path path_;

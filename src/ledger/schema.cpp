@@ -195,6 +195,37 @@ constexpr const char* column_of_version_8 = R"sql(
 ALTER TABLE commits ADD COLUMN work TEXT NOT NULL DEFAULT '';
 )sql";
 
+// What version 9 has more than version 8: windows of schedules, those whose runs are forgotten, and
+// the failures in a row that a schedule has met in a job.
+constexpr const char* tables_of_version_9 = R"sql(
+CREATE TABLE windows (
+  run INTEGER PRIMARY KEY REFERENCES runs (number) ON DELETE CASCADE,
+  job TEXT NOT NULL,
+  variant TEXT NOT NULL,
+  begins INTEGER NOT NULL,
+  ends INTEGER NOT NULL,
+  name TEXT NOT NULL
+);
+CREATE INDEX windows_by_job ON windows (job, variant, begins);
+ALTER TABLE runs ADD COLUMN details_forgotten INTEGER NOT NULL DEFAULT 0;
+CREATE TABLE windows_forgotten (
+  job TEXT NOT NULL,
+  variant TEXT NOT NULL,
+  begins INTEGER NOT NULL,
+  ends INTEGER NOT NULL,
+  PRIMARY KEY (job, variant, begins)
+) WITHOUT ROWID;
+CREATE TABLE troubles (
+  job TEXT PRIMARY KEY,
+  begins INTEGER NOT NULL,
+  ends INTEGER NOT NULL,
+  failures INTEGER NOT NULL,
+  failed INTEGER NOT NULL,
+  error TEXT NOT NULL,
+  job_digest TEXT NOT NULL
+) WITHOUT ROWID;
+)sql";
+
 Result<std::int64_t> known_version(SqliteDatabase& database) {
   TRANCHE_ASSIGN(const std::int64_t version, database.query_integer("PRAGMA user_version"));
   TRANCHE_ASSIGN(const std::int64_t application, database.query_integer("PRAGMA application_id"));
@@ -233,7 +264,8 @@ Result<void> prepare_schema(SqliteDatabase& database) {
   if (version < 5) TRANCHE_TRY(database.execute(tables_of_version_5));
   if (version < 6) TRANCHE_TRY(database.execute(tables_of_version_6));
   if (version < 7) TRANCHE_TRY(database.execute(column_of_version_7));
-  TRANCHE_TRY(database.execute(column_of_version_8));
+  if (version < 8) TRANCHE_TRY(database.execute(column_of_version_8));
+  TRANCHE_TRY(database.execute(tables_of_version_9));
   TRANCHE_TRY(database.execute(fmt::format("PRAGMA application_id = {}; PRAGMA user_version = {}",
                                            application_id, schema_version)));
   return transaction.commit();

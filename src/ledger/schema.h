@@ -9,7 +9,7 @@
 
 namespace tranche::ledger {
 
-inline constexpr int schema_version = 8;
+inline constexpr int schema_version = 9;
 inline constexpr std::int64_t application_id = 0x54726e63;  // "Trnc"
 
 // Creates the tables in an empty database, or those that an older ledger lacks. Errors: failed,

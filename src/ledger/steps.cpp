@@ -138,27 +138,42 @@ Result<void> write_inputs(SqliteDatabase& database, std::int64_t step,
   return {};
 }
 
-}  // namespace
-
-Result<std::vector<Input>> Ledger::inputs_read(const std::string& job,
-                                               const std::string& parameters_digest,
+Result<std::vector<Input>> inputs_of_completed(SqliteDatabase& database, std::string_view which,
+                                               const std::string& job, const std::string& key,
                                                const std::string& step) {
   TRANCHE_ASSIGN(
       auto rows,
-      database_->query(fmt::format("SELECT {} FROM runs JOIN steps ON steps.run = runs.number JOIN "
-                                   "inputs ON inputs.step = steps.number {} "
-                                   "WHERE runs.job = ? AND parameters_digest = ? "
-                                   "AND steps.name = ? AND steps.state = 'completed' AND "
-                                   "runs.number NOT IN (SELECT run FROM rejects_runs) ORDER BY "
-                                   "steps.number, inputs.position",
-                                   input_columns, more_of_inputs),
-                       job, parameters_digest, step));
+      database.query(fmt::format("SELECT {} FROM runs JOIN steps ON steps.run = runs.number JOIN "
+                                 "inputs ON inputs.step = steps.number {} "
+                                 "WHERE runs.job = ?1 AND {} "
+                                 "AND steps.name = ?3 AND steps.state = 'completed' AND "
+                                 "runs.number NOT IN (SELECT run FROM rejects_runs) ORDER BY "
+                                 "steps.number, inputs.position",
+                                 input_columns, more_of_inputs, which),
+                     job, key, step));
   std::vector<Input> inputs;
   for (;;) {
     TRANCHE_ASSIGN(const bool more, rows.step());
     if (!more) return inputs;
     inputs.push_back(read_input(rows));
   }
+}
+
+}  // namespace
+
+Result<std::vector<Input>> Ledger::inputs_read(const std::string& job,
+                                               const std::string& parameters_digest,
+                                               const std::string& step) {
+  return inputs_of_completed(*database_, "parameters_digest = ?2", job, parameters_digest, step);
+}
+
+Result<std::vector<Input>> Ledger::inputs_read_for_windows(const std::string& job,
+                                                           const std::string& variant,
+                                                           const std::string& step) {
+  return inputs_of_completed(*database_,
+                             "runs.number IN (SELECT run FROM windows WHERE windows.job = ?1 AND "
+                             "variant = ?2)",
+                             job, variant, step);
 }
 
 Result<void> Ledger::create_step(const std::string& run, const StepRecord& step) {

@@ -52,9 +52,11 @@ std::uint64_t rejected(const RunInfo& run) {
 }
 
 std::string parameters_text(const RunInfo& run) {
-  std::string out;
-  for (const auto& [name, value] : run.parameters)
+  std::string out = run.window ? "window=" + run.window->name : "";
+  for (const auto& [name, value] : run.parameters) {
+    if (run.window && (name == "window_start" || name == "window_end")) continue;
     out += (out.empty() ? "" : " ") + name + "=" + value;
+  }
   return out;
 }
 

@@ -46,6 +46,7 @@ Json status_json(const RunInfo& run) {
   Json parameters{Json::Object{}};
   for (const auto& [name, value] : run.parameters) parameters.set(name, value);
   made.set("parameters", std::move(parameters));
+  if (run.window) made.set("window", run.window->name);
   made.set("started", format_utc(run.started_microseconds));
   if (run.ended_microseconds != 0) made.set("ended", format_utc(run.ended_microseconds));
   if (!run.error.empty()) made.set("error", run.error);

@@ -176,6 +176,13 @@ std::string render_reject(const std::string& json_line, const Look& look, std::s
 std::string render_summary(const RunSummary& summary, const SummaryContext& context,
                            const Look& look) {
   std::string out = "\n";
+  if (summary.already_loaded && !summary.window.empty()) {
+    out += paint(look, Colour::green, look.has_unicode ? "✓ " : "") +
+           fmt::format("Window {} of {} is done{}; nothing was done now.\n", summary.window,
+                       paint(look, Colour::bold, summary.job),
+                       summary.run.empty() ? "" : " by run " + summary.run);
+    return out + "  To run it again, give --again.\n";
+  }
   if (summary.already_loaded) {
     out += paint(look, Colour::green, look.has_unicode ? "✓ " : "") +
            fmt::format(

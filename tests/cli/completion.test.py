@@ -34,7 +34,7 @@ class Completion(unittest.TestCase):
 
     def test_bash_completes_commands_options_topics_and_files(self):
         self.assertEqual(["run", "runs"], self.complete("ru"))
-        self.assertEqual(["--wait", "--workers"], self.complete("run", "--w"))
+        self.assertEqual(["--wait", "--window", "--workers"], self.complete("run", "--w"))
         self.assertIn("postgres", self.complete("help", "po"))
         self.assertIn("last", self.complete("status", "l"))
         self.assertEqual(["fish"], self.complete("completion", "f"))

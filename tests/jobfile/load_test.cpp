@@ -88,6 +88,61 @@ TEST(JobFile, BecomesAJobWithEverythingThatItSays) {
   EXPECT_EQ(step.mark.line, 6);
 }
 
+TEST(JobFile, GivesTheBoundsOfItsWindowToTheParameters) {
+  const std::string text = R"(job: nightly
+params:
+  day: { type: date, default: window_start }
+  until: { type: timestamp, default: window_end }
+  region: { type: varchar, default: eu }
+schedule: { every: 1 day, at: "02:30", timezone: Europe/Berlin, from: 2026-01-01, catch_up: 7,
+            delay: 0s, failures_max: 5, retry_delay: 1m, on_failure: [mail, ops] }
+steps:
+  - name: load
+    read: { csv: "in-${day}.csv" }
+    write: { csv: out.csv }
+)";
+  Problems problems;
+  const auto job = parse_job(text, "nightly.yaml", {}, problems, [](const Timetable& timetable) {
+    return timetable.find("2026-03-29");
+  });
+  ASSERT_TRUE(job) << format_problems("nightly.yaml", problems);
+  std::vector<std::string> parameters;
+  for (const Parameter& parameter : job->parameters)
+    parameters.push_back(parameter.name + "=" + parameter.text);
+  EXPECT_EQ(parameters, (std::vector<std::string>{"day=2026-03-29", "until=2026-03-30T00:00:00",
+                                                  "region=eu", "window_start=2026-03-28T23:00:00Z",
+                                                  "window_end=2026-03-29T22:00:00Z"}));
+  EXPECT_EQ(job->steps[0].read.options.find("csv")->text, "in-2026-03-29.csv");
+  EXPECT_EQ(job->window->name, "2026-03-29");
+  EXPECT_EQ(job->window->variant, "");
+  EXPECT_EQ(job->schedule->at, std::chrono::minutes(150));
+  EXPECT_EQ(job->schedule->catch_up, 7U);
+  EXPECT_EQ(job->schedule->failures_max, 5U);
+  EXPECT_EQ(job->schedule->retry_delay, std::chrono::minutes(1));
+  EXPECT_EQ(job->schedule->on_failure, (std::vector<std::string>{"mail", "ops"}));
+}
+
+TEST(JobFile, TellsWhatWasGivenByHandApartFromTheWindow) {
+  const std::string text = R"(job: nightly
+params: { store: integer, window_start: date }
+schedule: { every: 1 day, from: 2026-01-01 }
+steps:
+  - name: load
+    read: { csv: in.csv }
+    write: { csv: out.csv }
+)";
+  Problems problems;
+  const std::vector<GivenParameter> given{{"store", "5"}};
+  const auto first = [](const Timetable& timetable) -> Result<TimeWindow> {
+    return timetable.first();
+  };
+  const auto job = parse_job(text, "nightly.yaml", given, problems, first);
+  ASSERT_TRUE(job) << format_problems("nightly.yaml", problems);
+  EXPECT_EQ(job->window->variant, "store=5");
+  EXPECT_EQ(job->parameters[1].text, "2026-01-01") << "a bound may have a type of its own";
+  EXPECT_EQ(job->parameters.size(), 3U);
+}
+
 TEST(JobFile, ReportsTheErrorsThatTheGoldenFilesShow) {
   ::unsetenv("TRANCHE_TEST_UNSET");
   const fs::path golden = source_folder() / "tests/jobfile/golden";

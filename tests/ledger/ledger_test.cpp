@@ -440,6 +440,56 @@ TEST_F(LedgerTest, RefusesTheLedgerOfANewerVersionByName) {
   EXPECT_FALSE(Ledger::open_existing_read_only(at("state")));
 }
 
+TEST_F(LedgerTest, KnowsWhatBecameOfTheWindowsOfAJob) {
+  const RunWindow day{{100, 200}, "2026-01-01", ""};
+  const RunWindow next{{200, 300}, "2026-01-02", ""};
+  RunWindow variant = day;
+  variant.variant = "store=5";
+  auto ledger = open();
+  EXPECT_FALSE(ledger->window_record("sales", day).value());
+  const auto run_for = [&](const std::string& id, const RunWindow& window) {
+    RunRecord record = run(id);
+    record.window = window;
+    EXPECT_TRUE(ledger->create_run(record));
+  };
+  run_for("aaaa0001000000000000000000000000", day);
+  EXPECT_TRUE(ledger->set_run_state("aaaa0001000000000000000000000000", "completed"));
+  run_for("aaaa0002000000000000000000000000", next);
+  EXPECT_TRUE(ledger->set_run_state("aaaa0002000000000000000000000000", "failed", "no disk"));
+  run_for("aaaa0003000000000000000000000000", variant);
+  RunRecord retry = run("aaaa0004000000000000000000000000");
+  retry.window = day;
+  retry.rejects_of = "aaaa0001000000000000000000000000";
+  EXPECT_TRUE(ledger->create_run(retry));
+
+  EXPECT_EQ(ledger->window_record("sales", day).value()->state, "completed");
+  EXPECT_EQ(ledger->window_record("sales", next).value()->error, "no disk");
+  EXPECT_EQ(ledger->window_record("sales", variant).value()->state, "running");
+  EXPECT_FALSE(ledger->window_record("sales", RunWindow{{100, 300}, "", ""}).value());
+  EXPECT_FALSE(ledger->window_record("other", day).value());
+  run_for("aaaa0005000000000000000000000000", next);
+  const auto windows = ledger->windows("sales", "", 100).value();
+  ASSERT_EQ(windows.size(), 2U);
+  EXPECT_EQ(windows[0].times, day.times);
+  EXPECT_EQ(windows[1].run, "aaaa0005000000000000000000000000") << "the latest run counts";
+  EXPECT_EQ(ledger->windows("sales", "", 200).value().size(), 1U);
+  EXPECT_EQ(ledger->window_of("aaaa0005000000000000000000000000").value()->name, "2026-01-02");
+  EXPECT_FALSE(ledger->window_of("aaaa0004000000000000000000000000").value());
+}
+
+TEST_F(LedgerTest, KeepsTheTroubleOfASchedule) {
+  auto ledger = open();
+  EXPECT_FALSE(ledger->trouble("sales").value());
+  EXPECT_TRUE(ledger->record_trouble("sales", {{100, 200}, 2, 77, "no disk", "d1"}));
+  EXPECT_TRUE(ledger->record_trouble("sales", {{100, 200}, 3, 78, "no disk", "d1"}));
+  const auto trouble = ledger->trouble("sales").value();
+  ASSERT_TRUE(trouble);
+  EXPECT_EQ(trouble->failures, 3U);
+  EXPECT_EQ(trouble->window, (TimeWindow{100, 200}));
+  EXPECT_TRUE(ledger->forget_trouble("sales"));
+  EXPECT_FALSE(ledger->trouble("sales").value());
+}
+
 TEST_F(LedgerTest, GivesALedgerOfAnEarlierVersionWhatItLacks) {
   const std::vector<std::string> earlier = {
       "DROP TABLE trials; DROP TABLE checkpoints; DROP TABLE input_states; "
@@ -454,7 +504,11 @@ TEST_F(LedgerTest, GivesALedgerOfAnEarlierVersionWhatItLacks) {
       "DROP TABLE rejects_runs; ALTER TABLE commits DROP COLUMN work; PRAGMA user_version = 5",
       "ALTER TABLE rejects_runs DROP COLUMN in_place; ALTER TABLE commits DROP COLUMN work; PRAGMA "
       "user_version = 6",
-      "ALTER TABLE commits DROP COLUMN work; PRAGMA user_version = 7"};
+      "ALTER TABLE commits DROP COLUMN work; PRAGMA user_version = 7",
+      "PRAGMA user_version = 8"};
+  const std::string without_windows =
+      "DROP TABLE windows; DROP TABLE windows_forgotten; DROP TABLE troubles; "
+      "ALTER TABLE runs DROP COLUMN details_forgotten; ";
   open_with_step();
   std::uint64_t record = 0;
   for (const std::string& make_earlier : earlier) {
@@ -462,7 +516,7 @@ TEST_F(LedgerTest, GivesALedgerOfAnEarlierVersionWhatItLacks) {
     auto database = SqliteDatabase::open(at("state/ledger.db"), SqliteDatabase::Access::read_write,
                                          std::chrono::milliseconds(0))
                         .value();
-    ASSERT_TRUE(database->execute(make_earlier));
+    ASSERT_TRUE(database->execute(without_windows + make_earlier));
     const auto onlooker = Ledger::open_existing_read_only(at("state"));
     ASSERT_TRUE(onlooker) << onlooker.error().message;
     EXPECT_EQ((*onlooker)->find_run(run_a)->job, "sales");
@@ -470,7 +524,7 @@ TEST_F(LedgerTest, GivesALedgerOfAnEarlierVersionWhatItLacks) {
     auto port = open()->step_ledger(run_a, "load").value();
     EXPECT_EQ(port->record_trial(record).value(), 1U) << make_earlier;
     EXPECT_TRUE(port->load_checkpoints(0, 0).value().empty());
-    EXPECT_EQ(database->query_integer("PRAGMA user_version").value(), 8);
+    EXPECT_EQ(database->query_integer("PRAGMA user_version").value(), 9);
   }
 }
 

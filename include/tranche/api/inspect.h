@@ -37,6 +37,7 @@ struct RunInfo {
   std::int64_t started_microseconds = 0;
   std::int64_t ended_microseconds = 0;  // 0: not ended
   std::string error;
+  std::optional<RunWindow> window;    // of a job with a schedule: what it is run for
   std::string rejects_of;             // the run whose rejects it processes again; empty: none
   std::string rejects_retried_by;     // the run that processes its rejects again; empty: none
   std::string step;                   // the step it is at
@@ -114,6 +115,26 @@ struct VerifiedStep {
 };
 TRANCHE_EXPORT Result<std::vector<VerifiedStep>> verify_run(const std::filesystem::path& state,
                                                             const std::string& run);
+
+// What of a state folder can be forgotten: runs that have ended. Kept are the latest run of each
+// job, those that can be gone on with, those with rejects that nobody has processed again, and of the
+// others what increments go on from and what tells that a window, or an append, is done.
+struct ForgetOptions {
+  std::int64_t ended_before_microseconds = 0;
+  std::uint64_t state_bytes_max = 0;  // more is forgotten, the oldest first, until it fits; 0: not
+  bool with_rejects = false;          // those that nobody has processed again too
+  bool dry_run = false;
+};
+struct Forgotten {
+  std::vector<std::pair<std::string, std::string>> runs;  // their ids and jobs
+  std::uint64_t kept_unfinished = 0;                      // of those that ended before
+  std::uint64_t kept_rejects = 0;
+  std::uint64_t bytes_before = 0;  // of the state folder
+  std::uint64_t bytes_after = 0;
+};
+// Errors: those of the ledger; usage, when there is none.
+TRANCHE_EXPORT Result<Forgotten> forget_runs(const std::filesystem::path& state,
+                                             const ForgetOptions& options);
 
 // The schemas between the stages of each step: ("read", ...), ("sql", ...), ("write", ...).
 struct CheckedStep {

@@ -17,6 +17,7 @@
 #include <tranche/core/connector.h>
 #include <tranche/core/parameter.h>
 #include <tranche/core/policy.h>
+#include <tranche/core/timetable.h>
 #include <tranche/core/transform.h>
 
 namespace tranche {
@@ -75,6 +76,8 @@ struct JobSpec {
   std::vector<Parameter> parameters;  // with the values of this run
   std::uint64_t memory_bytes = 0;     // 0: a quarter of the machine's memory
   std::vector<StepSpec> steps;
+  std::optional<ScheduleSpec> schedule;
+  std::optional<RunWindow> window;  // of a job with a schedule: what it is run for
   std::filesystem::path file;  // the job file; empty for a job built in C++
   std::filesystem::path base;  // relative paths are relative to it; empty: the working directory
 };

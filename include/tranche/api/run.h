@@ -64,6 +64,7 @@ struct RunSummary {
   std::string job;
   RunState state = RunState::failed;
   bool already_loaded = false;  // nothing was done: a completed run has loaded this already
+  std::string window;           // of a job with a schedule: the name of what it was run for
   double seconds = 0;
   std::uint64_t peak_memory_bytes = 0;
   std::vector<StepSummary> steps;

@@ -85,7 +85,7 @@ class Calendar {
   std::int64_t local(std::int64_t microseconds) const;
   TimeWindow window_of_days(std::int64_t microseconds, std::int64_t begin_day) const;
   TimeWindow window_of_hours(std::int64_t microseconds, const TimeWindow& day) const;
-  std::string instant_text(std::int64_t microseconds, bool with_offset) const;
+  std::string instant_text(std::int64_t microseconds) const;
 
   Period period_;
   std::int64_t step_ = 0;  // of hours and shorter: their microseconds
