@@ -39,9 +39,20 @@ Error explain(const Command& command, const CLI::ParseError& error) {
 }
 
 std::size_t operands_max(Operand operand) {
-  if (operand == Operand::files) return SIZE_MAX;
-  if (operand == Operand::folder) return 2;  // a kind before it
-  return operand == Operand::none ? 0 : 1;
+  switch (operand) {
+    case Operand::files:
+      return SIZE_MAX;
+    case Operand::none:
+      return 0;
+    case Operand::folder:  // a kind before it
+    case Operand::run_or_backup:
+    case Operand::database_and_folder:
+    case Operand::folder_and_database:
+    case Operand::two_databases:
+      return 2;
+    default:
+      return 1;
+  }
 }
 
 Result<void> check_operands(const Command& command, const Invocation& made) {
@@ -54,7 +65,8 @@ Result<void> check_operands(const Command& command, const Invocation& made) {
         command.operand == Operand::none
             ? fmt::format("\"{}\" takes no argument, and \"{}\" was given", command.name,
                           excerpt(extra))
-            : fmt::format("\"{}\" takes one {}, and \"{}\" was given too", command.name,
+            : fmt::format("\"{}\" takes {}{}, and \"{}\" was given too", command.name,
+                          operands_max(command.operand) == 1 ? "one " : "",
                           operand_name(command.operand), excerpt(extra)));
   }
   return {};
@@ -77,6 +89,14 @@ std::string operand_name(Operand operand) {
       return "FOLDER";
     case Operand::shell:
       return "SHELL";
+    case Operand::run_or_backup:
+      return "RUN, or DIR [DATABASE]";
+    case Operand::database_and_folder:
+      return "SOURCE DIR";
+    case Operand::folder_and_database:
+      return "DIR TARGET";
+    case Operand::two_databases:
+      return "SOURCE TARGET";
     case Operand::none:
       break;
   }

@@ -23,7 +23,8 @@ constexpr std::array<TransformTopic, 4> transform_topics{{{"sql", sql_options},
                                                           {"command", command_options},
                                                           {"plugin", plugin_options},
                                                           {"http", http_options}}};
-constexpr std::array<std::string_view, 4> command_groups{"Prepare", "Work", "Look", "Help"};
+constexpr std::array<std::string_view, 5> command_groups{"Prepare", "Work", "Move", "Look",
+                                                        "Help"};
 
 // An example of a program that is one job goes without the job file.
 std::string example_text(std::string text, bool has_own_job) {
@@ -68,6 +69,7 @@ int act(const Invocation& invocation) {
 std::string operand_text(const Command& command, bool has_own_job) {
   const std::string name = operand_name(command.operand);
   const bool may_be_left_out = command.operand == Operand::optional_run ||
+                               command.operand == Operand::run_or_backup ||
                                command.operand == Operand::topic ||
                                (command.operand == Operand::run && has_own_job);
   if (name.empty() || (command.operand == Operand::job && has_own_job)) return "";

@@ -57,6 +57,21 @@ struct Relation {
   std::vector<PostgresType> wires() const;
 };
 
+// A column as the server has it.
+struct ServerColumn {
+  std::string name;
+  std::uint32_t oid = 0;
+  std::int32_t modifier = -1;
+  std::uint32_t element = 0;  // of an array: its element's type
+  std::string type;           // as SQL names it
+};
+// As which a column is read when nobody says so; a numeric without bounds as text.
+struct ColumnReading {
+  Type type;
+  bool is_text_of = false;  // of a type that is ours in text only
+};
+ColumnReading reading_of(const ServerColumn& column);
+
 Result<Relation> describe_relation(PostgresConnection& connection, const RelationUse& use);
 // A key that the job names. Errors: config, when there is no such column, or none with an order.
 Result<RelationKey> describe_key(PostgresConnection& connection, const Relation& relation,
