@@ -392,7 +392,15 @@ Result<std::vector<ComparedTable>> Move::compare(const RunSummary& summary) {
   const bool is_good = std::all_of(compared.begin(), compared.end(),
                                    [](const ComparedTable& table) { return table.is_equal(); });
   if (!is_good) return compared;
-  if (order_.kind == MoveKind::backup) TRANCHE_TRY(write_manifest(plan_, order_, compared));
+  if (order_.kind == MoveKind::backup) {
+    TRANCHE_TRY(write_manifest(plan_, order_, compared));
+  } else if (!run.empty()) {
+    const auto forgotten = ask_aside([&]() -> Result<Json> {
+      TRANCHE_TRY(forget_commits(order_.target, run));
+      return Json(true);
+    });
+    if (!forgotten) return forgotten.error();
+  }
   TRANCHE_TRY(remove_file(plan_path()));
   return compared;
 }

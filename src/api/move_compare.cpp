@@ -47,7 +47,7 @@ Result<void> read_table(const MovePlan& plan, const MovedTable& table, const Mov
   for (const Field& field : table.columns)
     if (!is_digested(field.type)) compared.left_out.push_back(field.name);
   const bool has_no_files = plan.kind == MoveKind::backup && compared.files.empty();
-  if (has_no_files) return {};
+  if (has_no_files || !compared.trouble.empty()) return {};
   // Rows without a value that could be compared are counted all the same.
   std::vector<Field> read = columns.empty() ? table.columns : columns;
   const ConnectorUse use = written_use(plan, table, order, compared, read);

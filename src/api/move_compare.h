@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -48,5 +49,9 @@ Result<void> find_files(const MovePlan& plan, const std::filesystem::path& folde
 // Reads the tables where they went.
 Result<std::vector<ComparedTable>> compare_tables(const MovePlan& plan, const MoveOrder& order,
                                                   std::vector<ComparedTable> expected);
+
+// A backup beside a database, or, without one, beside what its manifest says. Errors: config.
+Result<std::vector<ComparedTable>> verify_backup(const std::filesystem::path& folder,
+                                                 const std::optional<DatabasePlace>& database);
 
 }  // namespace tranche

@@ -87,6 +87,17 @@ Result<void> execute_in(const DatabasePlace& place, const std::vector<std::strin
                                   : execute_in_duckdb(place.url, statements);
 }
 
+Result<void> forget_commits(const DatabasePlace& place, const std::string& run) {
+  const CatalogName commits{place.is_file() ? "" : "public", "tranche_commits"};
+  const std::string name = quoted_name(place.system, commits);
+  // It may be gone already, after a crash.
+  TRANCHE_TRY(execute_in(place,
+                         {fmt::format("CREATE TABLE IF NOT EXISTS {} (run VARCHAR)", name),
+                          fmt::format("DELETE FROM {} WHERE run = {}", name, sql_literal(run))}));
+  TRANCHE_ASSIGN(const bool is_used, has_rows(place, commits));
+  return is_used ? Result<void>() : execute_in(place, {"DROP TABLE " + name});
+}
+
 Result<bool> has_rows(const DatabasePlace& place, const CatalogName& table) {
   const std::string sql =
       fmt::format("SELECT 1 FROM {} LIMIT 1", quoted_name(place.system, table));

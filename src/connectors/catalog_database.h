@@ -53,6 +53,8 @@ Result<std::unique_ptr<CatalogDatabase>> open_to_read(const DatabasePlace& place
 Result<std::unique_ptr<CatalogDatabase>> open_for_trial(const DatabasePlace& place);
 // Executes statements for good, in one transaction.
 Result<void> execute_in(const DatabasePlace& place, const std::vector<std::string>& statements);
+// Takes the run's rows out of the record of commits, and that away when nothing is left in it.
+Result<void> forget_commits(const DatabasePlace& place, const std::string& run);
 // Whether a table has a row.
 Result<bool> has_rows(const DatabasePlace& place, const CatalogName& table);
 

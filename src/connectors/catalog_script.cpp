@@ -124,7 +124,8 @@ class ScriptWriter {
 
   // A column that can take its values only as text is one for the time being.
   bool is_text_at_first(const CatalogColumn& column) const {
-    return system_ == "postgres" && is_same_ && postgres_loads_as_text(column);
+    return system_ == "postgres" && is_same_ && column.generated.empty() &&
+           postgres_loads_as_text(column);
   }
 
   bool is_upserted(const CatalogTable& table) const {
@@ -201,6 +202,11 @@ class ScriptWriter {
       made.parts.push_back(
           {std::move(what), std::move(sql), made.fixed.size() - 1, std::move(generates)});
     };
+    if (!column.generated.empty() && !is_same_ && column.is_text_of) {
+      script_.not_carried.push_back({"the expression that computes " + of,
+                                     "its values are kept as text there, as they are"});
+      return;
+    }
     if (!column.generated.empty()) {
       const bool is_stored = system_ != "duckdb";
       attach("the expression that computes " + of,
@@ -234,6 +240,8 @@ class ScriptWriter {
 
   std::string default_sql(const CatalogColumn& column) const {
     std::string sql = translated(column.default_sql);
+    // The cast names a type that is not there.
+    if (!is_same_ && column.is_text_of) sql = without_sql_casts(sql);
     if (is_same_ && system_ == "postgres") return sql;
     const bool is_boolean = column.type.id == TypeId::boolean && catalog_.system == "sqlite";
     if (is_boolean && (sql == "0" || sql == "1")) sql = sql == "0" ? "false" : "true";
@@ -266,6 +274,7 @@ class ScriptWriter {
     std::string sql = fmt::format("FOREIGN KEY ({}) REFERENCES {}", listed(key.columns),
                                   quoted(target_of(key.table)));
     if (!key.referenced.empty()) sql += fmt::format(" ({})", listed(key.referenced));
+    if (system_ == "duckdb") return sql;  // which has no actions
     if (!key.on_update.empty()) sql += " ON UPDATE " + key.on_update;
     if (!key.on_delete.empty()) sql += " ON DELETE " + key.on_delete;
     return sql;
@@ -296,6 +305,9 @@ class ScriptWriter {
              "DuckDB checks it row by row, and has no way to add it behind the rows"});
         continue;
       }
+      if (system_ == "duckdb" && !is_same_ && !(key.on_update + key.on_delete).empty())
+        script_.not_carried.push_back({"the actions of " + foreign_key_name(table, key),
+                                       "DuckDB has none; the key itself is carried over"});
       made.parts.push_back({foreign_key_name(table, key), foreign_key_sql(key)});
     }
   }
@@ -422,9 +434,27 @@ class ScriptWriter {
            is_row_number(*table, *table->find(key->columns[0]));
   }
 
+  // Names with another schema than before, or none, as a view's query has them.
+  SqlWords moved_names() const {
+    SqlWords words;
+    if (is_same_) return words;
+    const auto add_name = [&](const CatalogName& before, const CatalogName& now) {
+      if (before.schema.empty() || before.schema == "public") return;
+      for (const std::string& name :
+           {before.text(), quoted_name(catalog_.system, before),
+            before.schema + "." + quoted_name(catalog_.system, before.name)})
+        words.emplace_back(to_lower(name), quoted(now));
+      words.emplace_back(to_lower(before.name) + ".", quoted(now) + ".");
+    };
+    for (std::size_t at = 0; at < names_.size(); ++at)
+      add_name(catalog_.tables[at].name, names_[at]);
+    for (const CatalogView& view : catalog_.views) add_name(view.name, moved_name(view.name));
+    return words;
+  }
+
   void add_view(const CatalogView& view) {
     const std::string name = quoted(moved_name(view.name));
-    const std::string query = translated(view.query);
+    const std::string query = replace_words(translated(view.query), moved_names());
     const bool is_materialized = view.is_materialized && system_ == "postgres";
     if (view.is_materialized && !is_materialized)
       script_.changes.push_back(

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "connectors/catalog.h"
@@ -70,6 +71,9 @@ std::string quoted_name(const std::string& system, const std::string& name);
 
 // An expression or a query of one system in the words of another, as far as that is a matter of
 // words; whether it is understood shows when it is tried.
+using SqlWords = std::vector<std::pair<std::string, std::string>>;  // in small letters, and others
+std::string replace_words(const std::string& sql, const SqlWords& words);
+std::string without_sql_casts(const std::string& sql);
 std::string translate_sql(const std::string& sql, const std::string& from, const std::string& to);
 
 }  // namespace tranche

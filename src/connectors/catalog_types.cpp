@@ -105,6 +105,8 @@ std::string column_type(const CatalogColumn& column, const std::string& from,
 }
 
 std::string type_change(const CatalogColumn& column, const std::string& to) {
+  if (column.is_text_of && column.declared == "numeric")
+    return "numeric without bounds becomes text (--cast can give it some)";
   if (column.is_text_of) return fmt::format("{} becomes text", to_lower(column.declared));
   if (to == "sqlite") return sqlite_change(column.type);
   if (to == "postgres" && is_nested_list(column.type)) return "structs and lists become jsonb";

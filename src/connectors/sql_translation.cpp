@@ -17,8 +17,9 @@ std::size_t quoted_end(std::string_view sql, std::size_t at) {
   return end == std::string_view::npos ? sql.size() : end + 1;
 }
 
-std::string replaced(std::string_view sql,
-                     const std::vector<std::pair<std::string, std::string>>& words) {
+std::string replaced(std::string_view sql, const SqlWords& words) {
+  std::size_t longest = 0;
+  for (const auto& [word, other] : words) longest = std::max(longest, word.size());
   std::string out;
   for (std::size_t at = 0; at < sql.size();) {
     if (sql[at] == '\'') {
@@ -27,7 +28,7 @@ std::string replaced(std::string_view sql,
       at = end;
       continue;
     }
-    const std::string rest = to_lower(sql.substr(at, 40));
+    const std::string rest = to_lower(sql.substr(at, longest));
     const auto found = std::find_if(words.begin(), words.end(), [&](const auto& word) {
       const bool begins_word = !is_word(word.first[0]) || at == 0 || !is_word(sql[at - 1]);
       const std::size_t end = at + word.first.size();
@@ -94,20 +95,18 @@ std::string with_in_lists(std::string sql) {
   return sql;
 }
 
-using Words = std::vector<std::pair<std::string, std::string>>;
-
 std::string from_postgres(const std::string& sql, const std::string& to) {
   const std::string plain = replaced(sql, {{"public.", ""}, {"pg_catalog.", ""}});
-  if (to != "sqlite") return plain;
+  if (to != "sqlite") return with_in_lists(plain);
   return replaced(with_in_lists(without_casts(plain)),
                   {{"now()", "CURRENT_TIMESTAMP"}, {"!~~", "NOT LIKE"}, {"~~", "LIKE"}});
 }
 
 std::string from_duckdb(const std::string& sql, const std::string& to) {
-  static const Words to_postgres = {{"cast('t' as boolean)", "true"},
+  static const SqlWords to_postgres = {{"cast('t' as boolean)", "true"},
                                     {"cast('f' as boolean)", "false"},
                                     {"get_current_timestamp()", "now()"}};
-  static const Words to_sqlite = {{"cast('t' as boolean)", "1"},
+  static const SqlWords to_sqlite = {{"cast('t' as boolean)", "1"},
                                   {"cast('f' as boolean)", "0"},
                                   {"get_current_timestamp()", "CURRENT_TIMESTAMP"},
                                   {"now()", "CURRENT_TIMESTAMP"}};
@@ -119,6 +118,12 @@ std::string from_sqlite(const std::string& sql) {
 }
 
 }  // namespace
+
+std::string replace_words(const std::string& sql, const SqlWords& words) {
+  return replaced(sql, words);
+}
+
+std::string without_sql_casts(const std::string& sql) { return without_casts(sql); }
 
 std::string translate_sql(const std::string& sql, const std::string& from, const std::string& to) {
   if (from == to) return sql;

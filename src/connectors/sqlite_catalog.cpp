@@ -99,7 +99,17 @@ class SqliteCatalog final : public CatalogDatabase {
   }
 
   Result<void> begin_trial() override { return database_->execute("SAVEPOINT trial"); }
-  Result<void> execute(const std::string& sql) override { return database_->execute(sql); }
+  Result<void> execute(const std::string& sql) override {
+    auto executed = database_->execute(sql);
+    // Which database it was that refused it, nobody wants to know.
+    constexpr std::string_view head = " refuses a statement: ";
+    if (!executed) {
+      std::string& message = executed.error().message;
+      const std::size_t at = message.find(head);
+      if (at != std::string::npos) message.erase(0, at + head.size());
+    }
+    return executed;
+  }
   Result<void> keep_trial() override { return database_->execute("RELEASE trial"); }
   void undo_trial() override {
     static_cast<void>(database_->execute("ROLLBACK TO trial; RELEASE trial"));

@@ -107,20 +107,22 @@ Json move_plan_json(const Move& move) {
 }
 
 std::string render_compared(std::span<const ComparedTable> tables, const Look& look) {
-  TextTable table({{"table"},
-                   {"rows", TextTable::Align::right},
-                   {"checksum"},
-                   {"seconds", TextTable::Align::right, true},
-                   {""}});
+  const bool is_timed = std::any_of(tables.begin(), tables.end(),
+                                    [](const ComparedTable& one) { return one.seconds > 0; });
+  std::vector<TextTable::Heading> headings{
+      {"table"}, {"rows", TextTable::Align::right}, {"checksum"}};
+  if (is_timed) headings.push_back({"seconds", TextTable::Align::right, true});
+  headings.push_back({""});
+  TextTable table(std::move(headings));
   std::string notes;
   for (const ComparedTable& one : tables) {
     const bool is_good = one.is_equal();
     const std::string sign = is_good ? (one.only_counted.empty() ? "equal" : "counted") : "DIFFERENT";
-    table.add({{one.table},
-               {format_count(one.rows_found)},
-               {checksum_cell(one)},
-               {one.seconds > 0 ? fmt::format("{:.1f}", one.seconds) : ""},
-               {sign, is_good ? Colour::green : Colour::red}});
+    std::vector<TextTable::Cell> row{
+        {one.table}, {format_count(one.rows_found)}, {checksum_cell(one)}};
+    if (is_timed) row.push_back({one.seconds > 0 ? fmt::format("{:.1f}", one.seconds) : ""});
+    row.push_back({sign, is_good ? Colour::green : Colour::red});
+    table.add(std::move(row));
     const std::string wrong = difference(one);
     if (!wrong.empty()) notes += fmt::format("  {}: {}.\n", one.table, wrong);
     if (is_good && !one.only_counted.empty())
