@@ -48,9 +48,9 @@ Result<Holder> Holder::start(const std::function<Result<Held>()>& question) {
                                  [&] {
                                    ends.first.close();
                                    const auto held = question();
-                                   const auto sent = send_answer(
-                                       ends.second, held ? Result<Json>(held->answer)
-                                                         : Result<Json>(held.error()));
+                                   const auto sent =
+                                       send_answer(ends.second, held ? Result<Json>(held->answer)
+                                                                     : Result<Json>(held.error()));
                                    if (!held || !sent) return 1;
                                    static_cast<void>(ends.second.receive());  // until it is closed
                                    return 0;

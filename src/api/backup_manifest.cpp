@@ -18,15 +18,13 @@ constexpr const char* manifest_name = "manifest.json";
 Json table_json(const MovedTable& moved, const ComparedTable& compared) {
   Json columns{Json::Object{}};
   for (const Field& field : moved.columns) columns.set(field.name, to_string(field.type));
-  Json left_out{Json::Array{}};
-  for (const std::string& column : compared.left_out) left_out.push(column);
   const Json all = to_json(compared);
   return Json()
       .set("schema", moved.source.schema)
       .set("name", moved.source.name)
       .set("rows", compared.rows_found)
       .set("checksum", to_hex64(compared.checksum_found))
-      .set("not_in_checksum", std::move(left_out))
+      .set("not_in_checksum", texts_json(compared.left_out))
       .set("incremental", moved.is_incremental)
       .set("columns", std::move(columns))
       .set("files", all["files"]);
@@ -37,7 +35,7 @@ Result<BackedUpTable> table_of(const Json& json) {
   table.name = {json["schema"].text(), json["name"].text()};
   table.rows = json["rows"].natural();
   table.checksum = json["checksum"].text();
-  for (const Json& item : json["not_in_checksum"].items()) table.left_out.push_back(item.text());
+  table.left_out = texts_of(json["not_in_checksum"]);
   table.is_incremental = json["incremental"].boolean();
   for (const auto& [name, type] : json["columns"].entries()) {
     TRANCHE_ASSIGN(const Type parsed, parse_type(type.text()));
@@ -72,9 +70,9 @@ Result<BackupManifest> read_manifest(const std::filesystem::path& folder) {
   TRANCHE_ASSIGN(const std::string text, read_file(folder / manifest_name));
   TRANCHE_ASSIGN(const Json json, Json::parse(text));
   if (json["version"].integer() > manifest_version) {
-    return make_error(ErrorKind::failed,
-                      fmt::format("The backup in {} was made by a newer version of Tranche.",
-                                  folder.string()));
+    return make_error(
+        ErrorKind::failed,
+        fmt::format("The backup in {} was made by a newer version of Tranche.", folder.string()));
   }
   BackupManifest manifest;
   manifest.source = json["source"].text();

@@ -17,7 +17,7 @@ struct BackedUpTable {
   CatalogName name;
   std::vector<Field> columns;  // as they were read
   std::uint64_t rows = 0;
-  std::string checksum;  // of the rows, whatever their order: the same in every system
+  std::string checksum;               // of the rows, whatever their order: the same in every system
   std::vector<std::string> left_out;  // columns that the checksum leaves out
   std::vector<BackedUpFile> files;
   bool is_incremental = false;
@@ -26,7 +26,7 @@ struct BackedUpTable {
 struct BackupManifest {
   std::string source;  // for people, without a password
   std::string order;
-  std::string state;   // of the source, as it was read
+  std::string state;                   // of the source, as it was read
   std::int64_t made_microseconds = 0;  // when the reading began
   Catalog catalog;
   std::vector<BackedUpTable> tables;

@@ -49,8 +49,8 @@ std::string step_name(const CatalogName& name, std::set<std::string>& taken) {
   std::string step;
   const std::string text = name.schema == "public" ? name.name : name.text();
   for (const char c : text) {
-    const bool is_plain = std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '-' || c == '_' ||
-                          c == '.';
+    const bool is_plain =
+        std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '-' || c == '_' || c == '.';
     step += is_plain ? c : '_';
   }
   if (step.empty() || step[0] == '.' || step[0] == '-') step = "t" + step;
@@ -158,15 +158,38 @@ Result<void> Move::go_on() {
       return bad_order(
           fmt::format("{} was written to since this was begun, and what it held then can't be read "
                       "any more. --accept snapshot goes on: tables that are done stay as they were "
-                      "then, the others are read as they are now. --fresh begins anew.",
+                      "then, the others are read as they are now, from their first row on. --fresh "
+                      "begins anew.",
                       order_.source_name()));
     }
     plan_.changes.push_back(fmt::format(
         "the tables are of more than one state of {}: it was written to before a resume",
         order_.source_name()));
+    TRANCHE_TRY(empty_tables_in_work());
   }
   plan_.held = now;
   return write_file_durably(plan_path(), to_json(plan_).dump(1));
+}
+
+// So that no table is of two states: what was begun of one is taken out again, first there, then in
+// the ledger, and both again after a crash in between. Of files the engine does it by itself.
+Result<void> Move::empty_tables_in_work() {
+  if (order_.kind == MoveKind::backup) return {};
+  const auto emptied = ask_aside([&]() -> Result<Json> {
+    TRANCHE_ASSIGN(const auto ledger, Ledger::open(state_));
+    for (const MovedTable& table : plan_.tables) {
+      TRANCHE_ASSIGN(const auto known, ledger->load_step(last_run_, table.step));
+      if (!known || known->state == "completed") continue;
+      TRANCHE_TRY(take_rows_out(order_.target, table.target, last_run_, table.step));
+      TRANCHE_ASSIGN(const auto step, ledger->step_ledger(last_run_, table.step));
+      TRANCHE_ASSIGN(const auto state, step->load());
+      for (const auto& group : state.committed)
+        TRANCHE_TRY(step->forget_commit(group.receipt.group));
+      TRANCHE_TRY(step->drop_plan_from(0));
+    }
+    return Json(true);
+  });
+  return emptied ? Result<void>() : Result<void>(emptied.error());
 }
 
 // Takes back what the earlier run has made; the engine forgets it when the new one begins.
@@ -218,9 +241,10 @@ Result<void> Move::check_folder() const {
     for (const auto& entry : std::filesystem::directory_iterator(order_.folder, none)) {
       const std::string name = entry.path().filename().string();
       if (name == ".tranche" || (name == "tables" && last_state_ != "")) continue;
-      return bad_order(fmt::format("{} is not empty: it holds {}. A backup needs a folder of its "
-                                   "own.",
-                                   order_.folder.string(), name));
+      return bad_order(
+          fmt::format("{} is not empty: it holds {}. A backup needs a folder of its "
+                      "own.",
+                      order_.folder.string(), name));
     }
     return {};
   }
@@ -233,9 +257,10 @@ Result<void> Move::check_folder() const {
                     "was.",
                     order_.folder.string(), manifest.order));
   }
-  return bad_order(fmt::format("{} holds a backup already, of {}. Choose another folder; with "
-                               "--since a backup can be added to.",
-                               order_.folder.string(), manifest.source));
+  return bad_order(
+      fmt::format("{} holds a backup already, of {}. Choose another folder; with "
+                  "--since a backup can be added to.",
+                  order_.folder.string(), manifest.source));
 }
 
 void Move::choose_tables() {
@@ -296,8 +321,7 @@ Result<void> Move::write_scripts() {
     for (const BackedUpTable& kept : manifest.tables)
       if (kept.is_incremental) upserted.push_back(kept.name);
   }
-  TRANCHE_ASSIGN(const TargetScript script,
-                 examine_target(plan_.catalog, order_, names, upserted));
+  TRANCHE_ASSIGN(const TargetScript script, examine_target(plan_.catalog, order_, names, upserted));
   plan_.not_carried = script.not_carried;
   plan_.changes = script.changes;
   fill_tables(script, names);
@@ -333,9 +357,10 @@ Result<void> Move::take_files() {
   for (MovedTable& moved : plan_.tables) {
     const BackedUpTable* const kept = manifest.find(moved.source);
     if (kept == nullptr) {
-      return bad_order(fmt::format("The backup in {} has no rows of {}: it was made with "
-                                   "--schema-only. So restore with --schema-only, too.",
-                                   order_.folder.string(), moved.source.text()));
+      return bad_order(
+          fmt::format("The backup in {} has no rows of {}: it was made with "
+                      "--schema-only. So restore with --schema-only, too.",
+                      order_.folder.string(), moved.source.text()));
     }
     for (const BackedUpFile& file : kept->files) moved.files.push_back(file.name);
     for (const CatalogCast& cast : order_.casts)
@@ -350,13 +375,13 @@ Result<void> Move::take_files() {
 
 void Move::fill_scripts(const TargetScript& script) {
   for (const TargetStatement& statement : script.statements) {
+    if (!statement.undo.empty()) plan_.undo.insert(plan_.undo.begin(), statement.undo);
+    if (statement.sql.empty()) continue;
     auto& scripts = statement.is_behind_rows ? plan_.behind : plan_.before;
-    auto found = std::find_if(scripts.begin(), scripts.end(), [&](const MoveScript& one) {
-      return one.step == statement.step;
-    });
+    auto found = std::find_if(scripts.begin(), scripts.end(),
+                              [&](const MoveScript& one) { return one.step == statement.step; });
     if (found == scripts.end()) found = scripts.insert(scripts.end(), {statement.step, {}});
     found->statements.push_back(statement.sql);
-    if (!statement.undo.empty()) plan_.undo.insert(plan_.undo.begin(), statement.undo);
   }
 }
 

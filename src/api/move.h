@@ -34,10 +34,12 @@ class Move {
   Result<std::vector<ComparedTable>> compare(const RunSummary& summary);
 
  private:
-  Move(MoveOrder order, RunOptions options) : order_(std::move(order)), options_(std::move(options)) {}
+  Move(MoveOrder order, RunOptions options)
+      : order_(std::move(order)), options_(std::move(options)) {}
 
   Result<void> look_at_earlier();
   Result<void> go_on();
+  Result<void> empty_tables_in_work();
   Result<void> plan_anew();
   Result<Json> hold_source();
   Result<void> read_source();
@@ -57,7 +59,7 @@ class Move {
   MovePlan plan_;
   JobSpec job_;
   bool is_resumed_ = false;
-  bool is_done_ = false;          // all but the comparison
+  bool is_done_ = false;           // all but the comparison
   std::optional<MovePlan> begun_;  // that an earlier process planned
   std::string last_run_;           // of the job; empty: there is none
   std::string last_state_;

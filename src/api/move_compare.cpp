@@ -71,8 +71,6 @@ bool ComparedTable::is_equal() const {
 }
 
 Json to_json(const ComparedTable& table) {
-  Json left_out{Json::Array{}};
-  for (const std::string& column : table.left_out) left_out.push(column);
   Json files{Json::Array{}};
   for (const BackedUpFile& file : table.files)
     files.push(Json()
@@ -90,7 +88,7 @@ Json to_json(const ComparedTable& table) {
       .set("has_checksum", table.has_checksum)
       .set("seconds", table.seconds)
       .set("only_counted", table.only_counted)
-      .set("left_out", std::move(left_out))
+      .set("left_out", texts_json(table.left_out))
       .set("trouble", table.trouble)
       .set("files", std::move(files));
 }
@@ -106,7 +104,7 @@ ComparedTable compared_table_from_json(const Json& json) {
   table.has_checksum = json["has_checksum"].boolean();
   table.seconds = json["seconds"].number();
   table.only_counted = json["only_counted"].text();
-  for (const Json& item : json["left_out"].items()) table.left_out.push_back(item.text());
+  table.left_out = texts_of(json["left_out"]);
   table.trouble = json["trouble"].text();
   for (const Json& item : json["files"].items())
     table.files.push_back({item["name"].text(), item["rows"].natural(), item["bytes"].natural(),

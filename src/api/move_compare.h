@@ -26,9 +26,9 @@ struct ComparedTable {
   std::uint64_t rows_found = 0;
   std::uint64_t checksum = 0;
   std::uint64_t checksum_found = 0;
-  bool has_checksum = true;  // of what was read; a backup's is that of its files
-  double seconds = 0;        // that its step took; 0: an earlier process did it
-  std::string only_counted;  // why its rows were not compared; empty: they were
+  bool has_checksum = true;           // of what was read; a backup's is that of its files
+  double seconds = 0;                 // that its step took; 0: an earlier process did it
+  std::string only_counted;           // why its rows were not compared; empty: they were
   std::vector<std::string> left_out;  // columns whose values are not compared
   std::string trouble;                // why it can't be read
   std::vector<BackedUpFile> files;    // of a backup

@@ -83,8 +83,7 @@ ConnectorUse source_use(const MovePlan& plan, const MovedTable& table, const Mov
   if (plan.kind == MoveKind::restore) return parquet_use(order.folder, table);
   ConnectorUse use = read_use(order.source, table.source, table.columns);
   use.options.set(order.source.system, place_node(order.source, source_variable));
-  if (!plan.held.snapshot.empty())
-    use.options.set("snapshot", Node::scalar(plan.held.snapshot));
+  if (!plan.held.snapshot.empty()) use.options.set("snapshot", Node::scalar(plan.held.snapshot));
   if (table.is_incremental) {
     Node increment = Node::map();
     increment.set("column", Node::scalar(order.since));
@@ -148,7 +147,8 @@ ConnectorUse parquet_use(const std::filesystem::path& folder, const MovedTable& 
   use.connector = "parquet";
   use.options = Node::map();
   std::vector<Node> files;
-  for (const std::string& file : table.files) files.push_back(Node::scalar((folder / file).string()));
+  for (const std::string& file : table.files)
+    files.push_back(Node::scalar((folder / file).string()));
   use.options.set("parquet", Node::list(std::move(files)));
   use.options.set("hive", Node::scalar("false"));
   std::vector<Node> columns;
@@ -165,12 +165,14 @@ JobSpec make_job(const MovePlan& plan, const MoveOrder& order) {
                                 : plan.kind == MoveKind::restore ? "Restores"
                                                                  : "Migrates",
                                 order.source_name(), order.target_name());
-  for (const MoveScript& script : plan.before) job.steps.push_back(script_step(script, order.target));
+  for (const MoveScript& script : plan.before)
+    job.steps.push_back(script_step(script, order.target));
   for (const MovedTable& table : plan.tables) {
     if (plan.kind == MoveKind::restore && table.files.empty()) continue;  // it had no rows
     job.steps.push_back(table_step(plan, table, order));
   }
-  for (const MoveScript& script : plan.behind) job.steps.push_back(script_step(script, order.target));
+  for (const MoveScript& script : plan.behind)
+    job.steps.push_back(script_step(script, order.target));
   return job;
 }
 

@@ -7,18 +7,6 @@
 namespace tranche {
 namespace {
 
-Json texts(const std::vector<std::string>& list) {
-  Json json{Json::Array{}};
-  for (const std::string& text : list) json.push(text);
-  return json;
-}
-
-std::vector<std::string> texts_of(const Json& json) {
-  std::vector<std::string> list;
-  for (const Json& item : json.items()) list.push_back(item.text());
-  return list;
-}
-
 Json name_json(const CatalogName& name) {
   return Json().set("schema", name.schema).set("name", name.name);
 }
@@ -33,10 +21,10 @@ Json table_json(const MovedTable& table) {
       .set("target", name_json(table.target))
       .set("step", table.step)
       .set("folder", table.folder)
-      .set("files", texts(table.files))
+      .set("files", texts_json(table.files))
       .set("columns", std::move(columns))
       .set("batch_key", table.batch_key)
-      .set("upsert_key", texts(table.upsert_key))
+      .set("upsert_key", texts_json(table.upsert_key))
       .set("rows_about", table.rows_about)
       .set("incremental", table.is_incremental)
       .set("has_casts", table.has_casts);
@@ -64,7 +52,7 @@ Result<MovedTable> table_of(const Json& json) {
 Json scripts_json(const std::vector<MoveScript>& scripts) {
   Json list{Json::Array{}};
   for (const MoveScript& script : scripts)
-    list.push(Json().set("step", script.step).set("statements", texts(script.statements)));
+    list.push(Json().set("step", script.step).set("statements", texts_json(script.statements)));
   return list;
 }
 
@@ -103,14 +91,24 @@ std::string MoveOrder::text() const {
   if (!has_schema) text += " --data-only";
   if (!since.empty()) text += fmt::format(" --since {}", since);
   for (const CatalogCast& cast : casts)
-    text += fmt::format(" --cast {}.{}: {}", cast.table, cast.column, tranche::to_string(cast.type));
+    text +=
+        fmt::format(" --cast {}.{}: {}", cast.table, cast.column, tranche::to_string(cast.type));
   return text;
 }
 
+Json not_carried_json(const std::vector<NotCarried>& all) {
+  Json list{Json::Array{}};
+  for (const NotCarried& one : all) list.push(Json().set("what", one.what).set("why", one.why));
+  return list;
+}
+
+std::vector<NotCarried> not_carried_of(const Json& json) {
+  std::vector<NotCarried> all;
+  for (const Json& item : json.items()) all.push_back({item["what"].text(), item["why"].text()});
+  return all;
+}
+
 Json to_json(const MovePlan& plan) {
-  Json not_carried{Json::Array{}};
-  for (const NotCarried& one : plan.not_carried)
-    not_carried.push(Json().set("what", one.what).set("why", one.why));
   Json tables{Json::Array{}};
   for (const MovedTable& table : plan.tables) tables.push(table_json(table));
   return Json()
@@ -124,9 +122,9 @@ Json to_json(const MovePlan& plan) {
       .set("tables", std::move(tables))
       .set("before", scripts_json(plan.before))
       .set("behind", scripts_json(plan.behind))
-      .set("not_carried", std::move(not_carried))
-      .set("changes", texts(plan.changes))
-      .set("undo", texts(plan.undo))
+      .set("not_carried", not_carried_json(plan.not_carried))
+      .set("changes", texts_json(plan.changes))
+      .set("undo", texts_json(plan.undo))
       .set("begun_microseconds", plan.begun_microseconds);
 }
 
@@ -144,8 +142,7 @@ Result<MovePlan> move_plan_from_json(const Json& json) {
   }
   plan.before = scripts_of(json["before"]);
   plan.behind = scripts_of(json["behind"]);
-  for (const Json& item : json["not_carried"].items())
-    plan.not_carried.push_back({item["what"].text(), item["why"].text()});
+  plan.not_carried = not_carried_of(json["not_carried"]);
   plan.changes = texts_of(json["changes"]);
   plan.undo = texts_of(json["undo"]);
   plan.begun_microseconds = json["begun_microseconds"].integer();

@@ -25,10 +25,10 @@ std::string to_string(MoveKind kind);
 // What a person asked for.
 struct MoveOrder {
   MoveKind kind = MoveKind::migrate;
-  DatabasePlace source;           // but of restore
-  DatabasePlace target;           // but of backup
-  std::filesystem::path folder;   // of the backup
-  std::vector<std::string> tables;   // patterns; none: all
+  DatabasePlace source;             // but of restore
+  DatabasePlace target;             // but of backup
+  std::filesystem::path folder;     // of the backup
+  std::vector<std::string> tables;  // patterns; none: all
   std::vector<std::string> exclude;
   bool has_schema = true;
   bool has_data = true;
@@ -45,10 +45,10 @@ struct MovedTable {
   CatalogName source;
   CatalogName target;
   std::string step;
-  std::string folder;              // of its Parquet files, below that of the backup
-  std::vector<std::string> files;  // that are restored, likewise
-  std::vector<Field> columns;      // as they are read
-  std::string batch_key;           // by which it is divided; empty: by what its system has
+  std::string folder;                   // of its Parquet files, below that of the backup
+  std::vector<std::string> files;       // that are restored, likewise
+  std::vector<Field> columns;           // as they are read
+  std::string batch_key;                // by which it is divided; empty: by what its system has
   std::vector<std::string> upsert_key;  // of one that holds several versions of its rows
   std::uint64_t rows_about = 0;
   bool is_incremental = false;
@@ -76,6 +76,8 @@ struct MovePlan {
   std::int64_t begun_microseconds = 0;
 };
 
+Json not_carried_json(const std::vector<NotCarried>& all);
+std::vector<NotCarried> not_carried_of(const Json& json);
 Json to_json(const MovePlan& plan);
 Result<MovePlan> move_plan_from_json(const Json& json);
 

@@ -36,17 +36,18 @@ Result<void> check_tables(const Catalog& there, const Catalog& catalog, const Mo
                           const std::vector<CatalogName>& names) {
   for (std::size_t at = 0; at < names.size(); ++at) {
     if (there.find(names[at]) == nullptr) {
-      return make_error(ErrorKind::config,
-                        fmt::format("{} has no table {} for the rows of {}; without --data-only it "
-                                    "is made.",
-                                    order.target_name(), names[at].text(),
-                                    catalog.tables[at].name.text()));
+      return make_error(
+          ErrorKind::config,
+          fmt::format("{} has no table {} for the rows of {}; without --data-only it "
+                      "is made.",
+                      order.target_name(), names[at].text(), catalog.tables[at].name.text()));
     }
     TRANCHE_ASSIGN(const bool has_any, has_rows(order.target, names[at]));
     if (!has_any) continue;
-    return make_error(ErrorKind::config,
-                      fmt::format("Table {} of {} is not empty; rows are put into empty tables only.",
-                                  names[at].text(), order.target_name()));
+    return make_error(
+        ErrorKind::config,
+        fmt::format("Table {} of {} is not empty; rows are put into empty tables only.",
+                    names[at].text(), order.target_name()));
   }
   return {};
 }
@@ -102,23 +103,17 @@ Json script_json(const CatalogScript& script, const Catalog& catalog, const Move
     for (const CatalogColumn& column : table.columns)
       if (!column.generated.empty()) computed.push(table.name.text() + "." + column.name);
   }
-  Json not_carried{Json::Array{}};
-  for (const NotCarried& one : script.not_carried)
-    not_carried.push(Json().set("what", one.what).set("why", one.why));
-  Json changes{Json::Array{}};
-  for (const std::string& change : script.changes) changes.push(change);
   return Json()
       .set("statements", std::move(statements))
       .set("computed", std::move(computed))
-      .set("not_carried", std::move(not_carried))
-      .set("changes", std::move(changes));
+      .set("not_carried", not_carried_json(script.not_carried))
+      .set("changes", texts_json(script.changes));
 }
 
 }  // namespace
 
 bool TargetScript::computes(const CatalogName& table, const std::string& column) const {
-  return std::find(computed.begin(), computed.end(), table.text() + "." + column) !=
-         computed.end();
+  return std::find(computed.begin(), computed.end(), table.text() + "." + column) != computed.end();
 }
 
 Result<TargetScript> examine_target(const Catalog& catalog, const MoveOrder& order,
@@ -131,12 +126,11 @@ Result<TargetScript> examine_target(const Catalog& catalog, const MoveOrder& ord
                  }));
   TargetScript script;
   for (const Json& item : answer["statements"].items())
-    script.statements.push_back({item["step"].text(), item["behind"].boolean(),
-                                 item["sql"].text(), item["undo"].text()});
-  for (const Json& item : answer["computed"].items()) script.computed.push_back(item.text());
-  for (const Json& item : answer["not_carried"].items())
-    script.not_carried.push_back({item["what"].text(), item["why"].text()});
-  for (const Json& item : answer["changes"].items()) script.changes.push_back(item.text());
+    script.statements.push_back(
+        {item["step"].text(), item["behind"].boolean(), item["sql"].text(), item["undo"].text()});
+  script.computed = texts_of(answer["computed"]);
+  script.not_carried = not_carried_of(answer["not_carried"]);
+  script.changes = texts_of(answer["changes"]);
   if (!order.has_schema)
     for (const CatalogName& name : names)
       script.statements.push_back(

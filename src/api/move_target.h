@@ -12,7 +12,7 @@ namespace tranche {
 struct TargetStatement {
   std::string step;
   bool is_behind_rows = false;
-  std::string sql;
+  std::string sql;  // empty: there is only something to be taken back
   std::string undo;
 };
 

@@ -35,8 +35,7 @@ Result<std::vector<ComparedTable>> told(const BackupManifest& manifest,
     told.checksum = std::stoull(table.checksum, nullptr, 16);
     told.files = table.files;
     if (!reads_files) {
-      if (table.is_incremental)
-        told.only_counted = "the backup holds several versions of its rows";
+      if (table.is_incremental) told.only_counted = "the backup holds several versions of its rows";
       continue;
     }
     for (const BackedUpFile& file : table.files) {
@@ -57,9 +56,9 @@ Result<std::vector<ComparedTable>> verify_backup(const std::filesystem::path& fo
   MoveOrder order;
   order.folder = folder;
   if (database) order.target = *database;
-  TRANCHE_ASSIGN(const auto names,
-                 target_names(manifest.catalog, database ? database->system
-                                                         : manifest.catalog.system));
+  TRANCHE_ASSIGN(
+      const auto names,
+      target_names(manifest.catalog, database ? database->system : manifest.catalog.system));
   for (const BackedUpTable& table : manifest.tables) {
     MovedTable moved;
     moved.source = table.name;

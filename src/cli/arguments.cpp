@@ -60,14 +60,13 @@ Result<void> check_operands(const Command& command, const Invocation& made) {
     if (word.size() > 1 && word[0] == '-') return unknown_option(command, word);
   if (made.positionals.size() > operands_max(command.operand)) {
     const std::string& extra = made.positionals[operands_max(command.operand)];
-    return make_error(
-        ErrorKind::usage,
-        command.operand == Operand::none
-            ? fmt::format("\"{}\" takes no argument, and \"{}\" was given", command.name,
-                          excerpt(extra))
-            : fmt::format("\"{}\" takes {}{}, and \"{}\" was given too", command.name,
-                          operands_max(command.operand) == 1 ? "one " : "",
-                          operand_name(command.operand), excerpt(extra)));
+    return make_error(ErrorKind::usage,
+                      command.operand == Operand::none
+                          ? fmt::format("\"{}\" takes no argument, and \"{}\" was given",
+                                        command.name, excerpt(extra))
+                          : fmt::format("\"{}\" takes {}{}, and \"{}\" was given too", command.name,
+                                        operands_max(command.operand) == 1 ? "one " : "",
+                                        operand_name(command.operand), excerpt(extra)));
   }
   return {};
 }

@@ -68,10 +68,9 @@ int act(const Invocation& invocation) {
 
 std::string operand_text(const Command& command, bool has_own_job) {
   const std::string name = operand_name(command.operand);
-  const bool may_be_left_out = command.operand == Operand::optional_run ||
-                               command.operand == Operand::run_or_backup ||
-                               command.operand == Operand::topic ||
-                               (command.operand == Operand::run && has_own_job);
+  const bool may_be_left_out =
+      command.operand == Operand::optional_run || command.operand == Operand::run_or_backup ||
+      command.operand == Operand::topic || (command.operand == Operand::run && has_own_job);
   if (name.empty() || (command.operand == Operand::job && has_own_job)) return "";
   return may_be_left_out ? " [" + name + "]" : " " + name;
 }

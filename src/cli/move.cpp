@@ -19,9 +19,8 @@ namespace tranche {
 namespace {
 
 Error missing_operand(const Invocation& invocation, const char* operands, const char* example) {
-  return make_error(ErrorKind::usage,
-                    fmt::format("\"{0}\" needs {1}, as in \"tranche {0} {2}\"",
-                                invocation.words.front(), operands, example));
+  return make_error(ErrorKind::usage, fmt::format("\"{0}\" needs {1}, as in \"tranche {0} {2}\"",
+                                                  invocation.words.front(), operands, example));
 }
 
 std::vector<std::string> values_of(const Invocation& invocation, const std::string& flag) {
@@ -31,9 +30,7 @@ std::vector<std::string> values_of(const Invocation& invocation, const std::stri
 
 Result<void> read_places(const Invocation& invocation, MoveOrder& order) {
   const auto& words = invocation.positionals;
-  const auto folder = [](const std::string& word) {
-    return fs::absolute(word).lexically_normal();
-  };
+  const auto folder = [](const std::string& word) { return fs::absolute(word).lexically_normal(); };
   switch (order.kind) {
     case MoveKind::backup: {
       if (words.size() < 2)
@@ -97,8 +94,8 @@ std::string command_that_goes_on(const Invocation& invocation) {
 
 int write_job_file(const Invocation& invocation, const Move& move) {
   const fs::path file = invocation.value("--write-job");
-  std::string head = fmt::format("Made of: {} {}", invocation.called(),
-                                 join(shown_words(invocation), " "));
+  std::string head =
+      fmt::format("Made of: {} {}", invocation.called(), join(shown_words(invocation), " "));
   if (!move.order().source.is_file())
     head += fmt::format("\n{} names the source.", source_variable);
   if (!move.order().target.is_file())
@@ -169,12 +166,13 @@ std::vector<Flag> move_flags(MoveKind kind) {
                  {"--since", "COLUMN",
                   "tables that have it: the next backup adds what is behind its last value"});
   } else {
-    flags.push_back({"--state", "DIR", "keeps its state in DIR; default: TRANCHE_STATE, or "
-                                       "./.tranche"});
+    flags.push_back({"--state", "DIR",
+                     "keeps its state in DIR; default: TRANCHE_STATE, or "
+                     "./.tranche"});
   }
   if (kind != MoveKind::restore)
-    flags.insert(flags.end() - 1, {"--accept", "snapshot",
-                                   "goes on although the source was written to since"});
+    flags.insert(flags.end() - 1,
+                 {"--accept", "snapshot", "goes on although the source was written to since"});
   if (kind == MoveKind::migrate)
     flags.insert(flags.end() - 1, {"--write-job", "FILE",
                                    "writes the job file that does the same, and does nothing"});

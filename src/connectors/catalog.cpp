@@ -9,18 +9,6 @@
 namespace tranche {
 namespace {
 
-Json texts(const std::vector<std::string>& list) {
-  Json json{Json::Array{}};
-  for (const std::string& text : list) json.push(text);
-  return json;
-}
-
-std::vector<std::string> texts_of(const Json& json) {
-  std::vector<std::string> list;
-  for (const Json& item : json.items()) list.push_back(item.text());
-  return list;
-}
-
 // Members that say nothing are left out, so that a manifest can be read by people.
 class Object {
  public:
@@ -46,8 +34,7 @@ class Object {
   Json json_{Json::Object{}};
 };
 
-template <class Item, class Write>
-Json list_of(const std::vector<Item>& items, Write write) {
+template <class Item, class Write> Json list_of(const std::vector<Item>& items, Write write) {
   Json json{Json::Array{}};
   for (const Item& item : items) json.push(write(item));
   return json;
@@ -90,7 +77,7 @@ Result<CatalogColumn> column_of(const Json& json) {
 Json key_json(const CatalogKey& key) {
   return Object()
       .text("name", key.name)
-      .list("columns", texts(key.columns))
+      .list("columns", texts_json(key.columns))
       .flag("primary", key.is_primary)
       .text("definition", key.definition)
       .take();
@@ -104,9 +91,9 @@ CatalogKey key_of(const Json& json) {
 Json foreign_key_json(const CatalogForeignKey& key) {
   return Object()
       .text("name", key.name)
-      .list("columns", texts(key.columns))
+      .list("columns", texts_json(key.columns))
       .name(key.table, "table")
-      .list("referenced", texts(key.referenced))
+      .list("referenced", texts_json(key.referenced))
       .text("on_update", key.on_update)
       .text("on_delete", key.on_delete)
       .text("definition", key.definition)
@@ -114,15 +101,15 @@ Json foreign_key_json(const CatalogForeignKey& key) {
 }
 
 CatalogForeignKey foreign_key_of(const Json& json) {
-  return {json["name"].text(),           texts_of(json["columns"]), name_of(json, "table"),
-          texts_of(json["referenced"]),  json["on_update"].text(),  json["on_delete"].text(),
+  return {json["name"].text(),          texts_of(json["columns"]), name_of(json, "table"),
+          texts_of(json["referenced"]), json["on_update"].text(),  json["on_delete"].text(),
           json["definition"].text()};
 }
 
 Json index_json(const CatalogIndex& index) {
   return Object()
       .text("name", index.name)
-      .list("parts", texts(index.parts))
+      .list("parts", texts_json(index.parts))
       .flag("unique", index.is_unique)
       .text("where", index.where)
       .text("definition", index.definition)
@@ -205,19 +192,31 @@ Json view_json(const CatalogView& view) {
       .name(view.name)
       .text("query", view.query)
       .flag("materialized", view.is_materialized)
-      .list("indexes", texts(view.indexes))
+      .list("indexes", texts_json(view.indexes))
       .take();
 }
 
 Json type_json(const CatalogType& type) {
   return Object()
       .name(type.name)
-      .list("labels", texts(type.labels))
+      .list("labels", texts_json(type.labels))
       .text("definition", type.definition)
       .take();
 }
 
 }  // namespace
+
+Json texts_json(const std::vector<std::string>& texts) {
+  Json json{Json::Array{}};
+  for (const std::string& text : texts) json.push(text);
+  return json;
+}
+
+std::vector<std::string> texts_of(const Json& json) {
+  std::vector<std::string> list;
+  for (const Json& item : json.items()) list.push_back(item.text());
+  return list;
+}
 
 const CatalogColumn* CatalogTable::find(std::string_view column) const {
   const auto found = std::find_if(columns.begin(), columns.end(),
@@ -226,8 +225,8 @@ const CatalogColumn* CatalogTable::find(std::string_view column) const {
 }
 
 const CatalogKey* CatalogTable::primary_key() const {
-  const auto found = std::find_if(keys.begin(), keys.end(),
-                                  [](const CatalogKey& key) { return key.is_primary; });
+  const auto found =
+      std::find_if(keys.begin(), keys.end(), [](const CatalogKey& key) { return key.is_primary; });
   return found == keys.end() ? nullptr : &*found;
 }
 
@@ -251,7 +250,7 @@ Json to_json(const Catalog& catalog) {
       .set("sequences", list_of(catalog.sequences, sequence_json))
       .set("views", list_of(catalog.views, view_json))
       .set("types", list_of(catalog.types, type_json))
-      .set("beyond", texts(catalog.beyond));
+      .set("beyond", texts_json(catalog.beyond));
 }
 
 Result<Catalog> catalog_from_json(const Json& json) {
@@ -267,8 +266,7 @@ Result<Catalog> catalog_from_json(const Json& json) {
     }
     catalog.tables.push_back(*std::move(table));
   }
-  for (const Json& item : json["sequences"].items())
-    catalog.sequences.push_back(sequence_of(item));
+  for (const Json& item : json["sequences"].items()) catalog.sequences.push_back(sequence_of(item));
   for (const Json& item : json["views"].items()) {
     catalog.views.push_back({name_of(item), item["query"].text(), item["materialized"].boolean(),
                              texts_of(item["indexes"])});

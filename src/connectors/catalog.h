@@ -74,9 +74,9 @@ struct CatalogTable {
   std::vector<CatalogForeignKey> foreign_keys;
   std::vector<CatalogCheck> checks;
   std::vector<CatalogIndex> indexes;
-  std::string definition;       // CREATE TABLE, where the system keeps it
-  std::uint64_t rows = 0;       // about
-  bool has_addresses = true;    // its rows have a place or a number by which they can be divided
+  std::string definition;     // CREATE TABLE, where the system keeps it
+  std::uint64_t rows = 0;     // about
+  bool has_addresses = true;  // its rows have a place or a number by which they can be divided
 
   const CatalogColumn* find(std::string_view column) const;
   const CatalogKey* primary_key() const;
@@ -90,8 +90,8 @@ struct CatalogSequence {
   std::int64_t maximum = INT64_MAX;
   std::int64_t next = 1;  // what it gives next
   bool cycles = false;
-  std::string type;        // "integer"; empty: the system has one type of them
-  CatalogName owner;       // the table whose column it numbers; empty: nobody's
+  std::string type;   // "integer"; empty: the system has one type of them
+  CatalogName owner;  // the table whose column it numbers; empty: nobody's
   std::string owner_column;
   bool is_identity = false;  // part of that column
 };
@@ -123,6 +123,10 @@ struct Catalog {
   const CatalogSequence* find_sequence(std::string_view text) const;
   bool is_empty() const { return tables.empty() && views.empty() && sequences.empty(); }
 };
+
+// Lists of texts, as JSON and back.
+Json texts_json(const std::vector<std::string>& texts);
+std::vector<std::string> texts_of(const Json& json);
 
 Json to_json(const Catalog& catalog);
 // Errors: failed, when it was written by a version that knows of types that this one does not.

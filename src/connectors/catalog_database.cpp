@@ -39,9 +39,12 @@ Result<void> execute_in_duckdb(const std::string& path,
   TRANCHE_ASSIGN(const auto database,
                  DuckDatabase::open_file(path, duckdb_memory_bytes, path + ".tmp"));
   TRANCHE_ASSIGN(const auto connection, database->connect());
-  for (const std::string& statement : statements)
-    TRANCHE_TRY(duck::run(*connection, statement));
+  for (const std::string& statement : statements) TRANCHE_TRY(duck::run(*connection, statement));
   return duck::run(*connection, "CHECKPOINT");
+}
+
+CatalogName commits_of(const DatabasePlace& place) {
+  return {place.is_file() ? "" : "public", "tranche_commits"};
 }
 
 }  // namespace
@@ -69,8 +72,8 @@ Result<DatabasePlace> parse_database(const std::string& text) {
 
 Result<std::unique_ptr<CatalogDatabase>> open_to_read(const DatabasePlace& place) {
   if (place.system == "postgres") return open_postgres_catalog(place.url);
-  auto opened = place.system == "sqlite" ? open_sqlite_catalog(place.url)
-                                         : open_duckdb_catalog(place.url);
+  auto opened =
+      place.system == "sqlite" ? open_sqlite_catalog(place.url) : open_duckdb_catalog(place.url);
   if (!opened && opened.error().kind == ErrorKind::failed)
     opened.error().kind = ErrorKind::config;  // a file of another kind
   return opened;
@@ -87,20 +90,27 @@ Result<void> execute_in(const DatabasePlace& place, const std::vector<std::strin
                                   : execute_in_duckdb(place.url, statements);
 }
 
+Result<void> take_rows_out(const DatabasePlace& place, const CatalogName& table,
+                           const std::string& run, const std::string& step) {
+  return execute_in(place, {"DELETE FROM " + quoted_name(place.system, table),
+                            fmt::format("DELETE FROM {} WHERE run = {} AND step = {}",
+                                        quoted_name(place.system, commits_of(place)),
+                                        sql_literal(run), sql_literal(step))});
+}
+
 Result<void> forget_commits(const DatabasePlace& place, const std::string& run) {
-  const CatalogName commits{place.is_file() ? "" : "public", "tranche_commits"};
+  const CatalogName commits = commits_of(place);
   const std::string name = quoted_name(place.system, commits);
   // It may be gone already, after a crash.
-  TRANCHE_TRY(execute_in(place,
-                         {fmt::format("CREATE TABLE IF NOT EXISTS {} (run VARCHAR)", name),
-                          fmt::format("DELETE FROM {} WHERE run = {}", name, sql_literal(run))}));
+  TRANCHE_TRY(
+      execute_in(place, {fmt::format("CREATE TABLE IF NOT EXISTS {} (run VARCHAR)", name),
+                         fmt::format("DELETE FROM {} WHERE run = {}", name, sql_literal(run))}));
   TRANCHE_ASSIGN(const bool is_used, has_rows(place, commits));
   return is_used ? Result<void>() : execute_in(place, {"DROP TABLE " + name});
 }
 
 Result<bool> has_rows(const DatabasePlace& place, const CatalogName& table) {
-  const std::string sql =
-      fmt::format("SELECT 1 FROM {} LIMIT 1", quoted_name(place.system, table));
+  const std::string sql = fmt::format("SELECT 1 FROM {} LIMIT 1", quoted_name(place.system, table));
   if (place.system == "postgres") {
     TRANCHE_ASSIGN(const auto connection, PostgresConnection::open(place.url));
     TRANCHE_ASSIGN(const auto rows, connection->query(sql));

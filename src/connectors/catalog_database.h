@@ -38,7 +38,7 @@ class CatalogDatabase {
 // A database of this system ("postgres", "sqlite", "duckdb"), by its URL or its path.
 struct DatabasePlace {
   std::string system;
-  std::string url;  // of PostgreSQL with the password
+  std::string url;           // of PostgreSQL with the password
   std::string name() const;  // for people and for the ledger: without it
   bool is_file() const { return system != "postgres"; }
 };
@@ -55,6 +55,9 @@ Result<std::unique_ptr<CatalogDatabase>> open_for_trial(const DatabasePlace& pla
 Result<void> execute_in(const DatabasePlace& place, const std::vector<std::string>& statements);
 // Takes the run's rows out of the record of commits, and that away when nothing is left in it.
 Result<void> forget_commits(const DatabasePlace& place, const std::string& run);
+// Deletes all rows of a table, and the record of the step's commits.
+Result<void> take_rows_out(const DatabasePlace& place, const CatalogName& table,
+                           const std::string& run, const std::string& step);
 // Whether a table has a row.
 Result<bool> has_rows(const DatabasePlace& place, const CatalogName& table);
 

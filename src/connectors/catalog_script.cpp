@@ -153,13 +153,14 @@ class ScriptWriter {
     } else {
       add_inline_keys(made, table);
     }
-    const bool has_texts = std::any_of(table.columns.begin(), table.columns.end(),
-                                       [&](const auto& column) { return is_text_at_first(column); });
+    const bool has_texts =
+        std::any_of(table.columns.begin(), table.columns.end(),
+                    [&](const auto& column) { return is_text_at_first(column); });
     for (const CatalogCheck& check : table.checks) {
-      const std::string checked = constraint(check.name) + fmt::format("CHECK ({})",
-                                                                       translated(check.expression));
-      const std::string of = fmt::format("the check {} of table {}", excerpt(check.expression),
-                                         table.name.text());
+      const std::string checked =
+          constraint(check.name) + fmt::format("CHECK ({})", translated(check.expression));
+      const std::string of =
+          fmt::format("the check {} of table {}", excerpt(check.expression), table.name.text());
       if (has_texts) {
         add(of, step_name("keys-", table.name), true, true,
             fmt::format("ALTER TABLE {} ADD {}", quoted(name), checked));
@@ -203,8 +204,8 @@ class ScriptWriter {
           {std::move(what), std::move(sql), made.fixed.size() - 1, std::move(generates)});
     };
     if (!column.generated.empty() && !is_same_ && column.is_text_of) {
-      script_.not_carried.push_back({"the expression that computes " + of,
-                                     "its values are kept as text there, as they are"});
+      script_.not_carried.push_back(
+          {"the expression that computes " + of, "its values are kept as text there, as they are"});
       return;
     }
     if (!column.generated.empty()) {
@@ -223,15 +224,15 @@ class ScriptWriter {
       if (sequence->is_identity && system_ == "postgres") {
         attach(numbering, identity_sql(column, *sequence));
       } else {
-        attach(numbering, fmt::format("DEFAULT nextval({})",
-                                      sql_literal(quoted(moved_name(sequence->name)))));
+        attach(numbering,
+               fmt::format("DEFAULT nextval({})", sql_literal(quoted(moved_name(sequence->name)))));
       }
       return;
     }
     if (column.sequence.empty() && column.default_sql.empty()) return;
     if (!column.sequence.empty()) {
-      script_.not_carried.push_back({"the numbering of " + of,
-                                     "SQLite numbers a primary key of one whole number only"});
+      script_.not_carried.push_back(
+          {"the numbering of " + of, "SQLite numbers a primary key of one whole number only"});
       return;
     }
     if (is_text_at_first(column)) return;  // behind the rows, when it has its type
@@ -251,9 +252,8 @@ class ScriptWriter {
   static std::string identity_sql(const CatalogColumn& column, const CatalogSequence& sequence) {
     return fmt::format(
         "GENERATED {} AS IDENTITY (INCREMENT BY {} MINVALUE {} MAXVALUE {} START WITH {}{})",
-        column.identity == "always" ? "ALWAYS" : "BY DEFAULT", sequence.increment,
-        sequence.minimum, identity_maximum(column, sequence), sequence.start,
-        sequence.cycles ? " CYCLE" : "");
+        column.identity == "always" ? "ALWAYS" : "BY DEFAULT", sequence.increment, sequence.minimum,
+        identity_maximum(column, sequence), sequence.start, sequence.cycles ? " CYCLE" : "");
   }
   static std::int64_t identity_maximum(const CatalogColumn& column,
                                        const CatalogSequence& sequence) {
@@ -286,9 +286,9 @@ class ScriptWriter {
 
   void add_inline_keys(Definition& made, const CatalogTable& table) {
     for (const CatalogKey& key : table.keys) {
-      const std::string of = fmt::format("the key {} of table {}",
-                                         key.name.empty() ? join(key.columns, ", ") : key.name,
-                                         table.name.text());
+      const std::string of =
+          fmt::format("the key {} of table {}",
+                      key.name.empty() ? join(key.columns, ", ") : key.name, table.name.text());
       if (key.columns.empty()) {
         script_.not_carried.push_back({of, "only PostgreSQL has exclusion constraints"});
       } else if (!key.is_primary) {
@@ -331,9 +331,9 @@ class ScriptWriter {
         script_.not_carried.push_back({what, "it is of a kind that only PostgreSQL has"});
         continue;
       }
-      std::string sql = fmt::format("CREATE {}INDEX {} ON {} ({})",
-                                    index.is_unique ? "UNIQUE " : "", quoted(index.name),
-                                    quoted(name), translated(join(index.parts, ", ")));
+      std::string sql =
+          fmt::format("CREATE {}INDEX {} ON {} ({})", index.is_unique ? "UNIQUE " : "",
+                      quoted(index.name), quoted(name), translated(join(index.parts, ", ")));
       if (!index.where.empty()) sql += " WHERE " + translated(index.where);
       add(what, step, true, true, std::move(sql));
     }
@@ -344,9 +344,9 @@ class ScriptWriter {
     std::string alter;
     for (const CatalogColumn& column : table.columns) {
       if (!is_text_at_first(column)) continue;
-      alter += fmt::format("{} ALTER COLUMN {} TYPE {} USING {}::{}", alter.empty() ? "" : ",",
-                           quoted(column.name), column.declared, quoted(column.name),
-                           column.declared);
+      alter +=
+          fmt::format("{} ALTER COLUMN {} TYPE {} USING {}::{}", alter.empty() ? "" : ",",
+                      quoted(column.name), column.declared, quoted(column.name), column.declared);
     }
     if (alter.empty()) return;
     add("the types of table " + table.name.text(), step, true, false,
@@ -363,9 +363,9 @@ class ScriptWriter {
                        const std::string& step) {
     for (const CatalogKey& key : table.keys) {
       if (key.is_primary && is_upserted(table)) continue;
-      const std::string of = fmt::format("the key {} of table {}",
-                                         key.name.empty() ? join(key.columns, ", ") : key.name,
-                                         table.name.text());
+      const std::string of =
+          fmt::format("the key {} of table {}",
+                      key.name.empty() ? join(key.columns, ", ") : key.name, table.name.text());
       const std::string definition =
           is_same_ ? key.definition
                    : fmt::format("{} ({})", key.is_primary ? "PRIMARY KEY" : "UNIQUE",
@@ -459,12 +459,12 @@ class ScriptWriter {
     if (view.is_materialized && !is_materialized)
       script_.changes.push_back(
           fmt::format("materialized view {} becomes a view", view.name.text()));
-    Definition& made =
-        add("view " + view.name.text(), "views", true, true,
-            fmt::format("CREATE {}VIEW {} AS {}", is_materialized ? "MATERIALIZED " : "", name,
-                        query));
+    Definition& made = add(
+        "view " + view.name.text(), "views", true, true,
+        fmt::format("CREATE {}VIEW {} AS {}", is_materialized ? "MATERIALIZED " : "", name, query));
     if (system_ == "sqlite") made.probe = fmt::format("SELECT * FROM {} LIMIT 0", name);
-    made.undo = fmt::format("DROP {}VIEW IF EXISTS {}", is_materialized ? "MATERIALIZED " : "", name);
+    made.undo =
+        fmt::format("DROP {}VIEW IF EXISTS {}", is_materialized ? "MATERIALIZED " : "", name);
     if (!is_materialized) return;
     for (const std::string& index : view.indexes)
       add("an index of view " + view.name.text(), "views", true, true, index);
@@ -484,9 +484,9 @@ class ScriptWriter {
     for (auto& [change, of] : columns) {
       const std::size_t count = of.size();
       if (count > shown) of.resize(shown);
-      script_.changes.push_back(fmt::format(
-          "{}: {}{}", change, join(of, ", "),
-          count > shown ? fmt::format(" and {} more", count - shown) : std::string()));
+      script_.changes.push_back(
+          fmt::format("{}: {}{}", change, join(of, ", "),
+                      count > shown ? fmt::format(" and {} more", count - shown) : std::string()));
     }
   }
 
@@ -499,31 +499,6 @@ class ScriptWriter {
   std::set<std::string> made_;
   CatalogScript script_;
 };
-
-// What was tried and refused; empty: nothing was.
-std::string refusal(CatalogDatabase& database, const Definition& definition, bool is_to_stay) {
-  const auto tried = [&]() -> Result<void> {
-    TRANCHE_TRY(database.begin_trial());
-    TRANCHE_TRY(database.execute(definition.sql()));
-    if (!definition.probe.empty()) TRANCHE_TRY(database.execute(definition.probe));
-    if (is_to_stay) return database.keep_trial();
-    return {};
-  }();
-  if (!tried || !is_to_stay) database.undo_trial();
-  return tried ? std::string() : tried.error().message;
-}
-
-// Takes out the parts that are refused, each tried beside those that were taken.
-void try_parts(Definition& definition, CatalogDatabase& database, CatalogScript& script) {
-  const std::vector<DefinitionPart> parts = std::exchange(definition.parts, {});
-  for (const DefinitionPart& part : parts) {
-    definition.parts.push_back(part);
-    const std::string why = refusal(database, definition, false);
-    if (why.empty()) continue;
-    definition.parts.pop_back();
-    script.not_carried.push_back({part.what, why});
-  }
-}
 
 }  // namespace
 
@@ -595,41 +570,6 @@ CatalogScript write_script(const Catalog& catalog, const std::string& system,
                            const std::vector<CatalogName>& names,
                            const std::vector<CatalogName>& upserted) {
   return ScriptWriter(catalog, system, names, upserted).write();
-}
-
-Result<void> try_out(CatalogScript& script, CatalogDatabase& database) {
-  std::vector<Definition> taken;
-  std::vector<std::pair<Definition, std::string>> refused;
-  for (Definition& definition : script.definitions) {
-    std::string why = refusal(database, definition, true);
-    if (!why.empty() && !definition.parts.empty()) {
-      try_parts(definition, database, script);
-      why = refusal(database, definition, true);
-    }
-    if (why.empty()) {
-      taken.push_back(std::move(definition));
-    } else if (definition.is_optional) {
-      refused.emplace_back(std::move(definition), std::move(why));
-    } else {
-      return make_error(ErrorKind::config,
-                        fmt::format("The target can't have {}: {}. Leave it out with --exclude, or "
-                                    "say other types with --cast.",
-                                    definition.what, why));
-    }
-  }
-  // A view may stand on one that comes behind it.
-  for (std::size_t before = SIZE_MAX; refused.size() < before;) {
-    before = refused.size();
-    std::erase_if(refused, [&](auto& one) {
-      one.second = refusal(database, one.first, true);
-      if (!one.second.empty()) return false;
-      taken.push_back(std::move(one.first));
-      return true;
-    });
-  }
-  for (auto& [definition, why] : refused) script.not_carried.push_back({definition.what, why});
-  script.definitions = std::move(taken);
-  return {};
 }
 
 }  // namespace tranche

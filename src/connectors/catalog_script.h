@@ -18,13 +18,13 @@ struct DefinitionPart {
   std::string what;  // "the default of orders.total"
   std::string sql;
   std::size_t attached_to = SIZE_MAX;  // the fixed part that it stands behind
-  std::string generates = {};  // "table.column" that it has the target compute
+  std::string generates = {};          // "table.column" that it has the target compute
 };
 
 // One statement: head, the parts in parentheses, tail. One without parts is its head.
 struct Definition {
-  std::string what;            // "table orders"
-  std::string step;            // of the job: what is executed together
+  std::string what;  // "table orders"
+  std::string step;  // of the job: what is executed together
   bool is_behind_rows = false;
   bool is_optional = false;
   std::string head;

@@ -38,7 +38,8 @@ std::string sqlite_type(Type type) {
     case TypeId::double_:
       return "DOUBLE";
     case TypeId::decimal:
-      return fmt::format("{}({},{})", type.width > sqlite_decimal_digits ? "DECIMAL_TEXT" : "DECIMAL",
+      return fmt::format("{}({},{})",
+                         type.width > sqlite_decimal_digits ? "DECIMAL_TEXT" : "DECIMAL",
                          type.width, type.scale);
     case TypeId::date:
       return "DATE";

@@ -83,10 +83,10 @@ class DuckCatalog final : public CatalogDatabase {
   }
 
   Result<void> read_tables(Catalog& catalog) {
-    TRANCHE_ASSIGN(const Rows rows, read("table_name, sql, CAST(estimated_size AS VARCHAR)",
-                                         "duckdb_tables",
-                                         " AND NOT temporary AND NOT internal AND table_name <> "
-                                         "'tranche_commits' ORDER BY table_name"));
+    TRANCHE_ASSIGN(const Rows rows,
+                   read("table_name, sql, CAST(estimated_size AS VARCHAR)", "duckdb_tables",
+                        " AND NOT temporary AND NOT internal AND table_name <> "
+                        "'tranche_commits' ORDER BY table_name"));
     for (const auto& row : rows) {
       CatalogTable table;
       table.name.name = row[0];
@@ -100,10 +100,9 @@ class DuckCatalog final : public CatalogDatabase {
   }
 
   Result<void> read_columns(Catalog& catalog) {
-    TRANCHE_ASSIGN(const Rows rows,
-                   read("table_name, column_name, data_type, is_nullable, "
-                        "coalesce(column_default, '')",
-                        "duckdb_columns", " ORDER BY table_name, column_index"));
+    TRANCHE_ASSIGN(const Rows rows, read("table_name, column_name, data_type, is_nullable, "
+                                         "coalesce(column_default, '')",
+                                         "duckdb_columns", " ORDER BY table_name, column_index"));
     for (const auto& row : rows) {
       CatalogTable* const table = table_of(catalog, row[0]);
       if (table == nullptr) continue;
@@ -182,8 +181,7 @@ class DuckCatalog final : public CatalogDatabase {
     TRANCHE_ASSIGN(const Rows views, read("view_name, sql", "duckdb_views",
                                           " AND NOT internal AND NOT temporary ORDER BY view_oid"));
     for (const auto& row : views) {
-      catalog.views.push_back(
-          {CatalogName{"", row[0]}, parse_create_view(row[1]), false, {}});
+      catalog.views.push_back({CatalogName{"", row[0]}, parse_create_view(row[1]), false, {}});
     }
     TRANCHE_ASSIGN(const Rows macros,
                    connection_->query_texts(

@@ -46,12 +46,12 @@ WHERE c.relkind IN ('r', 'p') AND NOT c.relispartition AND a.attnum > 0 AND NOT 
 
 constexpr const char* constraints_sql = R"(
 SELECT k.conrelid, k.conname, k.contype, pg_get_constraintdef(k.oid),
-       array_to_string(ARRAY(SELECT a.attname FROM unnest(k.conkey) WITH ORDINALITY u(number, place)
-         JOIN pg_attribute a ON a.attrelid = k.conrelid AND a.attnum = u.number ORDER BY u.place),
+       array_to_string(ARRAY(SELECT a.attname FROM
+         unnest(k.conkey) WITH ORDINALITY u(number, place) JOIN pg_attribute a ON a.attrelid = k.conrelid AND a.attnum = u.number ORDER BY u.place),
          chr(31)),
        coalesce(n.nspname, ''), coalesce(r.relname, ''),
-       array_to_string(ARRAY(SELECT a.attname FROM unnest(k.confkey) WITH ORDINALITY u(number, place)
-         JOIN pg_attribute a ON a.attrelid = k.confrelid AND a.attnum = u.number ORDER BY u.place),
+       array_to_string(ARRAY(SELECT a.attname FROM
+         unnest(k.confkey) WITH ORDINALITY u(number, place) JOIN pg_attribute a ON a.attrelid = k.confrelid AND a.attnum = u.number ORDER BY u.place),
          chr(31)),
        k.confupdtype, k.confdeltype, coalesce(pg_get_expr(k.conbin, k.conrelid), '')
 FROM pg_constraint k JOIN pg_class c ON c.oid = k.conrelid
@@ -95,10 +95,12 @@ std::vector<Beyond> beyond() {
        "SELECT proname FROM pg_proc WHERE " + own("pg_proc.oid", "pg_proc", "pronamespace")},
       {"trigger", "triggers",
        "SELECT tgname FROM pg_trigger JOIN pg_class c ON c.oid = tgrelid WHERE NOT tgisinternal "
-       "AND " + own("c.oid", "pg_class", "c.relnamespace")},
+       "AND " +
+           own("c.oid", "pg_class", "c.relnamespace")},
       {"rule", "rules",
        "SELECT rulename FROM pg_rewrite JOIN pg_class c ON c.oid = ev_class WHERE rulename <> "
-       "'_RETURN' AND " + own("c.oid", "pg_class", "c.relnamespace")},
+       "'_RETURN' AND " +
+           own("c.oid", "pg_class", "c.relnamespace")},
       {"row security policy", "row security policies", "SELECT polname FROM pg_policy"},
       {"foreign table", "foreign tables",
        "SELECT relname FROM pg_class c WHERE relkind = 'f' AND " +
@@ -116,7 +118,8 @@ std::vector<Beyond> beyond() {
       {"comment", "comments",
        "SELECT coalesce(c.relname, d.objoid::text) FROM pg_description d LEFT JOIN pg_class c ON "
        "c.oid = d.objoid AND d.classoid = 'pg_class'::regclass WHERE d.classoid = "
-       "'pg_class'::regclass AND " + own("c.oid", "pg_class", "c.relnamespace")},
+       "'pg_class'::regclass AND " +
+           own("c.oid", "pg_class", "c.relnamespace")},
       {"table or sequence without its grants", "tables and sequences without their grants",
        "SELECT relname FROM pg_class c WHERE relacl IS NOT NULL AND " +
            own("c.oid", "pg_class", "c.relnamespace")},
@@ -153,15 +156,14 @@ class PostgresCatalog final : public CatalogDatabase {
 
   Result<HeldState> hold() override {
     TRANCHE_TRY(connection_->execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"));
-    TRANCHE_ASSIGN(const auto row,
-                   connection_->query(
-                       "SELECT pg_export_snapshot(), extract(epoch FROM "
-                       "pg_postmaster_start_time())::bigint, (SELECT system_identifier FROM "
-                       "pg_control_system()), pg_current_snapshot()"));
+    TRANCHE_ASSIGN(
+        const auto row,
+        connection_->query("SELECT pg_export_snapshot(), extract(epoch FROM "
+                           "pg_postmaster_start_time())::bigint, (SELECT system_identifier FROM "
+                           "pg_control_system()), pg_current_snapshot()"));
     // Without a transaction in between that has written something, the contents are the same.
     const std::string state = fmt::format("{}:{}", row.text(0, 2), row.text(0, 3));
-    return HeldState{state,
-                     fmt::format("{}/{}@{}", row.text(0, 0), row.text(0, 1), state)};
+    return HeldState{state, fmt::format("{}/{}@{}", row.text(0, 0), row.text(0, 1), state)};
   }
 
   Result<Catalog> catalog() override {
@@ -201,16 +203,16 @@ class PostgresCatalog final : public CatalogDatabase {
   }
 
   Result<void> read_tables(Catalog& catalog) {
-    TRANCHE_ASSIGN(const auto rows,
-                   connection_->query(
-                       "SELECT c.oid, n.nspname, c.relname, c.reltuples::bigint, c.relkind, EXISTS "
-                       "(SELECT 1 FROM pg_inherits i JOIN pg_class k ON k.oid = i.inhrelid WHERE "
-                       "i.inhparent = c.oid AND NOT k.relispartition) FROM pg_class c JOIN "
-                       "pg_namespace n ON n.oid = c.relnamespace WHERE c.relkind IN ('r', 'p') AND "
-                       "NOT c.relispartition AND c.relpersistence <> 't' AND c.relname <> "
-                       "'tranche_commits' AND " +
-                       own("c.oid", "pg_class", "c.relnamespace") +
-                       " ORDER BY n.nspname, c.relname"));
+    TRANCHE_ASSIGN(
+        const auto rows,
+        connection_->query(
+            "SELECT c.oid, n.nspname, c.relname, c.reltuples::bigint, c.relkind, EXISTS "
+            "(SELECT 1 FROM pg_inherits i JOIN pg_class k ON k.oid = i.inhrelid WHERE "
+            "i.inhparent = c.oid AND NOT k.relispartition) FROM pg_class c JOIN "
+            "pg_namespace n ON n.oid = c.relnamespace WHERE c.relkind IN ('r', 'p') AND "
+            "NOT c.relispartition AND c.relpersistence <> 't' AND c.relname <> "
+            "'tranche_commits' AND " +
+            own("c.oid", "pg_class", "c.relnamespace") + " ORDER BY n.nspname, c.relname"));
     for (std::size_t row = 0; row < rows.size(); ++row) {
       CatalogTable table;
       table.name = {rows.string(row, 1), rows.string(row, 2)};
@@ -317,10 +319,9 @@ class PostgresCatalog final : public CatalogDatabase {
       sequence.owner_column = rows.string(row, 11);
       sequence.is_identity = rows.text(row, 12) == "i";
       TRANCHE_ASSIGN(const auto at,
-                     connection_->query(fmt::format(
-                         "SELECT last_value, is_called FROM {}.{}",
-                         postgres_identifier(sequence.name.schema),
-                         postgres_identifier(sequence.name.name))));
+                     connection_->query(fmt::format("SELECT last_value, is_called FROM {}.{}",
+                                                    postgres_identifier(sequence.name.schema),
+                                                    postgres_identifier(sequence.name.name))));
       sequence.next = at.integer(0, 0) + (at.boolean(0, 1) ? sequence.increment : 0);
       catalog.sequences.push_back(std::move(sequence));
     }
@@ -339,7 +340,9 @@ class PostgresCatalog final : public CatalogDatabase {
       while (!query.empty() && (query.back() == ';' || query.back() == '\n')) query.pop_back();
       views_.emplace(rows.string(row, 4), catalog.views.size());
       catalog.views.push_back({CatalogName{rows.string(row, 0), rows.string(row, 1)},
-                               std::string(trim(query)), rows.boolean(row, 3), {}});
+                               std::string(trim(query)),
+                               rows.boolean(row, 3),
+                               {}});
     }
     return {};
   }
@@ -405,16 +408,14 @@ class PostgresCatalog final : public CatalogDatabase {
 
 Result<std::unique_ptr<CatalogDatabase>> open_postgres_catalog(const std::string& url) {
   TRANCHE_ASSIGN(auto connection, PostgresConnection::open(url));
-  return std::unique_ptr<CatalogDatabase>(
-      std::make_unique<PostgresCatalog>(std::move(connection)));
+  return std::unique_ptr<CatalogDatabase>(std::make_unique<PostgresCatalog>(std::move(connection)));
 }
 
 // What is tried never commits.
 Result<std::unique_ptr<CatalogDatabase>> try_in_postgres(const std::string& url) {
   TRANCHE_ASSIGN(auto connection, PostgresConnection::open(url));
   TRANCHE_TRY(connection->begin());
-  return std::unique_ptr<CatalogDatabase>(
-      std::make_unique<PostgresCatalog>(std::move(connection)));
+  return std::unique_ptr<CatalogDatabase>(std::make_unique<PostgresCatalog>(std::move(connection)));
 }
 
 }  // namespace tranche

@@ -22,7 +22,7 @@ namespace tranche::postgres {
 struct RelationUse {
   std::string table;  // "sales" or "public.sales"; empty: a query
   std::string query;
-  Schema columns;     // those to read, of these types; none: all, of their own
+  Schema columns;  // those to read, of these types; none: all, of their own
 };
 
 struct RelationColumn {
@@ -42,16 +42,16 @@ struct RelationKey {
 };
 
 struct Relation {
-  std::string name;              // for people, and as the source of rejects
-  std::string from;              // behind FROM
+  std::string name;  // for people, and as the source of rejects
+  std::string from;  // behind FROM
   SchemaPtr schema;
   std::vector<RelationColumn> columns;  // one a field
-  std::uint64_t bytes = 0;       // of the whole table, about; 0: unknown
+  std::uint64_t bytes = 0;              // of the whole table, about; 0: unknown
   std::uint64_t record_bytes = 1;
   std::uint64_t record_memory_bytes = 1;
   std::optional<RelationKey> own_key;  // by which it is cut when the job names none
   bool has_addresses = false;
-  std::uint32_t oid = 0;         // of a table
+  std::uint32_t oid = 0;  // of a table
   std::vector<std::string> notes;
 
   std::vector<PostgresType> wires() const;

@@ -57,9 +57,9 @@ class TableSource final : public Source {
   std::string snapshot_;  // that the connection reads; of one that is held, its state
   std::optional<Relation> relation_;
   std::optional<RelationKey> key_;
-  WindowEnd window_end_;          // where the job divides by time
-  std::string read_until_;        // by earlier runs
-  std::string filter_ = "true";   // of the increment
+  WindowEnd window_end_;         // where the job divides by time
+  std::string read_until_;       // by earlier runs
+  std::string filter_ = "true";  // of the increment
 };
 
 }  // namespace postgres

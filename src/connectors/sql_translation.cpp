@@ -53,8 +53,8 @@ std::size_t type_end(std::string_view sql, std::size_t at) {
     return from;
   };
   std::size_t end = word_end(at);
-  for (const std::string_view more : {" precision", " varying", " without time zone",
-                                      " with time zone"})
+  for (const std::string_view more :
+       {" precision", " varying", " without time zone", " with time zone"})
     if (to_lower(sql.substr(end, more.size())) == more) end += more.size();
   if (end < sql.size() && sql[end] == '(') end = std::min(sql.find(')', end), sql.size() - 1) + 1;
   while (sql.substr(end, 2) == "[]") end += 2;
@@ -104,12 +104,14 @@ std::string from_postgres(const std::string& sql, const std::string& to) {
 
 std::string from_duckdb(const std::string& sql, const std::string& to) {
   static const SqlWords to_postgres = {{"cast('t' as boolean)", "true"},
-                                    {"cast('f' as boolean)", "false"},
-                                    {"get_current_timestamp()", "now()"}};
+                                       {"cast('f' as boolean)", "false"},
+                                       {"count_star()", "count(*)"},
+                                       {"get_current_timestamp()", "now()"}};
   static const SqlWords to_sqlite = {{"cast('t' as boolean)", "1"},
-                                  {"cast('f' as boolean)", "0"},
-                                  {"get_current_timestamp()", "CURRENT_TIMESTAMP"},
-                                  {"now()", "CURRENT_TIMESTAMP"}};
+                                     {"cast('f' as boolean)", "0"},
+                                     {"count_star()", "count(*)"},
+                                     {"get_current_timestamp()", "CURRENT_TIMESTAMP"},
+                                     {"now()", "CURRENT_TIMESTAMP"}};
   return replaced(sql, to == "sqlite" ? to_sqlite : to_postgres);
 }
 

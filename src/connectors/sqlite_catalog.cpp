@@ -49,8 +49,7 @@ Type reading_of(const std::string& declared, const Kinds& kinds) {
     const bool is_whole = is_number && type->id != TypeId::decimal && type->id != TypeId::double_;
     const bool holds_numbers = kinds.integers || kinds.reals;
     const bool is_other = (is_number && (kinds.texts || kinds.blobs)) ||
-                          (is_whole && kinds.reals) ||
-                          (type->id == TypeId::blob && kinds.texts) ||
+                          (is_whole && kinds.reals) || (type->id == TypeId::blob && kinds.texts) ||
                           (type->id != TypeId::blob && kinds.blobs) ||
                           (!is_number && !is_string(*type) && holds_numbers);
     if (!is_other) return *type;
@@ -133,8 +132,7 @@ class SqliteCatalog final : public CatalogDatabase {
     }
   }
 
-  Result<CatalogTable> table_of(const std::string& name, const std::string& sql,
-                                Catalog& catalog) {
+  Result<CatalogTable> table_of(const std::string& name, const std::string& sql, Catalog& catalog) {
     CatalogTable table;
     table.name.name = name;
     table.definition = sql;
@@ -187,10 +185,9 @@ class SqliteCatalog final : public CatalogDatabase {
       for (const char* kind : {"integer", "real", "text", "blob"})
         list += fmt::format("{}max(typeof({}) = '{}')", list.empty() ? "" : ", ",
                             sqlite_identifier(column.name), kind);
-    TRANCHE_ASSIGN(auto kinds,
-                   database_->prepare(fmt::format("SELECT {} FROM (SELECT * FROM {} LIMIT {})", list,
-                                                  sqlite_identifier(table.name.name),
-                                                  sampled_rows)));
+    TRANCHE_ASSIGN(auto kinds, database_->prepare(
+                                   fmt::format("SELECT {} FROM (SELECT * FROM {} LIMIT {})", list,
+                                               sqlite_identifier(table.name.name), sampled_rows)));
     TRANCHE_TRY(kinds.step());
     int at = 0;
     for (CatalogColumn& column : table.columns) {
@@ -254,14 +251,14 @@ class SqliteCatalog final : public CatalogDatabase {
     for (CatalogColumn& column : table.columns) {
       if (column.name != key->columns[0] || to_lower(column.declared) != "integer") continue;
       const std::string name = sqlite_identifier(table.name.name);
-      TRANCHE_ASSIGN(std::int64_t last, database_->query_integer(fmt::format(
-                                            "SELECT coalesce(max({}), 0) FROM {}",
-                                            sqlite_identifier(column.name), name)));
+      TRANCHE_ASSIGN(std::int64_t last,
+                     database_->query_integer(fmt::format("SELECT coalesce(max({}), 0) FROM {}",
+                                                          sqlite_identifier(column.name), name)));
       if (parts.has_autoincrement) {
-        TRANCHE_ASSIGN(const std::int64_t given,
-                       database_->query_integer(
-                           fmt::format("SELECT seq FROM sqlite_sequence WHERE name = {}",
-                                       sqlite_literal(table.name.name))));
+        TRANCHE_ASSIGN(
+            const std::int64_t given,
+            database_->query_integer(fmt::format("SELECT seq FROM sqlite_sequence WHERE name = {}",
+                                                 sqlite_literal(table.name.name))));
         last = std::max(last, given);
       }
       CatalogSequence sequence;
@@ -283,8 +280,8 @@ class SqliteCatalog final : public CatalogDatabase {
     while (true) {
       TRANCHE_ASSIGN(const bool more, rows.step());
       if (!more) return {};
-      catalog.views.push_back({CatalogName{"", rows.string(0)},
-                               parse_create_view(rows.text(1)), false, {}});
+      catalog.views.push_back(
+          {CatalogName{"", rows.string(0)}, parse_create_view(rows.text(1)), false, {}});
     }
   }
 
@@ -295,8 +292,7 @@ class SqliteCatalog final : public CatalogDatabase {
 
 Result<std::unique_ptr<CatalogDatabase>> open_sqlite_catalog(const std::filesystem::path& path) {
   TRANCHE_TRY(file_status(path));
-  TRANCHE_ASSIGN(auto database,
-                 SqliteDatabase::open(path, SqliteDatabase::Access::read_only, 10s));
+  TRANCHE_ASSIGN(auto database, SqliteDatabase::open(path, SqliteDatabase::Access::read_only, 10s));
   return std::unique_ptr<CatalogDatabase>(std::make_unique<SqliteCatalog>(std::move(database)));
 }
 

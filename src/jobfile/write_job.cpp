@@ -42,8 +42,8 @@ class Writer {
     if (node.kind == Node::Kind::map) {
       std::string out;
       for (const Node::Entry& entry : node.entries)
-        out += fmt::format("{}{}: {}", out.empty() ? "" : ", ", scalar(entry.key),
-                           flow(entry.value));
+        out +=
+            fmt::format("{}{}: {}", out.empty() ? "" : ", ", scalar(entry.key), flow(entry.value));
       return "{ " + out + " }";
     }
     return node.unresolved.empty() ? scalar(node.text) : connection(node.unresolved);

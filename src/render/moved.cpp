@@ -12,7 +12,8 @@ namespace {
 
 constexpr std::size_t why_bytes_max = 160;
 
-std::string listed(const Look& look, std::string_view title, const std::vector<std::string>& lines) {
+std::string listed(const Look& look, std::string_view title,
+                   const std::vector<std::string>& lines) {
   if (lines.empty()) return {};
   std::string out = "  " + paint(look, Colour::bold, title) + "\n";
   for (const std::string& line : lines) out += "    " + wrap(line, 100, 6) + "\n";
@@ -48,8 +49,8 @@ std::string difference(const ComparedTable& table) {
   if (table.is_equal()) return {};
   if (!table.trouble.empty()) return table.trouble;
   if (table.rows != table.rows_found)
-    return fmt::format("{} were read, {} are there",
-                       format_number_of(table.rows, "row", "rows"), format_count(table.rows_found));
+    return fmt::format("{} were read, {} are there", format_number_of(table.rows, "row", "rows"),
+                       format_count(table.rows_found));
   return fmt::format("its rows are others: their checksum was {}", to_hex64(table.checksum));
 }
 
@@ -67,7 +68,8 @@ std::string render_move_plan(const Move& move, bool lists_tables, const Look& lo
                                 move.is_resumed() ? ", begun earlier" : "");
   out += "  " + contents(plan) + "\n";
   if (lists_tables) {
-    TextTable table({{"table"}, {"becomes"}, {"rows, about", TextTable::Align::right}, {"columns"}});
+    TextTable table(
+        {{"table"}, {"becomes"}, {"rows, about", TextTable::Align::right}, {"columns"}});
     for (const MovedTable& moved : plan.tables) {
       std::vector<std::string> columns;
       for (const Field& field : moved.columns)
@@ -117,7 +119,8 @@ std::string render_compared(std::span<const ComparedTable> tables, const Look& l
   std::string notes;
   for (const ComparedTable& one : tables) {
     const bool is_good = one.is_equal();
-    const std::string sign = is_good ? (one.only_counted.empty() ? "equal" : "counted") : "DIFFERENT";
+    const std::string sign =
+        is_good ? (one.only_counted.empty() ? "equal" : "counted") : "DIFFERENT";
     std::vector<TextTable::Cell> row{
         {one.table}, {format_count(one.rows_found)}, {checksum_cell(one)}};
     if (is_timed) row.push_back({one.seconds > 0 ? fmt::format("{:.1f}", one.seconds) : ""});
@@ -128,8 +131,9 @@ std::string render_compared(std::span<const ComparedTable> tables, const Look& l
     if (is_good && !one.only_counted.empty())
       notes += fmt::format("  {}: only counted, since {}.\n", one.table, one.only_counted);
     if (is_good && !one.left_out.empty() && one.only_counted.empty())
-      notes += fmt::format("  {}: the checksum leaves out {}, whose text differs between systems.\n",
-                           one.table, join(one.left_out, ", "));
+      notes +=
+          fmt::format("  {}: the checksum leaves out {}, whose text differs between systems.\n",
+                      one.table, join(one.left_out, ", "));
   }
   std::string out = table.empty() ? std::string() : table.render(look, 2, 60);
   if (!notes.empty()) out += "\n" + notes;
@@ -147,9 +151,7 @@ Json compared_json(std::span<const ComparedTable> tables) {
         .set("seconds", table.seconds);
     if (const std::string wrong = difference(table); !wrong.empty()) one.set("difference", wrong);
     if (!table.only_counted.empty()) one.set("only_counted", table.only_counted);
-    Json left_out{Json::Array{}};
-    for (const std::string& column : table.left_out) left_out.push(column);
-    if (!table.left_out.empty()) one.set("not_in_checksum", std::move(left_out));
+    if (!table.left_out.empty()) one.set("not_in_checksum", texts_json(table.left_out));
     list.push(std::move(one));
   }
   return list;
