@@ -64,6 +64,29 @@ void keep_numbers(CatalogScript& script, const Catalog& there, const std::string
   });
 }
 
+// Of tables that are there: what is computed there can't be written.
+void note_computed(CatalogScript& script, const Catalog& there, const Catalog& catalog,
+                   const std::vector<CatalogName>& names) {
+  for (std::size_t at = 0; at < names.size(); ++at)
+    for (const CatalogColumn& column : there.find(names[at])->columns)
+      if (!column.generated.empty())
+        script.computed.push_back(catalog.tables[at].name.text() + "." + column.name);
+}
+
+// What the target computes when its tables are made by the script.
+void note_computed(CatalogScript& script, const Catalog& catalog, const MoveOrder& order) {
+  for (const Definition& definition : script.definitions)
+    for (const DefinitionPart& part : definition.parts)
+      if (!part.generates.empty()) script.computed.push_back(part.generates);
+  // What is made as it was computes what it computed.
+  for (const CatalogTable& table : catalog.tables) {
+    if (catalog.system != order.target.system || table.definition.empty()) continue;
+    for (const CatalogColumn& column : table.columns)
+      if (!column.generated.empty())
+        script.computed.push_back(table.name.text() + "." + column.name);
+  }
+}
+
 Result<CatalogScript> tried_script(const Catalog& catalog, const MoveOrder& order,
                                    const std::vector<CatalogName>& names,
                                    const std::vector<CatalogName>& upserted) {
@@ -76,36 +99,29 @@ Result<CatalogScript> tried_script(const Catalog& catalog, const MoveOrder& orde
   if (!order.has_schema) {
     TRANCHE_TRY(check_tables(there, catalog, order, names));
     keep_numbers(script, there, order.target.system);
+    note_computed(script, there, catalog, names);
     if (order.target.is_file()) return script;  // a scratch database has no such tables
   } else if (!there.is_empty()) {
     return not_empty(order, there);
   }
   TRANCHE_ASSIGN(const auto trial, open_for_trial(order.target));
   TRANCHE_TRY(try_out(script, *trial));
+  if (order.has_schema) note_computed(script, catalog, order);
   return script;
 }
 
-Json script_json(const CatalogScript& script, const Catalog& catalog, const MoveOrder& order) {
+Json script_json(const CatalogScript& script) {
   Json statements{Json::Array{}};
-  Json computed{Json::Array{}};
   for (const Definition& definition : script.definitions) {
     statements.push(Json()
                         .set("step", definition.step)
                         .set("behind", definition.is_behind_rows)
                         .set("sql", definition.sql())
                         .set("undo", definition.undo));
-    for (const DefinitionPart& part : definition.parts)
-      if (!part.generates.empty()) computed.push(part.generates);
-  }
-  // What is made as it was computes what it computed.
-  for (const CatalogTable& table : catalog.tables) {
-    if (catalog.system != order.target.system || table.definition.empty()) continue;
-    for (const CatalogColumn& column : table.columns)
-      if (!column.generated.empty()) computed.push(table.name.text() + "." + column.name);
   }
   return Json()
       .set("statements", std::move(statements))
-      .set("computed", std::move(computed))
+      .set("computed", texts_json(script.computed))
       .set("not_carried", not_carried_json(script.not_carried))
       .set("changes", texts_json(script.changes));
 }
@@ -122,7 +138,7 @@ Result<TargetScript> examine_target(const Catalog& catalog, const MoveOrder& ord
   TRANCHE_ASSIGN(const Json answer, ask_aside([&]() -> Result<Json> {
                    TRANCHE_ASSIGN(const CatalogScript script,
                                   tried_script(catalog, order, names, upserted));
-                   return script_json(script, catalog, order);
+                   return script_json(script);
                  }));
   TargetScript script;
   for (const Json& item : answer["statements"].items())

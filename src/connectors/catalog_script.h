@@ -47,6 +47,7 @@ struct CatalogScript {
   std::vector<NotCarried> not_carried;
   // What becomes of columns on the way: "becomes text: a.b, c.d".
   std::vector<std::string> changes;
+  std::vector<std::string> computed;  // "table.column" that the target computes
 };
 
 // How the tables of a catalog are called in another system. Errors: config, when two of them would

@@ -171,7 +171,9 @@ class DuckCatalog final : public CatalogDatabase {
       sequence.minimum = number(row[3]);
       sequence.maximum = number(row[4]);
       sequence.cycles = row[5] == "true";
-      sequence.next = row[6].empty() ? sequence.start : number(row[6]) + sequence.increment;
+      // Of a file that was opened anew DuckDB gives what comes next, for the last and for the first.
+      const bool is_next = row[6].empty() || row[6] == row[1];
+      sequence.next = is_next ? sequence.start : number(row[6]) + sequence.increment;
       catalog.sequences.push_back(std::move(sequence));
     }
     return {};
