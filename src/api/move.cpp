@@ -380,7 +380,8 @@ void Move::fill_scripts(const TargetScript& script) {
     auto& scripts = statement.is_behind_rows ? plan_.behind : plan_.before;
     auto found = std::find_if(scripts.begin(), scripts.end(),
                               [&](const MoveScript& one) { return one.step == statement.step; });
-    if (found == scripts.end()) found = scripts.insert(scripts.end(), {statement.step, {}});
+    if (found == scripts.end())
+      found = scripts.insert(scripts.end(), {statement.step, statement.table, {}});
     found->statements.push_back(statement.sql);
   }
 }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <optional>
 #include <thread>
 
 #include <fmt/format.h>
@@ -42,7 +43,7 @@ ConnectorUse written_use(const MovePlan& plan, const MovedTable& table, const Mo
 }
 
 Result<void> read_table(const MovePlan& plan, const MovedTable& table, const MoveOrder& order,
-                        const std::string& spill, ComparedTable& compared) {
+                        WorkerScope& worker, ComparedTable& compared) {
   std::vector<Field> columns = digested(table.columns);
   for (const Field& field : table.columns)
     if (!is_digested(field.type)) compared.left_out.push_back(field.name);
@@ -52,7 +53,6 @@ Result<void> read_table(const MovePlan& plan, const MovedTable& table, const Mov
   std::vector<Field> read = columns.empty() ? table.columns : columns;
   const ConnectorUse use = written_use(plan, table, order, compared, read);
   TRANCHE_ASSIGN(const auto source, make_source(use, {}));
-  WorkerScope worker(0, database_memory_bytes, spill);
   TRANCHE_ASSIGN(const RowsFound found, find_rows(*source, read, worker, UINT64_MAX));
   compared.rows_found = found.rows;
   compared.checksum_found = found.digest;
@@ -173,9 +173,12 @@ Result<std::vector<ComparedTable>> compare_tables(const MovePlan& plan, const Mo
   TRANCHE_TRY(scratch.create());
   std::atomic<std::size_t> next{0};
   const auto work = [&] {
+    // Of a server each table has a connection of its own, which ends with it.
+    const bool is_server = plan.kind != MoveKind::backup && !order.target.is_file();
+    std::optional<WorkerScope> worker;
     for (std::size_t at = next++; at < expected.size(); at = next++) {
-      const auto read =
-          read_table(plan, plan.tables[at], order, scratch.path().string(), expected[at]);
+      if (is_server || !worker) worker.emplace(0U, database_memory_bytes, scratch.path().string());
+      const auto read = read_table(plan, plan.tables[at], order, *worker, expected[at]);
       if (!read) expected[at].trouble = read.error().message;
     }
   };

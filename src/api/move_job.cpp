@@ -13,6 +13,8 @@ namespace {
 // DuckDB holds the index of a key in memory while it writes.
 constexpr std::uint64_t duckdb_memory_bytes_min = 96ULL << 20;
 constexpr std::uint64_t duckdb_key_bytes = 48;
+// Tables that are read and written side by side: servers have few connections, and each takes some.
+constexpr std::size_t lanes = 4;
 
 // As a job's `table:` names it.
 std::string table_option(const std::string& system, const CatalogName& name) {
@@ -118,6 +120,19 @@ StepSpec table_step(const MovePlan& plan, const MovedTable& table, const MoveOrd
   return step;
 }
 
+// What keys and indexes wait for: the rows of their table; all else waits for all.
+std::vector<std::string> awaited(const MoveScript& script, const MovePlan& plan,
+                                 const std::vector<std::string>& loaded) {
+  if (script.table.empty()) return loaded;
+  for (const MovedTable& table : plan.tables)
+    if (table.source.text() == script.table &&
+        std::find(loaded.begin(), loaded.end(), table.step) != loaded.end())
+      return {table.step};
+  std::vector<std::string> made;
+  for (const MoveScript& before : plan.before) made.push_back(before.step);
+  return made;
+}
+
 }  // namespace
 
 ConnectorUse read_use(const DatabasePlace& place, const CatalogName& table,
@@ -165,14 +180,31 @@ JobSpec make_job(const MovePlan& plan, const MoveOrder& order) {
                                 : plan.kind == MoveKind::restore ? "Restores"
                                                                  : "Migrates",
                                 order.source_name(), order.target_name());
+  // A file has one writer at a time.
+  const bool is_parallel = plan.kind == MoveKind::backup || !order.target.is_file();
   for (const MoveScript& script : plan.before)
     job.steps.push_back(script_step(script, order.target));
+  std::vector<std::string> made;
+  for (const StepSpec& step : job.steps) made.push_back(step.name);
+  std::vector<std::string> loaded = made;
   for (const MovedTable& table : plan.tables) {
     if (plan.kind == MoveKind::restore && table.files.empty()) continue;  // it had no rows
-    job.steps.push_back(table_step(plan, table, order));
+    StepSpec step = table_step(plan, table, order);
+    if (is_parallel) {
+      const std::size_t number = loaded.size() - made.size();
+      step.after = number < lanes ? made : std::vector<std::string>{loaded[loaded.size() - lanes]};
+    }
+    loaded.push_back(step.name);
+    job.steps.push_back(std::move(step));
   }
-  for (const MoveScript& script : plan.behind)
-    job.steps.push_back(script_step(script, order.target));
+  bool is_joined = !is_parallel;  // every step waits for the one above it
+  for (const MoveScript& script : plan.behind) {
+    StepSpec step = script_step(script, order.target);
+    if (!is_joined) step.after = awaited(script, plan, loaded);
+    is_joined = is_joined || script.table.empty();
+    if (!script.table.empty()) loaded.push_back(step.name);
+    job.steps.push_back(std::move(step));
+  }
   return job;
 }
 

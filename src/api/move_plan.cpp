@@ -52,14 +52,17 @@ Result<MovedTable> table_of(const Json& json) {
 Json scripts_json(const std::vector<MoveScript>& scripts) {
   Json list{Json::Array{}};
   for (const MoveScript& script : scripts)
-    list.push(Json().set("step", script.step).set("statements", texts_json(script.statements)));
+    list.push(Json()
+                  .set("step", script.step)
+                  .set("table", script.table)
+                  .set("statements", texts_json(script.statements)));
   return list;
 }
 
 std::vector<MoveScript> scripts_of(const Json& json) {
   std::vector<MoveScript> scripts;
   for (const Json& item : json.items())
-    scripts.push_back({item["step"].text(), texts_of(item["statements"])});
+    scripts.push_back({item["step"].text(), item["table"].text(), texts_of(item["statements"])});
   return scripts;
 }
 

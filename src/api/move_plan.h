@@ -57,6 +57,7 @@ struct MovedTable {
 
 struct MoveScript {
   std::string step;
+  std::string table;  // whose rows it waits for; empty: for all before it
   std::vector<std::string> statements;
 };
 

@@ -115,6 +115,7 @@ Json script_json(const CatalogScript& script) {
   for (const Definition& definition : script.definitions) {
     statements.push(Json()
                         .set("step", definition.step)
+                        .set("table", definition.table)
                         .set("behind", definition.is_behind_rows)
                         .set("sql", definition.sql())
                         .set("undo", definition.undo));
@@ -142,15 +143,16 @@ Result<TargetScript> examine_target(const Catalog& catalog, const MoveOrder& ord
                  }));
   TargetScript script;
   for (const Json& item : answer["statements"].items())
-    script.statements.push_back(
-        {item["step"].text(), item["behind"].boolean(), item["sql"].text(), item["undo"].text()});
+    script.statements.push_back({item["step"].text(), item["table"].text(),
+                                 item["behind"].boolean(), item["sql"].text(),
+                                 item["undo"].text()});
   script.computed = texts_of(answer["computed"]);
   script.not_carried = not_carried_of(answer["not_carried"]);
   script.changes = texts_of(answer["changes"]);
   if (!order.has_schema)
     for (const CatalogName& name : names)
       script.statements.push_back(
-          {"", false, "", "DELETE FROM " + quoted_name(order.target.system, name)});
+          {"", "", false, "", "DELETE FROM " + quoted_name(order.target.system, name)});
   return script;
 }
 

@@ -11,6 +11,7 @@ namespace tranche {
 
 struct TargetStatement {
   std::string step;
+  std::string table;  // whose rows it waits for; empty: all
   bool is_behind_rows = false;
   std::string sql;  // empty: there is only something to be taken back
   std::string undo;

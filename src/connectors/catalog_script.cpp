@@ -47,7 +47,12 @@ class ScriptWriter {
       add_table(catalog_.tables[at], names_[at]);
       made_.insert(catalog_.tables[at].name.text());
     }
-    for (const std::size_t at : order_) add_behind(catalog_.tables[at], names_[at]);
+    for (const std::size_t at : order_) {
+      const std::size_t before = script_.definitions.size();
+      add_behind(catalog_.tables[at], names_[at]);
+      for (std::size_t one = before; one < script_.definitions.size(); ++one)
+        script_.definitions[one].table = catalog_.tables[at].name.text();
+    }
     if (system_ == "postgres") add_foreign_keys();
     add_numbers();
     for (const CatalogView& view : catalog_.views) add_view(view);

@@ -24,7 +24,8 @@ struct DefinitionPart {
 // One statement: head, the parts in parentheses, tail. One without parts is its head.
 struct Definition {
   std::string what;  // "table orders"
-  std::string step;  // of the job: what is executed together
+  std::string step;   // of the job: what is executed together
+  std::string table;  // CatalogName::text of the one whose rows it waits for; empty: all
   bool is_behind_rows = false;
   bool is_optional = false;
   std::string head;

@@ -91,6 +91,7 @@ class Writer {
 
 std::string step_text(const StepSpec& step, Writer& writer) {
   std::string out = fmt::format("\n  - name: {}\n", step.name);
+  if (step.after) out += fmt::format("    after: [{}]\n", join(*step.after, ", "));
   if (step.execute) return out + writer.block("execute", step.execute->options, 4);
   Node read = step.read.options;
   // A snapshot lives as long as the command that holds it.
