@@ -89,7 +89,7 @@ std::string operand_name(Operand operand) {
     case Operand::shell:
       return "SHELL";
     case Operand::run_or_backup:
-      return "RUN, or DIR [DATABASE]";
+      return "RUN | DIR";
     case Operand::database_and_folder:
       return "SOURCE DIR";
     case Operand::folder_and_database:

@@ -104,11 +104,13 @@ std::string overview(const std::string& program, bool has_own_job, const Look& l
                               "it was interrupted.\n\n");
   out += paint(look, Colour::bold, "Usage") + fmt::format("  {} COMMAND [OPTIONS]\n", program);
   for (const std::string_view group : command_groups) {
+    if (has_own_job && group == "Move") continue;  // which is no business of a job
     out += "\n" + paint(look, Colour::bold, group) + "\n";
     for (const Command& command : commands()) {
       if (command.group != group) continue;
       const std::string usage = command.name + operand_text(command, has_own_job);
-      out += "  " + pad_right(usage, 21) + wrap(command.summary, page_columns, 23) + "\n";
+      const std::string gap = usage.size() < 21 ? "" : " ";
+      out += "  " + pad_right(usage, 21) + gap + wrap(command.summary, page_columns, 23) + "\n";
     }
   }
   out += "\n" + paint(look, Colour::bold, "Examples") + "\n";
@@ -122,7 +124,8 @@ std::string overview(const std::string& program, bool has_own_job, const Look& l
   if (!has_own_job)
     out +=
         "\nJOB is a job file (YAML). RUN is the id of a run or its beginning, a job's name\n"
-        "(its latest run), a job file, or \"last\".\n";
+        "(its latest run), a job file, or \"last\". SOURCE and TARGET are databases:\n"
+        "postgresql://user@host/database, sqlite:file, duckdb:file.\n";
   out += wrap(fmt::format("\"{0} help run\" explains a command, \"{0} help csv\" the options of "
                           "a system.",
                           program),

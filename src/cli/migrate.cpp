@@ -11,7 +11,7 @@ Command migrate_command() {
   Command made;
   made.name = "migrate";
   made.group = "Move";
-  made.summary = "copies a database into an empty one, of the same system or another";
+  made.summary = "copies a database into an empty one, of any system";
   made.detail =
       "PostgreSQL, SQLite and DuckDB: postgresql://user@host/database, sqlite:file, duckdb:file. "
       "Tables with their keys, indexes, sequences and views; what can't be carried over is said "

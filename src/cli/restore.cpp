@@ -11,7 +11,7 @@ Command restore_command() {
   Command made;
   made.name = "restore";
   made.group = "Move";
-  made.summary = "makes a database of a backup, in the system it came from or another";
+  made.summary = "makes a database of a backup, in any system";
   made.detail =
       "The target must be empty: postgresql://user@host/database, sqlite:file or duckdb:file. "
       "Indexes and constraints come behind the rows, sequences go on where they were. What can't "

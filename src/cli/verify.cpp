@@ -52,7 +52,7 @@ Command verify_command() {
   Command made;
   made.name = "verify";
   made.group = "Look";
-  made.summary = "compares the output of a run with the ledger, or a backup with a database";
+  made.summary = "compares output with the ledger, or a backup with a database";
   made.detail =
       "Counts and checksums: of files all bytes, of tables all rows, in whatever order; only their "
       "number where others have written to the table, too, or where it changes what comes in.\n"

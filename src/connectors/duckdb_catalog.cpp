@@ -171,7 +171,7 @@ class DuckCatalog final : public CatalogDatabase {
       sequence.minimum = number(row[3]);
       sequence.maximum = number(row[4]);
       sequence.cycles = row[5] == "true";
-      // Of a file that was opened anew DuckDB gives what comes next, for the last and for the first.
+      // Of a file that was opened anew DuckDB tells what comes next, twice.
       const bool is_next = row[6].empty() || row[6] == row[1];
       sequence.next = is_next ? sequence.start : number(row[6]) + sequence.increment;
       catalog.sequences.push_back(std::move(sequence));

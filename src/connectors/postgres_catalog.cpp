@@ -47,11 +47,13 @@ WHERE c.relkind IN ('r', 'p') AND NOT c.relispartition AND a.attnum > 0 AND NOT 
 constexpr const char* constraints_sql = R"(
 SELECT k.conrelid, k.conname, k.contype, pg_get_constraintdef(k.oid),
        array_to_string(ARRAY(SELECT a.attname FROM
-         unnest(k.conkey) WITH ORDINALITY u(number, place) JOIN pg_attribute a ON a.attrelid = k.conrelid AND a.attnum = u.number ORDER BY u.place),
+         unnest(k.conkey) WITH ORDINALITY u(number, place)
+         JOIN pg_attribute a ON a.attrelid = k.conrelid AND a.attnum = u.number ORDER BY u.place),
          chr(31)),
        coalesce(n.nspname, ''), coalesce(r.relname, ''),
        array_to_string(ARRAY(SELECT a.attname FROM
-         unnest(k.confkey) WITH ORDINALITY u(number, place) JOIN pg_attribute a ON a.attrelid = k.confrelid AND a.attnum = u.number ORDER BY u.place),
+         unnest(k.confkey) WITH ORDINALITY u(number, place)
+         JOIN pg_attribute a ON a.attrelid = k.confrelid AND a.attnum = u.number ORDER BY u.place),
          chr(31)),
        k.confupdtype, k.confdeltype, coalesce(pg_get_expr(k.conbin, k.conrelid), '')
 FROM pg_constraint k JOIN pg_class c ON c.oid = k.conrelid
