@@ -61,6 +61,22 @@ std::string step_name(const CatalogName& name, std::set<std::string>& taken) {
   return unique;
 }
 
+// Whole numbers that the target has no type for go as text: Parquet has none of 128 bits, SQLite
+// none beyond 64 bits with a sign.
+void write_wide_numbers_as_text(Catalog& catalog, const MoveOrder& order) {
+  const bool is_sqlite = order.kind != MoveKind::backup && order.target.system == "sqlite";
+  for (CatalogTable& table : catalog.tables) {
+    for (CatalogColumn& column : table.columns) {
+      const bool is_too_wide =
+          (column.type.id == TypeId::hugeint && (is_sqlite || order.kind == MoveKind::backup)) ||
+          (column.type.id == TypeId::ubigint && is_sqlite);
+      if (!is_too_wide) continue;
+      column.type = Type{TypeId::varchar};
+      column.is_text_of = true;
+    }
+  }
+}
+
 // By which a table is divided where its system has nothing of its own.
 std::string batch_key(const Catalog& catalog, const CatalogTable& table) {
   const CatalogKey* const key = table.primary_key();
@@ -77,7 +93,11 @@ std::string batch_key(const Catalog& catalog, const CatalogTable& table) {
 // What the ledger knows of the job's latest run.
 Result<Json> latest_run(const std::filesystem::path& state, const std::string& job) {
   if (!Ledger::exists(state)) return Json(Json::Object{});
-  TRANCHE_ASSIGN(const auto ledger, Ledger::open_existing_read_only(state));
+  const auto opened = Ledger::open_existing_read_only(state);
+  // Of one that was killed while it made its ledger there is nothing yet.
+  if (!opened && opened.error().kind == ErrorKind::usage) return Json(Json::Object{});
+  if (!opened) return opened.error();
+  const auto& ledger = *opened;
   TRANCHE_ASSIGN(const auto run, ledger->latest_run(job));
   if (!run) return Json(Json::Object{});
   Json done{Json::Array{}};
@@ -281,7 +301,9 @@ void Move::choose_tables() {
 }
 
 bool Move::is_since(const CatalogTable& table) const {
-  return !order_.since.empty() && table.find(order_.since) != nullptr;
+  // Without a key a changed row could not be told from one more.
+  return !order_.since.empty() && table.find(order_.since) != nullptr &&
+         table.primary_key() != nullptr;
 }
 
 Result<void> Move::plan_anew() {
@@ -301,6 +323,7 @@ Result<void> Move::plan_anew() {
                                        order_.source_name()));
   }
   TRANCHE_TRY(apply_casts(plan_.catalog, order_.casts));
+  write_wide_numbers_as_text(plan_.catalog, order_);
   return write_scripts();
 }
 
@@ -363,8 +386,10 @@ Result<void> Move::take_files() {
                       order_.folder.string(), moved.source.text()));
     }
     for (const BackedUpFile& file : kept->files) moved.files.push_back(file.name);
-    for (const CatalogCast& cast : order_.casts)
-      moved.has_casts = moved.has_casts || fits(moved.source, cast.table);
+    for (const Field& field : kept->columns)
+      moved.has_casts =
+          moved.has_casts || std::none_of(moved.columns.begin(), moved.columns.end(),
+                                          [&](const Field& column) { return column == field; });
     moved.rows_about = kept->rows;
     if (!kept->is_incremental) continue;
     const CatalogKey* const key = plan_.catalog.find(moved.source)->primary_key();

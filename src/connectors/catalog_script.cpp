@@ -129,8 +129,7 @@ class ScriptWriter {
 
   // A column that can take its values only as text is one for the time being.
   bool is_text_at_first(const CatalogColumn& column) const {
-    return system_ == "postgres" && is_same_ && column.generated.empty() &&
-           postgres_loads_as_text(column);
+    return is_same_ && column.generated.empty() && loads_as_text(column, system_);
   }
 
   bool is_upserted(const CatalogTable& table) const {
@@ -141,7 +140,10 @@ class ScriptWriter {
     const std::string what = "table " + table.name.text();
     const std::string undo = fmt::format("DROP TABLE IF EXISTS {}{}", quoted(name),
                                          system_ == "postgres" ? " CASCADE" : "");
-    if (is_same_ && !table.definition.empty() && !refers_ahead(table)) {
+    const bool has_texts =
+        std::any_of(table.columns.begin(), table.columns.end(),
+                    [&](const auto& column) { return is_text_at_first(column); });
+    if (is_same_ && !table.definition.empty() && !refers_ahead(table) && !has_texts) {
       add(what, "tables", false, false, table.definition).undo = undo;
       return;
     }
@@ -158,15 +160,12 @@ class ScriptWriter {
     } else {
       add_inline_keys(made, table);
     }
-    const bool has_texts =
-        std::any_of(table.columns.begin(), table.columns.end(),
-                    [&](const auto& column) { return is_text_at_first(column); });
     for (const CatalogCheck& check : table.checks) {
       const std::string checked =
           constraint(check.name) + fmt::format("CHECK ({})", translated(check.expression));
       const std::string of =
           fmt::format("the check {} of table {}", excerpt(check.expression), table.name.text());
-      if (has_texts) {
+      if (has_texts && system_ == "postgres") {
         add(of, step_name("keys-", table.name), true, true,
             fmt::format("ALTER TABLE {} ADD {}", quoted(name), checked));
         continue;
@@ -198,7 +197,7 @@ class ScriptWriter {
                          is_numbered ? " AUTOINCREMENT" : "");
     }
     std::string type = column_type(column, catalog_.system, system_);
-    if (is_text_at_first(column)) type = "text";
+    if (is_text_at_first(column)) type = system_ == "postgres" ? "text" : "VARCHAR";
     return fmt::format("{} {}{}", quoted(column.name), type, column.not_null ? " NOT NULL" : "");
   }
 
@@ -320,10 +319,8 @@ class ScriptWriter {
   // What comes behind the rows of a table: its own types, keys and indexes.
   void add_behind(const CatalogTable& table, const CatalogName& name) {
     const std::string step = step_name(system_ == "postgres" ? "keys-" : "indexes-", table.name);
-    if (system_ == "postgres") {
-      add_types_behind(table, name, step);
-      add_keys_behind(table, name, step);
-    }
+    add_types_behind(table, name, step);
+    if (system_ == "postgres") add_keys_behind(table, name, step);
     for (const CatalogIndex& index : table.indexes) {
       const std::string what = fmt::format("index {}", index.name);
       if (is_same_) {
@@ -346,16 +343,22 @@ class ScriptWriter {
 
   void add_types_behind(const CatalogTable& table, const CatalogName& name,
                         const std::string& step) {
+    // In PostgreSQL one statement writes the table anew for all of them; DuckDB has one for each.
     std::string alter;
     for (const CatalogColumn& column : table.columns) {
       if (!is_text_at_first(column)) continue;
-      alter +=
-          fmt::format("{} ALTER COLUMN {} TYPE {} USING {}::{}", alter.empty() ? "" : ",",
-                      quoted(column.name), column.declared, quoted(column.name), column.declared);
+      const std::string one = fmt::format("ALTER COLUMN {0} TYPE {1} USING CAST({0} AS {1})",
+                                          quoted(column.name), column.declared);
+      if (system_ == "postgres") {
+        alter += (alter.empty() ? " " : ", ") + one;
+        continue;
+      }
+      add(fmt::format("the type {} of {}.{}", column.declared, table.name.text(), column.name),
+          step, true, true, fmt::format("ALTER TABLE {} {}", quoted(name), one));
     }
-    if (alter.empty()) return;
-    add("the types of table " + table.name.text(), step, true, false,
-        fmt::format("ALTER TABLE {}{}", quoted(name), alter));
+    if (!alter.empty())
+      add("the types of table " + table.name.text(), step, true, false,
+          fmt::format("ALTER TABLE {}{}", quoted(name), alter));
     for (const CatalogColumn& column : table.columns) {
       if (!is_text_at_first(column) || column.default_sql.empty()) continue;
       add(fmt::format("the default of {}.{}", table.name.text(), column.name), step, true, true,

@@ -77,9 +77,6 @@ std::string sqlite_change(Type type) {
     case TypeId::list:
     case TypeId::struct_:
       return "lists and structs become JSON text";
-    case TypeId::ubigint:
-    case TypeId::hugeint:
-      return "integers beyond 64 bits with a sign have no type in SQLite";
     default:
       return "";
   }
@@ -114,10 +111,13 @@ std::string type_change(const CatalogColumn& column, const std::string& to) {
   return {};
 }
 
-bool postgres_loads_as_text(const CatalogColumn& column) {
+bool loads_as_text(const CatalogColumn& column, const std::string& system) {
+  if (!column.is_text_of || column.declared.empty()) return false;
   // Enumerations and their like come and go as text by themselves.
-  const bool is_enumeration = !column.sql_name.empty() && !column.declared.ends_with("[]");
-  return column.is_text_of && !is_enumeration && !column.declared.ends_with("citext");
+  const bool is_array = column.declared.ends_with("[]");
+  if (system == "duckdb") return is_array || !column.declared.starts_with("ENUM(");
+  const bool is_enumeration = !column.sql_name.empty() && !is_array;
+  return system == "postgres" && !is_enumeration && !column.declared.ends_with("citext");
 }
 
 }  // namespace tranche

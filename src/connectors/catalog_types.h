@@ -14,8 +14,9 @@ std::string column_type(const CatalogColumn& column, const std::string& from,
 // What the values of the column become in another system, as a phrase; empty: they stay what they
 // are.
 std::string type_change(const CatalogColumn& column, const std::string& to);
-// Whether PostgreSQL takes the values of a column of its own as text only when they are there.
-bool postgres_loads_as_text(const CatalogColumn& column);
+// Whether a system can take the values of such a column of its own only as text, of which it makes
+// the column's type when they are there.
+bool loads_as_text(const CatalogColumn& column, const std::string& system);
 bool is_whole_number(Type type);
 
 }  // namespace tranche
