@@ -133,6 +133,12 @@ int say_end(const Invocation& invocation, const Move& move, const RunSummary& su
         .set("compared", compared_json(tables));
     return finish_json(json, code);
   }
+  if (!move.order().has_data) {
+    return finish(
+        fmt::format("{}: the definitions of {}\n", paint(data_look(), Colour::green, "done"),
+                    format_number_of(move.plan().catalog.tables.size(), "table", "tables")),
+        code);
+  }
   std::string out = "\n" + render_compared(tables, data_look());
   std::uint64_t rows = 0;
   for (const ComparedTable& table : tables) rows += table.rows_found;
