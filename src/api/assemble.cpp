@@ -303,6 +303,12 @@ std::vector<FileIncrement> increments_of(const JobSpec& job, const StepSpec& spe
   return increments;
 }
 
+// Which snapshot is read says the fingerprint of the input.
+Node without_snapshot(Node options) {
+  std::erase_if(options.entries, [](const Node::Entry& entry) { return entry.key == "snapshot"; });
+  return options;
+}
+
 }  // namespace
 
 fs::path base_folder(const JobSpec& job) {
@@ -504,7 +510,7 @@ std::string job_fingerprint_text(const JobSpec& job, const StepSpec& spec) {
   std::string text;
   if (spec.query) text += fmt::format("query: {}\n", canonical_text(*spec.query));
   for (const ConnectorUse* use : uses_of(spec))
-    text += fmt::format("read: {}\n", canonical_text(use->options));
+    text += fmt::format("read: {}\n", canonical_text(without_snapshot(use->options)));
   if (!spec.source_column.empty()) text += fmt::format("source_column: {}\n", spec.source_column);
   text += fmt::format("batch: rows {} bytes {}", spec.division.rows, spec.division.bytes);
   if (!spec.division.key.empty()) text += fmt::format(" key {}", spec.division.key);

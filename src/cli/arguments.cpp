@@ -39,9 +39,21 @@ Error explain(const Command& command, const CLI::ParseError& error) {
 }
 
 std::size_t operands_max(Operand operand) {
-  if (operand == Operand::files || operand == Operand::jobs) return SIZE_MAX;
-  if (operand == Operand::folder) return 2;  // a kind before it
-  return operand == Operand::none ? 0 : 1;
+  switch (operand) {
+    case Operand::files:
+    case Operand::jobs:
+      return SIZE_MAX;
+    case Operand::none:
+      return 0;
+    case Operand::folder:  // a kind before it
+    case Operand::run_or_backup:
+    case Operand::database_and_folder:
+    case Operand::folder_and_database:
+    case Operand::two_databases:
+      return 2;
+    default:
+      return 1;
+  }
 }
 
 Result<void> check_operands(const Command& command, const Invocation& made) {
@@ -49,13 +61,13 @@ Result<void> check_operands(const Command& command, const Invocation& made) {
     if (word.size() > 1 && word[0] == '-') return unknown_option(command, word);
   if (made.positionals.size() > operands_max(command.operand)) {
     const std::string& extra = made.positionals[operands_max(command.operand)];
-    return make_error(
-        ErrorKind::usage,
-        command.operand == Operand::none
-            ? fmt::format("\"{}\" takes no argument, and \"{}\" was given", command.name,
-                          excerpt(extra))
-            : fmt::format("\"{}\" takes one {}, and \"{}\" was given too", command.name,
-                          operand_name(command.operand), excerpt(extra)));
+    return make_error(ErrorKind::usage,
+                      command.operand == Operand::none
+                          ? fmt::format("\"{}\" takes no argument, and \"{}\" was given",
+                                        command.name, excerpt(extra))
+                          : fmt::format("\"{}\" takes {}{}, and \"{}\" was given too", command.name,
+                                        operands_max(command.operand) == 1 ? "one " : "",
+                                        operand_name(command.operand), excerpt(extra)));
   }
   return {};
 }
@@ -79,6 +91,14 @@ std::string operand_name(Operand operand) {
       return "FOLDER";
     case Operand::shell:
       return "SHELL";
+    case Operand::run_or_backup:
+      return "RUN | DIR";
+    case Operand::database_and_folder:
+      return "SOURCE DIR";
+    case Operand::folder_and_database:
+      return "DIR TARGET";
+    case Operand::two_databases:
+      return "SOURCE TARGET";
     case Operand::none:
       break;
   }

@@ -47,7 +47,21 @@ struct Invocation {
   std::string called() const;  // the program without its folder, for help
 };
 
-enum class Operand { none, job, jobs, run, optional_run, topic, files, folder, shell };
+enum class Operand {
+  none,
+  job,
+  jobs,
+  run,
+  optional_run,
+  topic,
+  files,
+  folder,
+  shell,
+  run_or_backup,  // a run, or a folder and a database
+  database_and_folder,
+  folder_and_database,
+  two_databases,
+};
 
 struct Command {
   std::string name;
@@ -75,6 +89,9 @@ Command stop_command();
 Command abandon_command();
 Command rejects_command();
 Command logs_command();
+Command backup_command();
+Command restore_command();
+Command migrate_command();
 Command verify_command();
 Command report_command();
 Command schema_command();

@@ -16,13 +16,14 @@ std::string Invocation::called() const {
 
 std::span<const Command> commands() {
   static const std::vector<Command> table{
-      run_command(),           new_command(),     guess_command(),      check_command(),
-      plan_command(),          preview_command(), test_command(),       runs_command(),
-      status_command(),        resume_command(),  schedule_command(),   backfill_command(),
-      stop_command(),          abandon_command(), forget_command(),     rejects_command(),
-      retry_rejects_command(), verify_command(),  report_command(),     logs_command(),
-      windows_command(),       schema_command(),  completion_command(), man_command(),
-      version_command(),       help_command(),
+      run_command(),           new_command(),        guess_command(),    check_command(),
+      plan_command(),          preview_command(),    test_command(),     runs_command(),
+      status_command(),        resume_command(),     schedule_command(), backfill_command(),
+      stop_command(),          abandon_command(),    forget_command(),   rejects_command(),
+      retry_rejects_command(), backup_command(),     restore_command(),  migrate_command(),
+      verify_command(),        report_command(),     logs_command(),     windows_command(),
+      schema_command(),        completion_command(), man_command(),      version_command(),
+      help_command(),
   };
   return table;
 }

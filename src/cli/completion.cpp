@@ -34,6 +34,7 @@ std::string operands_of(const Command& command) {
       return "bash zsh fish";
     case Operand::run:
     case Operand::optional_run:
+    case Operand::run_or_backup:
       return "last";
     default:
       return "";
@@ -42,8 +43,11 @@ std::string operands_of(const Command& command) {
 
 bool takes_files(const Command& command) {
   return command.operand == Operand::job || command.operand == Operand::jobs ||
-         command.operand == Operand::files ||
-         command.operand == Operand::run || command.operand == Operand::optional_run;
+         command.operand == Operand::files || command.operand == Operand::run ||
+         command.operand == Operand::optional_run || command.operand == Operand::run_or_backup ||
+         command.operand == Operand::database_and_folder ||
+         command.operand == Operand::folder_and_database ||
+         command.operand == Operand::two_databases;
 }
 
 // In single quotes of a shell.

@@ -23,7 +23,7 @@ constexpr std::array<TransformTopic, 4> transform_topics{{{"sql", sql_options},
                                                           {"command", command_options},
                                                           {"plugin", plugin_options},
                                                           {"http", http_options}}};
-constexpr std::array<std::string_view, 4> command_groups{"Prepare", "Work", "Look", "Help"};
+constexpr std::array<std::string_view, 5> command_groups{"Prepare", "Work", "Move", "Look", "Help"};
 
 // An example of a program that is one job goes without the job file.
 std::string example_text(std::string text, bool has_own_job) {
@@ -67,9 +67,9 @@ int act(const Invocation& invocation) {
 
 std::string operand_text(const Command& command, bool has_own_job) {
   const std::string name = operand_name(command.operand);
-  const bool may_be_left_out = command.operand == Operand::optional_run ||
-                               command.operand == Operand::topic ||
-                               (command.operand == Operand::run && has_own_job);
+  const bool may_be_left_out =
+      command.operand == Operand::optional_run || command.operand == Operand::run_or_backup ||
+      command.operand == Operand::topic || (command.operand == Operand::run && has_own_job);
   const bool is_job = command.operand == Operand::job || command.operand == Operand::jobs;
   if (name.empty() || (is_job && has_own_job)) return "";
   return may_be_left_out ? " [" + name + "]" : " " + name;
@@ -104,11 +104,13 @@ std::string overview(const std::string& program, bool has_own_job, const Look& l
                               "it was interrupted.\n\n");
   out += paint(look, Colour::bold, "Usage") + fmt::format("  {} COMMAND [OPTIONS]\n", program);
   for (const std::string_view group : command_groups) {
+    if (has_own_job && group == "Move") continue;  // which is no business of a job
     out += "\n" + paint(look, Colour::bold, group) + "\n";
     for (const Command& command : commands()) {
       if (command.group != group) continue;
       const std::string usage = command.name + operand_text(command, has_own_job);
-      out += "  " + pad_right(usage, 21) + wrap(command.summary, page_columns, 23) + "\n";
+      const std::string gap = usage.size() < 21 ? "" : " ";
+      out += "  " + pad_right(usage, 21) + gap + wrap(command.summary, page_columns, 23) + "\n";
     }
   }
   out += "\n" + paint(look, Colour::bold, "Examples") + "\n";
@@ -122,7 +124,8 @@ std::string overview(const std::string& program, bool has_own_job, const Look& l
   if (!has_own_job)
     out +=
         "\nJOB is a job file (YAML). RUN is the id of a run or its beginning, a job's name\n"
-        "(its latest run), a job file, or \"last\".\n";
+        "(its latest run), a job file, or \"last\". SOURCE and TARGET are databases:\n"
+        "postgresql://user@host/database, sqlite:file, duckdb:file.\n";
   out += wrap(fmt::format("\"{0} help run\" explains a command, \"{0} help csv\" the options of "
                           "a system.",
                           program),

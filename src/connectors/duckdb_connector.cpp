@@ -22,10 +22,7 @@ const OptionTable& read_options() {
              .example = "warehouse.duckdb"},
       read_table_option(),
       read_query_option("A SELECT over the file's tables whose rows are read; it needs a key."),
-      Option{.name = "columns",
-             .kind = OptionKind::texts,
-             .doc = "The columns to read; left out: all of them.",
-             .example = "[id, sold_at]"},
+      read_columns_option(),
       read_key_option(),
       increment_option(),
   };
@@ -57,7 +54,9 @@ Result<std::unique_ptr<Source>> make_source(const Node& node, const std::filesys
   chosen.path = database_file(chosen.name, base);
   chosen.table = options.text("table");
   chosen.query = without_semicolon(options.text("query"));
-  chosen.columns = options.texts("columns");
+  TRANCHE_ASSIGN(ReadColumns columns, read_columns(options.node("columns")));
+  chosen.columns = std::move(columns.names);
+  chosen.types = std::move(columns.types);
   chosen.key = options.text("key");
   chosen.increment = read_increment(options);
   TRANCHE_TRY(check_table_or_query("duckdb", chosen.table, chosen.query));

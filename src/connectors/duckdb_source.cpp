@@ -25,20 +25,6 @@ constexpr std::size_t sampled_rows = 4 * vector_rows;
 
 Error bad_job(std::string message) { return make_error(ErrorKind::config, std::move(message)); }
 
-// Equal as long as the file, and the log beside it, are what they were.
-Result<std::string> state_of(const std::filesystem::path& path) {
-  TRANCHE_ASSIGN(const FileStatus file, file_status(path));
-  const std::string state =
-      fmt::format("{} bytes, modified {}", file.bytes, file.modified_nanoseconds);
-  std::filesystem::path log = path;
-  log += ".wal";
-  if (!file_exists(log)) return state;
-  TRANCHE_ASSIGN(const FileStatus status, file_status(log));
-  if (status.bytes == 0) return state;
-  return fmt::format("{}, log of {} bytes, modified {}", state, status.bytes,
-                     status.modified_nanoseconds);
-}
-
 // Two keys are one: by their bytes, since the types that a key may have know no two spellings.
 bool same_value(const Column& a, std::size_t a_row, const Column& b, std::size_t b_row) {
   if (is_string(a.type()))
@@ -215,17 +201,30 @@ std::string cast_literal(const std::string& value, Type type) {
   return fmt::format("CAST({} AS {})", sql_literal(value), sql_type(type));
 }
 
-// A connection that finds the file's tables under their plain names.
-Result<std::unique_ptr<DuckConnection>> connect_to(DuckDatabase& database,
-                                                   const std::filesystem::path& path) {
+}  // namespace
+
+// Equal as long as the file, and the log beside it, are what they were.
+Result<std::string> duckdb_state(const std::filesystem::path& path) {
+  TRANCHE_ASSIGN(const FileStatus file, file_status(path));
+  const std::string state =
+      fmt::format("{} bytes, modified {}", file.bytes, file.modified_nanoseconds);
+  std::filesystem::path log = path;
+  log += ".wal";
+  if (!file_exists(log)) return state;
+  TRANCHE_ASSIGN(const FileStatus status, file_status(log));
+  if (status.bytes == 0) return state;
+  return fmt::format("{}, log of {} bytes, modified {}", state, status.bytes,
+                     status.modified_nanoseconds);
+}
+
+Result<std::unique_ptr<DuckConnection>> connect_to_file(DuckDatabase& database,
+                                                        const std::filesystem::path& path) {
   TRANCHE_ASSIGN(auto connection, database.connect());
   TRANCHE_ASSIGN(const std::string name, attach_to_read(*connection, path.string()));
   const auto used = connection->execute("USE " + name);
   if (!used) return used.error();
   return connection;
 }
-
-}  // namespace
 
 std::string DuckSource::what() const {
   return options_.table.empty() ? "the query" : options_.table;
@@ -234,6 +233,21 @@ std::string DuckSource::what() const {
 std::string DuckSource::from() const {
   return options_.query.empty() ? sql_identifier(options_.table)
                                 : fmt::format("(\n{}\n)", options_.query);
+}
+
+// A column as it is read.
+std::string DuckSource::selected(const std::string& column) const {
+  const std::string name = sql_identifier(column);
+  const auto asked = options_.types.find(column);
+  if (!asked) return name;
+  return fmt::format("CAST({0} AS {1}) AS {0}", name, sql_type(options_.types.fields[*asked].type));
+}
+
+std::string DuckSource::list() const {
+  std::string list;
+  for (const Field& field : schema_->fields)
+    list += (list.empty() ? "" : ", ") + selected(field.name);
+  return list;
 }
 
 std::vector<std::string> DuckSource::keeps_from_writing() const {
@@ -248,7 +262,7 @@ Result<void> DuckSource::look() {
   // Only the sort of a large key spills.
   const auto spill = std::filesystem::temp_directory_path() / ("tranche-" + random_id());
   TRANCHE_ASSIGN(database_, DuckDatabase::open(planner_memory_bytes, spill.string()));
-  TRANCHE_ASSIGN(connection_, connect_to(*database_, options_.path));
+  TRANCHE_ASSIGN(connection_, connect_to_file(*database_, options_.path));
   TRANCHE_TRY(find_columns());
   TRANCHE_TRY(sample());
   return options_.key.empty() && !has_rowid_ ? Result<void>() : use_key(options_.key);
@@ -271,12 +285,10 @@ Result<void> DuckSource::find_columns() {
   TRANCHE_ASSIGN(const auto all,
                  connection_->query(fmt::format("SELECT * FROM {} LIMIT 0", from())));
   std::string list;
-  std::vector<std::string> wanted = options_.columns;
-  if (wanted.empty()) {
-    list = "*";
-  }
-  for (const std::string& name : wanted) list += (list.empty() ? "" : ", ") + sql_identifier(name);
-  auto chosen = connection_->query(fmt::format("SELECT {} FROM {} LIMIT 0", list, from()));
+  for (const std::string& name : options_.columns)
+    list += (list.empty() ? "" : ", ") + selected(name);
+  auto chosen = connection_->query(
+      fmt::format("SELECT {} FROM {} LIMIT 0", list.empty() ? "*" : list, from()));
   if (!chosen) return bad_job(chosen.error().message);
   TRANCHE_ASSIGN(schema_, (*chosen)->schema());
   auto known = all->schema();
@@ -286,11 +298,8 @@ Result<void> DuckSource::find_columns() {
 
 // The first rows tell how large one is.
 Result<void> DuckSource::sample() {
-  std::string list;
-  for (const Field& field : schema_->fields)
-    list += (list.empty() ? "" : ", ") + sql_identifier(field.name);
-  TRANCHE_ASSIGN(const auto rows, connection_->query(fmt::format("SELECT {} FROM {} LIMIT {}", list,
-                                                                 from(), sampled_rows)));
+  TRANCHE_ASSIGN(const auto rows, connection_->query(fmt::format("SELECT {} FROM {} LIMIT {}",
+                                                                 list(), from(), sampled_rows)));
   Page page(schema_);
   while (true) {
     TRANCHE_ASSIGN(const std::size_t fetched, rows->fetch());
@@ -360,7 +369,7 @@ Result<std::string> DuckSource::increment_filter(const IncrementUse& use,
 Result<std::vector<Input>> DuckSource::inputs() {
   TRANCHE_ASSIGN(const FileStatus file, file_status(options_.path));
   if (file.is_folder) return bad_job(fmt::format("{} is a folder.", options_.name));
-  TRANCHE_ASSIGN(std::string state, state_of(options_.path));
+  TRANCHE_ASSIGN(std::string state, duckdb_state(options_.path));
   auto looked = look();
   if (!looked) {
     if (looked.error().kind == ErrorKind::failed) looked.error().kind = ErrorKind::config;
@@ -404,7 +413,7 @@ Result<void> DuckSource::use_division(const Division& division) {
 }
 
 Result<void> DuckSource::check_unchanged() const {
-  TRANCHE_ASSIGN(const std::string state, state_of(options_.path));
+  TRANCHE_ASSIGN(const std::string state, duckdb_state(options_.path));
   if (state == inputs_.at(0).snapshot) return {};
   return make_error(ErrorKind::failed,
                     fmt::format("DuckDB database {} was changed since the run was planned. Nothing "
@@ -466,7 +475,7 @@ Result<std::unique_ptr<SliceStream>> DuckSource::divide(const Slice* after) {
                                                         where(KeyRange{{}, {}, true}))));
     nulls = std::stoull(count[0][0]);
   }
-  TRANCHE_ASSIGN(auto connection, connect_to(*database_, options_.path));
+  TRANCHE_ASSIGN(auto connection, connect_to_file(*database_, options_.path));
   TRANCHE_ASSIGN(auto keys,
                  connection->query(fmt::format(
                      "SELECT CAST({0} AS {1}) FROM {2}{3}{4}", key_, sql_type(key_type_), from(),
@@ -479,13 +488,10 @@ Result<std::unique_ptr<SliceStream>> DuckSource::divide(const Slice* after) {
 
 Result<std::unique_ptr<Reader>> DuckSource::open(const Slice& slice, WorkerScope& worker) const {
   TRANCHE_ASSIGN(const auto database, DuckDatabase::of(worker));
-  TRANCHE_ASSIGN(auto connection, connect_to(*database, options_.path));
+  TRANCHE_ASSIGN(auto connection, connect_to_file(*database, options_.path));
   TRANCHE_TRY(check_unchanged());
   TRANCHE_ASSIGN(const KeyRange range, parse_key_range(slice.range));
-  std::string list;
-  for (const Field& field : schema_->fields)
-    list += (list.empty() ? "" : ", ") + sql_identifier(field.name);
-  TRANCHE_ASSIGN(auto result, connection->query(fmt::format("SELECT {} FROM {}{}{}", list, from(),
+  TRANCHE_ASSIGN(auto result, connection->query(fmt::format("SELECT {} FROM {}{}{}", list(), from(),
                                                             where(range), order())));
   return std::unique_ptr<Reader>(
       std::make_unique<DuckReader>(schema_, std::make_shared<const std::string>(what()), slice,

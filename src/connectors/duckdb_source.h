@@ -21,12 +21,19 @@
 
 namespace tranche {
 
+// A name of what the file holds, by which it is known again.
+Result<std::string> duckdb_state(const std::filesystem::path& path);
+// A connection that finds the file's tables under their plain names.
+Result<std::unique_ptr<DuckConnection>> connect_to_file(DuckDatabase& database,
+                                                        const std::filesystem::path& path);
+
 struct DuckSourceOptions {
   std::string name;            // the database file as the user wrote it
   std::filesystem::path path;  // absolute
   std::string table;           // or
   std::string query;
   std::vector<std::string> columns;  // which, and in which order; empty: all
+  Schema types;                      // of columns that are read as something else
   std::string key;                   // empty: the row's number
   std::optional<IncrementUse> increment;
 };
@@ -53,6 +60,8 @@ class DuckSource final : public Source {
  private:
   std::string what() const;
   std::string from() const;
+  std::string selected(const std::string& column) const;
+  std::string list() const;
   std::string order() const;
   Result<void> look();
   Result<void> find_columns();

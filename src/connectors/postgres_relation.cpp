@@ -17,14 +17,6 @@ constexpr const char* alias = "tranche_source";
 constexpr std::uint32_t numeric_oid = 1700;
 constexpr std::uint64_t text_bytes_guess = 32;  // of a text that no statistics speak of
 
-struct ServerColumn {
-  std::string name;
-  std::uint32_t oid = 0;
-  std::int32_t modifier = -1;
-  std::uint32_t element = 0;  // of an array: its element's type
-  std::string type;           // as SQL names it
-};
-
 // numeric(p,s) as a decimal; nullopt: it has no bounds, or is wider than ours.
 std::optional<Type> decimal_of(std::int32_t modifier) {
   if (modifier < 4) return std::nullopt;
@@ -278,6 +270,12 @@ Result<Relation> describe_table(PostgresConnection& connection, const RelationUs
 }
 
 }  // namespace
+
+ColumnReading reading_of(const ServerColumn& column) {
+  const auto mapped = map_column(column);
+  return mapped ? ColumnReading{mapped->type, mapped->is_text_of}
+                : ColumnReading{Type{TypeId::varchar}, true};
+}
 
 std::vector<PostgresType> Relation::wires() const {
   std::vector<PostgresType> wires;

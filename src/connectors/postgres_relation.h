@@ -22,7 +22,7 @@ namespace tranche::postgres {
 struct RelationUse {
   std::string table;  // "sales" or "public.sales"; empty: a query
   std::string query;
-  Schema columns;     // those to read, of these types; none: all, of their own
+  Schema columns;  // those to read, of these types; none: all, of their own
 };
 
 struct RelationColumn {
@@ -42,20 +42,35 @@ struct RelationKey {
 };
 
 struct Relation {
-  std::string name;              // for people, and as the source of rejects
-  std::string from;              // behind FROM
+  std::string name;  // for people, and as the source of rejects
+  std::string from;  // behind FROM
   SchemaPtr schema;
   std::vector<RelationColumn> columns;  // one a field
-  std::uint64_t bytes = 0;       // of the whole table, about; 0: unknown
+  std::uint64_t bytes = 0;              // of the whole table, about; 0: unknown
   std::uint64_t record_bytes = 1;
   std::uint64_t record_memory_bytes = 1;
   std::optional<RelationKey> own_key;  // by which it is cut when the job names none
   bool has_addresses = false;
-  std::uint32_t oid = 0;         // of a table
+  std::uint32_t oid = 0;  // of a table
   std::vector<std::string> notes;
 
   std::vector<PostgresType> wires() const;
 };
+
+// A column as the server has it.
+struct ServerColumn {
+  std::string name;
+  std::uint32_t oid = 0;
+  std::int32_t modifier = -1;
+  std::uint32_t element = 0;  // of an array: its element's type
+  std::string type;           // as SQL names it
+};
+// As which a column is read when nobody says so; a numeric without bounds as text.
+struct ColumnReading {
+  Type type;
+  bool is_text_of = false;  // of a type that is ours in text only
+};
+ColumnReading reading_of(const ServerColumn& column);
 
 Result<Relation> describe_relation(PostgresConnection& connection, const RelationUse& use);
 // A key that the job names. Errors: config, when there is no such column, or none with an order.

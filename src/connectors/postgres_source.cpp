@@ -8,6 +8,7 @@
 
 #include "connectors/postgres_keys.h"
 #include "connectors/postgres_target.h"
+#include "connectors/table_query.h"
 #include "connectors/time_windows.h"
 #include "drivers/big_endian.h"
 
@@ -178,7 +179,17 @@ std::string copy_sql(const Relation& relation, const RelationKey& key, const Key
 
 }  // namespace
 
+// What SET TRANSACTION SNAPSHOT takes.
+std::string TableSource::imported() const {
+  return use_.snapshot.empty() ? snapshot_ : use_.snapshot;
+}
+
 Result<void> TableSource::take_snapshot() {
+  if (!use_.snapshot.empty()) {
+    TRANCHE_ASSIGN(connection_, open_in(use_.url, use_.snapshot));
+    snapshot_ = use_.snapshot.substr(use_.snapshot.find('@') + 1);
+    return {};
+  }
   TRANCHE_ASSIGN(connection_, PostgresConnection::open(use_.url));
   TRANCHE_TRY(connection_->execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"));
   TRANCHE_ASSIGN(const auto row,
@@ -211,7 +222,7 @@ Result<void> TableSource::use_inputs(std::vector<Input> inputs) {
   }
   if (!connection_ || snapshot_ != inputs_[0].snapshot) {
     snapshot_ = inputs_[0].snapshot;
-    TRANCHE_ASSIGN(connection_, open_in(use_.url, snapshot_));
+    TRANCHE_ASSIGN(connection_, open_in(use_.url, imported()));
     relation_.reset();
   }
   if (!relation_) {
@@ -263,7 +274,9 @@ Result<std::unique_ptr<SliceStream>> TableSource::divide(const Slice* after) {
                     "to divide it; name a column: batch: {{ key: id, rows: 100000 }}.",
                     relation_->name));
   }
-  if (after != nullptr && key_->is_address) {
+  const bool is_of_this_state = after != nullptr && !use_.snapshot.empty() &&
+                                after->digest == table_slice_digest(snapshot_, after->range);
+  if (after != nullptr && key_->is_address && !is_of_this_state) {
     return make_error(
         ErrorKind::config,
         fmt::format("{} was divided by the place of its rows, which counts in one snapshot only, "
@@ -287,9 +300,9 @@ Result<std::unique_ptr<Reader>> TableSource::open(const Slice& slice, WorkerScop
     return Result<std::shared_ptr<WorkerConnections>>(std::make_shared<WorkerConnections>());
   }));
   TRANCHE_ASSIGN(const KeyRange range, parse_key_range(slice.range));
-  TRANCHE_ASSIGN(PostgresConnection * connection, connections->get(use_.url, snapshot_));
+  TRANCHE_ASSIGN(PostgresConnection * connection, connections->get(use_.url, imported()));
   auto reader =
-      std::make_unique<TableReader>(use_, snapshot_, connections, *connection, *relation_, slice);
+      std::make_unique<TableReader>(use_, imported(), connections, *connection, *relation_, slice);
   TRANCHE_TRY(connection->begin_copy_out(copy_sql(*relation_, *key_, range, filter_)));
   return std::unique_ptr<Reader>(std::move(reader));
 }
@@ -345,6 +358,8 @@ const OptionTable& postgres_read_options() {
                     "refuse, continue with a new one behind the committed batches, or restart.",
              .default_text = "refuse",
              .choices = {"refuse", "continue", "restart"}},
+      read_snapshot_option(
+          "A snapshot that another session holds, as a backup does; left out: one of its own."),
   };
   return table;
 }
@@ -358,6 +373,7 @@ Result<std::unique_ptr<Source>> make_postgres_source(const Node& node,
   use.relation.query = options.text("query");
   use.relation.columns = options.columns("columns");
   use.increment = read_increment(options);
+  use.snapshot = options.text("snapshot");
   const std::string on_change = options.text("on_change");
   if (on_change == "continue") use.on_snapshot_loss = SnapshotLoss::go_on;
   if (on_change == "restart") use.on_snapshot_loss = SnapshotLoss::start_afresh;

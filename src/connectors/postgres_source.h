@@ -27,6 +27,7 @@ struct SourceUse {
   RelationUse relation;
   std::optional<IncrementUse> increment;
   SnapshotLoss on_snapshot_loss = SnapshotLoss::refuse;
+  std::string snapshot;  // "name/epoch@state", which somebody else holds; empty: one of its own
 };
 
 class TableSource final : public Source {
@@ -48,16 +49,17 @@ class TableSource final : public Source {
 
  private:
   Result<void> take_snapshot();
+  std::string imported() const;
 
   SourceUse use_;
   std::vector<Input> inputs_;
   std::unique_ptr<PostgresConnection> connection_;  // of the plan; perhaps the snapshot's
-  std::string snapshot_;                            // that the connection reads
+  std::string snapshot_;  // that the connection reads; of one that is held, its state
   std::optional<Relation> relation_;
   std::optional<RelationKey> key_;
-  WindowEnd window_end_;          // where the job divides by time
-  std::string read_until_;        // by earlier runs
-  std::string filter_ = "true";   // of the increment
+  WindowEnd window_end_;         // where the job divides by time
+  std::string read_until_;       // by earlier runs
+  std::string filter_ = "true";  // of the increment
 };
 
 }  // namespace postgres

@@ -20,13 +20,10 @@ const OptionTable& read_options() {
              .example = "shop.db"},
       read_table_option(),
       read_query_option("A SELECT whose rows are read, in SQLite's SQL; it needs a key."),
-      Option{.name = "columns",
-             .kind = OptionKind::any,
-             .doc = "A list: the columns to read. A map of names to types: of columns that are not "
-                    "what they were declared as; the others are read as well.",
-             .example = "[id, sold_at]"},
+      read_columns_option(),
       read_key_option(),
       increment_option(),
+      read_snapshot_option("The state that the file must be in, as a backup has noted it."),
       sqlite::lock_wait_option(),
   };
   return table;
@@ -44,24 +41,9 @@ const OptionTable& write_options() {
       table_key_option(),
       commits_table_option("The table of the database that records which batches are committed."),
       sqlite::lock_wait_option(),
+      sqlite::foreign_keys_option(),
   };
   return table;
-}
-
-// A list of names, or a map of names to types.
-Result<void> read_columns(const Node* node, sqlite::SourceOptions& into) {
-  if (node == nullptr) return {};
-  if (node->kind == Node::Kind::list) {
-    for (const Node& item : node->items) into.columns.push_back(item.text);
-    return {};
-  }
-  const OptionTable table = {Option{.name = "columns", .kind = OptionKind::columns, .doc = ""}};
-  const Node options = Node::map({{"columns", *node, node->mark}});
-  Problems problems;
-  check_options(options, table, "columns", problems);
-  if (!problems.empty()) return make_error(ErrorKind::config, problems.front().message);
-  into.types = OptionReader(options, table).columns("columns");
-  return {};
 }
 
 Result<std::unique_ptr<Source>> make_sqlite_source(const Node& node,
@@ -75,7 +57,10 @@ Result<std::unique_ptr<Source>> make_sqlite_source(const Node& node,
   chosen.key = options.text("key");
   chosen.increment = read_increment(options);
   chosen.lock_wait = options.duration("lock_wait");
-  TRANCHE_TRY(read_columns(options.node("columns"), chosen));
+  chosen.snapshot = options.text("snapshot");
+  TRANCHE_ASSIGN(ReadColumns columns, read_columns(options.node("columns")));
+  chosen.columns = std::move(columns.names);
+  chosen.types = std::move(columns.types);
   TRANCHE_TRY(check_table_or_query("sqlite", chosen.table, chosen.query));
   return std::unique_ptr<Source>(std::make_unique<sqlite::TableSource>(std::move(chosen)));
 }
@@ -106,6 +91,7 @@ Result<std::unique_ptr<Sink>> make_sqlite_sink(const Node& node,
   target.key = options.texts("key");
   target.commits_table = options.text("commits_table");
   target.lock_wait = options.duration("lock_wait");
+  target.checks_foreign_keys = options.boolean("foreign_keys");
   TRANCHE_TRY(check_target(target));
   return std::unique_ptr<Sink>(std::make_unique<sqlite::TableSink>(std::move(target)));
 }

@@ -30,14 +30,6 @@ Error changed(const SourceOptions& options) {
                                 options.name));
 }
 
-// By its count of changes a state is known as long as the file is the same one; a log names it by
-// itself, and is written back into the file by whoever comes by.
-Result<std::string> snapshot_name(const SqliteState& state, const std::filesystem::path& path) {
-  if (state.is_named_by_log) return state.name;
-  TRANCHE_ASSIGN(const FileStatus file, file_status(path));
-  return fmt::format("{}, modified {}", state.name, file.modified_nanoseconds);
-}
-
 // A worker's connections, each with a transaction that sees the planned state as long as it lives.
 struct Connections {
   std::map<std::string, std::unique_ptr<SqliteDatabase>> of_path;
@@ -177,6 +169,14 @@ std::string rowid_name(const TableShape& table) {
 }
 
 }  // namespace
+
+// By its count of changes a state is known as long as the file is the same one; a log names it by
+// itself, and is written back into the file by whoever comes by.
+Result<std::string> snapshot_name(const SqliteState& state, const std::filesystem::path& path) {
+  if (state.is_named_by_log) return state.name;
+  TRANCHE_ASSIGN(const FileStatus file, file_status(path));
+  return fmt::format("{}, modified {}", state.name, file.modified_nanoseconds);
+}
 
 std::string TableSource::what() const {
   return options_.table.empty() ? "the query" : options_.table;
@@ -391,6 +391,7 @@ Result<std::vector<Input>> TableSource::inputs() {
   input.name = options_.name;
   input.bytes = rows_about_ > 0 ? rows_about_ * record_bytes_ : state_.bytes;
   input.snapshot = snapshot_;
+  if (!options_.snapshot.empty() && options_.snapshot != snapshot_) return changed(options_);
   if (options_.increment) {
     input.from = read_until_;
     TRANCHE_ASSIGN(const NamedColumn column, increment_column());

@@ -22,6 +22,9 @@
 
 namespace tranche::sqlite {
 
+// A name of the state, by which it is known again.
+Result<std::string> snapshot_name(const SqliteState& state, const std::filesystem::path& path);
+
 struct SourceOptions {
   std::string name;            // the database file as the user wrote it
   std::filesystem::path path;  // absolute
@@ -32,6 +35,7 @@ struct SourceOptions {
   std::string key;                   // empty: the row's number
   std::optional<IncrementUse> increment;
   std::chrono::milliseconds lock_wait{10000};
+  std::string snapshot;  // the state that it must be in; empty: any
 };
 
 class TableSource final : public Source {

@@ -43,6 +43,15 @@ Option lock_wait_option() {
       .example = "1m"};
 }
 
+Option foreign_keys_option() {
+  return Option{.name = "foreign_keys",
+                .kind = OptionKind::boolean,
+                .doc =
+                    "Whether a row is refused that refers to one which is not there; false where "
+                    "tables that refer to each other are loaded one after the other.",
+                .default_text = "true"};
+}
+
 std::string Target::place() const {
   return fmt::format("Table {} of {}", table, database.string());
 }
@@ -67,8 +76,9 @@ Result<std::unique_ptr<SqliteDatabase>> open_for_writing(const Target& target, b
                                   target.database.string()));
   }
   TRANCHE_TRY(
-      database->execute("PRAGMA synchronous = EXTRA; PRAGMA foreign_keys = ON; "
-                        "PRAGMA cache_size = -8192"));
+      database->execute(fmt::format("PRAGMA synchronous = EXTRA; PRAGMA foreign_keys = {}; "
+                                    "PRAGMA cache_size = -8192",
+                                    target.checks_foreign_keys ? "ON" : "OFF")));
   return database;
 }
 

@@ -24,6 +24,7 @@ using Mode = TableMode;
 // Rows of the option tables: the file that is written to, and how long its lock is waited for.
 Option written_file_option();
 Option lock_wait_option();
+Option foreign_keys_option();
 
 struct Target {
   std::filesystem::path database;  // absolute
@@ -32,6 +33,7 @@ struct Target {
   std::vector<std::string> key;  // of upsert
   std::string commits_table;
   std::chrono::milliseconds lock_wait{10000};
+  bool checks_foreign_keys = true;
   std::string place() const;  // "Table sales of /data/w.db", for messages
   TablePlace table_place() const;
 };

@@ -35,6 +35,40 @@ Option read_key_option() {
                 .example = "id"};
 }
 
+Option read_columns_option() {
+  return Option{.name = "columns",
+                .kind = OptionKind::any,
+                .doc =
+                    "A list: the columns to read, each by its name or with the type to read it as. "
+                    "A map of names to types: of columns that are not what they were declared as; "
+                    "the others are read as well.",
+                .example = "[id, sold_at: timestamp]"};
+}
+
+Result<ReadColumns> read_columns(const Node* node) {
+  ReadColumns read;
+  if (node == nullptr) return read;
+  Node typed = Node::map({}, node->mark);
+  if (node->kind == Node::Kind::map) typed = *node;
+  for (const Node& item : node->items) {
+    const bool is_typed = item.kind == Node::Kind::map && item.entries.size() == 1;
+    read.names.push_back(is_typed ? item.entries[0].key : item.text);
+    if (is_typed) typed.entries.push_back(item.entries[0]);
+  }
+  if (typed.entries.empty()) return read;
+  const OptionTable table = {Option{.name = "columns", .kind = OptionKind::columns, .doc = ""}};
+  const Node options = Node::map({{"columns", typed, node->mark}});
+  Problems problems;
+  check_options(options, table, "columns", problems);
+  if (!problems.empty()) return make_error(ErrorKind::config, problems.front().message);
+  read.types = OptionReader(options, table).columns("columns");
+  return read;
+}
+
+Option read_snapshot_option(std::string doc) {
+  return Option{.name = "snapshot", .kind = OptionKind::text, .doc = std::move(doc)};
+}
+
 Result<void> check_table_or_query(std::string_view system, const std::string& table,
                                   const std::string& query) {
   if (table.empty() != query.empty()) return {};

@@ -1,0 +1,459 @@
+#include "api/move.h"
+
+#include <stdlib.h>
+
+#include <algorithm>
+#include <set>
+
+#include <fmt/format.h>
+
+#include <tranche/api/inspect.h>
+#include "api/backup_manifest.h"
+#include "base/clock.h"
+#include "base/digest.h"
+#include "base/file.h"
+#include "base/text.h"
+#include "ledger/ledger.h"
+
+namespace tranche {
+namespace {
+
+Error bad_order(std::string message) { return make_error(ErrorKind::config, std::move(message)); }
+
+// The name of a database, or of a folder, as part of a job's name.
+std::string short_name(const std::string& name) {
+  std::string last = name.substr(name.find_last_of("/:") + 1);
+  last = last.substr(0, last.find('?'));
+  for (char& c : last)
+    if (std::isalnum(static_cast<unsigned char>(c)) == 0 && c != '.' && c != '-') c = '_';
+  return last.substr(0, 30);
+}
+
+std::string job_name(const MoveOrder& order) {
+  if (order.kind == MoveKind::backup) return "backup";
+  const std::string both = order.source_name() + "\n" + order.target_name();
+  return fmt::format("{}-{}-{}-{}", to_string(order.kind), short_name(order.source_name()),
+                     short_name(order.target_name()), digest_hex(both).substr(0, 6));
+}
+
+bool fits_any(const CatalogName& name, const std::vector<std::string>& patterns) {
+  return std::any_of(patterns.begin(), patterns.end(),
+                     [&](const std::string& pattern) { return fits(name, pattern); });
+}
+
+bool is_chosen(const CatalogName& name, const MoveOrder& order) {
+  return (order.tables.empty() || fits_any(name, order.tables)) && !fits_any(name, order.exclude);
+}
+
+std::string step_name(const CatalogName& name, std::set<std::string>& taken) {
+  std::string step;
+  const std::string text = name.schema == "public" ? name.name : name.text();
+  for (const char c : text) {
+    const bool is_plain =
+        std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '-' || c == '_' || c == '.';
+    step += is_plain ? c : '_';
+  }
+  if (step.empty() || step[0] == '.' || step[0] == '-') step = "t" + step;
+  step = step.substr(0, 80);
+  std::string unique = step;
+  for (int number = 2; !taken.insert(unique).second; ++number)
+    unique = fmt::format("{}-{}", step, number);
+  return unique;
+}
+
+// Whole numbers that the target has no type for go as text: Parquet has none of 128 bits, SQLite
+// none beyond 64 bits with a sign.
+void write_wide_numbers_as_text(Catalog& catalog, const MoveOrder& order) {
+  const bool is_sqlite = order.kind != MoveKind::backup && order.target.system == "sqlite";
+  for (CatalogTable& table : catalog.tables) {
+    for (CatalogColumn& column : table.columns) {
+      const bool is_too_wide =
+          (column.type.id == TypeId::hugeint && (is_sqlite || order.kind == MoveKind::backup)) ||
+          (column.type.id == TypeId::ubigint && is_sqlite);
+      if (!is_too_wide) continue;
+      column.type = Type{TypeId::varchar};
+      column.is_text_of = true;
+    }
+  }
+}
+
+// By which a table is divided where its system has nothing of its own.
+std::string batch_key(const Catalog& catalog, const CatalogTable& table) {
+  const CatalogKey* const key = table.primary_key();
+  if (table.has_addresses || (catalog.system == "postgres" && key && key->columns.size() == 1))
+    return {};
+  if (key != nullptr && !key->columns.empty()) return key->columns[0];
+  for (const CatalogColumn& column : table.columns)
+    if (is_numeric(column.type) || column.type.id == TypeId::timestamp ||
+        column.type.id == TypeId::varchar)
+      return column.name;
+  return {};
+}
+
+// What the ledger knows of the job's latest run.
+Result<Json> latest_run(const std::filesystem::path& state, const std::string& job) {
+  if (!Ledger::exists(state)) return Json(Json::Object{});
+  const auto opened = Ledger::open_existing_read_only(state);
+  // Of one that was killed while it made its ledger there is nothing yet.
+  if (!opened && opened.error().kind == ErrorKind::usage) return Json(Json::Object{});
+  if (!opened) return opened.error();
+  const auto& ledger = *opened;
+  TRANCHE_ASSIGN(const auto run, ledger->latest_run(job));
+  if (!run) return Json(Json::Object{});
+  Json done{Json::Array{}};
+  TRANCHE_ASSIGN(const auto steps, ledger->list_steps(run->run));
+  for (const auto& step : steps)
+    if (step.state == "completed") done.push(step.name);
+  return Json().set("run", run->run).set("state", run->state).set("done", std::move(done));
+}
+
+}  // namespace
+
+std::filesystem::path Move::plan_path() const {
+  return state_ / "moves" / (job_name(order_) + ".json");
+}
+
+Result<Move> Move::prepare(MoveOrder order, RunOptions options) {
+  Move move(std::move(order), std::move(options));
+  if (move.order_.kind == MoveKind::backup) {
+    move.state_ = move.order_.folder / ".tranche";
+    move.options_.state = move.state_;
+  } else {
+    move.state_ = state_folder(move.options_.state, {});
+  }
+  if (!move.order_.source.url.empty()) ::setenv(source_variable, move.order_.source.url.c_str(), 1);
+  if (!move.order_.target.url.empty()) ::setenv(target_variable, move.order_.target.url.c_str(), 1);
+  TRANCHE_TRY(move.look_at_earlier());
+  const bool is_unfinished = move.last_state_ == "running" || move.last_state_ == "failed" ||
+                             move.last_state_ == "stopped";
+  const bool is_of_plan = move.begun_ && move.last_run_ != move.begun_->after_run;
+  if (is_of_plan && !move.options_.fresh && (is_unfinished || move.last_state_ == "completed")) {
+    move.is_done_ = !is_unfinished;
+    TRANCHE_TRY(move.go_on());
+  } else {
+    if (is_of_plan && is_unfinished) TRANCHE_TRY(move.give_up_earlier());
+    // A run whose plan is gone can't be gone on with.
+    move.options_.fresh = is_unfinished;
+    move.options_.accept_committed = true;
+    move.options_.again = true;
+    TRANCHE_TRY(move.plan_anew());
+  }
+  move.job_ = make_job(move.plan_, move.order_);
+  return move;
+}
+
+Result<void> Move::look_at_earlier() {
+  if (file_exists(plan_path())) {
+    TRANCHE_ASSIGN(const std::string text, read_file(plan_path()));
+    TRANCHE_ASSIGN(const Json json, Json::parse(text));
+    TRANCHE_ASSIGN(begun_, move_plan_from_json(json));
+  }
+  const std::string job = job_name(order_);
+  TRANCHE_ASSIGN(const Json last, ask_aside([&] { return latest_run(state_, job); }));
+  last_run_ = last["run"].text();
+  last_state_ = last["state"].text();
+  if (!begun_) return {};
+  std::set<std::string> done;
+  for (const Json& step : last["done"].items()) done.insert(step.text());
+  has_rows_left_ = std::any_of(begun_->tables.begin(), begun_->tables.end(),
+                               [&](const MovedTable& table) { return !done.contains(table.step); });
+  return {};
+}
+
+// Goes on with what an earlier process has begun.
+Result<void> Move::go_on() {
+  is_resumed_ = true;
+  plan_ = *begun_;
+  if (plan_.order != order_.text()) {
+    return bad_order(
+        fmt::format("An unfinished one was begun as \"{}\", and this is \"{}\". Go on with the "
+                    "former, or give it up with --fresh.",
+                    plan_.order, order_.text()));
+  }
+  if (order_.kind == MoveKind::restore || is_done_) return {};
+  TRANCHE_ASSIGN(const Json answer, hold_source());
+  const HeldState now{answer["state"].text(), answer["snapshot"].text()};
+  if (now.state != plan_.held.state && has_rows_left_) {
+    if (!options_.accept_snapshot) {
+      return bad_order(
+          fmt::format("{} was written to since this was begun, and what it held then can't be read "
+                      "any more. --accept snapshot goes on: tables that are done stay as they were "
+                      "then, the others are read as they are now, from their first row on. --fresh "
+                      "begins anew.",
+                      order_.source_name()));
+    }
+    plan_.changes.push_back(fmt::format(
+        "the tables are of more than one state of {}: it was written to before a resume",
+        order_.source_name()));
+    TRANCHE_TRY(empty_tables_in_work());
+  }
+  plan_.held = now;
+  return write_file_durably(plan_path(), to_json(plan_).dump(1));
+}
+
+// So that no table is of two states: what was begun of one is taken out again, first there, then in
+// the ledger, and both again after a crash in between. Of files the engine does it by itself.
+Result<void> Move::empty_tables_in_work() {
+  if (order_.kind == MoveKind::backup) return {};
+  const auto emptied = ask_aside([&]() -> Result<Json> {
+    TRANCHE_ASSIGN(const auto ledger, Ledger::open(state_));
+    for (const MovedTable& table : plan_.tables) {
+      TRANCHE_ASSIGN(const auto known, ledger->load_step(last_run_, table.step));
+      if (!known || known->state == "completed") continue;
+      TRANCHE_TRY(take_rows_out(order_.target, table.target, last_run_, table.step));
+      TRANCHE_ASSIGN(const auto step, ledger->step_ledger(last_run_, table.step));
+      TRANCHE_ASSIGN(const auto state, step->load());
+      for (const auto& group : state.committed)
+        TRANCHE_TRY(step->forget_commit(group.receipt.group));
+      TRANCHE_TRY(step->drop_plan_from(0));
+    }
+    return Json(true);
+  });
+  return emptied ? Result<void>() : Result<void>(emptied.error());
+}
+
+// Takes back what the earlier run has made; the engine forgets it when the new one begins.
+Result<void> Move::give_up_earlier() {
+  if (order_.kind == MoveKind::backup || begun_->undo.empty()) return {};
+  const DatabasePlace target = order_.target;
+  const std::vector<std::string> undo = begun_->undo;
+  const auto done = ask_aside([&]() -> Result<Json> {
+    TRANCHE_TRY(execute_in(target, undo));
+    return Json(true);
+  });
+  if (!done) return done.error();
+  return {};
+}
+
+Result<Json> Move::hold_source() {
+  const DatabasePlace source = order_.source;
+  TRANCHE_ASSIGN(holder_, Holder::start([&]() -> Result<Holder::Held> {
+                   TRANCHE_ASSIGN(auto database, open_to_read(source));
+                   TRANCHE_ASSIGN(const HeldState held, database->hold());
+                   TRANCHE_ASSIGN(const Catalog catalog, database->catalog());
+                   Json answer;
+                   answer.set("state", held.state).set("snapshot", held.snapshot);
+                   answer.set("catalog", to_json(catalog));
+                   return Holder::Held{std::move(answer),
+                                       std::shared_ptr<CatalogDatabase>(std::move(database))};
+                 }));
+  return holder_->answer();
+}
+
+Result<void> Move::read_source() {
+  if (order_.kind == MoveKind::restore) {
+    TRANCHE_ASSIGN(const BackupManifest manifest, read_manifest(order_.folder));
+    plan_.catalog = manifest.catalog;
+    plan_.held.state = manifest.state;
+    return {};
+  }
+  TRANCHE_ASSIGN(const Json answer, hold_source());
+  plan_.held = {answer["state"].text(), answer["snapshot"].text()};
+  TRANCHE_ASSIGN(plan_.catalog, catalog_from_json(answer["catalog"]));
+  return {};
+}
+
+// A backup goes into a folder of its own, and another one only on top of increments.
+Result<void> Move::check_folder() const {
+  if (order_.kind != MoveKind::backup) return {};
+  if (!has_manifest(order_.folder)) {
+    std::error_code none;
+    for (const auto& entry : std::filesystem::directory_iterator(order_.folder, none)) {
+      const std::string name = entry.path().filename().string();
+      if (name == ".tranche" || (name == "tables" && last_state_ != "")) continue;
+      return bad_order(
+          fmt::format("{} is not empty: it holds {}. A backup needs a folder of its "
+                      "own.",
+                      order_.folder.string(), name));
+    }
+    return {};
+  }
+  TRANCHE_ASSIGN(const BackupManifest manifest, read_manifest(order_.folder));
+  const bool goes_on = !order_.since.empty() && manifest.order == order_.text();
+  if (goes_on) return {};
+  if (!order_.since.empty()) {
+    return bad_order(
+        fmt::format("{} holds a backup that was made as \"{}\"; an increment must be made as that "
+                    "was.",
+                    order_.folder.string(), manifest.order));
+  }
+  return bad_order(
+      fmt::format("{} holds a backup already, of {}. Choose another folder; with "
+                  "--since a backup can be added to.",
+                  order_.folder.string(), manifest.source));
+}
+
+void Move::choose_tables() {
+  const auto leave = [&](const CatalogName& name) { return !is_chosen(name, order_); };
+  std::erase_if(plan_.catalog.tables, [&](const CatalogTable& table) { return leave(table.name); });
+  // A view of tables that are left out can't be made; what is asked for by name is.
+  std::erase_if(plan_.catalog.views, [&](const CatalogView& view) { return leave(view.name); });
+  std::erase_if(plan_.catalog.sequences, [&](const CatalogSequence& sequence) {
+    if (!sequence.owner.name.empty()) return plan_.catalog.find(sequence.owner) == nullptr;
+    const bool is_used = std::any_of(
+        plan_.catalog.tables.begin(), plan_.catalog.tables.end(), [&](const CatalogTable& table) {
+          return std::any_of(table.columns.begin(), table.columns.end(), [&](const auto& column) {
+            return column.sequence == sequence.name.text();
+          });
+        });
+    return !is_used && leave(sequence.name);
+  });
+}
+
+bool Move::is_since(const CatalogTable& table) const {
+  // Without a key a changed row could not be told from one more.
+  return !order_.since.empty() && table.find(order_.since) != nullptr &&
+         table.primary_key() != nullptr;
+}
+
+Result<void> Move::plan_anew() {
+  TRANCHE_TRY(check_folder());
+  plan_ = MovePlan();
+  plan_.kind = order_.kind;
+  plan_.job = job_name(order_);
+  plan_.order = order_.text();
+  plan_.after_run = last_run_;
+  plan_.begun_microseconds = system_clock().now_microseconds();
+  TRANCHE_TRY(read_source());
+  choose_tables();
+  if (plan_.catalog.tables.empty() && (order_.has_data || plan_.catalog.is_empty())) {
+    return bad_order(order_.tables.empty() && order_.exclude.empty()
+                         ? fmt::format("{} has no tables.", order_.source_name())
+                         : fmt::format("No table of {} fits what --tables and --exclude say.",
+                                       order_.source_name()));
+  }
+  TRANCHE_TRY(apply_casts(plan_.catalog, order_.casts));
+  write_wide_numbers_as_text(plan_.catalog, order_);
+  return write_scripts();
+}
+
+Result<void> Move::write_scripts() {
+  if (order_.kind == MoveKind::backup) {
+    std::vector<CatalogName> names;
+    for (const CatalogTable& table : plan_.catalog.tables) names.push_back(table.name);
+    for (const std::string& what : plan_.catalog.beyond)
+      plan_.not_carried.push_back({what, "Tranche has no words for it"});
+    fill_tables({}, names);
+    return {};
+  }
+  const std::string& system = order_.target.system;
+  TRANCHE_ASSIGN(const auto names, target_names(plan_.catalog, system));
+  std::vector<CatalogName> upserted;
+  if (order_.kind == MoveKind::restore) {
+    TRANCHE_ASSIGN(const BackupManifest manifest, read_manifest(order_.folder));
+    for (const BackedUpTable& kept : manifest.tables)
+      if (kept.is_incremental) upserted.push_back(kept.name);
+  }
+  TRANCHE_ASSIGN(const TargetScript script, examine_target(plan_.catalog, order_, names, upserted));
+  plan_.not_carried = script.not_carried;
+  plan_.changes = script.changes;
+  fill_tables(script, names);
+  fill_scripts(script);
+  if (order_.kind == MoveKind::restore) return take_files();
+  return {};
+}
+
+void Move::fill_tables(const TargetScript& script, const std::vector<CatalogName>& names) {
+  if (!order_.has_data) return;
+  std::set<std::string> taken{"tables", "foreign-keys", "sequences", "views"};
+  for (const TargetStatement& statement : script.statements) taken.insert(statement.step);
+  for (const std::size_t at : order_by_references(plan_.catalog)) {
+    const CatalogTable& table = plan_.catalog.tables[at];
+    MovedTable moved;
+    moved.source = table.name;
+    moved.target = names[at];
+    moved.step = step_name(table.name, taken);
+    moved.folder = "tables/" + moved.step;
+    moved.rows_about = table.rows;
+    if (order_.kind != MoveKind::restore) moved.batch_key = batch_key(plan_.catalog, table);
+    moved.is_incremental = order_.kind == MoveKind::backup && is_since(table);
+    for (const CatalogColumn& column : table.columns)
+      if (!script.computes(table.name, column.name))
+        moved.columns.push_back(Field{column.name, column.type});
+    plan_.tables.push_back(std::move(moved));
+  }
+}
+
+// Which files of the backup hold the rows of each table.
+Result<void> Move::take_files() {
+  TRANCHE_ASSIGN(const BackupManifest manifest, read_manifest(order_.folder));
+  for (MovedTable& moved : plan_.tables) {
+    const BackedUpTable* const kept = manifest.find(moved.source);
+    if (kept == nullptr) {
+      return bad_order(
+          fmt::format("The backup in {} has no rows of {}: it was made with "
+                      "--schema-only. So restore with --schema-only, too.",
+                      order_.folder.string(), moved.source.text()));
+    }
+    for (const BackedUpFile& file : kept->files) moved.files.push_back(file.name);
+    for (const Field& field : kept->columns)
+      moved.has_casts =
+          moved.has_casts || std::none_of(moved.columns.begin(), moved.columns.end(),
+                                          [&](const Field& column) { return column == field; });
+    moved.rows_about = kept->rows;
+    if (!kept->is_incremental) continue;
+    const CatalogKey* const key = plan_.catalog.find(moved.source)->primary_key();
+    if (key != nullptr) moved.upsert_key = key->columns;
+  }
+  return {};
+}
+
+void Move::fill_scripts(const TargetScript& script) {
+  for (const TargetStatement& statement : script.statements) {
+    if (!statement.undo.empty()) plan_.undo.insert(plan_.undo.begin(), statement.undo);
+    if (statement.sql.empty()) continue;
+    auto& scripts = statement.is_behind_rows ? plan_.behind : plan_.before;
+    auto found = std::find_if(scripts.begin(), scripts.end(),
+                              [&](const MoveScript& one) { return one.step == statement.step; });
+    if (found == scripts.end())
+      found = scripts.insert(scripts.end(), {statement.step, statement.table, {}});
+    found->statements.push_back(statement.sql);
+  }
+}
+
+Result<RunSummary> Move::run(Observer* observer) {
+  TRANCHE_TRY(create_folders(plan_path().parent_path()));
+  if (!is_resumed_) TRANCHE_TRY(write_file_durably(plan_path(), to_json(plan_).dump(1)));
+  if (!is_done_ && !job_.steps.empty()) return run_supervised(job_, options_, observer);
+  RunSummary summary;
+  summary.run = is_done_ ? last_run_ : std::string();
+  summary.job = plan_.job;
+  summary.state = RunState::completed;
+  summary.state_folder = state_.string();
+  return summary;
+}
+
+Result<std::vector<ComparedTable>> Move::compare(const RunSummary& summary) {
+  const std::string run = summary.run;
+  TRANCHE_ASSIGN(const Json answer, ask_aside([&]() -> Result<Json> {
+                   TRANCHE_ASSIGN(auto expected, expected_tables(plan_, state_, run));
+                   if (order_.kind == MoveKind::backup)
+                     TRANCHE_TRY(find_files(plan_, order_.folder, expected));
+                   TRANCHE_ASSIGN(const auto compared,
+                                  compare_tables(plan_, order_, std::move(expected)));
+                   Json list{Json::Array{}};
+                   for (const ComparedTable& table : compared) list.push(to_json(table));
+                   return list;
+                 }));
+  std::vector<ComparedTable> compared;
+  for (const Json& item : answer.items()) compared.push_back(compared_table_from_json(item));
+  for (ComparedTable& table : compared)
+    for (const StepSummary& step : summary.steps)
+      if (step.name == table.step) table.seconds = step.seconds;
+  const bool is_good = std::all_of(compared.begin(), compared.end(),
+                                   [](const ComparedTable& table) { return table.is_equal(); });
+  if (!is_good) return compared;
+  if (order_.kind == MoveKind::backup) {
+    TRANCHE_TRY(write_manifest(plan_, order_, compared));
+  } else if (!run.empty()) {
+    const auto forgotten = ask_aside([&]() -> Result<Json> {
+      TRANCHE_TRY(forget_commits(order_.target, run));
+      return Json(true);
+    });
+    if (!forgotten) return forgotten.error();
+  }
+  TRANCHE_TRY(remove_file(plan_path()));
+  return compared;
+}
+
+}  // namespace tranche
