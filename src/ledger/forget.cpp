@@ -11,8 +11,8 @@ namespace tranche {
 namespace {
 
 // The latest run of a job stays, for people; so does one that processes the rejects of a run that
-// is still there: it tells that they were. Of increments every file that was loaded counts, but only
-// the latest value of a table's column.
+// is still there: it tells that they were. Of increments every file that was loaded counts, but
+// only the latest value of a table's column.
 constexpr const char* old_runs_sql = R"sql(
 SELECT id, job, state,
   state NOT IN ('completed', 'abandoned') AS is_unfinished,

@@ -117,8 +117,8 @@ TRANCHE_EXPORT Result<std::vector<VerifiedStep>> verify_run(const std::filesyste
                                                             const std::string& run);
 
 // What of a state folder can be forgotten: runs that have ended. Kept are the latest run of each
-// job, those that can be gone on with, those with rejects that nobody has processed again, and of the
-// others what increments go on from and what tells that a window, or an append, is done.
+// job, those that can be gone on with, those with rejects that nobody has processed again, and of
+// the others what increments go on from and what tells that a window, or an append, is done.
 struct ForgetOptions {
   std::int64_t ended_before_microseconds = 0;
   std::uint64_t state_bytes_max = 0;  // more is forgotten, the oldest first, until it fits; 0: not
