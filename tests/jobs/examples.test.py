@@ -58,6 +58,20 @@ class Examples(unittest.TestCase):
         for words in ("there is no customer C-999", "an order needs a line", "internal error", '"line":164'):
             self.assertIn(words, said)
 
+    def test_the_end_of_a_month_is_reported_with_what_could_not_be_read(self):
+        folder = self.example("month-end-report")
+        self.run_commands(self.commands())
+        page = (folder / "out/month-2026-10.html").read_text()
+        self.assertIn("1498 sales were counted, <strong>2</strong> could not be read", page)
+        sales = list(csv.DictReader((folder / "data/sales-2026-10.csv").read_text().splitlines()))
+        good = [sale for sale in sales if sale["qty"].isdigit() and sale["sold_on"] != "2026-10-32"]
+        revenue = sum(int(sale["qty"]) * round(100 * float(sale["unit_price"])) for sale in good if sale["store"] == "1")
+        stores = {row["name"]: row for row in csv.DictReader((folder / "out/stores.csv").read_text().splitlines())}
+        self.assertEqual(f"{revenue / 100:.2f}", stores["Harbour"]["revenue"])
+        self.assertIn(f"{revenue / 100:,.2f}", page)
+        self.assertTrue((folder / "out/month-2026-10.xlsx").read_bytes().startswith(b"PK"))
+        self.assertIn("Run of month-end", (folder / "out/run.html").read_text())
+
 
 if __name__ == "__main__":
     unittest.main()
