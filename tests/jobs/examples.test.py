@@ -104,6 +104,21 @@ class Examples(unittest.TestCase):
         self.assertEqual(postgres_server.sql(shop, ORDERS), postgres_server.sql(copy, ORDERS))
         self.assertEqual("301", postgres_server.sql(copy, "INSERT INTO customers (name) VALUES ('new') RETURNING id"))
 
+    def test_a_warehouse_is_loaded_night_by_night(self):
+        folder = self.example("nightly-warehouse")
+        [crm] = self.databases("crm")
+        said = self.run_commands(self.commands(), CRM_URL=crm)
+        for day in ("2026-01-05", "2026-01-06"):
+            page = (folder / f"out/report-{day}.html").read_text()
+            self.assertIn("399 orders, 900 visits, 40 customers; 1 orders could not be read.", page)
+            self.assertIn(f"The night of {day}", page)
+        self.assertRegex(said, "2026-01-06 +done")
+        self.assertRegex(said, "2026-01-07 +missing")
+        orders = [row for day in ("05", "06") for row in
+                  csv.DictReader((folder / f"data/orders-2026-01-{day}.csv").read_text().splitlines()) if row["unit_price"]]
+        revenue = sum(int(row["qty"]) * round(100 * float(row["unit_price"])) for row in orders if row["placed_at"].startswith("2026-01-06"))
+        self.assertIn(f"{revenue / 100:,.2f}", (folder / "out/report-2026-01-06.html").read_text())
+
 
 if __name__ == "__main__":
     unittest.main()
