@@ -237,11 +237,13 @@ class OlderLedger(Case):
         self.expect(0, scene.run())
         ledger = sqlite3.connect(scene.state / "ledger.db")
         ledger.executescript("DROP TABLE checkpoints; DROP TABLE trials; DROP TABLE input_states; DROP TABLE input_sources; DROP TABLE rejects_runs; "
+                             "DROP TABLE windows; DROP TABLE windows_forgotten; DROP TABLE troubles; "
+                             "ALTER TABLE commits DROP COLUMN work; ALTER TABLE runs DROP COLUMN details_forgotten; "
                              "PRAGMA user_version = 1;")
         ledger.close()
         self.expect(0, scene.type("runs", "--state", scene.state))
         self.expect(0, scene.run())
-        self.assertEqual(7, scene.ask_ledger(lambda copy: copy.execute("PRAGMA user_version").fetchone()[0]))
+        self.assertEqual(9, scene.ask_ledger(lambda copy: copy.execute("PRAGMA user_version").fetchone()[0]))
 
 
 if __name__ == "__main__":
