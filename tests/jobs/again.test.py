@@ -9,7 +9,6 @@ import pathlib
 import signal
 import sqlite3
 import sys
-import time
 import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
@@ -196,6 +195,14 @@ class Waiting(Case):
         fcntl.flock(lock, fcntl.LOCK_EX)
         return lock
 
+    def takes_signals(self, pid):
+        def target(path):
+            try:
+                return os.readlink(path)
+            except OSError:  # closed since
+                return ""
+        return any("signalfd" in target(path) for path in pathlib.Path(f"/proc/{pid}/fd").glob("*"))
+
     def test_ctrl_c_ends_the_wait_for_another_run(self):
         for is_target in (False, True):
             with self.subTest(is_target=is_target):
@@ -208,7 +215,7 @@ class Waiting(Case):
                     scenes.wait_until(lambda: watch.look().run_state == "running", "no run")
                     watch.close()
                 else:
-                    time.sleep(0.3)
+                    scenes.wait_until(lambda: self.takes_signals(process.pid), "it waits, and listens to signals")
                 os.kill(process.pid, signal.SIGINT)
                 self.expect(3, scene.finish(process))
                 lock.close()
