@@ -184,6 +184,11 @@ Result<RunSummary> JobRun::run() {
   if (job_.window) summary_.window = job_.window->name;
   summary_.state_folder = frame_.state.string();
   TRANCHE_TRY(create_folders(frame_.run_folder() / "spill"));
+  // Behind a crash one step at a time: another one that crashes the engine beside it would keep a
+  // step from finding its culprits, again and again.
+  const bool is_judging = std::any_of(links_.begin(), links_.end(),
+                                      [](const auto& link) { return link.has_suspects(); });
+  if (is_judging) tracks_.resize(1);
   StepSchedule schedule(frame_, graph_, *ledger_, observer_, tracks_, std::move(bound_));
   ScheduleEnd end = schedule.run();
   summary_.steps = std::move(end.steps);

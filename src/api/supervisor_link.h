@@ -32,6 +32,7 @@ class SupervisorLink final : public WorkerStarter {
   BreadcrumbBoard& board() const { return board_; }
   // Of the step at this position in the job, whose engine died.
   std::vector<engine::Suspect> suspects_of(std::uint32_t step) const;
+  bool has_suspects() const { return !suspects_.empty(); }
   // What a worker must know of the step in work; goes with every start.
   void set_order(std::string order) { order_ = std::move(order); }
 

@@ -35,6 +35,28 @@ class Isolation(unittest.TestCase):
     def test_in_processes_where_the_plugin_does_not_say_which_record_it_has(self):
         self.check_that_the_guilty_are_rejected(f"{{ processes: 2, timeout: {TIMEOUT}s }}", "quiet_deeds")
 
+    def test_in_steps_that_run_at_once_each_has_its_own_culprits(self):
+        deeds = {"a": {40: "crash", 1500: "hang"}, "b": {7: "abort", 40: "none", 1501: "crash"}}
+        for workers in (f"{{ threads: 2, timeout: {TIMEOUT}s }}", f"{{ processes: 2, timeout: {TIMEOUT}s }}"):
+            folder = program_scene.Folder()
+            self.addCleanup(folder.__exit__)
+            folder.write_plugin_job("deeds", workers=workers, batch=1000)
+            [head, step] = (folder.root / "job.yaml").read_text().split("steps:\n")
+            steps = "".join(step.replace("name: load\n", f"name: {name}\n    after: []\n")
+                            .replace("records.csv", f"{name}-in.csv").replace("out.csv", f"{name}.csv") for name in deeds)
+            folder.write_job(f"{head}memory: 512MiB\nsteps:\n{steps}")
+            for name in deeds:
+                folder.write_deeds(3000, deeds[name])
+                (folder.root / "records.csv").rename(folder.root / f"{name}-in.csv")
+            done = folder.tranche("run", "job.yaml")
+            self.assertEqual(done.code, 0, done)
+            rejects = folder.rejects()
+            for name in deeds:
+                guilty = {record for record, deed in deeds[name].items() if deed != "none"}
+                self.assertEqual({reject["record"] for reject in rejects if reject["step"] == name}, guilty, workers)
+                rows = (folder.root / f"{name}.csv").read_text().splitlines()[1:]
+                self.assertEqual(rows, [str(i) for i in range(3000) if i not in guilty], workers)
+
 
 if __name__ == "__main__":
     unittest.main()
