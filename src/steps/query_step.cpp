@@ -8,6 +8,7 @@
 
 #include "base/file.h"
 #include "base/text.h"
+#include "transforms/sql_paths.h"
 
 namespace tranche {
 namespace {
@@ -37,7 +38,7 @@ class Query {
   Result<void> prepare() {
     TRANCHE_ASSIGN(database_, DuckDatabase::open(step_.memory_bytes_max, step_.spill_folder));
     TRANCHE_ASSIGN(connection_, database_->connect());
-    TRANCHE_TRY(search_files_in(*connection_, step_.base));
+    TRANCHE_TRY(search_files_in(*connection_, step_.base));  // for paths that are put together
     for (SqlLookup& table : step_.tables) {
       lookups_.push_back(FixedLookup{table.table, std::move(table.source)});
     }
@@ -45,6 +46,7 @@ class Query {
       TRANCHE_TRY(fix_lookup(lookup));
       TRANCHE_TRY(make_lookup_table(*connection_, lookup, worker_));
     }
+    TRANCHE_ASSIGN(step_.text, with_absolute_paths(*connection_, step_.text, step_.base));
     return check();
   }
 

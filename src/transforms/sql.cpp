@@ -15,6 +15,7 @@
 #include "transforms/sql_batch.h"
 #include "transforms/sql_check.h"
 #include "transforms/sql_files.h"
+#include "transforms/sql_paths.h"
 #include "transforms/sql_order.h"
 
 namespace tranche {
@@ -49,7 +50,6 @@ struct Workplace {
     TRANCHE_ASSIGN(connection, database->connect());
     rows = std::make_shared<BatchRows>(worker.breadcrumb());
     rows->clear();
-    TRANCHE_TRY(search_files_in(*connection, of.options.base.string()));
     for (const FixedLookup& lookup : of.lookups)
       TRANCHE_TRY(make_lookup_table(*connection, lookup, worker));
     return {};
@@ -320,8 +320,9 @@ class SqlTransform : public Transform {
     of.input = std::move(input);
     Workplace place;
     TRANCHE_TRY(place.connect(of, worker));
-    TRANCHE_ASSIGN(of.sql,
-                   check_sql(*place.connection, of.options.text, of.options.per_batch, *of.input));
+    TRANCHE_ASSIGN(const std::string text, with_absolute_paths(*place.connection, of.options.text,
+                                                               of.options.base));
+    TRANCHE_ASSIGN(of.sql, check_sql(*place.connection, text, of.options.per_batch, *of.input));
     TRANCHE_ASSIGN(of.files, find_sql_files(*place.connection, of.sql.files));
     of.sorts = false;
     TRANCHE_ASSIGN(of.output, output_of(place));

@@ -67,6 +67,30 @@ class Query(scenes.Case):
         self.expect(0, scene.type("run", "elsewhere/job.yaml"))
         self.assertEqual("n\n4\n", (scene.root / "elsewhere" / "out.csv").read_text())
 
+    def test_reads_the_files_beside_its_job_and_not_those_of_the_folder_where_the_command_is_typed(self):
+        query = """WITH c AS (SELECT 'größer' AS word), d AS (SELECT * FROM "r.csv")
+SELECT (SELECT count(*) FROM r.csv) AS a, (SELECT max(x) FROM 'r.csv' r WHERE r.x > '') AS b,
+  (SELECT string_agg(x, '+' ORDER BY x) FROM read_csv(['r.csv', './sub/r.csv'])) AS c, (SELECT x FROM d) AS d,
+  (SELECT x FROM read_csv('r*.csv')) AS e, (SELECT trim(content, chr(10)) FROM read_text('r.csv')) AS f, word FROM c"""
+        for sql in (False, True):
+            with self.subTest(sql=sql):
+                scene = self.scene("SELECT 1 AS one")
+                scene.write("r.csv", "x\nwrong\n")
+                scene.write("sub/r.csv", "x\nwrong too\n")
+                scene.write("it's, there/r.csv", "x\nright\n")
+                scene.write("it's, there/sub/r.csv", "x\nbelow\n")
+                job = job_text(query)
+                if sql:
+                    scene.write("it's, there/one.csv", "one\n1\n")
+                    text = query.replace("word FROM c", "word FROM batch, c").replace("(SELECT x FROM d)", "'right'")
+                    job = job.replace("    query: |", "    read: { csv: one.csv }\n    process:\n    - per_batch: true\n      sql: |")
+                    job = job.replace(job[job.index("      WITH"):job.index("\n\n    write")],
+                                      "\n".join("        " + line for line in text.splitlines()))
+                scene.write("it's, there/job.yaml", job)
+                self.expect(0, scene.type("run", "it's, there/job.yaml"))
+                self.assertEqual('a,b,c,d,e,f,word\n1,right,below+right,right,right,"x\nright",größer\n',
+                                 (scene.root / "it's, there" / "out.csv").read_text())
+
     def test_that_is_given_up_leaves_nothing_of_its_result(self):
         scene = self.scene("SELECT range AS n FROM range(10)", write="sqlite: out.db, table: t, mode: append")
         with sqlite3.connect(scene.root / "out.db") as out:
