@@ -128,7 +128,7 @@ Result<std::string> with_absolute_paths(DuckConnection& connection, const std::s
     if (bytes == 0)
       return make_error(ErrorKind::config,
                         fmt::format("Write the path {} as one plain text in quotes, or as an "
-                                    "absolute path, so that it can be looked up in the job's folder",
+                                    "absolute one, so that it can be looked up in the job's folder",
                                     written.path));
     const auto path = (std::filesystem::absolute(base) / written.path).lexically_normal();
     absolute.replace(written.offset, bytes, sql_literal(path.string()));
