@@ -29,6 +29,14 @@ IS_SANITIZED = bool(os.environ.get("TRANCHE_SANITIZE"))  # which takes many time
 SECONDS_MAX = 2400 if IS_SANITIZED else 300  # no run of a test takes longer; a hang must not look like a slow machine
 
 
+# So that a sanitizer leaves signals to the system, as a crash of the logic has them, and memory that is short to the program.
+SIGNALS_LEFT_ALONE = {
+    "ASAN_OPTIONS": "handle_segv=0:handle_sigbus=0:handle_abort=0:handle_sigill=0:detect_leaks=0:"
+                    "allocator_may_return_null=1:detect_stack_use_after_return=0",
+    "TSAN_OPTIONS": os.environ.get("TSAN_OPTIONS", "") + ":handle_segv=0:handle_abort=0",
+}
+
+
 class Done:
     """How a command ended."""
 

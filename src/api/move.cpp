@@ -200,6 +200,9 @@ Result<void> Move::empty_tables_in_work() {
     for (const MovedTable& table : plan_.tables) {
       TRANCHE_ASSIGN(const auto known, ledger->load_step(last_run_, table.step));
       if (!known || known->state == "completed") continue;
+      // What is sealed, or about to be, was read to its end: it stays as it was then.
+      TRANCHE_ASSIGN(const auto totals, ledger->step_totals(last_run_, table.step));
+      if (totals.seal != SealState::open) continue;
       TRANCHE_TRY(take_rows_out(order_.target, table.target, last_run_, table.step));
       TRANCHE_ASSIGN(const auto step, ledger->step_ledger(last_run_, table.step));
       TRANCHE_ASSIGN(const auto state, step->load());

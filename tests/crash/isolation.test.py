@@ -113,10 +113,7 @@ class Folder:
     def start(self, *words):
         environment = dict(os.environ, NO_COLOR="1", LC_ALL="C.UTF-8")
         environment.pop("TRANCHE_STATE", None)
-        # A sanitizer would take the signals for itself, and give up where memory is short.
-        environment["ASAN_OPTIONS"] = ("handle_segv=0:handle_sigbus=0:handle_abort=0:handle_sigill=0:detect_leaks=0:"
-                                       "allocator_may_return_null=1:detect_stack_use_after_return=0")
-        environment["TSAN_OPTIONS"] = os.environ.get("TSAN_OPTIONS", "") + ":handle_segv=0:handle_abort=0"
+        environment.update(scenes.SIGNALS_LEFT_ALONE)
         memory = [] if "--memory" in words else ["--memory", "1GiB"]
         command = [PROGRAM, "run", "--json", *memory, *words]
         return subprocess.Popen(command, cwd=self.root, stdin=subprocess.DEVNULL,

@@ -146,6 +146,17 @@ class Killed(scenes.Case):
     def test_a_server_that_was_written_to_is_read_on_only_when_that_is_accepted(self):
         self.migrate(self.source, Place("postgres", self.scene.root, "copy"), accepts=True)
 
+    def test_a_table_that_was_about_to_be_sealed_is_done_when_a_change_of_the_server_is_accepted(self):
+        target = Place("postgres", self.scene.root, "copy")
+        words = ["migrate", self.source.url, target.url]
+        for point in ("seal-intended", "seal-done"):
+            with self.subTest(point=point):
+                self.clean_up(target)()
+                self.expect(1, self.scene.type(*words, fault=f"kill:{point}"))
+                self.expect(2, self.scene.type(*words))
+                self.expect(0, self.scene.type(*words, "--accept", "snapshot"))
+                self.assertEqual(self.source.rows(), target.rows())
+
     def test_backup_and_restore(self):
         kept = self.scene.root / "kept"
         self.until_done(["backup", self.source.url, kept], self.clean_up())
