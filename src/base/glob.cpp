@@ -244,18 +244,20 @@ Result<std::vector<fs::path>> expand_plain(const fs::path& path) {
 
 }  // namespace
 
-Result<std::vector<fs::path>> expand_glob(const fs::path& pattern) {
+Result<std::vector<fs::path>> expand_glob(const fs::path& pattern, const fs::path& base) {
+  const fs::path whole = base / pattern;
   std::string spelled = pattern.native();
   if (spelled == "**" || spelled.ends_with("/**")) spelled += "/*";  // all files below
   std::vector<Component> components = split_components(spelled);
   const bool is_glob = std::any_of(components.begin(), components.end(),
                                    [](const Component& component) { return component.is_wild(); });
-  if (!is_glob || file_exists(pattern)) return expand_plain(pattern);
+  if (!is_glob || file_exists(whole)) return expand_plain(whole);
   Expansion expansion(std::move(components));
-  TRANCHE_TRY(expansion.walk("", 0));
+  const bool is_behind_base = pattern.is_relative() && !base.empty();
+  TRANCHE_TRY(expansion.walk(is_behind_base ? (base / "").native() : "", 0));
   std::vector<std::string> matches = std::move(expansion).take();
   if (matches.empty())
-    return make_error(ErrorKind::config, fmt::format("No file matches {}.", pattern.native()));
+    return make_error(ErrorKind::config, fmt::format("No file matches {}.", whole.native()));
   std::sort(matches.begin(), matches.end());
   // Two ** in a row find a file more than once.
   matches.erase(std::unique(matches.begin(), matches.end()), matches.end());

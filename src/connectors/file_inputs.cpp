@@ -22,12 +22,22 @@ constexpr std::size_t digest_piece_bytes = std::size_t{1} << 20;
 Error named_twice(const std::string& name, const FilePatterns& files) {
   return make_error(ErrorKind::config,
                     fmt::format("{} is named twice in `{}:`, its records would be read twice. "
-                                "Name it once.", name, files.key));
+                                "Name it once.",
+                                name, files.key));
+}
+
+// A pipe or a device gives its bytes once, and to whom comes first.
+Error no_file(const std::string& name, const FilePatterns& files) {
+  return make_error(ErrorKind::config,
+                    fmt::format("{} is a pipe or a device, which can't be read a second time, as a "
+                                "resume does. Name a file, or give it to the standard input, which "
+                                "`{}: \"-\"` keeps in a file first.",
+                                name, files.key));
 }
 
 Result<void> add_matches(const FilePatterns& files, const std::string& pattern,
                          std::set<std::string>& seen, std::vector<Input>& found) {
-  TRANCHE_ASSIGN(const auto paths, expand_glob(files.base / pattern));
+  TRANCHE_ASSIGN(const auto paths, expand_glob(pattern, files.base));
   const bool is_relative = fs::path(pattern).is_relative() && !files.base.empty();
   for (const auto& path : paths) {
     Input input;
@@ -35,6 +45,7 @@ Result<void> add_matches(const FilePatterns& files, const std::string& pattern,
     if (!seen.insert(path.lexically_normal().string()).second)
       return named_twice(input.name, files);
     TRANCHE_ASSIGN(const auto status, file_status(path));
+    if (!status.is_regular) return no_file(input.name, files);
     input.bytes = status.bytes;
     input.modified_nanoseconds = status.modified_nanoseconds;
     found.push_back(std::move(input));
@@ -65,7 +76,8 @@ Result<Input> find_remote_input(const FilePatterns& files, const std::string& ur
     return make_error(ErrorKind::config,
                       fmt::format("{} can't be read from where it is: from URLs only csv and jsonl "
                                   "are read, and `incremental:` and `on_done:` need files here. "
-                                  "Download it first.", name));
+                                  "Download it first.",
+                                  name));
   }
   TRANCHE_ASSIGN(const HttpPlace place, find_remote_place(url, name));
   TRANCHE_ASSIGN(HttpObject object, examine_remote(place));
@@ -80,7 +92,7 @@ Result<Input> find_remote_input(const FilePatterns& files, const std::string& ur
 // Where a glob that matches nothing is no mistake: nobody has put a file there yet.
 bool matches_nothing(const FilePatterns& files, const std::string& pattern) {
   const bool is_glob = pattern.find_first_of("*?[") != std::string::npos;
-  const auto paths = expand_glob(files.base / pattern);
+  const auto paths = expand_glob(pattern, files.base);
   return is_glob && !paths && paths.error().message.starts_with("No file matches");
 }
 

@@ -150,6 +150,9 @@ Error duckdb_file_error(Error error, const std::string& path);
 
 std::string sql_identifier(std::string_view name);  // "a ""b"""
 std::string sql_literal(std::string_view text);     // 'it''s'
+// The path as functions that read files take it, with nothing in it that DuckDB would take for a
+// pattern.
+std::string unglobbed(std::string_view path);
 // A name of our type that DuckDB's CAST takes: "DECIMAL(12,2)".
 std::string sql_type(Type type);
 

@@ -430,6 +430,15 @@ std::string sql_identifier(std::string_view name) {
   return quoted + '"';
 }
 
+std::string unglobbed(std::string_view path) {
+  std::string plain;
+  for (const char c : path) {
+    if (c == '*' || c == '?' || c == '[') plain += {'[', c, ']'};
+    else plain += c;
+  }
+  return plain;
+}
+
 std::string sql_literal(std::string_view text) {
   std::string quoted = "'";
   for (const char c : text) quoted.append(c == '\'' ? 2 : 1, c);

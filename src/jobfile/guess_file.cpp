@@ -85,7 +85,7 @@ class SampleTable {
     TRANCHE_TRY(folder_.create());
     const fs::path file = folder_.path() / "sample.csv";
     TRANCHE_TRY(create_file_durably(file, sample));
-    file_ = sql_literal(file.string());
+    file_ = sql_literal(unglobbed(file.string()));
     TRANCHE_ASSIGN(const auto database,
                    DuckDatabase::open(database_bytes_max, (folder_.path() / "spill").string()));
     TRANCHE_ASSIGN(connection_, database->connect());

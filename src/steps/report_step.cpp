@@ -37,7 +37,7 @@ class KeptResult {
     KeptResult kept;
     TRANCHE_ASSIGN(kept.database_, DuckDatabase::open(reading_memory_bytes, spill_folder));
     TRANCHE_ASSIGN(kept.connection_, kept.database_->connect());
-    kept.from_ = fmt::format("FROM read_parquet({})", sql_literal(path.string()));
+    kept.from_ = fmt::format("FROM read_parquet({})", sql_literal(unglobbed(path.string())));
     TRANCHE_ASSIGN(const auto rows, kept.connection_->query("SELECT count(*) " + kept.from_));
     TRANCHE_ASSIGN(const std::size_t found, rows->fetch());
     if (found > 0) kept.rows_ = static_cast<std::uint64_t>(rows->numbers(0)[0]);

@@ -413,7 +413,7 @@ class CommandTransform final : public Transform {
       if (status && status->is_regular) files.push_back(std::move(file));
     }
     for (const std::string& pattern : options.depends_on) {
-      auto found = expand_glob(options.base / pattern);
+      auto found = expand_glob(pattern, options.base);
       if (!found) return placed(std::move(found).error());
       files.insert(files.end(), found->begin(), found->end());
     }

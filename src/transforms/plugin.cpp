@@ -302,7 +302,7 @@ class PluginTransform final : public Transform {
   Result<std::string> fingerprint() const override {
     std::vector<fs::path> files{bound_->use.file};
     for (const std::string& pattern : bound_->use.depends_on) {
-      auto found = expand_glob(bound_->use.base / pattern);
+      auto found = expand_glob(pattern, bound_->use.base);
       if (!found) return placed(std::move(found).error());
       files.insert(files.end(), found->begin(), found->end());
     }

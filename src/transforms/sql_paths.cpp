@@ -130,7 +130,8 @@ Result<std::string> with_absolute_paths(DuckConnection& connection, const std::s
                         fmt::format("Write the path {} as one plain text in quotes, or as an "
                                     "absolute one, so that it can be looked up in the job's folder",
                                     written.path));
-    const auto path = (std::filesystem::absolute(base) / written.path).lexically_normal();
+    const std::filesystem::path folder = unglobbed(std::filesystem::absolute(base).string());
+    const auto path = (folder / written.path).lexically_normal();
     absolute.replace(written.offset, bytes, sql_literal(path.string()));
   }
   return absolute;

@@ -63,6 +63,20 @@ TEST_F(GlobTest, AFolderIsNoFile) {
   EXPECT_EQ(expand("*"), Names{"error: No file matches *."});
 }
 
+TEST_F(GlobTest, TheFolderBehindWhichItIsLookedForIsNoPattern) {
+  put("x*/a.csv");
+  put("xy/a.csv");
+  put("[b]/a.csv");
+  const auto paths = expand_glob("*.csv", "x*");
+  ASSERT_TRUE(paths);
+  EXPECT_EQ(*paths, std::vector<fs::path>{"x*/a.csv"});
+  EXPECT_EQ(*expand_glob("a.csv", "[b]"), std::vector<fs::path>{"[b]/a.csv"});
+  EXPECT_EQ(*expand_glob("**", "[b]"), std::vector<fs::path>{"[b]/a.csv"});
+  EXPECT_EQ(*expand_glob(folder_ / "x?/a.csv", "[b]"),
+            (std::vector<fs::path>{folder_ / "x*/a.csv", folder_ / "xy/a.csv"}));
+  EXPECT_EQ(expand_glob("*.txt", "x*").error().message, "No file matches x*/*.txt.");
+}
+
 TEST_F(GlobTest, SortsByBytes) {
   for (const char* name : {"b.csv", "B.csv", "a-1.csv", "a.csv", "a/x.csv", "\xC3\xA9.csv",
                            "10.csv", "9.csv"})

@@ -77,19 +77,20 @@ SELECT (SELECT count(*) FROM r.csv) AS a, (SELECT max(x) FROM 'r.csv' r WHERE r.
                 scene = self.scene("SELECT 1 AS one")
                 scene.write("r.csv", "x\nwrong\n")
                 scene.write("sub/r.csv", "x\nwrong too\n")
-                scene.write("it's, there/r.csv", "x\nright\n")
-                scene.write("it's, there/sub/r.csv", "x\nbelow\n")
+                scene.write("it's, there too/r.csv", "x\nwrong as well\n")
+                scene.write("it's, [t]here*/r.csv", "x\nright\n")
+                scene.write("it's, [t]here*/sub/r.csv", "x\nbelow\n")
                 job = job_text(query)
                 if sql:
-                    scene.write("it's, there/one.csv", "one\n1\n")
+                    scene.write("it's, [t]here*/one.csv", "one\n1\n")
                     text = query.replace("word FROM c", "word FROM batch, c").replace("(SELECT x FROM d)", "'right'")
                     job = job.replace("    query: |", "    read: { csv: one.csv }\n    process:\n    - per_batch: true\n      sql: |")
                     job = job.replace(job[job.index("      WITH"):job.index("\n\n    write")],
                                       "\n".join("        " + line for line in text.splitlines()))
-                scene.write("it's, there/job.yaml", job)
-                self.expect(0, scene.type("run", "it's, there/job.yaml"))
+                scene.write("it's, [t]here*/job.yaml", job)
+                self.expect(0, scene.type("run", "it's, [t]here*/job.yaml"))
                 self.assertEqual('a,b,c,d,e,f,word\n1,right,below+right,right,right,"x\nright",größer\n',
-                                 (scene.root / "it's, there" / "out.csv").read_text())
+                                 (scene.root / "it's, [t]here*" / "out.csv").read_text())
 
     def test_that_is_given_up_leaves_nothing_of_its_result(self):
         scene = self.scene("SELECT range AS n FROM range(10)", write="sqlite: out.db, table: t, mode: append")
