@@ -337,13 +337,34 @@ Result<bool> JobRun::nothing_changed_since(const RunRecord& last) {
     if (!spec.has_records() || spec.query) continue;
     TRANCHE_ASSIGN(auto step, step_run(i).bind());
     if (step.source->is_incremental() || step.file_increment() != nullptr) return false;
-    if (record->input.text != input_fingerprint_text(step.inputs)) return false;
+    if (record->input.text != input_fingerprint_text(step.inputs)) {
+      TRANCHE_ASSIGN(const bool is_same, has_same_content(last, *record, step));
+      if (!is_same) return false;
+    }
+    TRANCHE_ASSIGN(const bool has_target, step.sink->has_target());
+    if (record->appends && !has_target) return false;
     if (snapshot_fingerprint_text(record->inputs) != snapshot_fingerprint_text(step.inputs))
       return false;
     TRANCHE_ASSIGN(const auto code, code_fingerprint_text(step));
     if (record->code.text != code) return false;
   }
   return known == records.size();
+}
+
+// A file that was touched, or copied back, is no other one: then what its batches hold tells.
+Result<bool> JobRun::has_same_content(const RunRecord& last, const StepRecord& record,
+                                      const BatchStep& step) {
+  const bool is_alike =
+      std::equal(record.inputs.begin(), record.inputs.end(), step.inputs.begin(), step.inputs.end(),
+                 [](Input before, const Input& now) {
+                   before.modified_nanoseconds = now.modified_nanoseconds;
+                   return input_fingerprint_text({before}) == input_fingerprint_text({now});
+                 });
+  if (!is_alike) return false;
+  TRANCHE_ASSIGN(const auto step_ledger, ledger_->step_ledger(last.run, record.name));
+  TRANCHE_ASSIGN(const auto state, step_ledger->load());
+  if (!state.plan_complete || state.batches.empty()) return false;
+  return static_cast<bool>(compare_committed(step, state, record.inputs));
 }
 
 Result<void> JobRun::give_up(const RunRecord& unfinished) {

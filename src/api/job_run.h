@@ -51,6 +51,8 @@ class JobRun {
   // Of a run for a window: a summary when a run has completed it.
   Result<std::optional<RunSummary>> after_window();
   Result<bool> nothing_changed_since(const RunRecord& last);
+  Result<bool> has_same_content(const RunRecord& last, const StepRecord& record,
+                                const BatchStep& step);
   Result<void> give_up(const RunRecord& unfinished);
   Result<void> begin_new_run();
   Result<void> check_steps();

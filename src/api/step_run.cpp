@@ -225,22 +225,31 @@ Result<std::optional<std::vector<Input>>> StepRun::increment_of(BatchStep& step)
   if (files == nullptr && !step.source->is_incremental())
     return std::optional<std::vector<Input>>();
   std::vector<Input> read;
-  if (!frame_.options.full) {
+  bool reads_all = frame_.options.full;
+  if (!reads_all) {
     const auto& window = frame_.job.window;
-    TRANCHE_ASSIGN(read, window ? ledger_.inputs_read_for_windows(frame_.job.name, window->variant,
-                                                                  step.name)
-                                : ledger_.inputs_read(frame_.job.name,
-                                                      frame_.record.parameters_digest, step.name));
+    TRANCHE_ASSIGN(
+        read,
+        window ? ledger_.inputs_read_for_windows(frame_.job.name, window->variant, step.name)
+               : ledger_.inputs_read(frame_.job.name, frame_.record.parameters_digest, step.name));
+    TRANCHE_ASSIGN(const bool has_target, step.sink->has_target());
+    if (!read.empty() && !has_target) {
+      step.notices.push_back(fmt::format(
+          "Step \"{}\" reads everything again: what earlier runs have loaded into {} is gone.",
+          step.name, step.sink->targets().front()));
+      reads_all = true;
+      read.clear();
+    }
   }
   if (files == nullptr) {
-    if (!frame_.options.full) {
+    if (!reads_all) {
       TRANCHE_ASSIGN(auto until, watermark_of(step, read.empty() ? "" : read.back().until));
       step.source->read_behind(std::move(until));
     }
     return std::optional<std::vector<Input>>();
   }
   TRANCHE_ASSIGN(auto found, find_new_files(*files, read, system_clock().now_microseconds()));
-  step.notices = std::move(found.notices);
+  step.notices.insert(step.notices.end(), found.notices.begin(), found.notices.end());
   step.has_nothing_new = found.inputs.empty();
   return std::optional(std::move(found.inputs));
 }

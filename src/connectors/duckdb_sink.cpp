@@ -231,6 +231,13 @@ Result<void> TableSink::replace_table(DuckConnection& connection,
                                      sql_identifier(old ? old->name : target_.table)));
 }
 
+Result<bool> TableSink::has_target() {
+  if (!file_exists(target_.database)) return false;
+  TRANCHE_ASSIGN(const auto connection, connect_to_read(target_));
+  TRANCHE_ASSIGN(const auto shape, read_shape(*connection, target_.table));
+  return shape.has_value();
+}
+
 Result<std::optional<std::string>> TableSink::sealed_until(const std::string& increment) {
   if (!file_exists(target_.database)) return std::optional<std::string>();
   TRANCHE_ASSIGN(const auto connection, connect_to_read(target_));

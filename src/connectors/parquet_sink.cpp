@@ -401,6 +401,8 @@ Result<void> ParquetSink::seal(const std::string& intent) {
   return {};
 }
 
+Result<bool> ParquetSink::has_target() { return exists(options_.folder); }
+
 Result<std::optional<std::string>> ParquetSink::sealed_until(const std::string& increment) {
   std::optional<std::string> until;
   TRANCHE_ASSIGN(const auto manifests, read_manifests(options_.folder));

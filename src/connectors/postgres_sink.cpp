@@ -178,6 +178,12 @@ Result<void> TableSink::seal_in(PostgresConnection& connection, const SealPlan& 
   return transaction.commit();
 }
 
+Result<bool> TableSink::has_target() {
+  TRANCHE_ASSIGN(const auto connection, connect(target_));
+  TRANCHE_ASSIGN(const auto shape, read_shape(*connection, target_.table));
+  return shape.has_value();
+}
+
 Result<std::optional<std::string>> TableSink::sealed_until(const std::string& increment) {
   TRANCHE_ASSIGN(const auto connection, connect(target_));
   CommitRecord record(*connection, target_);

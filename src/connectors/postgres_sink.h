@@ -32,6 +32,7 @@ class TableSink final : public Sink {
   Result<std::optional<Receipt>> find_receipt(std::uint64_t group) override;
   Result<std::string> plan_seal(std::span<const Receipt> committed) override;
   Result<void> seal(const std::string& intent) override;
+  Result<bool> has_target() override;
   Result<std::optional<std::string>> sealed_until(const std::string& increment) override;
   Result<void> discard(const SinkRun& run, std::span<const Receipt> committed,
                        bool keep_committed) override;

@@ -196,6 +196,15 @@ Result<void> TableSink::seal_in(SqliteDatabase& database, const SealPlan& plan) 
   return transaction.commit();
 }
 
+Result<bool> TableSink::has_target() {
+  if (!file_exists(target_.database)) return false;
+  TRANCHE_ASSIGN(
+      const auto database,
+      SqliteDatabase::open(target_.database, SqliteDatabase::Access::read_only, target_.lock_wait));
+  TRANCHE_ASSIGN(const auto shape, read_shape(*database, target_.table));
+  return shape.has_value();
+}
+
 Result<std::optional<std::string>> TableSink::sealed_until(const std::string& increment) {
   if (!file_exists(target_.database)) return std::optional<std::string>();
   TRANCHE_ASSIGN(

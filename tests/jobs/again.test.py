@@ -6,6 +6,7 @@ import contextlib
 import fcntl
 import os
 import pathlib
+import shutil
 import signal
 import sqlite3
 import sys
@@ -139,6 +140,44 @@ class GivenUp(Case):
             self.expect(0, give_up())
             self.expect(0, scene.run(), "already loaded")
             self.assertEqual(list(range(RECORDS)), self.keys(scene))
+
+
+    def test_a_file_that_was_touched_or_copied_back_is_loaded_already(self):
+        scene = self.scene(job_text())
+        self.expect(0, scene.run())
+        os.utime(scene.root / "in.csv")
+        self.expect(0, scene.run(), "already loaded")
+        scene.write("in.csv", input_text().replace("text 7\n", "word 7\n"))
+        self.expect(0, scene.run())
+        self.assertEqual(2 * RECORDS, len(self.keys(scene)))
+
+    def test_what_was_loaded_into_a_target_that_is_gone_is_loaded_again(self):
+        scene = self.scene(job_text())
+        for take_away in (lambda: (scene.out / "o.db").unlink(), lambda: self.drop_table(scene)):
+            self.expect(0, scene.run())
+            self.expect(0, scene.run(), "already loaded")
+            take_away()
+            self.expect(0, scene.run())
+            self.assertEqual(list(range(RECORDS)), self.keys(scene))
+
+    def test_an_increment_into_a_target_that_is_gone_begins_from_the_first_record(self):
+        for target in ("sqlite: out/o.db, table: t", "duckdb: out/o.duckdb, table: t", "parquet: out/t"):
+            for read in ("sqlite: in.db, table: s, incremental: { column: a }", 'csv: "*.csv", incremental: { files: true }'):
+                with self.subTest(target=target, read=read):
+                    scene = self.scene(f"job: grow\nsteps:\n  - name: load\n    read: {{ {read} }}\n"
+                                       f"    write: {{ {target}, mode: append }}\n")
+                    with contextlib.closing(sqlite3.connect(scene.root / "in.db")) as connection:
+                        connection.executescript("CREATE TABLE s (a INTEGER PRIMARY KEY, b); INSERT INTO s VALUES (1, 'x');")
+                    self.assertGreater(self.expect(0, scene.run()).json["steps"][0]["written"], 0)
+                    self.assertEqual(0, self.expect(0, scene.run()).json["steps"][0]["written"])
+                    shutil.rmtree(scene.out)
+                    done = self.expect(0, scene.run())
+                    self.assertGreater(done.json["steps"][0]["written"], 0)
+                    self.assertIn("reads everything again", str(done.json["warnings"]))
+
+    def drop_table(self, scene):
+        with contextlib.closing(sqlite3.connect(scene.out / "o.db")) as connection:
+            connection.execute("DROP TABLE t")
 
 
 class Crashed(Case):

@@ -143,6 +143,9 @@ class Sink {
   virtual Result<std::string> plan_seal(std::span<const Receipt> committed) = 0;
   // Does it; may be called again after a crash at any point, and rolls forward.
   virtual Result<void> seal(const std::string& intent) = 0;
+  // Whether there is anything of what runs before this one have left: the table, the folder. A file
+  // that each run replaces counts as there. Read-only; before examine too.
+  virtual Result<bool> has_target() { return true; }
   // `until` of the watermark that the latest seal of this increment has set, wherever its run was
   // known. nullopt: the target knows of none. Read-only; before examine too.
   virtual Result<std::optional<std::string>> sealed_until(const std::string& /*increment*/) {
