@@ -14,7 +14,6 @@
 #include "base/json.h"
 #include "base/process.h"
 #include "base/text.h"
-#include "connectors/row_digest.h"
 #include "steps/step_memory.h"
 
 namespace tranche {
@@ -99,12 +98,8 @@ std::string with_bad_records(const engine::StepEnd& end) {
 }
 
 std::vector<Field> columns_to_compare(const BatchStep& step) {
-  std::vector<Field> columns;
-  if (!step.sink->records_commits()) return columns;
-  for (const Field& field : step.output_schema()->fields) {
-    if (is_digested(field.type)) columns.push_back(field);
-  }
-  return columns;
+  if (!step.sink->records_commits()) return {};
+  return step.output_schema()->fields;
 }
 
 }  // namespace
