@@ -13,8 +13,9 @@ namespace {
 
 using namespace std::chrono_literals;
 
-// Groups that are ready share a commit until they have been applied for so many times as long as
-// the latest commit took, but not for longer: what waits for disks stays small beside what works.
+// So many groups that are ready share a commit at most, until they have been applied for so many
+// times as long as the latest commit took: what waits for disks stays small beside what works.
+constexpr std::size_t groups_a_commit_max = 8;
 constexpr int deferral_by_cost = 24;
 constexpr auto deferral_max = 1s;
 
@@ -92,7 +93,7 @@ void StepRun::break_up(std::uint64_t last) {
 }
 
 bool StepRun::may_defer() const {
-  if (stopping_) return false;
+  if (stopping_ || applied_.size() >= groups_a_commit_max) return false;
   std::uint64_t held = 0;
   for (std::size_t i = 0; i < applied_.size(); ++i) held += groups_[i].held_bytes();
   const auto longest = std::min<Nanoseconds>(deferral_by_cost * commit_took_, deferral_max);
@@ -265,20 +266,24 @@ Result<bool> StepRun::apply_group(Group& group) {
   committed.work = {group.attempt, group.last_failure, memory_bytes_, group.work()};
   fault_point("applied");
   const bool is_alone = alone_until_ && group.number() <= *alone_until_;
-  std::optional<Receipt> receipt;
-  if (!is_alone && may_defer()) receipt = committer_->defer_commit();
-  const bool is_deferred = receipt.has_value();
-  if (is_deferred) committed.receipt = *std::move(receipt);
   committed.receipt.group = group.number();
   applied_.push_back(std::move(done));
-  return is_deferred;
+  std::optional<Receipt> receipt;
+  if (!is_alone && may_defer()) receipt = committer_->defer_commit();
+  if (!receipt) return false;
+  applied_.back().committed.receipt = *std::move(receipt);
+  applied_.back().committed.receipt.group = group.number();
+  return true;
 }
 
 // What is applied becomes durable, by one commit of the target and two writes of the ledger.
 Result<void> StepRun::commit_applied() {
   const auto began = work_.clock->monotonic();
+  const auto pass_point = [&](const char* point) {
+    for (std::size_t group = 0; group < applied_.size(); ++group) fault_point(point);
+  };
   TRANCHE_TRY(stage_applied());
-  fault_point("staged");
+  pass_point("staged");
   AppliedGroup& last = applied_.back();
   const std::uint64_t number = last.committed.receipt.group;
   auto receipt = committer_->commit();
@@ -292,14 +297,14 @@ Result<void> StepRun::commit_applied() {
     return receipt.error();
   }
   last.committed.receipt.group = number;
-  fault_point("committed");
+  pass_point("committed");
   std::vector<CommittedGroup> committed;
   for (AppliedGroup& applied : applied_) {
     applied.committed.receipt.reject_id = applied.reject_id;
     committed.push_back(std::move(applied.committed));
   }
   TRANCHE_TRY(record_commits(committed));
-  fault_point("recorded");
+  pass_point("recorded");
   verdict_ = applied_.back().judged;
   applied_.clear();
   commit_took_ = work_.clock->monotonic() - began;
