@@ -304,7 +304,7 @@ Result<StepRecord> StepRun::create_record(const BatchStep& step) {
   record.appends = step.sink->appends();
   if (!frame_.rejects_of.empty()) {
     TRANCHE_ASSIGN(const auto original, ledger_.load_step(frame_.rejects_of, step.name));
-    record.appends = original->appends;
+    record.appends = original && original->appends;
   }
   StepSettings settings;
   settings.write = write();
