@@ -16,7 +16,7 @@ using namespace std::chrono_literals;
 // So many groups that are ready share a commit at most, until they have been applied for so many
 // times as long as the latest commit took: what waits for disks stays small beside what works.
 constexpr std::size_t groups_a_commit_max = 8;
-constexpr int deferral_by_cost = 24;
+constexpr int deferral_by_cost = 32;
 constexpr auto deferral_max = 1s;
 
 std::string place_of(const Reject& reject) {
