@@ -55,13 +55,18 @@ void JsonDigest::skip_blanks() {
 
 std::uint64_t JsonDigest::value() {
   switch (*at_) {
-    case '{': return object();
-    case '[': return array();
-    case '"': return mixed(of_string, string());
+    case '{':
+      return object();
+    case '[':
+      return array();
+    case '"':
+      return mixed(of_string, string());
     case 't':
     case 'f':
-    case 'n': return word();
-    default: return number();
+    case 'n':
+      return word();
+    default:
+      return number();
   }
 }
 
@@ -132,11 +137,21 @@ std::uint64_t JsonDigest::string() {
     }
     const char escaped = *at_++;
     switch (escaped) {
-      case 'b': scratch_ += '\b'; break;
-      case 'f': scratch_ += '\f'; break;
-      case 'n': scratch_ += '\n'; break;
-      case 'r': scratch_ += '\r'; break;
-      case 't': scratch_ += '\t'; break;
+      case 'b':
+        scratch_ += '\b';
+        break;
+      case 'f':
+        scratch_ += '\f';
+        break;
+      case 'n':
+        scratch_ += '\n';
+        break;
+      case 'r':
+        scratch_ += '\r';
+        break;
+      case 't':
+        scratch_ += '\t';
+        break;
       case 'u': {
         std::uint32_t code = code_unit();
         const bool is_first_half = code >= 0xd800 && code < 0xdc00;
@@ -147,7 +162,8 @@ std::uint64_t JsonDigest::string() {
         append_utf8(scratch_, code);
         break;
       }
-      default: scratch_ += escaped;
+      default:
+        scratch_ += escaped;
     }
   }
   ++at_;
@@ -175,7 +191,8 @@ std::uint64_t JsonDigest::number() {
     if (*at_ == '-' || *at_ == '+') ++at_;
     constexpr std::int64_t enough = 1'000'000'000'000;
     std::int64_t given = 0;
-    for (; at_ != end_ && is_digit(*at_); ++at_) given = std::min(enough, given * 10 + (*at_ - '0'));
+    for (; at_ != end_ && is_digit(*at_); ++at_)
+      given = std::min(enough, given * 10 + (*at_ - '0'));
     exponent += is_small ? -given : given;
   }
   while (!scratch_.empty() && scratch_.back() == '0') {

@@ -72,8 +72,7 @@ Result<Applied> TableCommitter::apply(std::uint64_t group, std::span<const Segme
   const auto recorded = record_.insert(run_, receipt);
   if (!recorded) {
     // That it is there already is for an attempt by itself: its rollback takes the others along.
-    if (recorded.error().kind != ErrorKind::bad_record || is_behind_others)
-      return recorded.error();
+    if (recorded.error().kind != ErrorKind::bad_record || is_behind_others) return recorded.error();
     TRANCHE_ASSIGN(receipt_, committed_already(record_, run_, receipt, target_.table_place()));
     committed_already_ = true;
     database_.rollback();

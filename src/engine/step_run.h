@@ -105,7 +105,7 @@ class StepRun {
   const StepWork& work_;
   StepState state_;
   Budget budget_;
-  std::deque<Group> groups_;  // planned and not committed, in order
+  std::deque<Group> groups_;           // planned and not committed, in order
   std::vector<AppliedGroup> applied_;  // the first of them
   Nanoseconds applying_since_{0};
   Nanoseconds commit_took_{0};                // the latest one
@@ -120,7 +120,7 @@ class StepRun {
   bool stopping_ = false;
   std::optional<std::uint64_t> last_group_;  // when stopping: the last one to finish
   std::chrono::nanoseconds next_memory_sample_{0};
-  std::uint64_t memory_bytes_ = 0;           // as sampled last
+  std::uint64_t memory_bytes_ = 0;  // as sampled last
   std::unique_ptr<Committer> committer_;
   std::optional<Verdict> verdict_;
   StepEnd end_;

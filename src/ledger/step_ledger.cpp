@@ -203,11 +203,11 @@ Result<void> SqliteStepLedger::record_failure(std::uint64_t group, std::uint32_t
 Result<void> SqliteStepLedger::stage(std::span<const StagedGroup> groups) {
   TRANCHE_ASSIGN(auto transaction, SqliteTransaction::begin(*database_));
   for (const StagedGroup& staged : groups) {
-    TRANCHE_TRY(database_->run(
-        "INSERT INTO staged (step, group_number, reject_id, counts, rejects, "
-        "at) VALUES (?, ?, ?, ?, 0, ?)",
-        step_, staged.group, staged.reject_id, encode_counts(staged.counts),
-        system_clock().now_microseconds()));
+    TRANCHE_TRY(
+        database_->run("INSERT INTO staged (step, group_number, reject_id, counts, rejects, "
+                       "at) VALUES (?, ?, ?, ?, 0, ?)",
+                       step_, staged.group, staged.reject_id, encode_counts(staged.counts),
+                       system_clock().now_microseconds()));
     TRANCHE_TRY(insert_rejects(database_->last_insert_id(), staged.rejects));
   }
   return transaction.commit();
@@ -262,18 +262,16 @@ Result<void> SqliteStepLedger::record_commits(std::span<const CommittedGroup> gr
 
 Result<void> SqliteStepLedger::insert_commit(const CommittedGroup& group) {
   const Receipt& receipt = group.receipt;
-  TRANCHE_TRY(
-      database_->run("INSERT OR REPLACE INTO commits (step, group_number, rows, bytes, "
-                     "checksum, position, payload, reject_id, counts, at, work) "
-                     "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                     step_, receipt.group, receipt.rows, receipt.bytes, receipt.checksum,
-                     receipt.position, receipt.payload, receipt.reject_id,
-                     encode_counts(group.counts), system_clock().now_microseconds(),
-                     encode_work(group.work)));
+  TRANCHE_TRY(database_->run(
+      "INSERT OR REPLACE INTO commits (step, group_number, rows, bytes, "
+      "checksum, position, payload, reject_id, counts, at, work) "
+      "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+      step_, receipt.group, receipt.rows, receipt.bytes, receipt.checksum, receipt.position,
+      receipt.payload, receipt.reject_id, encode_counts(group.counts),
+      system_clock().now_microseconds(), encode_work(group.work)));
   // What other attempts at this group had staged can never be published any more.
-  return database_->run(
-      "DELETE FROM staged WHERE step = ? AND group_number = ? AND reject_id <> ?", step_,
-      receipt.group, receipt.reject_id);
+  return database_->run("DELETE FROM staged WHERE step = ? AND group_number = ? AND reject_id <> ?",
+                        step_, receipt.group, receipt.reject_id);
 }
 
 Result<void> SqliteStepLedger::forget_commit(std::uint64_t group) {

@@ -45,10 +45,31 @@ TEST_F(JsonDigests, CompareNumbersExactly) {
 }
 
 TEST_F(JsonDigests, TellApartWhatLooksAlike) {
-  const std::string_view values[] = {
-      "1",   "\"1\"", "[1]",   "[[1]]",     "{\"1\":1}", "true",      "false",     "null",  "\"null\"",
-      "[]",  "{}",    "\"\"",  "[1,2]",     "[2,1]",     "[[1],2]",   "[1,[2]]",   "[12]",  "[null]",
-      "\"a", "a",     "[1,2,", R"({"a":{}})", R"({"a":[]})", R"({"a":{"b":1}})", R"({"a":1,"b":1})"};
+  const std::string_view values[] = {"1",
+                                     "\"1\"",
+                                     "[1]",
+                                     "[[1]]",
+                                     "{\"1\":1}",
+                                     "true",
+                                     "false",
+                                     "null",
+                                     "\"null\"",
+                                     "[]",
+                                     "{}",
+                                     "\"\"",
+                                     "[1,2]",
+                                     "[2,1]",
+                                     "[[1],2]",
+                                     "[1,[2]]",
+                                     "[12]",
+                                     "[null]",
+                                     "\"a",
+                                     "a",
+                                     "[1,2,",
+                                     R"({"a":{}})",
+                                     R"({"a":[]})",
+                                     R"({"a":{"b":1}})",
+                                     R"({"a":1,"b":1})"};
   for (const auto one : values) {
     for (const auto other : values) {
       if (one != other) expect_different(one, other);

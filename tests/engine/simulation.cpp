@@ -167,9 +167,8 @@ class SimulatedCommitter final : public Committer {
     if (!std::exchange(is_deferred_, false)) deferred_.emplace_back(receipt_, rows_);
     const auto groups = std::exchange(deferred_, {});
     world_.commits += 1;
-    TRANCHE_TRY(fault_.step([&] {
-      world_.target.insert(world_.target.end(), groups.begin(), groups.end());
-    }));
+    TRANCHE_TRY(fault_.step(
+        [&] { world_.target.insert(world_.target.end(), groups.begin(), groups.end()); }));
     if (world_.target.size() >= world_.stop_at_groups) world_.stop = true;
     return receipt_;
   }

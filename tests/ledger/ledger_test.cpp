@@ -347,9 +347,8 @@ TEST_F(LedgerTest, StagesNothingWhenTheRejectsCantAllBeRead) {
     if (at == 1) return make_error(ErrorKind::failed, "Damaged.");
     return &rejects[at++];
   };
-  const auto staged =
-      port->stage(std::vector{StagedGroup{1, "r1", committed(1).counts, feed({})},
-                              StagedGroup{0, "r0", committed(0).counts, damaged}});
+  const auto staged = port->stage(std::vector{StagedGroup{1, "r1", committed(1).counts, feed({})},
+                                              StagedGroup{0, "r0", committed(0).counts, damaged}});
   EXPECT_EQ(staged.error().message, "Damaged.");
   EXPECT_FALSE(port->staged_counts("r0"));
   EXPECT_FALSE(port->staged_counts("r1"));
