@@ -1,7 +1,7 @@
 // Hashes of JSON values that don't depend on how they are spelled: blanks, escapes, the order of an
 // object's keys and the form of a number are left aside, and of a key that comes twice the last one
-// counts, as a database makes it that keeps JSON as values rather than as text. Numbers are compared
-// exactly: 1, 1.0 and 10e-1 are one number, 0.1 and 0.10000000000000001 are two.
+// counts, as a database makes it that keeps JSON as values rather than as text. Numbers are
+// compared exactly: 1, 1.0 and 10e-1 are one number, 0.1 and 0.10000000000000001 are two.
 //
 // Threads: belongs to one thread. Lifetime: keeps its buffers from value to value.
 #pragma once
@@ -26,7 +26,7 @@ class JsonDigest {
     std::uint64_t value = 0;
   };
 
-  // All REQUIRE to stand at the beginning of what they hash, in valid JSON, and leave it behind them.
+  // All REQUIRE to stand at the beginning of what they hash, in valid JSON, and stop behind it.
   std::uint64_t value();
   std::uint64_t object();
   std::uint64_t array();

@@ -1,7 +1,7 @@
 // Digests of rows that don't depend on their order, so that what was encoded can be compared with
 // what a table holds by now: the sum of the hashes of all rows, modulo 2^64. A row's hash is one of
-// its values as a Page has them, equal numbers being equal whatever their width; JSON is compared as
-// values, not as text, and lists and structs as the JSON that some databases keep them as.
+// its values as a Page has them, equal numbers being equal whatever their width; JSON is compared
+// as values, not as text, and lists and structs as the JSON that some databases keep them as.
 //
 // Threads: belongs to one thread. Lifetime: keeps its buffer from page to page.
 #pragma once

@@ -60,7 +60,7 @@ Result<bool> StepRun::commit_ready() {
   return true;
 }
 
-// The first groups are applied and wait for a commit: another one joins them, or they are committed.
+// The first groups are applied and wait for a commit: another one joins them, or it comes now.
 Result<void> StepRun::go_on_from_applied() {
   const bool has_next = groups_.size() > applied_.size();
   if (has_next && may_defer() && !groups_[applied_.size()].failure &&
@@ -232,8 +232,8 @@ void StepRun::begin_ahead() {
   committer_->begin_ahead(next.number(), segments, next.reject_id);
 }
 
-// Gives the rows of a group to the target, behind those of `applied_`. True: its commit is deferred;
-// false: it has to come now.
+// Gives the rows of a group to the target, behind those of `applied_`. True: its commit is
+// deferred; false: it has to come now.
 Result<bool> StepRun::apply_group(Group& group) {
   const Verdict& before = applied_.empty() ? *verdict_ : applied_.back().judged;
   AppliedGroup done{{}, take_reject_id(group), {}, before};
@@ -340,8 +340,9 @@ Result<void> StepRun::reconcile_selection(const Group& group, const Counts& coun
                                 selected, counts.read + counts.read_rejects));
 }
 
-// The target has the groups: what fails from here on must never make them be applied again. When the
-// ledger can't be written, the next start copies the commits from the target, or cuts the file back.
+// The target has the groups: what fails from here on must never make them be applied again. When
+// the ledger can't be written, the next start copies the commits from the target, or cuts the file
+// back.
 Result<void> StepRun::record_commits(std::span<const CommittedGroup> committed) {
   for (std::uint32_t attempt = 1;; ++attempt) {
     auto recorded = work_.ledger->record_commits(committed);

@@ -302,18 +302,21 @@ TEST(StepEngine, CommitsGroupsTogetherThatAreReadyWhereTheTargetDefersCommits) {
 TEST(StepEngine, CommitsWhatComesBeforeAGroupThatIsRefusedInCompany) {
   Job job;
   job.batch_records = 5;
-  job.bad_every = 451;  // records 0, 451 and 902
   job.limit = RejectLimit{false, 2, 0};
-  for (const bool defers : {false, true}) {
-    job.defers_commits = defers;
-    for (job.seed = 1; job.seed <= 20; ++job.seed) {
-      World world;
-      Fault none;
-      const auto failed = run_engine(world, job, none);
-      ASSERT_EQ(failed.state, State::failed);
-      EXPECT_EQ(world.target.size(), 180U);  // 900 records in batches of five
-      EXPECT_EQ(failed.bad_record_count, 1U);
-      EXPECT_EQ(world.staged.size(), 181U) << "the refused one is staged once";
+  for (const std::uint64_t every : {6U, 451U}) {  // the third one is too many: record 12, or 902
+    const std::uint64_t groups = 2 * every / job.batch_records;
+    job.bad_every = every;
+    for (const bool defers : {false, true}) {
+      job.defers_commits = defers;
+      for (job.seed = 1; job.seed <= 20; ++job.seed) {
+        World world;
+        Fault none;
+        const auto failed = run_engine(world, job, none);
+        ASSERT_EQ(failed.state, State::failed);
+        EXPECT_EQ(world.target.size(), groups);
+        EXPECT_EQ(failed.bad_record_count, 1U);
+        EXPECT_EQ(world.staged.size(), groups + 1) << "the refused one is staged once";
+      }
     }
   }
 }

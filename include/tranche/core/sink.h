@@ -98,8 +98,8 @@ class Committer {
   // In the place of apply: the group as the earlier run wrote it, of which nothing is encoded anew.
   // The receipt has its rows, Applied none. REQUIRES a sink whose output is rewritten.
   virtual Result<Applied> carry_over(std::uint64_t group);
-  // Makes what was applied durable, with what was deferred; after it returned, all that is committed
-  // for ever. The receipt of the group that was applied last.
+  // Makes what was applied durable, with what was deferred; after it returned, all that is
+  // committed for ever. The receipt of the group that was applied last.
   virtual Result<Receipt> commit() = 0;
   virtual void rollback() = 0;  // with what was deferred
 };
