@@ -302,10 +302,11 @@ TEST(StepEngine, CommitsGroupsTogetherThatAreReadyWhereTheTargetDefersCommits) {
 TEST(StepEngine, CommitsWhatComesBeforeAGroupThatIsRefusedInCompany) {
   Job job;
   job.batch_records = 5;
-  job.limit = RejectLimit{false, 2, 0};
-  for (const std::uint64_t every : {6U, 451U}) {  // the third one is too many: record 12, or 902
-    const std::uint64_t groups = 2 * every / job.batch_records;
+  // The reject that is too many is that of record 240, or 902.
+  for (const auto& [every, limit] : {std::pair{6U, 40U}, std::pair{451U, 2U}}) {
+    const std::uint64_t groups = limit * every / job.batch_records;
     job.bad_every = every;
+    job.limit = RejectLimit{false, limit, 0};
     for (const bool defers : {false, true}) {
       job.defers_commits = defers;
       for (job.seed = 1; job.seed <= 20; ++job.seed) {
