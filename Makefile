@@ -42,6 +42,8 @@ memory: tests  ## the memory of runs over 10 million records, into bench/results
 
 torture: build  ## kill runs into each sink, with threads and processes, 500 times each, into bench/results (two hours; KILLS, SINKS, MINUTES)
 	TRANCHE_BIN=$(BUILD)/tranche RECORDS=300000 KILLS=6 tests/crash/kill.test.py
+	TRANCHE_BIN=$(BUILD)/tranche WHOLE=1 tests/crash/commits.test.py
+	TRANCHE_BIN=$(BUILD)/tranche TRANCHE_KILLS=6 tests/crash/moving.test.py
 	TRANCHE_BIN=$(BUILD)/tranche tests/crash/torture.py --kills $(or $(KILLS),500) --minutes $(or $(MINUTES),240) \
 	  $(if $(SINKS),--sinks "$(SINKS)") --report bench/results/kill-$$(date +%F).md
 

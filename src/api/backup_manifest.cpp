@@ -24,7 +24,6 @@ Json table_json(const MovedTable& moved, const ComparedTable& compared) {
       .set("name", moved.source.name)
       .set("rows", compared.rows_found)
       .set("checksum", to_hex64(compared.checksum_found))
-      .set("not_in_checksum", texts_json(compared.left_out))
       .set("incremental", moved.is_incremental)
       .set("columns", std::move(columns))
       .set("files", all["files"]);
@@ -35,7 +34,6 @@ Result<BackedUpTable> table_of(const Json& json) {
   table.name = {json["schema"].text(), json["name"].text()};
   table.rows = json["rows"].natural();
   table.checksum = json["checksum"].text();
-  table.left_out = texts_of(json["not_in_checksum"]);
   table.is_incremental = json["incremental"].boolean();
   for (const auto& [name, type] : json["columns"].entries()) {
     TRANCHE_ASSIGN(const Type parsed, parse_type(type.text()));

@@ -18,7 +18,6 @@ struct BackedUpTable {
   std::vector<Field> columns;  // as they were read
   std::uint64_t rows = 0;
   std::string checksum;               // of the rows, whatever their order: the same in every system
-  std::vector<std::string> left_out;  // columns that the checksum leaves out
   std::vector<BackedUpFile> files;
   bool is_incremental = false;
 };

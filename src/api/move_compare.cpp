@@ -20,13 +20,6 @@ namespace {
 
 constexpr std::uint64_t database_memory_bytes = 192ULL << 20;
 
-std::vector<Field> digested(const std::vector<Field>& columns) {
-  std::vector<Field> fields;
-  for (const Field& field : columns)
-    if (is_digested(field.type)) fields.push_back(field);
-  return fields;
-}
-
 // The table where it went, as it is read.
 ConnectorUse written_use(const MovePlan& plan, const MovedTable& table, const MoveOrder& order,
                          const ComparedTable& expected, std::vector<Field>& columns) {
@@ -44,13 +37,9 @@ ConnectorUse written_use(const MovePlan& plan, const MovedTable& table, const Mo
 
 Result<void> read_table(const MovePlan& plan, const MovedTable& table, const MoveOrder& order,
                         WorkerScope& worker, ComparedTable& compared) {
-  std::vector<Field> columns = digested(table.columns);
-  for (const Field& field : table.columns)
-    if (!is_digested(field.type)) compared.left_out.push_back(field.name);
   const bool has_no_files = plan.kind == MoveKind::backup && compared.files.empty();
   if (has_no_files || !compared.trouble.empty()) return {};
-  // Rows without a value that could be compared are counted all the same.
-  std::vector<Field> read = columns.empty() ? table.columns : columns;
+  std::vector<Field> read = table.columns;
   const ConnectorUse use = written_use(plan, table, order, compared, read);
   TRANCHE_ASSIGN(const auto source, make_source(use, {}));
   TRANCHE_ASSIGN(const RowsFound found, find_rows(*source, read, worker, UINT64_MAX));
@@ -88,7 +77,6 @@ Json to_json(const ComparedTable& table) {
       .set("has_checksum", table.has_checksum)
       .set("seconds", table.seconds)
       .set("only_counted", table.only_counted)
-      .set("left_out", texts_json(table.left_out))
       .set("trouble", table.trouble)
       .set("files", std::move(files));
 }
@@ -104,7 +92,6 @@ ComparedTable compared_table_from_json(const Json& json) {
   table.has_checksum = json["has_checksum"].boolean();
   table.seconds = json["seconds"].number();
   table.only_counted = json["only_counted"].text();
-  table.left_out = texts_of(json["left_out"]);
   table.trouble = json["trouble"].text();
   for (const Json& item : json["files"].items())
     table.files.push_back({item["name"].text(), item["rows"].natural(), item["bytes"].natural(),

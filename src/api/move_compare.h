@@ -29,7 +29,6 @@ struct ComparedTable {
   bool has_checksum = true;           // of what was read; a backup's is that of its files
   double seconds = 0;                 // that its step took; 0: an earlier process did it
   std::string only_counted;           // why its rows were not compared; empty: they were
-  std::vector<std::string> left_out;  // columns whose values are not compared
   std::string trouble;                // why it can't be read
   std::vector<BackedUpFile> files;    // of a backup
 

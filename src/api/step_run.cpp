@@ -14,7 +14,6 @@
 #include "base/json.h"
 #include "base/process.h"
 #include "base/text.h"
-#include "connectors/row_digest.h"
 #include "steps/step_memory.h"
 
 namespace tranche {
@@ -99,12 +98,8 @@ std::string with_bad_records(const engine::StepEnd& end) {
 }
 
 std::vector<Field> columns_to_compare(const BatchStep& step) {
-  std::vector<Field> columns;
-  if (!step.sink->records_commits()) return columns;
-  for (const Field& field : step.output_schema()->fields) {
-    if (is_digested(field.type)) columns.push_back(field);
-  }
-  return columns;
+  if (!step.sink->records_commits()) return {};
+  return step.output_schema()->fields;
 }
 
 }  // namespace
@@ -318,7 +313,7 @@ Result<StepRecord> StepRun::create_record(const BatchStep& step) {
   record.appends = step.sink->appends();
   if (!frame_.rejects_of.empty()) {
     TRANCHE_ASSIGN(const auto original, ledger_.load_step(frame_.rejects_of, step.name));
-    record.appends = original->appends;
+    record.appends = original && original->appends;
   }
   StepSettings settings;
   settings.write = write();

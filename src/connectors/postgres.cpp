@@ -5,6 +5,7 @@
 #include "connectors/postgres_script.h"
 #include "connectors/postgres_sink.h"
 #include "connectors/postgres_source.h"
+#include "drivers/postgres_copy.h"
 
 namespace tranche {
 namespace {
@@ -52,8 +53,10 @@ Result<std::unique_ptr<Sink>> make_postgres_sink(const Node& node, const std::fi
   return std::unique_ptr<Sink>(std::make_unique<postgres::TableSink>(std::move(target)));
 }
 
-// The nearest whole numbers that the server has.
+// The nearest whole numbers that the server has, and what holds the values of other types.
 Type kept_as(Type type) {
+  if (is_nested(type) && postgres_type_for(type).wire == PostgresWire::jsonb)
+    return Type{TypeId::json};
   switch (type.id) {
     case TypeId::tinyint:
     case TypeId::utinyint:
@@ -64,6 +67,8 @@ Type kept_as(Type type) {
       return Type{TypeId::bigint};
     case TypeId::ubigint:
       return decimal_type(20, 0);
+    case TypeId::hugeint:
+      return Type{TypeId::varchar};  // more digits than a decimal has
     default:
       return type;
   }

@@ -6,6 +6,8 @@
 #include <type_traits>
 #include <utility>
 
+#include <tranche/core/value.h>
+
 #include "base/digest.h"
 #include "base/text.h"
 
@@ -87,8 +89,13 @@ void hash_column(const Column& column, std::size_t begin, std::size_t end, std::
       return hash_values<StringRef>(column, begin, end, hashes);
     case PhysicalType::list:
     case PhysicalType::structure:
-      return;
+      return;  // by their text
   }
+}
+
+// Whether a database may keep values of the type as something else that is equal to them.
+bool is_hashed_by_text(Type type) {
+  return is_nested(type) || type.id == TypeId::json || type.id == TypeId::hugeint;
 }
 
 // A database may spell a name otherwise than it was written.
@@ -102,10 +109,6 @@ std::optional<std::size_t> place_of(const Schema& schema, const Field& column) {
 
 }  // namespace
 
-bool is_digested(Type type) {
-  return !is_nested(type) && type.id != TypeId::json && type.id != TypeId::hugeint;
-}
-
 void RowDigest::choose(std::vector<std::size_t> columns) { columns_ = std::move(columns); }
 
 void RowDigest::hash(const Page& page, std::size_t begin, std::size_t end) {
@@ -113,7 +116,28 @@ void RowDigest::hash(const Page& page, std::size_t begin, std::size_t end) {
   const std::size_t count = columns_ ? columns_->size() : page.column_count();
   for (std::size_t at = 0; at < count; ++at) {
     const Column& column = page.column(columns_ ? (*columns_)[at] : at);
-    if (is_digested(column.type())) hash_column(column, begin, end, hashes_.data());
+    if (is_hashed_by_text(column.type()))
+      hash_texts(column, begin, end);
+    else
+      hash_column(column, begin, end, hashes_.data());
+  }
+}
+
+// Lists and structs as the JSON that they are where there are none, a hugeint as its digits, which
+// every system can give.
+void RowDigest::hash_texts(const Column& column, std::size_t begin, std::size_t end) {
+  const TypeId id = column.type().id;
+  for (std::size_t row = begin; row < end; ++row) {
+    std::uint64_t& hash = hashes_[row - begin];
+    if (!column.is_valid(row)) {
+      hash = mixed(hash, of_null);
+    } else if (id == TypeId::json) {
+      hash = mixed(hash, json_.of(column.values<StringRef>()[row].view()));
+    } else {
+      text_.clear();
+      append_json_value(text_, column, row);
+      hash = mixed(hash, id == TypeId::hugeint ? digest64(text_) : json_.of(text_));
+    }
   }
 }
 

@@ -1,7 +1,7 @@
 // Digests of rows that don't depend on their order, so that what was encoded can be compared with
 // what a table holds by now: the sum of the hashes of all rows, modulo 2^64. A row's hash is one of
-// its values as a Page has them, equal numbers being equal whatever their width. What a database
-// may give back in another form is left out: lists, structs, JSON and hugeint.
+// its values as a Page has them, equal numbers being equal whatever their width; JSON is compared
+// as values, not as text, and lists and structs as the JSON that some databases keep them as.
 //
 // Threads: belongs to one thread. Lifetime: keeps its buffer from page to page.
 #pragma once
@@ -9,15 +9,15 @@
 #include <cstdint>
 #include <optional>
 #include <span>
+#include <string>
 #include <vector>
 
 #include <tranche/core/page.h>
 #include <tranche/core/source.h>
 
-namespace tranche {
+#include "connectors/json_digest.h"
 
-// Whether values of the type are compared.
-bool is_digested(Type type);
+namespace tranche {
 
 class RowDigest {
  public:
@@ -32,9 +32,12 @@ class RowDigest {
 
  private:
   void hash(const Page& page, std::size_t begin, std::size_t end);
+  void hash_texts(const Column& column, std::size_t begin, std::size_t end);
 
   std::optional<std::vector<std::size_t>> columns_;
   std::vector<std::uint64_t> hashes_;
+  JsonDigest json_;
+  std::string text_;
   std::uint64_t sum_ = 0;
 };
 

@@ -96,6 +96,8 @@ Result<std::unique_ptr<Sink>> make_sqlite_sink(const Node& node,
   return std::unique_ptr<Sink>(std::make_unique<sqlite::TableSink>(std::move(target)));
 }
 
+Type kept_as(Type type) { return is_nested(type) ? Type{TypeId::json} : type; }
+
 }  // namespace
 
 Connector sqlite_connector() {
@@ -110,6 +112,7 @@ Connector sqlite_connector() {
   connector.execute_options = sqlite_execute_options();
   connector.make_script = make_sqlite_script;
   connector.sql_value = sqlite_value;
+  connector.kept_as = kept_as;
   return connector;
 }
 

@@ -61,14 +61,18 @@ Result<std::unique_ptr<Committer>> TableCommitter::make(SqliteDatabase& database
 
 Result<Applied> TableCommitter::apply(std::uint64_t group, std::span<const Segment> segments,
                                       const std::string& reject_id) {
-  rollback();
+  const bool is_behind_others = std::exchange(is_deferred_, false);
+  if (!is_behind_others) {
+    rollback();
+    TRANCHE_TRY(database_.begin());
+  }
   const Receipt receipt = receipt_of(group, segments, reject_id);
-  TRANCHE_TRY(database_.begin());
   receipt_ = receipt;
   // The commit's row comes first: whoever else commits this group now waits, or is found out.
   const auto recorded = record_.insert(run_, receipt);
   if (!recorded) {
-    if (recorded.error().kind != ErrorKind::bad_record) return recorded.error();
+    // That it is there already is for an attempt by itself: its rollback takes the others along.
+    if (recorded.error().kind != ErrorKind::bad_record || is_behind_others) return recorded.error();
     TRANCHE_ASSIGN(receipt_, committed_already(record_, run_, receipt, target_.table_place()));
     committed_already_ = true;
     database_.rollback();
@@ -148,7 +152,14 @@ std::string TableCommitter::explain(std::string message) const {
   return fmt::format("SQLite refused the row: {}.", message);
 }
 
+std::optional<Receipt> TableCommitter::defer_commit() {
+  if (committed_already_ || database_.has_broken_keys()) return std::nullopt;
+  is_deferred_ = true;
+  return receipt_;
+}
+
 Result<Receipt> TableCommitter::commit() {
+  is_deferred_ = false;
   if (std::exchange(committed_already_, false)) return receipt_;
   auto committed = database_.commit();
   if (committed) return receipt_;
@@ -162,6 +173,7 @@ Result<Receipt> TableCommitter::commit() {
 
 void TableCommitter::rollback() {
   committed_already_ = false;
+  is_deferred_ = false;
   database_.rollback();
 }
 

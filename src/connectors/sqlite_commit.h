@@ -28,6 +28,9 @@ class TableCommitter final : public Committer {
                                                  const std::string& into);
   Result<Applied> apply(std::uint64_t group, std::span<const Segment> segments,
                         const std::string& reject_id) override;
+  // Not where its rows break keys that are asked at the commit: those of another group must not
+  // mend them, since it depends on the moment which groups share a commit.
+  std::optional<Receipt> defer_commit() override;
   Result<Receipt> commit() override;
   void rollback() override;
 
@@ -64,6 +67,7 @@ class TableCommitter final : public Committer {
   Receipt receipt_;
   RowDigest refused_digest_;  // of the group's rows that the table refused
   bool committed_already_ = false;
+  bool is_deferred_ = false;  // the transaction holds groups before the one that is applied
 };
 
 // The INSERT for a target's mode, with a parameter a column of the schema.

@@ -285,6 +285,13 @@ void SqliteDatabase::rollback() {
 
 bool SqliteDatabase::in_transaction() const { return sqlite3_get_autocommit(handle_) == 0; }
 
+bool SqliteDatabase::has_broken_keys() const {
+  int broken = 0;
+  int most = 0;
+  sqlite3_db_status(handle_, SQLITE_DBSTATUS_DEFERRED_FKS, &broken, &most, 0);
+  return broken != 0;
+}
+
 std::int64_t SqliteDatabase::changes() const { return sqlite3_changes64(handle_); }
 
 std::int64_t SqliteDatabase::last_insert_id() const { return sqlite3_last_insert_rowid(handle_); }

@@ -122,6 +122,8 @@ class SqliteDatabase {
   void rollback();        // harmless when there is none
   // A transaction is open. SQLite itself ends one on some errors (disk full, a trigger's ROLLBACK).
   bool in_transaction() const;
+  // Foreign keys that are asked at the COMMIT are broken as yet.
+  bool has_broken_keys() const;
   // Rows that the last INSERT, UPDATE or DELETE changed directly, without those of triggers.
   std::int64_t changes() const;
   std::int64_t last_insert_id() const;

@@ -22,6 +22,9 @@ class Budget {
   // From here on finished segments go to files: two fifths are for what waits.
   bool should_spill(std::uint64_t bytes) const { return held_ + bytes > bytes_max_ / 5 * 2; }
 
+  // Whether finished work of so many bytes may wait for more before its commit.
+  bool may_hold_back(std::uint64_t bytes) const { return bytes <= bytes_max_ / 5; }
+
   void begin_work(std::uint64_t bytes) { working_ += bytes; }
   void end_work(std::uint64_t bytes) { working_ -= bytes; }
   void hold(std::uint64_t bytes) { held_ += bytes; }

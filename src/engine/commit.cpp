@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <deque>
 #include <utility>
 
 #include <fmt/format.h>
@@ -9,6 +10,14 @@
 
 namespace tranche::engine {
 namespace {
+
+using namespace std::chrono_literals;
+
+// So many groups that are ready share a commit at most, until they have been applied for so many
+// times as long as the latest commit took: what waits for disks stays small beside what works.
+constexpr std::size_t groups_a_commit_max = 8;
+constexpr int deferral_by_cost = 32;
+constexpr auto deferral_max = 1s;
 
 std::string place_of(const Reject& reject) {
   if (!reject.has_position) return fmt::format("record {}", reject.record);
@@ -35,6 +44,10 @@ void sort_by_record(std::vector<Reject>& rejects) {
 
 Result<bool> StepRun::commit_ready() {
   if (groups_.empty()) return false;
+  if (!applied_.empty()) {
+    TRANCHE_TRY(go_on_from_applied());
+    return true;
+  }
   Group& group = groups_.front();
   if (group.failure) {
     const auto recorded =
@@ -47,12 +60,60 @@ Result<bool> StepRun::commit_ready() {
   return true;
 }
 
-// Commits the oldest group, trying again after transient errors, each time in a fresh transaction.
+// The first groups are applied and wait for a commit: another one joins them, or it comes now.
+Result<void> StepRun::go_on_from_applied() {
+  const bool has_next = groups_.size() > applied_.size();
+  if (has_next && may_defer() && !groups_[applied_.size()].failure &&
+      groups_[applied_.size()].ready(work_.sink->merges())) {
+    Group& next = groups_[applied_.size()];
+    const std::uint64_t number = next.number();
+    const auto deferred = apply_group(next);
+    if (!deferred) break_up(number);
+    if (!deferred || *deferred) return {};
+  }
+  const std::uint64_t last = applied_.back().committed.receipt.group;
+  const auto committed = commit_applied();
+  if (committed) return {};
+  if (committed.error().kind == ErrorKind::transient) {
+    break_up(last);
+    return {};
+  }
+  const Group& group = groups_.front();
+  const auto recorded =
+      work_.ledger->record_failure(group.number(), group.attempt, committed.error().message);
+  return recorded ? committed.error() : recorded.error();
+}
+
+// Something failed in company: each group up to `last` is tried by itself, which tells whose fault
+// it is.
+void StepRun::break_up(std::uint64_t last) {
+  committer_->rollback();
+  applied_.clear();
+  alone_until_ = last;
+}
+
+bool StepRun::may_defer() const {
+  if (stopping_ || applied_.size() >= groups_a_commit_max) return false;
+  std::uint64_t held = 0;
+  for (std::size_t i = 0; i < applied_.size(); ++i) held += groups_[i].held_bytes();
+  const auto longest = std::min<Nanoseconds>(deferral_by_cost * commit_took_, deferral_max);
+  return budget_.may_hold_back(held) && work_.clock->monotonic() - applying_since_ < longest;
+}
+
+// Commits the oldest group, trying again after transient errors, each time in a fresh transaction;
+// or defers its commit.
 Result<void> StepRun::commit_group(Group& group) {
   while (true) {
-    auto committed = commit_attempt(group);
+    applying_since_ = work_.clock->monotonic();
+    Result<void> committed;
+    const auto deferred = apply_group(group);
+    if (!deferred)
+      committed = deferred.error();
+    else if (!*deferred)
+      committed = commit_applied();
     if (committed) return {};
     committer_->rollback();
+    applied_.clear();
     const Error& error = committed.error();
     if (error.kind != ErrorKind::transient || group.attempt >= work_.retry.attempts) {
       const auto recorded =
@@ -74,6 +135,8 @@ Result<void> StepRun::commit_group(Group& group) {
 // Ends the step at the reject of `record`, with nothing of its batch committed.
 Error StepRun::refuse(const Group& group, const RejectRun& refused, std::uint64_t record,
                       const std::string& what, const std::string& advice) {
+  // In company it is only taken out; it is refused aloud when it is judged by itself.
+  if (!applied_.empty()) return make_error(ErrorKind::failed, what);
   const auto* batch = batch_of(group, record);
   const std::uint64_t number = batch != nullptr ? batch->number : 0;
   end_.bad_record_count = 0;
@@ -89,7 +152,8 @@ Error StepRun::refuse(const Group& group, const RejectRun& refused, std::uint64_
     return reject;
   };
   // Kept unpublished, so that `rejects` can show what failed the run.
-  TRANCHE_TRY(work_.ledger->stage(group.number(), "failed-" + random_id(), group.counts(), feed));
+  const StagedGroup staged{group.number(), "failed-" + random_id(), group.counts(), feed};
+  TRANCHE_TRY(work_.ledger->stage({&staged, 1}));
   return make_error(
       ErrorKind::failed,
       fmt::format("{} Nothing of batch {} was committed; {}{} bad record{} in it. {}", what, number,
@@ -159,26 +223,29 @@ std::string StepRun::take_reject_id(Group& group) {
 // The target may take the rows of the next group while this one is committed. It is not judged yet:
 // it is rolled back, should it not be wanted.
 void StepRun::begin_ahead() {
-  if (!committer_->works_ahead() || groups_.size() < 2) return;
-  Group& next = groups_[1];
+  const std::size_t ahead = applied_.size() + 1;
+  if (!committer_->works_ahead() || groups_.size() <= ahead) return;
+  Group& next = groups_[ahead];
   if (next.failure || !next.ready(work_.sink->merges()) || !next.reject_id.empty()) return;
   next.reject_id = fmt::format("{}-{}", next.number(), random_id());
   const auto segments = next.segments();
   committer_->begin_ahead(next.number(), segments, next.reject_id);
 }
 
-Result<void> StepRun::commit_attempt(Group& group) {
-  RejectRun refused;
-  Verdict judged = *verdict_;
-  TRANCHE_TRY(judge(group, refused, judged));
+// Gives the rows of a group to the target, behind those of `applied_`. True: its commit is
+// deferred; false: it has to come now.
+Result<bool> StepRun::apply_group(Group& group) {
+  const Verdict& before = applied_.empty() ? *verdict_ : applied_.back().judged;
+  AppliedGroup done{{}, take_reject_id(group), {}, before};
+  TRANCHE_TRY(judge(group, done.refused, done.judged));
 
-  CommittedGroup committed;
+  CommittedGroup& committed = done.committed;
   committed.counts = group.counts();
-  const std::string reject_id = take_reject_id(group);
   begin_ahead();
   const auto segments = group.segments();
-  auto tried = group.is_carried_over() ? committer_->carry_over(group.number())
-                                       : committer_->apply(group.number(), segments, reject_id);
+  auto tried = group.is_carried_over()
+                   ? committer_->carry_over(group.number())
+                   : committer_->apply(group.number(), segments, done.reject_id);
   if (!tried) {
     // Only here: behind the commit a message of whatever words is no reason to apply it again.
     Error error = std::move(tried).error();
@@ -190,38 +257,73 @@ Result<void> StepRun::commit_attempt(Group& group) {
   committed.counts.write_rejects = applied.rejects.size();
   if (!applied.rejects.empty()) {
     sort_by_record(applied.rejects);
-    refused = encode_rejects(std::exchange(applied.rejects, {}));
-    judged = *verdict_;
-    TRANCHE_TRY(judge(group, refused, judged));
+    done.refused = encode_rejects(std::exchange(applied.rejects, {}));
+    done.judged = before;
+    TRANCHE_TRY(judge(group, done.refused, done.judged));
   }
   TRANCHE_TRY(reconcile(committed.counts));
   TRANCHE_TRY(reconcile_selection(group, committed.counts));
+  committed.work = {group.attempt, group.last_failure, memory_bytes_, group.work()};
   fault_point("applied");
-  if (!group.rejects().empty() || !refused.empty() || work_.sink->records_commits()) {
-    RejectReader rejects({group.rejects(), refused});
-    TRANCHE_TRY(work_.ledger->stage(group.number(), reject_id, committed.counts,
-                                    [&] { return rejects.next(); }));
-  }
-  fault_point("staged");
+  const bool is_alone = alone_until_ && group.number() <= *alone_until_;
+  committed.receipt.group = group.number();
+  applied_.push_back(std::move(done));
+  std::optional<Receipt> receipt;
+  if (!is_alone && may_defer()) receipt = committer_->defer_commit();
+  if (!receipt) return false;
+  applied_.back().committed.receipt = *std::move(receipt);
+  applied_.back().committed.receipt.group = group.number();
+  return true;
+}
+
+// What is applied becomes durable, by one commit of the target and two writes of the ledger.
+Result<void> StepRun::commit_applied() {
+  const auto began = work_.clock->monotonic();
+  const auto pass_point = [&](const char* point) {
+    for (std::size_t group = 0; group < applied_.size(); ++group) fault_point(point);
+  };
+  TRANCHE_TRY(stage_applied());
+  pass_point("staged");
+  AppliedGroup& last = applied_.back();
+  const std::uint64_t number = last.committed.receipt.group;
   auto receipt = committer_->commit();
   if (receipt) {
-    committed.receipt = *std::move(receipt);
+    last.committed.receipt = *std::move(receipt);
   } else if (receipt.error().kind == ErrorKind::in_doubt) {
-    TRANCHE_ASSIGN(auto found, work_.sink->find_receipt(group.number()));
+    TRANCHE_ASSIGN(auto found, work_.sink->find_receipt(number));
     if (!found) return make_error(ErrorKind::transient, receipt.error().message);
-    committed.receipt = *std::move(found);
+    last.committed.receipt = *std::move(found);
   } else {
     return receipt.error();
   }
-  committed.receipt.group = group.number();
-  committed.receipt.reject_id = reject_id;
-  committed.work = {group.attempt, group.last_failure, memory_bytes_, group.work()};
-  fault_point("committed");
-  TRANCHE_TRY(record_commit(committed));
-  fault_point("recorded");
-  verdict_ = judged;
-  finish_commit(group, std::move(committed));
+  last.committed.receipt.group = number;
+  pass_point("committed");
+  std::vector<CommittedGroup> committed;
+  for (AppliedGroup& applied : applied_) {
+    applied.committed.receipt.reject_id = applied.reject_id;
+    committed.push_back(std::move(applied.committed));
+  }
+  TRANCHE_TRY(record_commits(committed));
+  pass_point("recorded");
+  verdict_ = applied_.back().judged;
+  applied_.clear();
+  commit_took_ = work_.clock->monotonic() - began;
+  for (CommittedGroup& group : committed) finish_commit(groups_.front(), std::move(group));
   return {};
+}
+
+Result<void> StepRun::stage_applied() {
+  std::deque<RejectReader> readers;
+  std::vector<StagedGroup> staged;
+  for (std::size_t i = 0; i < applied_.size(); ++i) {
+    const AppliedGroup& applied = applied_[i];
+    auto rejects = groups_[i].rejects();
+    if (rejects.empty() && applied.refused.empty() && !work_.sink->records_commits()) continue;
+    auto& reader = readers.emplace_back(std::vector{std::move(rejects), applied.refused});
+    staged.push_back({groups_[i].number(), applied.reject_id, applied.committed.counts,
+                      [&reader] { return reader.next(); }});
+  }
+  return staged.empty() ? Result<void>() : work_.ledger->stage(staged);
 }
 
 // Every record that was to be processed again was found.
@@ -238,17 +340,18 @@ Result<void> StepRun::reconcile_selection(const Group& group, const Counts& coun
                                 selected, counts.read + counts.read_rejects));
 }
 
-// The target has the group: what fails from here on must never make it be applied again. When the
-// ledger can't be written, the next start copies the commit from the target, or cuts the file back.
-Result<void> StepRun::record_commit(const CommittedGroup& committed) {
+// The target has the groups: what fails from here on must never make them be applied again. When
+// the ledger can't be written, the next start copies the commits from the target, or cuts the file
+// back.
+Result<void> StepRun::record_commits(std::span<const CommittedGroup> committed) {
   for (std::uint32_t attempt = 1;; ++attempt) {
-    auto recorded = work_.ledger->record_commit(committed);
+    auto recorded = work_.ledger->record_commits(committed);
     if (recorded) return {};
     if (recorded.error().kind != ErrorKind::transient || attempt >= work_.retry.attempts) {
       return make_error(ErrorKind::failed, recorded.error().message, recorded.error().where);
     }
     ++end_.retries;
-    pause(wait_after(attempt, committed.receipt.group));
+    pause(wait_after(attempt, committed.front().receipt.group));
   }
 }
 

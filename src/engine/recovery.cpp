@@ -25,6 +25,7 @@ Result<StepState> recover_commits(const StepWork& work) {
   TRANCHE_ASSIGN(const auto present, work.sink->recover(work.run, work.schema, known));
 
   std::vector<CommittedGroup> agreed;
+  std::vector<CommittedGroup> unknown;  // to the ledger
   for (const auto& receipt : present) {
     if (receipt.group != agreed.size()) {
       return make_error(
@@ -40,9 +41,10 @@ Result<StepState> recover_commits(const StepWork& work) {
     CommittedGroup group;
     group.receipt = receipt;
     TRANCHE_ASSIGN(group.counts, work.ledger->staged_counts(receipt.reject_id));
-    TRANCHE_TRY(work.ledger->record_commit(group));
+    unknown.push_back(group);
     agreed.push_back(std::move(group));
   }
+  if (!unknown.empty()) TRANCHE_TRY(work.ledger->record_commits(unknown));
   for (const auto& group : state.committed) {
     if (group.receipt.group >= agreed.size()) {
       TRANCHE_TRY(work.ledger->forget_commit(group.receipt.group));

@@ -7,6 +7,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -60,18 +61,30 @@ class StepRun {
   Error killed_too_often(const TaskState& state, const Death& death) const;
 
   // commit.cpp
-  Result<bool> commit_ready();  // true when a group was committed
+  Result<bool> commit_ready();  // true when a group was applied or committed
   Result<void> commit_group(Group& group);
+  Result<void> go_on_from_applied();
+  void break_up(std::uint64_t last);
+  bool may_defer() const;
   static std::string take_reject_id(Group& group);
   void begin_ahead();
-  Result<void> commit_attempt(Group& group);
+  Result<bool> apply_group(Group& group);
+  Result<void> commit_applied();
+  Result<void> stage_applied();
   Result<void> reconcile_selection(const Group& group, const Counts& counts) const;
-  Result<void> record_commit(const CommittedGroup& committed);
+  Result<void> record_commits(std::span<const CommittedGroup> committed);
   void finish_commit(Group& group, CommittedGroup committed);
   // What the rejects of earlier groups have led to; a copy of it for each attempt.
   struct Verdict {
     RejectJudge limit;
     FailureStreak streak;
+  };
+  // A group whose rows are in the open transaction of the target.
+  struct AppliedGroup {
+    CommittedGroup committed;  // without what only its commit tells
+    std::string reject_id;
+    RejectRun refused;
+    Verdict judged;
   };
   bool was_good(const Reject& reject) const;  // in the earlier run, whose output is rewritten
   Result<void> judge(const Group& group, const RejectRun& refused, Verdict& verdict);
@@ -92,7 +105,11 @@ class StepRun {
   const StepWork& work_;
   StepState state_;
   Budget budget_;
-  std::deque<Group> groups_;  // planned and not committed, in order
+  std::deque<Group> groups_;           // planned and not committed, in order
+  std::vector<AppliedGroup> applied_;  // the first of them
+  Nanoseconds applying_since_{0};
+  Nanoseconds commit_took_{0};                // the latest one
+  std::optional<std::uint64_t> alone_until_;  // groups up to it share no commit
   std::uint64_t next_task_ = 1;
   std::uint64_t submitted_ = 0;
   std::map<std::uint64_t, TrialKey> trials_;  // in work, by the id of their task
@@ -103,7 +120,7 @@ class StepRun {
   bool stopping_ = false;
   std::optional<std::uint64_t> last_group_;  // when stopping: the last one to finish
   std::chrono::nanoseconds next_memory_sample_{0};
-  std::uint64_t memory_bytes_ = 0;           // as sampled last
+  std::uint64_t memory_bytes_ = 0;  // as sampled last
   std::unique_ptr<Committer> committer_;
   std::optional<Verdict> verdict_;
   StepEnd end_;

@@ -200,14 +200,16 @@ Result<void> SqliteStepLedger::record_failure(std::uint64_t group, std::uint32_t
       group, attempt, error, system_clock().now_microseconds());
 }
 
-Result<void> SqliteStepLedger::stage(std::uint64_t group, const std::string& reject_id,
-                                     const Counts& counts, const RejectFeed& rejects) {
+Result<void> SqliteStepLedger::stage(std::span<const StagedGroup> groups) {
   TRANCHE_ASSIGN(auto transaction, SqliteTransaction::begin(*database_));
-  TRANCHE_TRY(database_->run(
-      "INSERT INTO staged (step, group_number, reject_id, counts, rejects, "
-      "at) VALUES (?, ?, ?, ?, 0, ?)",
-      step_, group, reject_id, encode_counts(counts), system_clock().now_microseconds()));
-  TRANCHE_TRY(insert_rejects(database_->last_insert_id(), rejects));
+  for (const StagedGroup& staged : groups) {
+    TRANCHE_TRY(
+        database_->run("INSERT INTO staged (step, group_number, reject_id, counts, rejects, "
+                       "at) VALUES (?, ?, ?, ?, 0, ?)",
+                       step_, staged.group, staged.reject_id, encode_counts(staged.counts),
+                       system_clock().now_microseconds()));
+    TRANCHE_TRY(insert_rejects(database_->last_insert_id(), staged.rejects));
+  }
   return transaction.commit();
 }
 
@@ -252,23 +254,24 @@ Result<Counts> SqliteStepLedger::staged_counts(const std::string& reject_id) {
                   reject_id));
 }
 
-Result<void> SqliteStepLedger::record_commit(const CommittedGroup& group) {
-  const Receipt& receipt = group.receipt;
+Result<void> SqliteStepLedger::record_commits(std::span<const CommittedGroup> groups) {
   TRANCHE_ASSIGN(auto transaction, SqliteTransaction::begin(*database_));
-  TRANCHE_TRY(
-      database_->run("INSERT OR REPLACE INTO commits (step, group_number, rows, bytes, "
-                     "checksum, position, payload, reject_id, counts, at, work) "
-                     "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                     step_, receipt.group, receipt.rows, receipt.bytes, receipt.checksum,
-                     receipt.position, receipt.payload, receipt.reject_id,
-                     encode_counts(group.counts), system_clock().now_microseconds(),
-                     encode_work(group.work)));
-  // What other attempts at this group had staged can never be published any more.
-  TRANCHE_TRY(
-      database_->run("DELETE FROM staged WHERE step = ? AND group_number = ? AND "
-                     "reject_id <> ?",
-                     step_, receipt.group, receipt.reject_id));
+  for (const CommittedGroup& group : groups) TRANCHE_TRY(insert_commit(group));
   return transaction.commit();
+}
+
+Result<void> SqliteStepLedger::insert_commit(const CommittedGroup& group) {
+  const Receipt& receipt = group.receipt;
+  TRANCHE_TRY(database_->run(
+      "INSERT OR REPLACE INTO commits (step, group_number, rows, bytes, "
+      "checksum, position, payload, reject_id, counts, at, work) "
+      "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+      step_, receipt.group, receipt.rows, receipt.bytes, receipt.checksum, receipt.position,
+      receipt.payload, receipt.reject_id, encode_counts(group.counts),
+      system_clock().now_microseconds(), encode_work(group.work)));
+  // What other attempts at this group had staged can never be published any more.
+  return database_->run("DELETE FROM staged WHERE step = ? AND group_number = ? AND reject_id <> ?",
+                        step_, receipt.group, receipt.reject_id);
 }
 
 Result<void> SqliteStepLedger::forget_commit(std::uint64_t group) {

@@ -33,10 +33,9 @@ class SqliteStepLedger final : public StepLedger {
   Result<void> forget_culprits() override;
   Result<void> record_failure(std::uint64_t group, std::uint32_t attempt,
                               const std::string& error) override;
-  Result<void> stage(std::uint64_t group, const std::string& reject_id, const Counts& counts,
-                     const RejectFeed& rejects) override;
+  Result<void> stage(std::span<const StagedGroup> groups) override;
   Result<Counts> staged_counts(const std::string& reject_id) override;
-  Result<void> record_commit(const CommittedGroup& group) override;
+  Result<void> record_commits(std::span<const CommittedGroup> groups) override;
   Result<void> forget_commit(std::uint64_t group) override;
   Result<void> record_seal_intent(const std::string& intent) override;
   Result<void> record_sealed() override;
@@ -47,6 +46,7 @@ class SqliteStepLedger final : public StepLedger {
   Result<void> load_commits(StepState& state);
   Result<void> load_culprits(StepState& state);
   Result<void> insert_checkpoints(std::span<const Checkpoint> checkpoints);
+  Result<void> insert_commit(const CommittedGroup& group);
   Result<void> insert_rejects(std::int64_t staged, const RejectFeed& rejects);
 
   std::shared_ptr<SqliteDatabase> database_;

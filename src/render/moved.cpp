@@ -130,10 +130,6 @@ std::string render_compared(std::span<const ComparedTable> tables, const Look& l
     if (!wrong.empty()) notes += fmt::format("  {}: {}.\n", one.table, wrong);
     if (is_good && !one.only_counted.empty())
       notes += fmt::format("  {}: only counted, since {}.\n", one.table, one.only_counted);
-    if (is_good && !one.left_out.empty() && one.only_counted.empty())
-      notes +=
-          fmt::format("  {}: the checksum leaves out {}, whose text differs between systems.\n",
-                      one.table, join(one.left_out, ", "));
   }
   std::string out = table.empty() ? std::string() : table.render(look, 2, 60);
   if (!notes.empty()) out += "\n" + notes;
@@ -151,7 +147,6 @@ Json compared_json(std::span<const ComparedTable> tables) {
         .set("seconds", table.seconds);
     if (const std::string wrong = difference(table); !wrong.empty()) one.set("difference", wrong);
     if (!table.only_counted.empty()) one.set("only_counted", table.only_counted);
-    if (!table.left_out.empty()) one.set("not_in_checksum", texts_json(table.left_out));
     list.push(std::move(one));
   }
   return list;

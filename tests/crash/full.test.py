@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """A disk that is full, at any size: the run says so, and when there is space again the same command completes it.
 
-SIZES is the number of sizes a sink (4; `make torture-full` takes 40), spread from where the job just fits on the disk to
+SIZES is the number of sizes a sink (2; `make torture-full` takes 40), spread from where the job just fits on the disk to
 where its run goes through; the seed moves them.
 """
 import os
@@ -19,7 +19,7 @@ import kills
 import report
 import scene as scenes
 
-SIZES = int(os.environ.get("SIZES") or 4)
+SIZES = int(os.environ.get("SIZES") or 2)
 SINKS = [sink for sink in every_call.SINKS if not sink.startswith("postgres")]  # whose disk is another one
 RECORDS = 4000
 KIB = 1024

@@ -11,6 +11,10 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
 import scene as scenes
 
 
+# All of it (`make torture`), or a part that the seed draws, so that the crash tests take three minutes of `make test`.
+IS_WHOLE = bool(os.environ.get("WHOLE"))
+
+
 def take_seed():
     """TRANCHE_SEED or one by chance; printed either way."""
     seed = os.environ.get("TRANCHE_SEED") or str(random.SystemRandom().randrange(1 << 32))

@@ -153,11 +153,12 @@ class Trace:
                 yield page, int.from_bytes(head.data[:4], "big"), page.data
 
     def cells_reached(self, table):
-        """For each number of cells from 1, the first write of the table's page that has so many."""
+        """For each number of cells from 1, the first write of the table's page that has so many: one for all cells that
+        came together."""
         reached = []
         for call, page, data in self.frames():
-            if page == self.page_of[table] and int.from_bytes(data[3:5], "big") == len(reached) + 1:
-                reached.append(call)
+            cells = int.from_bytes(data[3:5], "big") if page == self.page_of[table] else 0
+            reached += [call] * (cells - len(reached))
         return reached
 
     def ledger_says(self, word):

@@ -59,23 +59,35 @@ class SimulatedLedger final : public StepLedger {
   Result<void> record_failure(std::uint64_t, std::uint32_t, const std::string&) override {
     return fault_.step([] {});
   }
-  Result<void> stage(std::uint64_t, const std::string& id, const Counts& counts,
-                     const RejectFeed& rejects) override {
-    std::vector<Reject> fed;
-    while (true) {
-      TRANCHE_ASSIGN(const Reject* const reject, rejects());
-      if (reject == nullptr) break;
-      fed.push_back(*reject);
+  Result<void> stage(std::span<const StagedGroup> groups) override {
+    std::vector<std::vector<Reject>> fed(groups.size());
+    for (std::size_t i = 0; i < groups.size(); ++i) {
+      while (true) {
+        TRANCHE_ASSIGN(const Reject* const reject, groups[i].rejects());
+        if (reject == nullptr) break;
+        fed[i].push_back(*reject);
+      }
     }
-    return fault_.step([&] { world_.staged[id] = {counts, std::move(fed)}; });
+    return fault_.step([&] {
+      for (std::size_t i = 0; i < groups.size(); ++i)
+        world_.staged[groups[i].reject_id] = {groups[i].counts, std::move(fed[i])};
+    });
   }
   Result<Counts> staged_counts(const std::string& id) override {
     auto found = world_.staged.find(id);
     if (found == world_.staged.end()) return make_error(ErrorKind::failed, "Nothing was staged.");
     return found->second.first;
   }
-  Result<void> record_commit(const CommittedGroup& group) override {
-    return fault_.step([&] { world_.ledger.committed.push_back(group); });
+  Result<void> record_commits(std::span<const CommittedGroup> groups) override {
+    return fault_.step([&] {
+      auto& known = world_.ledger.committed;
+      for (const auto& group : groups) {  // again, when the engine was told that it had failed
+        std::erase_if(known, [&](const CommittedGroup& other) {
+          return other.receipt.group == group.receipt.group;
+        });
+        known.push_back(group);
+      }
+    });
   }
   Result<void> forget_commit(std::uint64_t group) override {
     return fault_.step([&] {
@@ -110,6 +122,7 @@ class SimulatedCommitter final : public Committer {
       : world_(world), fault_(fault), job_(job) {}
   Result<Applied> apply(std::uint64_t group, std::span<const Segment> segments,
                         const std::string& reject_id) override {
+    if (!std::exchange(is_deferred_, false)) rollback();
     rows_.clear();
     Applied applied;
     TRANCHE_TRY(fault_.step([&] {
@@ -130,14 +143,41 @@ class SimulatedCommitter final : public Committer {
     receipt_.rows = rows_.size();
     receipt_.reject_id = reject_id;
     applied.rows = rows_.size();
+    // The engine was told that the commit had failed, and it had not. A table knows that, and keeps
+    // what the first attempt has published; a file is written behind what was committed before.
+    if (world_.target.size() <= group) return applied;
+    if (!job_.target_records_commits) {
+      world_.target.resize(group);
+      return applied;
+    }
+    if (!deferred_.empty()) return make_error(ErrorKind::failed, "It is there, and not alone.");
+    receipt_ = world_.target[group].first;
+    is_there_ = true;
     return applied;
   }
+  std::optional<Receipt> defer_commit() override {
+    if (!job_.defers_commits || is_there_) return std::nullopt;
+    deferred_.emplace_back(receipt_, rows_);
+    is_deferred_ = true;
+    return receipt_;
+  }
   Result<Receipt> commit() override {
-    TRANCHE_TRY(fault_.step([&] { world_.target.emplace_back(receipt_, rows_); }));
+    if (std::exchange(is_there_, false)) return receipt_;
+    // What was applied last may have been deferred too, when no other group came.
+    if (!std::exchange(is_deferred_, false)) deferred_.emplace_back(receipt_, rows_);
+    const auto groups = std::exchange(deferred_, {});
+    world_.commits += 1;
+    TRANCHE_TRY(fault_.step(
+        [&] { world_.target.insert(world_.target.end(), groups.begin(), groups.end()); }));
     if (world_.target.size() >= world_.stop_at_groups) world_.stop = true;
     return receipt_;
   }
-  void rollback() override { rows_.clear(); }
+  void rollback() override {
+    rows_.clear();
+    deferred_.clear();
+    is_deferred_ = false;
+    is_there_ = false;
+  }
 
  private:
   World& world_;
@@ -145,6 +185,9 @@ class SimulatedCommitter final : public Committer {
   const Job& job_;
   std::vector<std::uint64_t> rows_;
   Receipt receipt_;
+  std::vector<std::pair<Receipt, std::vector<std::uint64_t>>> deferred_;
+  bool is_deferred_ = false;
+  bool is_there_ = false;
 };
 
 class SimulatedSink final : public Sink {

@@ -68,6 +68,7 @@ struct World {
   std::vector<std::pair<Receipt, std::vector<std::uint64_t>>> target;
   std::vector<std::uint64_t> sealed;
   int seals = 0;
+  std::size_t commits = 0;  // of the target
   // The most that was planned and not read.
   std::uint64_t unread_peak = 0;
 };
@@ -96,6 +97,7 @@ struct Job {
   std::uint64_t same_failures_max = 0;
   std::uint64_t refused_every = 0;  // rows divisible by it are refused by the target
   bool target_records_commits = true;
+  bool defers_commits = false;  // of groups that are ready, to one commit of several
   bool merges = false;
   bool whole_batches = false;
   std::uint64_t unread_bytes_max = UINT64_MAX;  // a record is a byte

@@ -18,6 +18,15 @@ steps:
     on_error: {{ max_rejects: 100 }}
     write: {{ {write} }}
 """
+NESTED = """job: shop
+steps:
+  - name: load
+    read:
+      jsonl: in.jsonl
+      columns: {{ id: bigint, tags: "varchar[]", place: "struct(street varchar, at double[])", extra: json, big: hugeint }}
+    batch: {{ rows: 10 }}
+    write: {{ {write} }}
+"""
 ROWS = 45
 TABLES = ("sqlite", "duckdb", "postgres")
 
@@ -32,16 +41,28 @@ def input_text(rows=ROWS):
         f"{i},name {i},{i}.5{i % 10},2026-01-{i % 28 + 1:02} 10:11:12,{'-0.0' if i == 3 else i / 7}\n" for i in range(rows))
 
 
+def nested_text():
+    """Lists, structs, JSON whose spelling a database may change, and numbers of more than 64 bits."""
+    lines = []
+    for i in range(ROWS):
+        extra = [f'{{"b": {i}.50, "a": [1e2, "\\u00e9"], "b": {i}}}', f'[{i}, {{}}]', "null", f'"text {i}"'][i % 4]
+        place = "null" if i % 7 == 3 else f'{{"street": "no. {i}", "at": [{i}.5, {i / 7}, null]}}'
+        lines.append(f'{{"id": {i}, "tags": ["a{i}", null, "\\"q\\""], "place": {place}, "extra": {extra}, '
+                     f'"big": {"null" if i == 5 else i * 10 ** 15}}}\n')
+    return "".join(lines)
+
+
 class Verified(scenes.Case):
     def setUp(self):
         postgres_server.clear()
 
-    def scene(self, system, more):
+    def scene(self, system, more, job=JOB):
         target = {"sqlite": "sqlite: w.db", "duckdb": "duckdb: w.duckdb",
                   "postgres": f'postgres: "${{env:{postgres_server.VARIABLE}}}"'}[system]
-        scene = scenes.Scene(JOB.format(write=f"{target}, table: t, {more}"))
+        scene = scenes.Scene(job.format(write=f"{target}, table: t, {more}"))
         self.addCleanup(scene.__exit__)
         scene.write("in.csv", input_text())
+        scene.write("in.jsonl", nested_text())
         return scene
 
     def execute(self, system, scene, sql):
@@ -71,6 +92,37 @@ class Verified(scenes.Case):
                     self.execute(system, scene, "UPDATE t SET price = price - 0.01 WHERE id = 17")
                     if system != "sqlite":  # which has made a float of it
                         self.assertNotIn("only_counted", self.verified(scene))
+
+    def test_lists_structs_json_and_wide_numbers_are_compared_in_every_system(self):
+        changes = {
+            "sqlite": ["tags = replace(tags, 'a8', 'a9')", "place = replace(place, 'no. ', 'No. ')",
+                       "extra = '{\"a\": [100, \"e\"], \"b\": 8}'", "big = big + 1"],
+            "duckdb": ["tags = list_reverse(tags)", "place = struct_pack(street := 'other', at := place.at)",
+                       "extra = '{\"a\": [100, \"e\"], \"b\": 8}'", "big = big + 1"],
+            "postgres": ["tags = tags || 'x'::text", "place = jsonb_set(place, '{at,0}', '8.51')",
+                         "extra = '{\"a\": [100, \"e\"], \"b\": 8}'", "big = big + 1"]}
+        for system in TABLES:
+            postgres_server.clear()
+            scene = self.scene(system, "mode: append", NESTED)
+            self.expect(0, scene.run())
+            self.assertNotIn("only_counted", self.verified(scene))
+            self.execute(system, scene, "CREATE TABLE kept AS SELECT * FROM t")
+            for change in changes[system]:
+                with self.subTest(system=system, change=change):
+                    self.execute(system, scene, f"UPDATE t SET {change} WHERE id = 8")
+                    self.verified(scene, 1, "not those that the run wrote")
+                    self.execute(system, scene, "DELETE FROM t; INSERT INTO t SELECT * FROM kept")
+                    self.assertNotIn("only_counted", self.verified(scene))
+
+    def test_json_that_is_spelled_otherwise_is_the_same(self):
+        scene = self.scene("sqlite", "mode: append", NESTED)
+        self.expect(0, scene.run())
+        self.execute("sqlite", scene, """UPDATE t SET extra = '{ "a" : [100, "é"], "b": 8.0 }' WHERE id = 8""")
+        self.assertNotIn("only_counted", self.verified(scene))
+        scene = self.scene("postgres", "mode: append", NESTED)
+        server.sql("CREATE TABLE t (id bigint, tags text[], place jsonb, extra jsonb, big numeric(39,0))")
+        self.expect(0, scene.run())
+        self.assertNotIn("only_counted", self.verified(scene))
 
     def test_a_row_in_the_place_of_another_is_found(self):
         scene = self.scene("sqlite", "mode: append")

@@ -247,7 +247,7 @@ TEST_F(LedgerTest, GivesBackPlanCommitsAndSealAfterReopening) {
     const std::vector<BatchPlan> batches = {batch(0, 0), batch(1, 0), batch(2, 1)};
     ASSERT_TRUE(port->append_plan(std::span(batches).first(2), false, {}));
     ASSERT_TRUE(port->append_plan(std::span(batches).last(1), true, {}));
-    ASSERT_TRUE(port->record_commit(committed(0, "r0")));
+    ASSERT_TRUE(port->record_commits(std::vector{committed(0, "r0")}));
     ASSERT_TRUE(port->record_seal_intent("{\"names\":[]}"));
   }
   const auto state = open()->step_ledger(run_a, "load").value()->load().value();
@@ -293,7 +293,7 @@ TEST_F(LedgerTest, ForgetsUncommittedPlansButNeverCommittedOnes) {
   auto port = open_with_step()->step_ledger(run_a, "load").value();
   const std::vector<BatchPlan> batches = {batch(0, 0), batch(1, 1), batch(2, 2)};
   ASSERT_TRUE(port->append_plan(batches, true, {}));
-  ASSERT_TRUE(port->record_commit(committed(0)));
+  ASSERT_TRUE(port->record_commits(std::vector{committed(0)}));
   EXPECT_EQ(port->drop_plan_from(0).error().kind, ErrorKind::bug);
   EXPECT_EQ(port->load()->batches.size(), 3U);
   ASSERT_TRUE(port->drop_plan_from(1));
@@ -310,13 +310,13 @@ TEST_F(LedgerTest, PublishesOnlyTheRejectsThatACommitCarries) {
   ASSERT_TRUE(port->append_plan(batches, true, {}));
   const std::vector<Reject> first = {reject(12), reject(3)};
   const std::vector<Reject> second = {reject(25)};
-  ASSERT_TRUE(port->stage(0, "lost", committed(0).counts, feed(second)));
-  ASSERT_TRUE(port->stage(0, "r0", committed(0).counts, feed(first)));
-  ASSERT_TRUE(port->stage(1, "r1", committed(1).counts, feed(second)));
+  ASSERT_TRUE(port->stage(std::vector{StagedGroup{0, "lost", committed(0).counts, feed(second)}}));
+  ASSERT_TRUE(port->stage(std::vector{StagedGroup{0, "r0", committed(0).counts, feed(first)}}));
+  ASSERT_TRUE(port->stage(std::vector{StagedGroup{1, "r1", committed(1).counts, feed(second)}}));
   EXPECT_TRUE(rejects_of(*ledger, KeptRejects::published).empty());
   EXPECT_EQ(rejects_of(*ledger, KeptRejects::unpublished).size(), 3U);
 
-  ASSERT_TRUE(port->record_commit(committed(0, "r0")));
+  ASSERT_TRUE(port->record_commits(std::vector{committed(0, "r0")}));
   const auto published = rejects_of(*ledger, KeptRejects::published);
   ASSERT_EQ(published.size(), 2U);
   EXPECT_EQ(published[0].reject.record, 3U);
@@ -343,18 +343,21 @@ TEST_F(LedgerTest, StagesNothingWhenTheRejectsCantAllBeRead) {
   auto port = ledger->step_ledger(run_a, "load").value();
   const std::vector<Reject> rejects = {reject(3), reject(12)};
   std::size_t at = 0;
-  const auto staged = port->stage(0, "r0", committed(0).counts, [&]() -> Result<const Reject*> {
+  const auto damaged = [&]() -> Result<const Reject*> {
     if (at == 1) return make_error(ErrorKind::failed, "Damaged.");
     return &rejects[at++];
-  });
+  };
+  const auto staged = port->stage(std::vector{StagedGroup{1, "r1", committed(1).counts, feed({})},
+                                              StagedGroup{0, "r0", committed(0).counts, damaged}});
   EXPECT_EQ(staged.error().message, "Damaged.");
   EXPECT_FALSE(port->staged_counts("r0"));
+  EXPECT_FALSE(port->staged_counts("r1"));
   EXPECT_TRUE(rejects_of(*ledger, KeptRejects::unpublished).empty());
 }
 
 TEST_F(LedgerTest, KnowsTheCountsThatWereStagedForACommitThatOnlyTheTargetHas) {
   auto port = open_with_step()->step_ledger(run_a, "load").value();
-  ASSERT_TRUE(port->stage(0, "r0", committed(0).counts, feed({})));
+  ASSERT_TRUE(port->stage(std::vector{StagedGroup{0, "r0", committed(0).counts, feed({})}}));
   EXPECT_EQ(port->staged_counts("r0")->read, 9U);
   EXPECT_EQ(port->staged_counts("r1").error().kind, ErrorKind::failed);
 }
@@ -364,7 +367,7 @@ TEST_F(LedgerTest, AddsUpWhatAStepHasDone) {
   auto port = ledger->step_ledger(run_a, "load").value();
   const std::vector<BatchPlan> batches = {batch(0, 0), batch(1, 0), batch(2, 1)};
   ASSERT_TRUE(port->append_plan(batches, true, {}));
-  ASSERT_TRUE(port->record_commit(committed(0)));
+  ASSERT_TRUE(port->record_commits(std::vector{committed(0)}));
   ASSERT_TRUE(port->record_failure(1, 1, "first"));
   ASSERT_TRUE(port->record_failure(1, 2, "second"));
   const auto totals = ledger->step_totals(run_a, "load").value();
@@ -533,8 +536,8 @@ TEST_F(LedgerTest, KeepsWhoWorkedOnAGroupAndWhen) {
     auto port = open_with_step()->step_ledger(run_a, "load").value();
     CommittedGroup group = committed(0);
     group.work = {2, "The service is away.", 7000, {{0, 1, 1'000'000, 1'500'000, 400'000}}};
-    ASSERT_TRUE(port->record_commit(group));
-    ASSERT_TRUE(port->record_commit(committed(1)));
+    ASSERT_TRUE(port->record_commits(std::vector{group}));
+    ASSERT_TRUE(port->record_commits(std::vector{committed(1)}));
   }
   std::vector<RecordedGroup> groups;
   ASSERT_TRUE(open()->read_groups(run_a, "load", [&](const RecordedGroup& group) {
@@ -632,8 +635,8 @@ TEST_F(LedgerTest, TellsTwoRunsOfTwoConnectionsApart) {
   auto first = one->step_ledger(run_a, "load").value();
   auto second = two->step_ledger(run_b, "load").value();
   for (std::uint64_t group = 0; group < 20; ++group) {
-    ASSERT_TRUE(first->record_commit(committed(group)));
-    ASSERT_TRUE(second->record_commit(committed(group)));
+    ASSERT_TRUE(first->record_commits(std::vector{committed(group)}));
+    ASSERT_TRUE(second->record_commits(std::vector{committed(group)}));
   }
   ASSERT_TRUE(second->forget_commit(3));
   EXPECT_EQ(first->load()->committed.size(), 20U);

@@ -44,6 +44,14 @@ struct CommittedGroup {
 // Gives rejects one by one, each valid until the next call; nullptr behind the last one.
 using RejectFeed = std::function<Result<const Reject*>()>;
 
+// What a commit is about to publish: the counts of a group, and its rejects (perhaps none).
+struct StagedGroup {
+  std::uint64_t group = 0;
+  std::string reject_id;
+  Counts counts;
+  RejectFeed rejects;
+};
+
 enum class SealState { open, intended, sealed };
 
 struct StepState {
@@ -79,15 +87,14 @@ class StepLedger {
   // Keeps why an attempt at a group failed (for people and for `tranche status`).
   virtual Result<void> record_failure(std::uint64_t group, std::uint32_t attempt,
                                       const std::string& error) = 0;
-  // Keeps what a commit is about to publish, under `reject_id`, unpublished until a commit carries
-  // the id: the counts of the group, and its rejects (perhaps none). All of it or nothing; of the
-  // rejects a bounded part is in memory. Errors: those of the feed, too.
-  virtual Result<void> stage(std::uint64_t group, const std::string& reject_id,
-                             const Counts& counts, const RejectFeed& rejects) = 0;
+  // Keeps each group under its reject_id, unpublished until a commit carries the id. All of it or
+  // nothing; of the rejects a bounded part is in memory. Errors: those of the feeds, too.
+  virtual Result<void> stage(std::span<const StagedGroup> groups) = 0;
   // The counts that were staged under `reject_id`: for a commit that the target has and the ledger
   // does not. Errors: failed, when nothing was staged under it.
   virtual Result<Counts> staged_counts(const std::string& reject_id) = 0;
-  virtual Result<void> record_commit(const CommittedGroup& group) = 0;
+  // All of them or none.
+  virtual Result<void> record_commits(std::span<const CommittedGroup> groups) = 0;
   // A commit that the target does not have: forgotten, so that it is redone.
   virtual Result<void> forget_commit(std::uint64_t group) = 0;
   virtual Result<void> record_seal_intent(const std::string& intent) = 0;

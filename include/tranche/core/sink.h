@@ -91,12 +91,17 @@ class Committer {
   // `reject_id` goes into the target's own commit record where it has one.
   virtual Result<Applied> apply(std::uint64_t group, std::span<const Segment> segments,
                                 const std::string& reject_id) = 0;
+  // Puts the commit of what was applied off to that of the group that is applied next, in the same
+  // transaction. Its receipt, true as soon as a later commit returned; nullopt: it has to be
+  // committed before another one is applied.
+  virtual std::optional<Receipt> defer_commit() { return std::nullopt; }
   // In the place of apply: the group as the earlier run wrote it, of which nothing is encoded anew.
   // The receipt has its rows, Applied none. REQUIRES a sink whose output is rewritten.
   virtual Result<Applied> carry_over(std::uint64_t group);
-  // Makes what was applied durable; after it returned, the group is committed for ever.
+  // Makes what was applied durable, with what was deferred; after it returned, all that is
+  // committed for ever. The receipt of the group that was applied last.
   virtual Result<Receipt> commit() = 0;
-  virtual void rollback() = 0;
+  virtual void rollback() = 0;  // with what was deferred
 };
 
 class Sink {
