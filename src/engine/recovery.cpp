@@ -40,7 +40,7 @@ Result<StepState> recover_commits(const StepWork& work) {
     CommittedGroup group;
     group.receipt = receipt;
     TRANCHE_ASSIGN(group.counts, work.ledger->staged_counts(receipt.reject_id));
-    TRANCHE_TRY(work.ledger->record_commit(group));
+    TRANCHE_TRY(work.ledger->record_commit(group, CommitHome::target));
     agreed.push_back(std::move(group));
   }
   for (const auto& group : state.committed) {

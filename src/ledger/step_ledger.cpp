@@ -7,6 +7,13 @@
 
 namespace tranche::ledger {
 
+Result<void> write_soon(SqliteDatabase& database, const std::function<Result<void>()>& write) {
+  TRANCHE_TRY(database.execute("PRAGMA synchronous = NORMAL"));
+  const auto written = write();
+  TRANCHE_TRY(database.execute("PRAGMA synchronous = FULL"));
+  return written;
+}
+
 SealState parse_seal(std::string_view text) {
   if (text == "sealed") return SealState::sealed;
   return text == "intended" ? SealState::intended : SealState::open;
@@ -252,7 +259,12 @@ Result<Counts> SqliteStepLedger::staged_counts(const std::string& reject_id) {
                   reject_id));
 }
 
-Result<void> SqliteStepLedger::record_commit(const CommittedGroup& group) {
+Result<void> SqliteStepLedger::record_commit(const CommittedGroup& group, CommitHome home) {
+  if (home == CommitHome::ledger) return write_commit(group);
+  return write_soon(*database_, [&] { return write_commit(group); });
+}
+
+Result<void> SqliteStepLedger::write_commit(const CommittedGroup& group) {
   const Receipt& receipt = group.receipt;
   TRANCHE_ASSIGN(auto transaction, SqliteTransaction::begin(*database_));
   TRANCHE_TRY(
@@ -281,10 +293,12 @@ Result<void> SqliteStepLedger::record_seal_intent(const std::string& intent) {
 }
 
 Result<void> SqliteStepLedger::record_sealed() {
-  TRANCHE_ASSIGN(auto transaction, SqliteTransaction::begin(*database_));
-  TRANCHE_TRY(database_->run("UPDATE steps SET seal = 'sealed' WHERE number = ?", step_));
-  TRANCHE_TRY(forget_checkpoints());  // nobody goes on from them any more
-  return transaction.commit();
+  return write_soon(*database_, [&]() -> Result<void> {
+    TRANCHE_ASSIGN(auto transaction, SqliteTransaction::begin(*database_));
+    TRANCHE_TRY(database_->run("UPDATE steps SET seal = 'sealed' WHERE number = ?", step_));
+    TRANCHE_TRY(forget_checkpoints());  // nobody goes on from them any more
+    return transaction.commit();
+  });
 }
 
 Result<bool> SqliteStepLedger::stop_requested() {

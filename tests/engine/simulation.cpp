@@ -74,7 +74,7 @@ class SimulatedLedger final : public StepLedger {
     if (found == world_.staged.end()) return make_error(ErrorKind::failed, "Nothing was staged.");
     return found->second.first;
   }
-  Result<void> record_commit(const CommittedGroup& group) override {
+  Result<void> record_commit(const CommittedGroup& group, CommitHome) override {
     return fault_.step([&] { world_.ledger.committed.push_back(group); });
   }
   Result<void> forget_commit(std::uint64_t group) override {
