@@ -81,7 +81,7 @@ def main(words):
     if len(words) < 3:
         sys.exit(__doc__)
     tables, scale, rounds = (int(word) for word in words[:3])
-    commands = {"tranche": HERE.parent / "build/release/tranche"}
+    commands = {"tranche": pathlib.Path(os.environ.get("TRANCHE_BIN") or HERE.parent / "build/release/tranche")}
     commands |= dict(word.split("=", 1) for word in words[3:])
     print(f"load before: {os.getloadavg()[0]:.1f}")
     with postgres_server.Server(max_connections="100") as server, tempfile.TemporaryDirectory() as folder:

@@ -53,7 +53,7 @@ std::vector<std::size_t> needed(const JobSpec& job, const StepGraph& graph, std:
                                 bool completion) {
   const StepSpec& spec = job.steps[number];
   std::vector<std::size_t> steps;
-  if (spec.when_any) return steps;
+  if (spec.when_any && graph.before(number).size() > 1) return steps;  // another one will do
   for (const std::size_t before : graph.before(number)) {
     const auto asks = std::find_if(spec.when.begin(), spec.when.end(), [&](const auto& condition) {
       return condition.step == job.steps[before].name;

@@ -232,7 +232,7 @@ class Steps(scenes.Case):
                   '    sections:\n      - title: how\n        text: it {1}\n')
         scene = self.scene(shell("load", "true"), report.format("good", "completed"), report.format("bad", "failed"))
         self.expect(0, scene.run())
-        self.assertIn("it completed", scene.read("out.html"))
+        self.assertIn("it completed", self.text(scene, "out.html"))
 
 
 if __name__ == "__main__":
