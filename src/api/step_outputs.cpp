@@ -86,10 +86,11 @@ Error clash(const JobSpec& job, std::size_t earlier, const Output& of_earlier, s
   const std::string other = place(job, of_earlier.mark);
   Error error = make_error(
       ErrorKind::config,
-      fmt::format("Steps \"{}\"{} and \"{}\" may run at once, and both write {}. Say in one of them "
-                  "that it comes after the other, by `after:`, or give each an output of its own.",
-                  job.steps[earlier].name, other.empty() ? "" : " (" + other + ")",
-                  job.steps[later].name, name));
+      fmt::format(
+          "Steps \"{}\"{} and \"{}\" may run at once, and both write {}. Say in one of "
+          "them that it comes after the other, by `after:`, or give each an output of its own.",
+          job.steps[earlier].name, other.empty() ? "" : " (" + other + ")", job.steps[later].name,
+          name));
   error.where = place(job, of_later.mark);
   return error;
 }

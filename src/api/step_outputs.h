@@ -2,8 +2,8 @@
 // Threads: one.
 #pragma once
 
-#include <optional>
 #include <tranche/api/job.h>
+#include <optional>
 
 #include "api/step_graph.h"
 

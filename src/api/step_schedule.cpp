@@ -167,8 +167,8 @@ void StepSchedule::begin_in_thread(std::size_t number) {
     ended.number = start->number;
     ended.track = start->track;
     ended.summary.name = frame_.job.steps[start->number].name;
-    auto opened = ledger ? Result<std::unique_ptr<Ledger>>(std::move(ledger))
-                         : Ledger::open(frame_.state);
+    auto opened =
+        ledger ? Result<std::unique_ptr<Ledger>>(std::move(ledger)) : Ledger::open(frame_.state);
     if (opened) {
       ledger = *std::move(opened);
       ended = run_step(std::move(*start), *ledger);

@@ -23,17 +23,15 @@ Result<Retention> take_retention(const Invocation& invocation, const std::string
     const std::string text = invocation.value(older_than);
     retention.older_than = parse_duration(text);
     if (!retention.older_than)
-      return make_error(
-          ErrorKind::usage,
-          fmt::format("{} {}: a time such as 90d was expected", older_than, excerpt(text)));
+      return make_error(ErrorKind::usage, fmt::format("{} {}: a time such as 90d was expected",
+                                                      older_than, excerpt(text)));
   }
   if (invocation.has(max_size)) {
     const std::string text = invocation.value(max_size);
     const auto bytes = parse_size(text);
     if (!bytes || *bytes == 0)
-      return make_error(
-          ErrorKind::usage,
-          fmt::format("{} {}: a size such as 10GiB was expected", max_size, excerpt(text)));
+      return make_error(ErrorKind::usage, fmt::format("{} {}: a size such as 10GiB was expected",
+                                                      max_size, excerpt(text)));
     retention.state_bytes_max = *bytes;
   }
   return retention;
@@ -50,10 +48,10 @@ void Housekeeping::work() {
       tell_(fmt::format("Old runs in {} can't be forgotten just now: {}", state.string(),
                         forgotten.error().message));
     } else if (!forgotten->runs.empty()) {
-      tell_(fmt::format(
-          "{} of {} {} forgotten; it has {} now",
-          format_number_of(forgotten->runs.size(), "run", "runs"), state.string(),
-          forgotten->runs.size() == 1 ? "was" : "were", format_size(forgotten->bytes_after)));
+      tell_(fmt::format("{} of {} {} forgotten; it has {} now",
+                        format_number_of(forgotten->runs.size(), "run", "runs"), state.string(),
+                        forgotten->runs.size() == 1 ? "was" : "were",
+                        format_size(forgotten->bytes_after)));
     }
   }
 }

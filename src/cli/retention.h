@@ -1,4 +1,4 @@
-// How much of what has ended is kept: the flags of `forget`, and of a service that forgets by itself.
+// How much of what has ended is kept: the flags of `forget`, and of a service that forgets.
 //
 // Threads: one.
 #pragma once

@@ -49,8 +49,8 @@ std::string command_of_unit(const Invocation& invocation) {
   for (const Flag& flag : schedule_command().flags) {
     if (flag.name == "--unit" || !invocation.has(flag.name)) continue;
     const std::string given = invocation.value(flag.name);
-    const bool is_path = (flag.value == "DIR" || flag.value == "FILE") &&
-                         given.find("://") == std::string::npos;
+    const bool is_path =
+        (flag.value == "DIR" || flag.value == "FILE") && given.find("://") == std::string::npos;
     out += " " + flag.name;
     if (!flag.value.empty()) out += " " + quote_for_systemd(is_path ? absolute(given) : given);
   }
@@ -158,8 +158,7 @@ int act(const Invocation& invocation) {
                                        "\"tranche schedule sales.yaml\""));
   const auto at_once = take_number(invocation, "--at-once", 4);
   if (!at_once) return fail(invocation, at_once.error());
-  const auto retention =
-      take_retention(invocation, "--forget-older-than", "--forget-max-size");
+  const auto retention = take_retention(invocation, "--forget-older-than", "--forget-max-size");
   if (!retention) return fail(invocation, retention.error());
   std::vector<std::string> names;
   const auto files = take_files(invocation, names);

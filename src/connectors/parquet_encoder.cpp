@@ -259,7 +259,7 @@ class ParquetEncoder : public Encoder {
   PartTarget target_;
   WorkerScope& worker_;
   std::unique_ptr<DuckConnection> connection_;  // once something was merged
-  std::shared_ptr<PartFeed> part_;  // what the table function reads
+  std::shared_ptr<PartFeed> part_;              // what the table function reads
   std::string feed_name_;
   std::string columns_;                          // of the files, for SQL
   std::map<std::string, Partition> partitions_;  // by folder, "" without partitions

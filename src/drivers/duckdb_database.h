@@ -144,8 +144,8 @@ class DuckDatabase : public std::enable_shared_from_this<DuckDatabase> {
 };
 
 // While one lives, instances that are given back whole are kept for the next borrower with the same
-// limit and folder: to open one and to close it takes 15 ms of a processor, more than all other work
-// of a small step.
+// limit and folder: to open one and to close it takes 15 ms of a processor, more than all other
+// work of a small step.
 // Threads: any. Lifetime: the last one closes those that nobody has borrowed.
 class KeptInstances {
  public:

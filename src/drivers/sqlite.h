@@ -103,8 +103,8 @@ class SqliteDatabase {
   SqliteDatabase(const SqliteDatabase&) = delete;
   SqliteDatabase& operator=(const SqliteDatabase&) = delete;
 
-  // From here on run() and transactions take turns with those of this process's other connections to
-  // the file that do so. SQLite by itself has them try again, between sleeps of up to 100 ms.
+  // From here on run() and transactions take turns with those of this process's other connections
+  // to the file that do so. SQLite by itself has them try again, between sleeps of up to 100 ms.
   void take_turns();
 
   // Runs one or more statements, rows are dropped.

@@ -267,8 +267,8 @@ class Ledger {
   // The port that the engine works with. Errors: bug, when there is no such step.
   Result<std::unique_ptr<StepLedger>> step_ledger(const std::string& run, const std::string& step);
 
-  // --- progress: one row a step, soon. Writes at most once a second, else returns at once; `now` writes
-  // whenever it is called.
+  // --- progress: one row a step, soon. Writes at most once a second, else returns at once; `now`
+  // writes whenever it is called.
   Result<void> record_progress(const std::string& run, const std::string& step,
                                const Progress& progress, bool now = false);
   Result<std::vector<LiveProgress>> live_progress(const std::string& run);  // by step number
