@@ -10,6 +10,7 @@
 #include "api/assemble.h"
 #include "api/query_result.h"
 #include "api/report_use.h"
+#include "api/step_outputs.h"
 #include "base/clock.h"
 #include "base/digest.h"
 #include "base/fault.h"
@@ -17,6 +18,8 @@
 #include "base/process.h"
 #include "base/scratch_folder.h"
 #include "base/text.h"
+#include "drivers/duckdb_database.h"
+#include "drivers/postgres.h"
 #include "steps/step_memory.h"
 
 namespace tranche {
@@ -165,6 +168,7 @@ Result<void> JobRun::check_job() {
   TRANCHE_ASSIGN(frame_.memory_bytes_max, memory_of(job_, options_));
   const std::size_t tracks = steps_at_once(graph_, frame_.memory_bytes_max);
   frame_.step_memory_bytes_max = frame_.memory_bytes_max / tracks;
+  frame_.memory = std::make_shared<MemorySampler>(links_.empty() ? nullptr : &links_.front());
   while (tracks_.size() < tracks) {  // there is no supervisor
     own_boards_.push_back(std::make_unique<BreadcrumbBoard>());
     tracks_.push_back({own_boards_.back().get(), nullptr});
@@ -174,6 +178,11 @@ Result<void> JobRun::check_job() {
 
 Result<RunSummary> JobRun::run() {
   TRANCHE_TRY(check_job());
+  std::optional<KeptInstances> instances(std::in_place);
+  // A program may want a database for itself, to drop it or to copy it.
+  std::optional<KeptConnections> connections;
+  if (std::none_of(job_.steps.begin(), job_.steps.end(), [](const StepSpec& s) { return s.exec; }))
+    connections.emplace();
   auto opened = Ledger::open(frame_.state);
   if (!opened) return before_the_start(std::move(opened).error());
   ledger_ = *std::move(opened);
@@ -191,6 +200,7 @@ Result<RunSummary> JobRun::run() {
   if (is_judging) tracks_.resize(1);
   StepSchedule schedule(frame_, graph_, *ledger_, observer_, tracks_, std::move(bound_));
   ScheduleEnd end = schedule.run();
+  instances.reset();  // they spill into the run's folder
   summary_.steps = std::move(end.steps);
   summary_.rejects_path = std::move(end.rejects_path);
   memory_bytes_peak_ = std::max(memory_bytes_peak_, end.memory_bytes_peak);
@@ -378,6 +388,8 @@ StepRun JobRun::step_run(std::size_t number) {
 // What is wrong is found before anything is written: of the steps that begin at once all of it, of
 // those that wait what does not depend on the others.
 Result<void> JobRun::check_steps() {
+  TRANCHE_ASSIGN(const auto clash, find_output_clash(job_, graph_));
+  if (clash) return clash->error;
   for (std::size_t number = 0; number < job_.steps.size(); ++number) {
     const StepSpec& spec = job_.steps[number];
     if (graph_.before(number).empty()) {
@@ -393,7 +405,7 @@ Result<void> JobRun::check_steps() {
       TRANCHE_TRY(assemble(job_, step_run(number).with_records(), options_));
     }
   }
-  return tracks_.size() > 1 ? check_targets() : Result<void>();
+  return {};
 }
 
 Result<void> JobRun::bind_first_step(std::size_t number) {
@@ -415,30 +427,6 @@ Result<void> JobRun::bind_first_step(std::size_t number) {
   TRANCHE_ASSIGN(auto step, run.bind());
   if (!step.has_nothing_new) TRANCHE_TRY(check_memory(step, run.surroundings()));
   bound_.emplace(number, BoundStep{std::move(step), {}});
-  return {};
-}
-
-// Steps that may run at once would wait for each other's target.
-Result<void> JobRun::check_targets() {
-  std::vector<std::vector<std::string>> targets(job_.steps.size());
-  for (std::size_t later = 0; later < job_.steps.size(); ++later) {
-    const StepSpec& spec = job_.steps[later];
-    if (!spec.has_records()) continue;
-    TRANCHE_ASSIGN(const auto sink, make_sink(spec.write, job_.base));
-    targets[later] = sink->targets();
-    for (std::size_t earlier = 0; earlier < later; ++earlier) {
-      if (graph_.is_ordered(earlier, later) || graph_.is_ordered(later, earlier)) continue;
-      for (const std::string& target : targets[later]) {
-        const auto& others = targets[earlier];
-        if (std::find(others.begin(), others.end(), target) == others.end()) continue;
-        return make_error(
-            ErrorKind::config,
-            fmt::format("Steps \"{}\" and \"{}\" may run at once, and both write {}: say in one of "
-                        "them that it comes after the other, by `after:`.",
-                        job_.steps[earlier].name, spec.name, target));
-      }
-    }
-  }
   return {};
 }
 

@@ -57,7 +57,6 @@ class JobRun {
   Result<void> begin_new_run();
   Result<void> check_steps();
   Result<void> bind_first_step(std::size_t number);
-  Result<void> check_targets();
   Result<RunSummary> finish(ScheduleEnd end);
   // Of a step that is looked at before it runs, in the first track.
   StepRun step_run(std::size_t number);

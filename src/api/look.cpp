@@ -9,6 +9,7 @@
 #include "api/query_result.h"
 #include "api/reject_line.h"
 #include "api/report_use.h"
+#include "api/step_outputs.h"
 #include "api/step_values.h"
 #include "base/clock.h"
 #include "base/process.h"
@@ -59,6 +60,17 @@ void check_query(const JobSpec& job, const StepSpec& spec, const StepSurrounding
   } else {
     entry.error = std::move(step).error();
   }
+}
+
+Result<void> note_clash(const JobSpec& job, std::vector<CheckedStep>& checked) {
+  if (std::any_of(checked.begin(), checked.end(), [](const auto& step) { return step.error; }))
+    return {};
+  Problems problems;
+  const StepGraph graph = StepGraph::of(job, problems);
+  if (!problems.empty()) return {};  // of a job file they are known; a run names them
+  TRANCHE_ASSIGN(auto clash, find_output_clash(job, graph));
+  if (clash) checked[clash->later].error = std::move(clash->error);
+  return {};
 }
 
 // What steps come to is known in a run only.
@@ -112,6 +124,7 @@ Result<std::vector<CheckedStep>> check_job(const JobSpec& given) {
     }
     checked.push_back(std::move(entry));
   }
+  TRANCHE_TRY(note_clash(job, checked));
   return checked;
 }
 

@@ -13,6 +13,8 @@
 #include "base/process.h"
 #include "base/scratch_folder.h"
 #include "connectors/row_digest.h"
+#include "drivers/duckdb_database.h"
+#include "drivers/postgres.h"
 #include "ledger/ledger.h"
 
 namespace tranche {
@@ -158,6 +160,8 @@ Result<std::vector<ComparedTable>> compare_tables(const MovePlan& plan, const Mo
                                                   std::vector<ComparedTable> expected) {
   const ScratchFolder scratch;
   TRANCHE_TRY(scratch.create());
+  const KeptInstances instances;
+  const KeptConnections connections;
   std::atomic<std::size_t> next{0};
   const auto work = [&] {
     // Of a server each table has a connection of its own, which ends with it.

@@ -47,6 +47,7 @@ Result<engine::StepEnd> StepRun::run_deed(const std::optional<StepRecord>& known
         frame_.record.run, fmt::format("Step \"{}\": a changed job was accepted: {}.", spec_.name,
                                        describe_difference(known->job.text, job))));
   }
+  // Durable, and what earlier steps have done with it: a program may take away what they wrote.
   TRANCHE_TRY(ledger_.set_step_state(frame_.record.run, spec_.name, "running"));
   emit(Event::Kind::note, spec_.execute
                               ? fmt::format("executes SQL in {}", spec_.execute->connector)
@@ -72,7 +73,8 @@ Result<engine::StepEnd> StepRun::run_deed(const std::optional<StepRecord>& known
     summary.state = "failed";
   }
   TRANCHE_TRY(ledger_.set_step_state(frame_.record.run, spec_.name, summary.state,
-                                     end.error ? end.error->message : ""));
+                                     end.error ? end.error->message : "",
+                                     spec_.execute ? Durable::soon : Durable::now));
   return end;
 }
 

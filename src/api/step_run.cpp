@@ -164,6 +164,17 @@ void StepRun::emit(Event::Kind kind, std::string message) {
   observer_->on_event(event);
 }
 
+std::uint64_t MemorySampler::sample() {
+  constexpr int share = 30;  // of the time, at most: one in so many
+  const std::scoped_lock lock(mutex_);
+  const auto before = system_clock().monotonic();
+  if (before < next_) return bytes_;
+  bytes_ = link_ != nullptr ? tree_set_bytes(link_->supervisor()) : proportional_set_bytes();
+  const auto after = system_clock().monotonic();
+  next_ = after + share * (after - before);
+  return bytes_;
+}
+
 StepSurroundings StepRun::surroundings() {
   StepSurroundings surroundings;
   surroundings.run = SinkRun{frame_.record.run, {}, frame_.run_folder().string(), frame_.job.name};
@@ -175,9 +186,7 @@ StepSurroundings StepRun::surroundings() {
   surroundings.stop = frame_.options.stop;
   surroundings.board = track_.board;
   surroundings.starter = track_.link;
-  surroundings.sample_memory = [link = track_.link] {
-    return link != nullptr ? tree_set_bytes(link->supervisor()) : proportional_set_bytes();
-  };
+  surroundings.sample_memory = [memory = frame_.memory] { return memory->sample(); };
   return surroundings;
 }
 
@@ -282,7 +291,8 @@ Result<engine::StepEnd> StepRun::skip(const BatchStep& step, StepSummary& summar
   TRANCHE_TRY(ledger_.create_step(frame_.record.run, record));
   for (const auto& notice : step.notices)
     TRANCHE_TRY(ledger_.add_warning(frame_.record.run, notice));
-  TRANCHE_TRY(ledger_.set_step_state(frame_.record.run, step.name, "completed"));
+  TRANCHE_TRY(ledger_.set_step_state(frame_.record.run, step.name, "completed", {},
+                                     Durable::soon));
   claims_.clear();
   summary.state = "completed";
   emit(Event::Kind::step_skipped, frame_.rejects_of.empty() ? "no new file" : "no rejects");
@@ -523,7 +533,8 @@ Result<engine::StepEnd> StepRun::run(StepSummary& summary, std::optional<BoundSt
 Result<engine::StepEnd> StepRun::run_batches(const BatchStep& step, const StepRecord& record,
                                              StepSummary& summary) {
   TRANCHE_ASSIGN(const auto settings, step_settings_from_json(record.settings));
-  TRANCHE_TRY(ledger_.set_step_state(frame_.record.run, spec_.name, "running"));
+  TRANCHE_TRY(ledger_.set_step_state(frame_.record.run, spec_.name, "running", {},
+                                     Durable::soon));
   emit(Event::Kind::step_started, {});
 
   StepSurroundings around = surroundings();
@@ -552,7 +563,7 @@ Result<engine::StepEnd> StepRun::run_batches(const BatchStep& step, const StepRe
     for (const auto& files : step.files) TRANCHE_TRY(move_done(files, record.inputs));
   }
   TRANCHE_TRY(ledger_.set_step_state(frame_.record.run, spec_.name, summary.state,
-                                     end.error ? end.error->message : ""));
+                                     end.error ? end.error->message : "", Durable::soon));
   if (end.state == engine::StepEnd::State::completed) {
     emit(Event::Kind::step_completed, {});
   }

@@ -4,8 +4,11 @@
 // Lifetime: frame, ledger, observer and track outlive it.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <filesystem>
+#include <memory>
+#include <mutex>
 #include <optional>
 #include <string>
 #include <vector>
@@ -19,6 +22,21 @@
 
 namespace tranche {
 
+// The memory of a run's processes. The kernel counts every page for it, so that steps at work at
+// once, or one after the other in no time, share a count.
+// Threads: any.
+class MemorySampler {
+ public:
+  explicit MemorySampler(const SupervisorLink* link) : link_(link) {}
+  std::uint64_t sample();
+
+ private:
+  const SupervisorLink* const link_;  // nullptr: all is in this process
+  std::mutex mutex_;
+  std::uint64_t bytes_ = 0;
+  std::chrono::nanoseconds next_{0};
+};
+
 // What the steps of a run share; it does not change while they run.
 struct RunFrame {
   const JobSpec& job;
@@ -29,6 +47,7 @@ struct RunFrame {
   bool in_place = false;     // they take their own places in its output
   std::uint64_t memory_bytes_max = 0;
   std::uint64_t step_memory_bytes_max = 0;  // of each of the steps that run at once
+  std::shared_ptr<MemorySampler> memory{};
 
   std::filesystem::path run_folder() const { return state / "runs" / record.run; }
 };

@@ -62,7 +62,8 @@ StepSchedule::StepSchedule(const RunFrame& frame, const StepGraph& graph, Ledger
       tracks_(tracks),
       bound_(std::move(bound)),
       outcomes_(frame.job.steps.size()),
-      was_done_(frame.job.steps.size()) {
+      was_done_(frame.job.steps.size()),
+      ledgers_(tracks.size()) {
   for (std::size_t track = tracks.size(); track > 0; --track) free_tracks_.push_back(track - 1);
 }
 
@@ -161,15 +162,18 @@ void StepSchedule::begin_in_thread(std::size_t number) {
   // A std::thread copies its function.
   const auto start = std::make_shared<Start>(start_of(number, track));
   const auto work = [this, start] {
-    auto ledger = Ledger::open(frame_.state);
+    std::unique_ptr<Ledger>& ledger = ledgers_[start->track];
     Ended ended;
-    if (ledger) {
-      ended = run_step(std::move(*start), **ledger);
+    ended.number = start->number;
+    ended.track = start->track;
+    ended.summary.name = frame_.job.steps[start->number].name;
+    auto opened =
+        ledger ? Result<std::unique_ptr<Ledger>>(std::move(ledger)) : Ledger::open(frame_.state);
+    if (opened) {
+      ledger = *std::move(opened);
+      ended = run_step(std::move(*start), *ledger);
     } else {
-      ended.number = start->number;
-      ended.track = start->track;
-      ended.summary.name = frame_.job.steps[start->number].name;
-      ended.end = std::move(ledger).error();
+      ended.end = std::move(opened).error();
     }
     const std::lock_guard lock(mutex_);
     ended_.push_back(std::move(ended));

@@ -103,8 +103,9 @@ class StepSchedule {
   bool is_stopping_ = false;
 
   std::vector<std::size_t> free_tracks_;
-  std::map<std::size_t, std::thread> threads_;  // by track
-  std::mutex mutex_;                            // of what follows
+  std::map<std::size_t, std::thread> threads_;    // by track
+  std::vector<std::unique_ptr<Ledger>> ledgers_;  // of tracks with a thread, for all their steps
+  std::mutex mutex_;                              // of what follows
   std::condition_variable changed_;
   std::vector<Ended> ended_;
 };

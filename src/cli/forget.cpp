@@ -2,40 +2,26 @@
 
 #include <tranche/api/inspect.h>
 
-#include "base/clock.h"
 #include "base/text.h"
 #include "cli/command.h"
 #include "cli/operands.h"
 #include "cli/output.h"
+#include "cli/retention.h"
 #include "render/look.h"
 
 namespace tranche {
 namespace {
 
 Result<ForgetOptions> read_options(const Invocation& invocation) {
-  ForgetOptions options;
-  options.with_rejects = invocation.has("--with-rejects");
-  options.dry_run = invocation.has("--dry-run");
-  if (!invocation.has("--older-than") && !invocation.has("--max-size"))
+  TRANCHE_ASSIGN(const Retention retention,
+                 take_retention(invocation, "--older-than", "--max-size"));
+  if (!retention.is_bounded())
     return make_error(ErrorKind::usage,
                       "\"forget\" needs --older-than, as in --older-than 90d, or --max-size, as in "
                       "--max-size 10GiB");
-  if (invocation.has("--older-than")) {
-    const auto age = parse_duration(invocation.value("--older-than"));
-    if (!age)
-      return make_error(ErrorKind::usage, fmt::format("--older-than {}: a time such as 90d was "
-                                                      "expected",
-                                                      excerpt(invocation.value("--older-than"))));
-    options.ended_before_microseconds = system_clock().now_microseconds() - age->count() * 1000;
-  }
-  if (invocation.has("--max-size")) {
-    const auto bytes = parse_size(invocation.value("--max-size"));
-    if (!bytes || *bytes == 0)
-      return make_error(ErrorKind::usage, fmt::format("--max-size {}: a size such as 10GiB was "
-                                                      "expected",
-                                                      excerpt(invocation.value("--max-size"))));
-    options.state_bytes_max = *bytes;
-  }
+  ForgetOptions options = retention.options();
+  options.with_rejects = invocation.has("--with-rejects");
+  options.dry_run = invocation.has("--dry-run");
   return options;
 }
 

@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <chrono>
 #include <map>
+#include <set>
 
 #include <fmt/format.h>
 
@@ -13,6 +14,7 @@
 #include "cli/flag_values.h"
 #include "cli/operands.h"
 #include "cli/output.h"
+#include "cli/retention.h"
 #include "cli/telling.h"
 #include "jobfile/load.h"
 #include "render/look.h"
@@ -47,7 +49,8 @@ std::string command_of_unit(const Invocation& invocation) {
   for (const Flag& flag : schedule_command().flags) {
     if (flag.name == "--unit" || !invocation.has(flag.name)) continue;
     const std::string given = invocation.value(flag.name);
-    const bool is_path = flag.value != "N" && given.find("://") == std::string::npos;
+    const bool is_path =
+        (flag.value == "DIR" || flag.value == "FILE") && given.find("://") == std::string::npos;
     out += " " + flag.name;
     if (!flag.value.empty()) out += " " + quote_for_systemd(is_path ? absolute(given) : given);
   }
@@ -155,6 +158,8 @@ int act(const Invocation& invocation) {
                                        "\"tranche schedule sales.yaml\""));
   const auto at_once = take_number(invocation, "--at-once", 4);
   if (!at_once) return fail(invocation, at_once.error());
+  const auto retention = take_retention(invocation, "--forget-older-than", "--forget-max-size");
+  if (!retention) return fail(invocation, retention.error());
   std::vector<std::string> names;
   const auto files = take_files(invocation, names);
   if (!files) return fail(invocation, files.error());
@@ -163,9 +168,13 @@ int act(const Invocation& invocation) {
   edges.program = executable_path();
   edges.load = load_for_schedule;
   edges.tell = [](const std::string& line) { write_message(line + "\n"); };
+  std::set<fs::path> states;
+  for (const ScheduleFile& file : *files) states.insert(file.state);
+  Housekeeping housekeeping(*retention, std::move(states), edges.tell);
   const std::string metrics = invocation.value("--metrics");
   std::chrono::nanoseconds measured_at = -metrics_interval;
   edges.on_change = [&] {
+    housekeeping.work();
     const auto now = system_clock().monotonic();
     if (metrics.empty() || now - measured_at < metrics_interval) return;
     measured_at = now;
@@ -199,12 +208,18 @@ Command schedule_command() {
   made.flags = {
       {"--at-once", "N", "how many jobs may run at the same time; default: 4"},
       {"--state", "DIR", "keeps runs in DIR; default: TRANCHE_STATE, or .tranche beside each job"},
+      {"--forget-older-than", "TIME",
+       "forgets runs that ended so long ago, as \"forget\" does, once an hour; as in 90d"},
+      {"--forget-max-size", "SIZE",
+       "likewise the oldest ones, until a state folder is no larger than that"},
       {"--metrics", "FILE", "keeps the jobs' figures there, as OpenMetrics"},
       {"--lineage", "FILE",
        "appends what runs read and write as OpenLineage events; or a URL that they are sent to"},
       {"--unit", "", "prints a unit for systemd that does what was typed, and runs nothing"},
   };
   made.examples = {{"schedule sales.yaml stock.yaml", "two jobs, each at its times"},
+                   {"schedule sales.yaml --forget-older-than 90d --forget-max-size 10GiB",
+                    "and what is older, or too much, is forgotten"},
                    {"schedule /srv/jobs/*.yaml --unit > /etc/systemd/system/tranche-jobs.service",
                     "as a service of the machine"}};
   made.act = act;

@@ -76,30 +76,10 @@ struct KeyHash {
 
 class ParquetEncoder : public Encoder {
  public:
-  ParquetEncoder(PartTarget target, std::unique_ptr<DuckConnection> connection,
-                 Breadcrumb& breadcrumb)
+  ParquetEncoder(PartTarget target, WorkerScope& worker)
       : target_(std::move(target)),
-        connection_(std::move(connection)),
-        part_(std::make_shared<PartFeed>(breadcrumb)) {}
-
-  // Makes the table function that COPY reads.
-  Result<void> open() {
-    PageFeed feed;
-    feed.schema = target_.schema;
-    feed.open = [part = part_, schema = target_.schema]() -> Result<PageCursor> {
-      auto frames = std::make_shared<std::unique_ptr<PageFrames>>();
-      return PageCursor([part, schema, frames, at = std::size_t{0}]() mutable {
-        return next_run(*part, schema, at, *frames);
-      });
-    };
-    TRANCHE_ASSIGN(feed_name_, connection_->add_feed(std::move(feed)));
-    for (std::size_t at = 0; at < target_.schema->fields.size(); ++at) {
-      const auto& of = target_.partition_columns;
-      if (std::find(of.begin(), of.end(), at) != of.end()) continue;
-      columns_ += (columns_.empty() ? "" : ", ") + sql_identifier(target_.schema->fields[at].name);
-    }
-    return {};
-  }
+        worker_(worker),
+        part_(std::make_shared<PartFeed>(worker.breadcrumb())) {}
 
   Result<void> add(const Page& page) override {
     if (page.rows() == 0) return {};
@@ -148,6 +128,7 @@ class ParquetEncoder : public Encoder {
 
   Result<std::vector<Segment>> merge(std::uint64_t group,
                                      std::span<const Segment> segments) override {
+    TRANCHE_TRY(connect());
     std::map<std::string, std::vector<Segment>> by_folder;
     for (const Segment& segment : segments) by_folder[segment.label].push_back(segment);
     std::vector<Segment> parts;
@@ -213,6 +194,29 @@ class ParquetEncoder : public Encoder {
     return folder;
   }
 
+  // Makes the table function that COPY reads. Not before something is merged: many a worker only
+  // encodes.
+  Result<void> connect() {
+    if (connection_) return {};
+    TRANCHE_ASSIGN(const auto database, DuckDatabase::of(worker_));
+    TRANCHE_ASSIGN(connection_, database->connect());
+    PageFeed feed;
+    feed.schema = target_.schema;
+    feed.open = [part = part_, schema = target_.schema]() -> Result<PageCursor> {
+      auto frames = std::make_shared<std::unique_ptr<PageFrames>>();
+      return PageCursor([part, schema, frames, at = std::size_t{0}]() mutable {
+        return next_run(*part, schema, at, *frames);
+      });
+    };
+    TRANCHE_ASSIGN(feed_name_, connection_->add_feed(std::move(feed)));
+    for (std::size_t at = 0; at < target_.schema->fields.size(); ++at) {
+      const auto& of = target_.partition_columns;
+      if (std::find(of.begin(), of.end(), at) != of.end()) continue;
+      columns_ += (columns_.empty() ? "" : ", ") + sql_identifier(target_.schema->fields[at].name);
+    }
+    return {};
+  }
+
   Result<Segment> write_part(std::uint64_t group, std::size_t number, const std::string& folder) {
     std::uint64_t rows = 0;
     for (const Segment& segment : part_->segments) rows += segment.rows;
@@ -253,8 +257,9 @@ class ParquetEncoder : public Encoder {
   }
 
   PartTarget target_;
-  std::unique_ptr<DuckConnection> connection_;
-  std::shared_ptr<PartFeed> part_;  // what the table function reads
+  WorkerScope& worker_;
+  std::unique_ptr<DuckConnection> connection_;  // once something was merged
+  std::shared_ptr<PartFeed> part_;              // what the table function reads
   std::string feed_name_;
   std::string columns_;                          // of the files, for SQL
   std::map<std::string, Partition> partitions_;  // by folder, "" without partitions
@@ -269,12 +274,7 @@ class ParquetEncoder : public Encoder {
 }  // namespace
 
 Result<std::unique_ptr<Encoder>> make_parquet_encoder(PartTarget target, WorkerScope& worker) {
-  TRANCHE_ASSIGN(const auto database, DuckDatabase::of(worker));
-  TRANCHE_ASSIGN(auto connection, database->connect());
-  auto encoder = std::make_unique<ParquetEncoder>(std::move(target), std::move(connection),
-                                                  worker.breadcrumb());
-  TRANCHE_TRY(encoder->open());
-  return std::unique_ptr<Encoder>(std::move(encoder));
+  return std::unique_ptr<Encoder>(std::make_unique<ParquetEncoder>(std::move(target), worker));
 }
 
 }  // namespace tranche

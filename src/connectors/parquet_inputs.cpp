@@ -138,7 +138,7 @@ class InputReader {
   }
 
   Result<ParquetInputs> read() {
-    TRANCHE_ASSIGN(const auto database, DuckDatabase::open(footer_database_memory_bytes, ""));
+    TRANCHE_ASSIGN(const auto database, DuckDatabase::borrow(footer_database_memory_bytes, ""));
     TRANCHE_ASSIGN(const auto connection, database->connect());
     std::optional<Error> first_fault;
     for (std::size_t i = 0; i < inputs_.size(); ++i) {

@@ -135,20 +135,27 @@ Result<std::vector<ServerColumn>> server_columns(PostgresConnection& connection,
                                                  const std::string& from) {
   TRANCHE_ASSIGN(const auto head, connection.query(fmt::format("SELECT * FROM {} LIMIT 0", from)));
   std::vector<ServerColumn> columns;
+  std::string oids = "{";
+  std::string modifiers = "{";
   for (std::size_t i = 0; i < head.column_count(); ++i) {
     ServerColumn column;
     column.name = head.column_name(i);
     column.oid = head.column_type(i);
     column.modifier = head.column_modifier(i);
-    TRANCHE_ASSIGN(const auto type,
-                   connection.query("SELECT typelem, format_type(oid, $2::integer) FROM pg_type "
-                                    "WHERE oid = $1::oid",
-                                    column.oid, column.modifier));
-    if (type.size() == 1) {
-      column.element = static_cast<std::uint32_t>(type.natural(0, 0));
-      column.type = type.string(0, 1);
-    }
+    oids += fmt::format("{}{}", i == 0 ? "" : ",", column.oid);
+    modifiers += fmt::format("{}{}", i == 0 ? "" : ",", column.modifier);
     columns.push_back(std::move(column));
+  }
+  TRANCHE_ASSIGN(const auto types,
+                 connection.query("SELECT t.typelem, format_type(t.oid, c.modifier) FROM "
+                                  "unnest($1::oid[], $2::integer[]) WITH ORDINALITY AS c (oid, "
+                                  "modifier, number) LEFT JOIN pg_type t ON t.oid = c.oid ORDER BY "
+                                  "c.number",
+                                  oids + "}", modifiers + "}"));
+  for (std::size_t i = 0; i < columns.size() && i < types.size(); ++i) {
+    if (types.is_null(i, 0)) continue;
+    columns[i].element = static_cast<std::uint32_t>(types.natural(i, 0));
+    columns[i].type = types.string(i, 1);
   }
   return columns;
 }

@@ -25,7 +25,7 @@ std::string name_of(const std::string& snapshot) { return snapshot.substr(0, sna
 
 Result<std::unique_ptr<PostgresConnection>> open_in(const std::string& url,
                                                     const std::string& snapshot) {
-  TRANCHE_ASSIGN(auto connection, PostgresConnection::open(url));
+  TRANCHE_ASSIGN(auto connection, PostgresConnection::borrow(url));
   TRANCHE_TRY(connection->execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"));
   const auto imported = connection->execute(
       fmt::format("SET TRANSACTION SNAPSHOT {}", postgres_literal(name_of(snapshot))));
@@ -190,7 +190,7 @@ Result<void> TableSource::take_snapshot() {
     snapshot_ = use_.snapshot.substr(use_.snapshot.find('@') + 1);
     return {};
   }
-  TRANCHE_ASSIGN(connection_, PostgresConnection::open(use_.url));
+  TRANCHE_ASSIGN(connection_, PostgresConnection::borrow(use_.url));
   TRANCHE_TRY(connection_->execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"));
   TRANCHE_ASSIGN(const auto row,
                  connection_->query("SELECT pg_export_snapshot(), extract(epoch FROM "

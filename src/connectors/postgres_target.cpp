@@ -110,7 +110,7 @@ TableName staging_table(const TableName& table, const std::string& run_id) {
 }
 
 Result<std::unique_ptr<PostgresConnection>> connect(Target& target) {
-  TRANCHE_ASSIGN(auto connection, PostgresConnection::open(target.url, target.timeouts));
+  TRANCHE_ASSIGN(auto connection, PostgresConnection::borrow(target.url, target.timeouts));
   target.place = connection->place();
   if (target.table.schema.empty()) {
     // Where the search path finds the table, else where it would be made.

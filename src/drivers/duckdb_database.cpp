@@ -18,19 +18,32 @@ namespace tranche {
 struct DuckDatabase::State {
   DuckHandle<duckdb_database, duckdb_close> database;
   std::atomic<std::uint64_t> feeds{0};  // for their names
+  // Of one that is borrowed: by what it is found again.
+  bool is_borrowed = false;
+  std::uint64_t memory_bytes_max = 0;
+  std::string spill_folder;
+  std::atomic<bool> is_spoilt{false};  // something of its borrower may have stayed in it
 };
 
 struct DuckConnection::State {
   std::shared_ptr<DuckDatabase> owner;
-  std::atomic<std::uint64_t>* feed_numbers = nullptr;
+  DuckDatabase::State* of = nullptr;  // the owner's
   DuckHandle<duckdb_connection, duckdb_disconnect> connection;
   std::vector<std::shared_ptr<ServedFeed>> feeds;
+
+  // DuckDB keeps the functions for ever, but nobody calls them any more.
+  ~State() {
+    for (const auto& feed : feeds) feed->feed = PageFeed();
+  }
 
   // What a feed failed with is the cause; DuckDB's message only repeats it.
   Error error(const char* message) {
     for (const auto& feed : feeds)
       if (auto failure = std::exchange(feed->failure, std::nullopt)) return *std::move(failure);
-    return duckdb_error(message);
+    Error error = duckdb_error(message);
+    if (error.kind != ErrorKind::config && error.kind != ErrorKind::bad_record)
+      of->is_spoilt = true;
+    return error;
   }
 };
 
@@ -90,6 +103,33 @@ std::mutex& open_mutex() {
   return mutex;
 }
 
+// Instances that nobody has borrowed just now, the last one given back at the end.
+struct IdleInstances {
+  std::mutex mutex;
+  unsigned keepers = 0;  // none is kept without
+  std::vector<std::unique_ptr<DuckDatabase::State>> idle;
+};
+// As many as workers of steps at once; those of other limits and folders are closed beyond it.
+constexpr std::size_t idle_instances_max = 8;
+// A function of each stays in the instance.
+constexpr std::uint64_t feeds_of_an_instance_max = 256;
+
+IdleInstances& idle_instances() {
+  static auto* const instances = new IdleInstances;  // also for threads that outlive main
+  return *instances;
+}
+
+void give_back(std::unique_ptr<DuckDatabase::State> state) {
+  IdleInstances& instances = idle_instances();
+  std::unique_ptr<DuckDatabase::State> closed;  // behind the lock
+  const std::scoped_lock lock(instances.mutex);
+  if (instances.keepers == 0) return;
+  instances.idle.push_back(std::move(state));
+  if (instances.idle.size() <= idle_instances_max) return;
+  closed = std::move(instances.idle.front());
+  instances.idle.erase(instances.idle.begin());
+}
+
 using ConfigHandle = DuckHandle<duckdb_config, duckdb_destroy_config>;
 
 Result<std::unique_ptr<DuckResult>> take_result(std::unique_ptr<DuckResult::State> state) {
@@ -141,7 +181,41 @@ Error duckdb_error(const char* message) {
 }
 
 DuckDatabase::DuckDatabase(std::unique_ptr<State> state) : state_(std::move(state)) {}
-DuckDatabase::~DuckDatabase() = default;
+DuckDatabase::~DuckDatabase() {
+  if (!state_->is_borrowed || state_->is_spoilt || state_->feeds > feeds_of_an_instance_max) return;
+  give_back(std::move(state_));
+}
+
+KeptInstances::KeptInstances() {
+  const std::scoped_lock lock(idle_instances().mutex);
+  ++idle_instances().keepers;
+}
+
+KeptInstances::~KeptInstances() {
+  std::vector<std::unique_ptr<DuckDatabase::State>> closed;  // behind the lock
+  const std::scoped_lock lock(idle_instances().mutex);
+  if (--idle_instances().keepers == 0) closed.swap(idle_instances().idle);
+}
+
+Result<std::shared_ptr<DuckDatabase>> DuckDatabase::borrow(std::uint64_t memory_bytes_max,
+                                                           const std::string& spill_folder) {
+  {
+    const std::scoped_lock lock(idle_instances().mutex);
+    auto& idle = idle_instances().idle;
+    for (auto at = idle.rbegin(); at != idle.rend(); ++at) {
+      if ((*at)->memory_bytes_max != memory_bytes_max || (*at)->spill_folder != spill_folder)
+        continue;
+      auto database = std::make_shared<DuckDatabase>(std::move(*at));
+      idle.erase(std::next(at).base());
+      return database;
+    }
+  }
+  TRANCHE_ASSIGN(auto database, open(memory_bytes_max, spill_folder));
+  database->state_->is_borrowed = true;
+  database->state_->memory_bytes_max = memory_bytes_max;
+  database->state_->spill_folder = spill_folder;
+  return database;
+}
 
 Result<std::shared_ptr<DuckDatabase>> DuckDatabase::open(std::uint64_t memory_bytes_max,
                                                          const std::string& spill_folder) {
@@ -235,6 +309,7 @@ Error duckdb_file_error(Error error, const std::string& path) {
 
 Result<std::string> attach_to_read(DuckConnection& connection, const std::string& path) {
   const std::string name = "tranche_" + digest_hex(path).substr(0, 12);
+  connection.state_->of->is_spoilt = true;  // whoever has it next must not hold the file
   const auto attached = connection.execute(
       fmt::format("ATTACH IF NOT EXISTS {} AS {} (READ_ONLY)", sql_literal(path), name));
   if (!attached) return duckdb_file_error(attached.error(), path);
@@ -243,14 +318,14 @@ Result<std::string> attach_to_read(DuckConnection& connection, const std::string
 
 Result<std::shared_ptr<DuckDatabase>> DuckDatabase::of(WorkerScope& worker) {
   return worker.get<DuckDatabase>([](WorkerScope& scope) {
-    return DuckDatabase::open(scope.database_memory_bytes(), scope.spill_folder());
+    return DuckDatabase::borrow(scope.database_memory_bytes(), scope.spill_folder());
   });
 }
 
 Result<std::unique_ptr<DuckConnection>> DuckDatabase::connect() {
   auto state = std::make_shared<DuckConnection::State>();
   state->owner = shared_from_this();
-  state->feed_numbers = &state_->feeds;
+  state->of = state_.get();
   if (duckdb_connect(state_->database.get(), state->connection.out()) != DuckDBSuccess)
     return make_error(ErrorKind::failed, "DuckDB gives no connection");
   return std::make_unique<DuckConnection>(std::move(state));
@@ -323,7 +398,7 @@ Result<std::vector<std::vector<std::string>>> DuckConnection::query_texts(const 
 }
 
 Result<std::string> DuckConnection::add_feed(PageFeed feed) {
-  const std::string name = fmt::format("tranche_pages_{}", state_->feed_numbers->fetch_add(1));
+  const std::string name = fmt::format("tranche_pages_{}", state_->of->feeds.fetch_add(1));
   auto served = std::make_shared<ServedFeed>(ServedFeed{std::move(feed), std::nullopt});
   TRANCHE_TRY(register_feed(state_->connection.get(), name, served));
   state_->feeds.push_back(std::move(served));

@@ -2,8 +2,11 @@
 
 #include <libpq-fe.h>
 
+#include <algorithm>
 #include <charconv>
+#include <mutex>
 #include <utility>
+#include <vector>
 
 #include <fmt/format.h>
 
@@ -100,9 +103,46 @@ constexpr const char* session_settings =
     "SET bytea_output = hex; SET standard_conforming_strings = on; SET statement_timeout = 0; "
     "SET idle_in_transaction_session_timeout = 0; ";
 
+// What DISCARD ALL does, which can't be sent together with anything else.
+constexpr const char* discard_all =
+    "CLOSE ALL; SET SESSION AUTHORIZATION DEFAULT; RESET ALL; DEALLOCATE ALL; UNLISTEN *; "
+    "SELECT pg_advisory_unlock_all(); DISCARD PLANS; DISCARD TEMP; DISCARD SEQUENCES; ";
+
 void ignore_notice(void*, const PGresult*) {}
 
+std::string settings_of_session(const PostgresTimeouts& timeouts) {
+  return session_settings + fmt::format("SET lock_timeout = {}", timeouts.lock.count());
+}
+
+// Connections that nobody has borrowed just now, the last one given back at the end.
+struct IdleConnection {
+  std::string borrowed_as;
+  std::unique_ptr<PostgresConnection> connection;
+};
+struct IdleConnections {
+  std::mutex mutex;
+  unsigned keepers = 0;  // none is kept without
+  std::vector<IdleConnection> idle;
+};
+constexpr std::size_t idle_connections_max = 16;
+
+IdleConnections& idle_connections() {
+  static auto* const connections = new IdleConnections;  // also for threads that outlive main
+  return *connections;
+}
+
 }  // namespace
+
+KeptConnections::KeptConnections() {
+  const std::scoped_lock lock(idle_connections().mutex);
+  ++idle_connections().keepers;
+}
+
+KeptConnections::~KeptConnections() {
+  std::vector<IdleConnection> ended;  // behind the lock
+  const std::scoped_lock lock(idle_connections().mutex);
+  if (--idle_connections().keepers == 0) ended.swap(idle_connections().idle);
+}
 
 Result<PostgresPlace> parse_postgres_url(const std::string& url) {
   TRANCHE_ASSIGN(const Options options, parse_options(url));
@@ -207,14 +247,55 @@ Result<std::unique_ptr<PostgresConnection>> PostgresConnection::open(
   place.user = PQuser(handle);
   auto made = std::unique_ptr<PostgresConnection>(new PostgresConnection(handle, std::move(place)));
   PQsetNoticeReceiver(handle, ignore_notice, nullptr);
-  TRANCHE_TRY(made->execute(session_settings +
-                            fmt::format("SET lock_timeout = {}", timeouts.lock.count())));
+  TRANCHE_TRY(made->execute(settings_of_session(timeouts)));
+  return made;
+}
+
+Result<std::unique_ptr<PostgresConnection>> PostgresConnection::borrow(
+    const std::string& url, const PostgresTimeouts& timeouts) {
+  const std::string key =
+      fmt::format("{}\n{}\n{}", url, timeouts.connect.count(), timeouts.network.count());
+  while (true) {
+    std::unique_ptr<PostgresConnection> kept;
+    {
+      const std::scoped_lock lock(idle_connections().mutex);
+      auto& idle = idle_connections().idle;
+      const auto found = std::find_if(idle.rbegin(), idle.rend(), [&](const auto& one) {
+        return one.borrowed_as == key;
+      });
+      if (found == idle.rend()) break;
+      kept = std::move(found->connection);
+      idle.erase(std::next(found).base());
+    }
+    // Whatever its borrower has set, locked or made. One that was lost meanwhile is found out.
+    if (!kept->execute(discard_all + settings_of_session(timeouts))) continue;
+    kept->borrowed_as_ = key;
+    return kept;
+  }
+  TRANCHE_ASSIGN(auto made, open(url, timeouts));
+  made->borrowed_as_ = key;
   return made;
 }
 
 PostgresConnection::~PostgresConnection() {
   drop_copied();
+  if (!borrowed_as_.empty()) give_back();
   PQfinish(handle_);
+}
+
+void PostgresConnection::give_back() {
+  IdleConnections& connections = idle_connections();
+  {
+    const std::scoped_lock lock(connections.mutex);
+    if (connections.keepers == 0 || connections.idle.size() >= idle_connections_max) return;
+  }
+  if (PQtransactionStatus(handle_) == PQTRANS_INTRANS) rollback();
+  if (!is_alive() || PQtransactionStatus(handle_) != PQTRANS_IDLE) return;
+  auto kept = std::unique_ptr<PostgresConnection>(
+      new PostgresConnection(std::exchange(handle_, nullptr), std::move(place_)));
+  const std::scoped_lock lock(connections.mutex);
+  if (connections.keepers == 0) return;
+  connections.idle.push_back({std::move(borrowed_as_), std::move(kept)});
 }
 
 Error PostgresConnection::failed(const PGresult* result) {

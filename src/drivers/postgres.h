@@ -99,6 +99,9 @@ class PostgresConnection {
   // this project reads.
   static Result<std::unique_ptr<PostgresConnection>> open(const std::string& url,
                                                           const PostgresTimeouts& timeouts = {});
+  // The same; it may be one that was given back, with a session like new, see KeptConnections.
+  static Result<std::unique_ptr<PostgresConnection>> borrow(const std::string& url,
+                                                            const PostgresTimeouts& timeouts = {});
   ~PostgresConnection();
   PostgresConnection(const PostgresConnection&) = delete;
   PostgresConnection& operator=(const PostgresConnection&) = delete;
@@ -153,11 +156,24 @@ class PostgresConnection {
   Error failed(const pg_result* result);
   Result<PostgresRows> last_result();  // of all that a COPY still has to say
   void drop_copied();
+  void give_back();
 
   pg_conn* handle_;
   PostgresPlace place_;
   PostgresFailure failure_;
   char* copied_ = nullptr;
+  std::string borrowed_as_;  // by what it is found again; empty: it ends with this
+};
+
+// While one lives, connections that were borrowed are kept for the next who borrows one to the same
+// database: for a new one the server makes a process, which reads its catalogs first.
+// Threads: any. Lifetime: the last one ends those that nobody has borrowed.
+class KeptConnections {
+ public:
+  KeptConnections();
+  ~KeptConnections();
+  KeptConnections(const KeptConnections&) = delete;
+  KeptConnections& operator=(const KeptConnections&) = delete;
 };
 
 // Rolls back when it goes out of scope before commit() succeeded.

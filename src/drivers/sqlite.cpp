@@ -2,6 +2,7 @@
 
 #include <sqlite3.h>
 
+#include <map>
 #include <utility>
 
 #include <fmt/format.h>
@@ -275,12 +276,36 @@ Result<std::int64_t> SqliteDatabase::query_integer(std::string_view sql) {
   return row ? statement.integer(0) : std::int64_t{0};
 }
 
-Result<void> SqliteDatabase::begin() { return execute("BEGIN IMMEDIATE"); }
+void SqliteDatabase::take_turns() {
+  static std::mutex mutex;
+  static std::map<std::filesystem::path, std::weak_ptr<std::mutex>> all;
+  const std::scoped_lock lock(mutex);
+  std::erase_if(all, [](const auto& entry) { return entry.second.expired(); });
+  std::weak_ptr<std::mutex>& shared = all[std::filesystem::absolute(path_).lexically_normal()];
+  turns_ = shared.lock();
+  if (!turns_) shared = turns_ = std::make_shared<std::mutex>();
+}
 
-Result<void> SqliteDatabase::commit() { return execute("COMMIT"); }
+SqliteDatabase::Turn SqliteDatabase::wait_for_turn() {
+  return turns_ && !turn_.owns_lock() ? Turn(*turns_) : Turn();
+}
+
+Result<void> SqliteDatabase::begin() {
+  Turn turn = wait_for_turn();
+  TRANCHE_TRY(execute("BEGIN IMMEDIATE"));
+  turn_ = std::move(turn);
+  return {};
+}
+
+Result<void> SqliteDatabase::commit() {
+  TRANCHE_TRY(execute("COMMIT"));
+  turn_ = Turn();
+  return {};
+}
 
 void SqliteDatabase::rollback() {
   if (in_transaction()) sqlite3_exec(handle_, "ROLLBACK", nullptr, nullptr, nullptr);
+  turn_ = Turn();
 }
 
 bool SqliteDatabase::in_transaction() const { return sqlite3_get_autocommit(handle_) == 0; }

@@ -15,6 +15,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <string_view>
 #include <type_traits>
@@ -102,6 +103,10 @@ class SqliteDatabase {
   SqliteDatabase(const SqliteDatabase&) = delete;
   SqliteDatabase& operator=(const SqliteDatabase&) = delete;
 
+  // From here on run() and transactions take turns with those of this process's other connections
+  // to the file that do so. SQLite by itself has them try again, between sleeps of up to 100 ms.
+  void take_turns();
+
   // Runs one or more statements, rows are dropped.
   Result<void> execute(const std::string& sql);
   Result<SqliteStatement> prepare(std::string_view sql);
@@ -134,6 +139,9 @@ class SqliteDatabase {
   Error error(int code) const;
 
  private:
+  using Turn = std::unique_lock<std::mutex>;
+  Turn wait_for_turn();  // owns nothing where none is to be taken, or this connection has it
+
   // What the files say now, of the last commit of anybody.
   Result<SqliteState> look_at_state();
 
@@ -143,6 +151,8 @@ class SqliteDatabase {
   sqlite3* handle_;
   std::filesystem::path path_;
   std::chrono::milliseconds wait_;
+  std::shared_ptr<std::mutex> turns_;
+  Turn turn_;  // of the transaction
 };
 
 // Rolls back when it goes out of scope before commit() succeeded.
@@ -185,6 +195,7 @@ Result<void> SqliteDatabase::run(std::string_view sql, const Values&... values) 
   TRANCHE_ASSIGN(SqliteStatement statement, prepare(sql));
   int parameter = 0;
   (sqlite_detail::bind(statement, ++parameter, values, false), ...);
+  const Turn turn = wait_for_turn();
   return statement.run();
 }
 

@@ -344,8 +344,9 @@ Result<void> StepRun::reconcile_selection(const Group& group, const Counts& coun
 // the ledger can't be written, the next start copies the commits from the target, or cuts the file
 // back.
 Result<void> StepRun::record_commits(std::span<const CommittedGroup> committed) {
+  const auto home = work_.sink->records_commits() ? CommitHome::target : CommitHome::ledger;
   for (std::uint32_t attempt = 1;; ++attempt) {
-    auto recorded = work_.ledger->record_commits(committed);
+    auto recorded = work_.ledger->record_commits(committed, home);
     if (recorded) return {};
     if (recorded.error().kind != ErrorKind::transient || attempt >= work_.retry.attempts) {
       return make_error(ErrorKind::failed, recorded.error().message, recorded.error().where);

@@ -44,7 +44,7 @@ Result<StepState> recover_commits(const StepWork& work) {
     unknown.push_back(group);
     agreed.push_back(std::move(group));
   }
-  if (!unknown.empty()) TRANCHE_TRY(work.ledger->record_commits(unknown));
+  if (!unknown.empty()) TRANCHE_TRY(work.ledger->record_commits(unknown, CommitHome::target));
   for (const auto& group : state.committed) {
     if (group.receipt.group >= agreed.size()) {
       TRANCHE_TRY(work.ledger->forget_commit(group.receipt.group));

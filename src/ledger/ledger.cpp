@@ -103,6 +103,7 @@ Result<std::unique_ptr<Ledger>> Ledger::open(const fs::path& state_folder) {
                         "PRAGMA cache_size = -4096"));
   TRANCHE_TRY(ledger::prepare_schema(*database));
   if (is_new) TRANCHE_TRY(sync_folder(state_folder));
+  database->take_turns();
   return std::unique_ptr<Ledger>(new Ledger(std::move(database), path));
 }
 

@@ -3,7 +3,8 @@
 // its tables.
 //
 // Durability: WAL with synchronous=FULL. Every method that writes returns after the write is
-// durable, except record_progress, which may be lost by a power cut.
+// durable, except where one says `soon`: that is durable with the next write that is, of whatever
+// connection, and until then a power cut (nothing else) may lose it.
 // Threads: a Ledger and its StepLedgers belong to one thread at a time; another thread, or another
 // process, opens a Ledger of its own. Several processes may read and write at once; a writer waits
 // for the others by itself, for up to 30 seconds.
@@ -39,6 +40,9 @@
 namespace tranche {
 
 class SqliteDatabase;
+
+// When a write is durable.
+enum class Durable { now, soon };
 
 // States of a run, as text: running, completed, failed, stopped, abandoned. Any other is refused.
 struct RunRecord {
@@ -240,7 +244,7 @@ class Ledger {
   Result<void> shrink();
 
   // --- steps
-  Result<void> create_step(const std::string& run, const StepRecord& step);
+  Result<void> create_step(const std::string& run, const StepRecord& step);  // soon
   // nullopt when the run has no such step yet.
   Result<std::optional<StepRecord>> load_step(const std::string& run, const std::string& step);
   Result<std::vector<StepRecord>> list_steps(const std::string& run);  // by number
@@ -257,13 +261,14 @@ class Ledger {
   Result<void> update_step(const std::string& run, const StepRecord& step);
   // running starts it (once), all but waiting and running end it now.
   Result<void> set_step_state(const std::string& run, const std::string& step,
-                              std::string_view state, const std::string& error = {});
+                              std::string_view state, const std::string& error = {},
+                              Durable durable = Durable::now);
   Result<StepTotals> step_totals(const std::string& run, const std::string& step);
   // The port that the engine works with. Errors: bug, when there is no such step.
   Result<std::unique_ptr<StepLedger>> step_ledger(const std::string& run, const std::string& step);
 
-  // --- progress: one row a step. Writes at most once a second, else returns at once; `now` writes
-  // whenever it is called.
+  // --- progress: one row a step, soon. Writes at most once a second, else returns at once; `now`
+  // writes whenever it is called.
   Result<void> record_progress(const std::string& run, const std::string& step,
                                const Progress& progress, bool now = false);
   Result<std::vector<LiveProgress>> live_progress(const std::string& run);  // by step number
@@ -298,6 +303,7 @@ class Ledger {
   const fs::path& path() const { return path_; }
 
  private:
+  Result<void> insert_step(const std::string& run, const StepRecord& step);
   Ledger(std::shared_ptr<SqliteDatabase> database, fs::path path);
   static Result<std::unique_ptr<Ledger>> open_database(const fs::path& path);
 

@@ -7,6 +7,13 @@
 
 namespace tranche::ledger {
 
+Result<void> write_soon(SqliteDatabase& database, const std::function<Result<void>()>& write) {
+  TRANCHE_TRY(database.execute("PRAGMA synchronous = NORMAL"));
+  const auto written = write();
+  TRANCHE_TRY(database.execute("PRAGMA synchronous = FULL"));
+  return written;
+}
+
 SealState parse_seal(std::string_view text) {
   if (text == "sealed") return SealState::sealed;
   return text == "intended" ? SealState::intended : SealState::open;
@@ -254,7 +261,13 @@ Result<Counts> SqliteStepLedger::staged_counts(const std::string& reject_id) {
                   reject_id));
 }
 
-Result<void> SqliteStepLedger::record_commits(std::span<const CommittedGroup> groups) {
+Result<void> SqliteStepLedger::record_commits(std::span<const CommittedGroup> groups,
+                                              CommitHome home) {
+  if (home == CommitHome::ledger) return write_commits(groups);
+  return write_soon(*database_, [&] { return write_commits(groups); });
+}
+
+Result<void> SqliteStepLedger::write_commits(std::span<const CommittedGroup> groups) {
   TRANCHE_ASSIGN(auto transaction, SqliteTransaction::begin(*database_));
   for (const CommittedGroup& group : groups) TRANCHE_TRY(insert_commit(group));
   return transaction.commit();
@@ -284,10 +297,12 @@ Result<void> SqliteStepLedger::record_seal_intent(const std::string& intent) {
 }
 
 Result<void> SqliteStepLedger::record_sealed() {
-  TRANCHE_ASSIGN(auto transaction, SqliteTransaction::begin(*database_));
-  TRANCHE_TRY(database_->run("UPDATE steps SET seal = 'sealed' WHERE number = ?", step_));
-  TRANCHE_TRY(forget_checkpoints());  // nobody goes on from them any more
-  return transaction.commit();
+  return write_soon(*database_, [&]() -> Result<void> {
+    TRANCHE_ASSIGN(auto transaction, SqliteTransaction::begin(*database_));
+    TRANCHE_TRY(database_->run("UPDATE steps SET seal = 'sealed' WHERE number = ?", step_));
+    TRANCHE_TRY(forget_checkpoints());  // nobody goes on from them any more
+    return transaction.commit();
+  });
 }
 
 Result<bool> SqliteStepLedger::stop_requested() {

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
@@ -35,13 +36,14 @@ class SqliteStepLedger final : public StepLedger {
                               const std::string& error) override;
   Result<void> stage(std::span<const StagedGroup> groups) override;
   Result<Counts> staged_counts(const std::string& reject_id) override;
-  Result<void> record_commits(std::span<const CommittedGroup> groups) override;
+  Result<void> record_commits(std::span<const CommittedGroup> groups, CommitHome home) override;
   Result<void> forget_commit(std::uint64_t group) override;
   Result<void> record_seal_intent(const std::string& intent) override;
   Result<void> record_sealed() override;
   Result<bool> stop_requested() override;
 
  private:
+  Result<void> write_commits(std::span<const CommittedGroup> groups);
   Result<void> load_batches(StepState& state);
   Result<void> load_commits(StepState& state);
   Result<void> load_culprits(StepState& state);
@@ -53,6 +55,10 @@ class SqliteStepLedger final : public StepLedger {
   std::int64_t run_;
   std::int64_t step_;
 };
+
+// Without an fsync: of what the next one that has it makes durable along with itself. REQUIRES that
+// no transaction is open.
+Result<void> write_soon(SqliteDatabase& database, const std::function<Result<void>()>& write);
 
 SealState parse_seal(std::string_view text);
 

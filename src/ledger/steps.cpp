@@ -178,6 +178,10 @@ Result<std::vector<Input>> Ledger::inputs_read_for_windows(const std::string& jo
 
 Result<void> Ledger::create_step(const std::string& run, const StepRecord& step) {
   TRANCHE_TRY(check_step_state(step.state));
+  return ledger::write_soon(*database_, [&] { return insert_step(run, step); });
+}
+
+Result<void> Ledger::insert_step(const std::string& run, const StepRecord& step) {
   TRANCHE_ASSIGN(auto transaction, SqliteTransaction::begin(*database_));
   TRANCHE_TRY(database_->run(
       "INSERT INTO steps (run, position, name, state, error, input_digest, input_text, job_digest, "
@@ -238,16 +242,20 @@ Result<void> Ledger::update_step(const std::string& run, const StepRecord& step)
 }
 
 Result<void> Ledger::set_step_state(const std::string& run, const std::string& step,
-                                    std::string_view state, const std::string& error) {
+                                    std::string_view state, const std::string& error,
+                                    Durable durable) {
   TRANCHE_TRY(check_step_state(state));
   TRANCHE_ASSIGN(const StepKey key, find_step(*database_, run, step));
   const std::int64_t now = system_clock().now_microseconds();
   const bool is_over = state != "running" && state != "waiting";
-  return database_->run(
-      "UPDATE steps SET state = ?1, error = ?2, "
-      "started = CASE WHEN ?1 = 'running' AND started = 0 THEN ?3 ELSE started END, "
-      "ended = CASE WHEN ?4 THEN ?3 ELSE 0 END WHERE number = ?5",
-      state, error, now, is_over, key.step);
+  const auto write = [&] {
+    return database_->run(
+        "UPDATE steps SET state = ?1, error = ?2, "
+        "started = CASE WHEN ?1 = 'running' AND started = 0 THEN ?3 ELSE started END, "
+        "ended = CASE WHEN ?4 THEN ?3 ELSE 0 END WHERE number = ?5",
+        state, error, now, is_over, key.step);
+  };
+  return durable == Durable::now ? write() : ledger::write_soon(*database_, write);
 }
 
 Result<StepTotals> Ledger::step_totals(const std::string& run, const std::string& step) {
@@ -302,13 +310,12 @@ Result<void> Ledger::record_progress(const std::string& run, const std::string& 
       of == progress_written_of_ && moment - progress_written_ < progress_interval;
   if (is_early && !now) return {};
   TRANCHE_ASSIGN(const StepKey key, find_step(*database_, run, step));
-  // Nobody needs progress after a power cut: without an fsync it costs next to nothing. The next
-  // commit syncs it along with itself.
-  TRANCHE_TRY(database_->execute("PRAGMA synchronous = NORMAL"));
-  const auto written = database_->run(
-      "INSERT OR REPLACE INTO progress (step, updated, progress) VALUES (?, ?, ?)", key.step,
-      system_clock().now_microseconds(), ledger::encode_progress(progress));
-  TRANCHE_TRY(database_->execute("PRAGMA synchronous = FULL"));
+  // Nobody needs progress after a power cut.
+  const auto written = ledger::write_soon(*database_, [&] {
+    return database_->run(
+        "INSERT OR REPLACE INTO progress (step, updated, progress) VALUES (?, ?, ?)", key.step,
+        system_clock().now_microseconds(), ledger::encode_progress(progress));
+  });
   progress_written_ = moment;
   progress_written_of_ = of;
   return written;

@@ -78,7 +78,7 @@ class SimulatedLedger final : public StepLedger {
     if (found == world_.staged.end()) return make_error(ErrorKind::failed, "Nothing was staged.");
     return found->second.first;
   }
-  Result<void> record_commits(std::span<const CommittedGroup> groups) override {
+  Result<void> record_commits(std::span<const CommittedGroup> groups, CommitHome) override {
     return fault_.step([&] {
       auto& known = world_.ledger.committed;
       for (const auto& group : groups) {  // again, when the engine was told that it had failed

@@ -258,6 +258,21 @@ class Service(Case):
         self.expect(0, scene.run("--due"))
         self.assertEqual([day(4), day(3), day(2), day(1)], self.loaded(scene))
 
+    def test_it_forgets_what_is_old_and_which_windows_are_done_stays_known(self):
+        scene = self.scene(job_text())
+        self.expect(0, scene.run("--due"))
+        runs = lambda: len(scene.type("runs", "--state", scene.state, "--json").json["runs"])
+        before = runs()
+        self.assertEqual(4, before)
+        service = self.serve(scene, "--forget-older-than", "0s")
+        scenes.wait_until(lambda: runs() < before, "nothing was forgotten")
+        done = self.end(scene, service)
+        self.assertRegex(done.err, r"3 runs of .* were forgotten; it has \d")
+        self.assertEqual({"done"}, set(self.states(scene).values()))
+        self.expect(0, scene.run("--due"))
+        self.assertEqual([day(4), day(3), day(2), day(1)], self.loaded(scene))
+        self.expect(2, scene.type("schedule", scene.job, "--forget-older-than", "soon"), "a time such as 90d was expected")
+
     def test_a_unit_for_systemd_holds_what_was_typed(self):
         scene = self.scene(job_text())
         done = self.expect(0, scene.type("schedule", scene.job, "--state", "a state", "--at-once", "2", "--unit"))

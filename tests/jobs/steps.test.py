@@ -213,7 +213,26 @@ class Steps(scenes.Case):
         scene = self.scene(load("a"), other)
         scene.write("a-in.csv", "id\n1\n")
         done = self.expect(2, scene.run())
-        self.assertIn('Steps "a" and "b" may run at once, and both write', done.err)
+        self.assertRegex(done.err, r'job\.yaml:11:19: Steps "a" \(.*job\.yaml:7:19\) and "b" may run at once, and both write')
+
+    def test_reports_that_run_at_once_may_not_write_one_file(self):
+        report = '  - name: {0}\n    after: []\n    report: {1}\n    sections:\n      - title: {0}\n        text: of {0}\n'
+        steps = report.format("week", "out.html") + report.format("month", "./out.html")
+        scene = self.scene(steps)
+        for done in (scene.run(), scene.type("check", "job.yaml")):
+            self.expect(2, done)
+            self.assertRegex(done.err + done.out,
+                             r'job\.yaml:12:13: Steps "week" \(.*job\.yaml:6:13\) and "month" may run at once, and both write '
+                             r'.*/out\.html')
+        self.assertFalse((scene.root / "out.html").exists())
+        self.expect(0, self.scene(steps.replace("after: []\n    report: ./", "after: [week]\n    report: ./")).run())
+
+    def test_of_steps_that_exclude_each_other_both_may_write_one_file(self):
+        report = ('  - name: {0}\n    after: [load]\n    when: {1}\n    report: out.html\n'
+                  '    sections:\n      - title: how\n        text: it {1}\n')
+        scene = self.scene(shell("load", "true"), report.format("good", "completed"), report.format("bad", "failed"))
+        self.expect(0, scene.run())
+        self.assertIn("it completed", self.text(scene, "out.html"))
 
 
 if __name__ == "__main__":

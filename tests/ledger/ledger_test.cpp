@@ -247,7 +247,7 @@ TEST_F(LedgerTest, GivesBackPlanCommitsAndSealAfterReopening) {
     const std::vector<BatchPlan> batches = {batch(0, 0), batch(1, 0), batch(2, 1)};
     ASSERT_TRUE(port->append_plan(std::span(batches).first(2), false, {}));
     ASSERT_TRUE(port->append_plan(std::span(batches).last(1), true, {}));
-    ASSERT_TRUE(port->record_commits(std::vector{committed(0, "r0")}));
+    ASSERT_TRUE(port->record_commits(std::vector{committed(0, "r0")}, CommitHome::ledger));
     ASSERT_TRUE(port->record_seal_intent("{\"names\":[]}"));
   }
   const auto state = open()->step_ledger(run_a, "load").value()->load().value();
@@ -293,7 +293,7 @@ TEST_F(LedgerTest, ForgetsUncommittedPlansButNeverCommittedOnes) {
   auto port = open_with_step()->step_ledger(run_a, "load").value();
   const std::vector<BatchPlan> batches = {batch(0, 0), batch(1, 1), batch(2, 2)};
   ASSERT_TRUE(port->append_plan(batches, true, {}));
-  ASSERT_TRUE(port->record_commits(std::vector{committed(0)}));
+  ASSERT_TRUE(port->record_commits(std::vector{committed(0)}, CommitHome::ledger));
   EXPECT_EQ(port->drop_plan_from(0).error().kind, ErrorKind::bug);
   EXPECT_EQ(port->load()->batches.size(), 3U);
   ASSERT_TRUE(port->drop_plan_from(1));
@@ -316,7 +316,7 @@ TEST_F(LedgerTest, PublishesOnlyTheRejectsThatACommitCarries) {
   EXPECT_TRUE(rejects_of(*ledger, KeptRejects::published).empty());
   EXPECT_EQ(rejects_of(*ledger, KeptRejects::unpublished).size(), 3U);
 
-  ASSERT_TRUE(port->record_commits(std::vector{committed(0, "r0")}));
+  ASSERT_TRUE(port->record_commits(std::vector{committed(0, "r0")}, CommitHome::ledger));
   const auto published = rejects_of(*ledger, KeptRejects::published);
   ASSERT_EQ(published.size(), 2U);
   EXPECT_EQ(published[0].reject.record, 3U);
@@ -367,7 +367,7 @@ TEST_F(LedgerTest, AddsUpWhatAStepHasDone) {
   auto port = ledger->step_ledger(run_a, "load").value();
   const std::vector<BatchPlan> batches = {batch(0, 0), batch(1, 0), batch(2, 1)};
   ASSERT_TRUE(port->append_plan(batches, true, {}));
-  ASSERT_TRUE(port->record_commits(std::vector{committed(0)}));
+  ASSERT_TRUE(port->record_commits(std::vector{committed(0)}, CommitHome::ledger));
   ASSERT_TRUE(port->record_failure(1, 1, "first"));
   ASSERT_TRUE(port->record_failure(1, 2, "second"));
   const auto totals = ledger->step_totals(run_a, "load").value();
@@ -536,8 +536,8 @@ TEST_F(LedgerTest, KeepsWhoWorkedOnAGroupAndWhen) {
     auto port = open_with_step()->step_ledger(run_a, "load").value();
     CommittedGroup group = committed(0);
     group.work = {2, "The service is away.", 7000, {{0, 1, 1'000'000, 1'500'000, 400'000}}};
-    ASSERT_TRUE(port->record_commits(std::vector{group}));
-    ASSERT_TRUE(port->record_commits(std::vector{committed(1)}));
+    ASSERT_TRUE(port->record_commits(std::vector{group}, CommitHome::ledger));
+    ASSERT_TRUE(port->record_commits(std::vector{committed(1)}, CommitHome::ledger));
   }
   std::vector<RecordedGroup> groups;
   ASSERT_TRUE(open()->read_groups(run_a, "load", [&](const RecordedGroup& group) {
@@ -635,8 +635,8 @@ TEST_F(LedgerTest, TellsTwoRunsOfTwoConnectionsApart) {
   auto first = one->step_ledger(run_a, "load").value();
   auto second = two->step_ledger(run_b, "load").value();
   for (std::uint64_t group = 0; group < 20; ++group) {
-    ASSERT_TRUE(first->record_commits(std::vector{committed(group)}));
-    ASSERT_TRUE(second->record_commits(std::vector{committed(group)}));
+    ASSERT_TRUE(first->record_commits(std::vector{committed(group)}, CommitHome::ledger));
+    ASSERT_TRUE(second->record_commits(std::vector{committed(group)}, CommitHome::ledger));
   }
   ASSERT_TRUE(second->forget_commit(3));
   EXPECT_EQ(first->load()->committed.size(), 20U);

@@ -63,6 +63,11 @@ struct StepState {
   std::string seal_intent;
 };
 
+// Where a group is committed. `target`: a row of the target says so, and a resume copies it from
+// there; that the ledger has it may be lost by a power cut. `ledger`: its record is the commit, and
+// durable.
+enum class CommitHome { ledger, target };
+
 class StepLedger {
  public:
   virtual ~StepLedger() = default;
@@ -94,10 +99,12 @@ class StepLedger {
   // does not. Errors: failed, when nothing was staged under it.
   virtual Result<Counts> staged_counts(const std::string& reject_id) = 0;
   // All of them or none.
-  virtual Result<void> record_commits(std::span<const CommittedGroup> groups) = 0;
+  virtual Result<void> record_commits(std::span<const CommittedGroup> groups,
+                                      CommitHome home) = 0;
   // A commit that the target does not have: forgotten, so that it is redone.
   virtual Result<void> forget_commit(std::uint64_t group) = 0;
   virtual Result<void> record_seal_intent(const std::string& intent) = 0;
+  // May be lost by a power cut: a seal that is done is found again by its intent.
   virtual Result<void> record_sealed() = 0;
   // A person asked for a stop by `tranche stop`.
   virtual Result<bool> stop_requested() = 0;

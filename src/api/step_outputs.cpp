@@ -1,0 +1,122 @@
+#include "api/step_outputs.h"
+
+#include <algorithm>
+#include <string>
+#include <vector>
+
+#include <fmt/format.h>
+
+#include "api/assemble.h"
+#include "api/report_use.h"
+
+namespace tranche {
+namespace {
+
+constexpr std::string_view file_prefix = "file:";
+
+struct Output {
+  std::string name;  // equal for one thing
+  Mark mark;         // where the job names it
+};
+
+std::string file_name(const std::filesystem::path& path) {
+  std::error_code failed;
+  const auto canonical = std::filesystem::weakly_canonical(std::filesystem::absolute(path), failed);
+  return std::string(file_prefix) + (failed ? path.lexically_normal() : canonical).string();
+}
+
+Mark mark_of(const Node& options, const std::string& key, Mark otherwise) {
+  const Node* const named = options.find(key);
+  return named != nullptr && named->mark.line > 0 ? named->mark : otherwise;
+}
+
+Result<std::vector<Output>> outputs_of(const JobSpec& job, const StepSpec& spec) {
+  std::vector<Output> outputs;
+  if (spec.report) {
+    outputs.push_back({file_name(report_path(*spec.report, job.base)),
+                       mark_of(*spec.report, "report", spec.mark)});
+  }
+  if (!spec.has_records()) return outputs;
+  TRANCHE_ASSIGN(const auto sink, make_sink(spec.write, job.base));
+  for (const std::string& target : sink->targets()) {
+    const bool is_file = target.starts_with(file_prefix);
+    outputs.push_back({is_file ? file_name(target.substr(file_prefix.size())) : target,
+                       mark_of(spec.write.options, spec.write.connector, spec.mark)});
+  }
+  if (!spec.rejects_path.empty())
+    outputs.push_back({file_name(job.base / spec.rejects_path), spec.mark});
+  return outputs;
+}
+
+// The steps whose completion it needs, or whose failure.
+std::vector<std::size_t> needed(const JobSpec& job, const StepGraph& graph, std::size_t number,
+                                bool completion) {
+  const StepSpec& spec = job.steps[number];
+  std::vector<std::size_t> steps;
+  if (spec.when_any && graph.before(number).size() > 1) return steps;  // another one will do
+  for (const std::size_t before : graph.before(number)) {
+    const auto asks = std::find_if(spec.when.begin(), spec.when.end(), [&](const auto& condition) {
+      return condition.step == job.steps[before].name;
+    });
+    const auto outcome =
+        asks == spec.when.end() ? StepCondition::Outcome::completed : asks->outcome;
+    const bool fits = completion ? outcome == StepCondition::Outcome::completed ||
+                                       outcome == StepCondition::Outcome::rejects
+                                 : outcome == StepCondition::Outcome::failed;
+    if (fits) steps.push_back(before);
+  }
+  return steps;
+}
+
+bool share_any(const std::vector<std::size_t>& a, const std::vector<std::size_t>& b) {
+  return std::find_first_of(a.begin(), a.end(), b.begin(), b.end()) != a.end();
+}
+
+// One runs when a step has completed, the other one when it has failed.
+bool exclude_each_other(const JobSpec& job, const StepGraph& graph, std::size_t a, std::size_t b) {
+  return share_any(needed(job, graph, a, true), needed(job, graph, b, false)) ||
+         share_any(needed(job, graph, a, false), needed(job, graph, b, true));
+}
+
+Error clash(const JobSpec& job, std::size_t earlier, const Output& of_earlier, std::size_t later,
+            const Output& of_later) {
+  const std::string name = of_later.name.starts_with(file_prefix)
+                               ? of_later.name.substr(file_prefix.size())
+                               : of_later.name;
+  const std::string other = place(job, of_earlier.mark);
+  Error error = make_error(
+      ErrorKind::config,
+      fmt::format(
+          "Steps \"{}\"{} and \"{}\" may run at once, and both write {}. Say in one of "
+          "them that it comes after the other, by `after:`, or give each an output of its own.",
+          job.steps[earlier].name, other.empty() ? "" : " (" + other + ")", job.steps[later].name,
+          name));
+  error.where = place(job, of_later.mark);
+  return error;
+}
+
+}  // namespace
+
+Result<std::optional<OutputClash>> find_output_clash(const JobSpec& job, const StepGraph& graph) {
+  std::vector<std::vector<Output>> outputs;
+  for (std::size_t later = 0; later < job.steps.size(); ++later) {
+    TRANCHE_ASSIGN(auto written, outputs_of(job, job.steps[later]));
+    outputs.push_back(std::move(written));
+    for (std::size_t earlier = 0; earlier < later; ++earlier) {
+      if (graph.is_ordered(earlier, later) || graph.is_ordered(later, earlier) ||
+          exclude_each_other(job, graph, earlier, later))
+        continue;
+      for (const Output& output : outputs[later]) {
+        const auto same =
+            std::find_if(outputs[earlier].begin(), outputs[earlier].end(),
+                         [&](const Output& other) { return other.name == output.name; });
+        if (same == outputs[earlier].end()) continue;
+        return std::optional(
+            OutputClash{earlier, later, clash(job, earlier, *same, later, output)});
+      }
+    }
+  }
+  return std::optional<OutputClash>();
+}
+
+}  // namespace tranche
