@@ -8,6 +8,7 @@
 
 #include "api/assemble.h"
 #include "base/text.h"
+#include "connectors/http_options.h"
 #include "transforms/http.h"
 
 namespace tranche {
@@ -15,33 +16,12 @@ namespace {
 
 constexpr std::uint64_t at_once_max = 4096;
 constexpr unsigned at_once_found_max = 512;  // by `concurrency: auto`
-constexpr double rate_max = 1e6;
 
 std::optional<std::uint64_t> whole_number(std::string_view text) {
   std::uint64_t value = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
   if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
   return value;
-}
-
-// "100/s", "600/m", "5000/h": calls a second.
-std::optional<double> parse_rate(std::string_view text) {
-  const std::size_t slash = text.find('/');
-  if (slash == std::string_view::npos) return std::nullopt;
-  const auto number = whole_number(trim(text.substr(0, slash)));
-  const std::string_view unit = trim(text.substr(slash + 1));
-  const double seconds = unit == "s" ? 1 : unit == "m" ? 60 : unit == "h" ? 3600 : 0;
-  if (!number || *number == 0 || seconds == 0) return std::nullopt;
-  const double rate = static_cast<double>(*number) / seconds;
-  return rate <= rate_max ? std::optional(rate) : std::nullopt;
-}
-
-std::string fault_of_rate(std::string_view text) {
-  if (parse_rate(text)) return {};
-  return fmt::format(
-      "\"{}\" is no rate; expected a number of calls for a second, a minute or an "
-      "hour, for example 100/s.",
-      excerpt(text));
 }
 
 std::string fault_of_concurrency(std::string_view text) {
@@ -65,15 +45,6 @@ bool is_status(std::string_view text) {
   if (text.size() != 3 || text[0] < '1' || text[0] > '5') return false;
   return text.substr(1) == "xx" ||
          (text[1] >= '0' && text[1] <= '9' && text[2] >= '0' && text[2] <= '9');
-}
-
-// RFC 9110: a token.
-bool is_header_name(std::string_view text) {
-  constexpr std::string_view others = "!#$%&'*+-.^_`|~";
-  return !text.empty() && std::all_of(text.begin(), text.end(), [&](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-           others.find(c) != std::string_view::npos;
-  });
 }
 
 const OptionTable& into_table() {
@@ -122,17 +93,6 @@ void check_statuses(const Node& statuses, Problems& problems) {
   }
 }
 
-void check_headers(const Node& headers, Problems& problems) {
-  for (const Node::Entry& entry : headers.entries) {
-    if (!is_header_name(entry.key))
-      problems.push_back(
-          {entry.mark, fmt::format("\"{}\" can't be the name of a header.", excerpt(entry.key))});
-    if (entry.value.kind != Node::Kind::scalar)
-      problems.push_back({entry.mark, fmt::format("Header \"{}\" was expected to be a text.",
-                                                  excerpt(entry.key))});
-  }
-}
-
 PlacedText placed_text(const JobSpec& job, const Node& node, Mark otherwise) {
   return {node.text, place(job, node.mark.line != 0 ? node.mark : otherwise)};
 }
@@ -148,36 +108,6 @@ std::vector<HttpColumn> columns_of(const Node& into) {
   return made;
 }
 
-const OptionTable& retry_options() {
-  static const OptionTable table = {
-      Option{.name = "attempts",
-             .kind = OptionKind::count,
-             .doc = "How often a call is made at most, the first time included.",
-             .default_text = "5"},
-      Option{.name = "backoff",
-             .kind = OptionKind::duration,
-             .doc = "How long to wait before the second time; twice as long before each further "
-                    "one, and less by chance.",
-             .default_text = "500ms"},
-      Option{.name = "max_backoff",
-             .kind = OptionKind::duration,
-             .doc = "How long to wait at most.",
-             .default_text = "30s"},
-  };
-  return table;
-}
-
-RetryPolicy retry_of(const Node* given) {
-  const Node none = Node::map();
-  const OptionReader options(given != nullptr ? *given : none, retry_options());
-  RetryPolicy made;
-  made.attempts =
-      static_cast<std::uint32_t>(std::clamp<std::uint64_t>(options.count("attempts"), 1, 1000));
-  made.backoff = options.duration("backoff");
-  made.backoff_max = options.duration("max_backoff");
-  return made;
-}
-
 // Worker processes know nothing of each other: each has its share.
 HttpPace::Limits pace_of(const OptionReader& options, const WorkersSpec& workers) {
   const unsigned shares =
@@ -187,7 +117,7 @@ HttpPace::Limits pace_of(const OptionReader& options, const WorkersSpec& workers
   if (at_once != "auto")
     made.at_once = std::max(1U, static_cast<unsigned>(*whole_number(at_once)) / shares);
   made.at_once_max = std::max(1U, at_once_found_max / shares);
-  if (options.has("rate")) made.calls_per_second = *parse_rate(options.text("rate")) / shares;
+  if (options.has("rate")) made.calls_per_second = *parse_http_rate(options.text("rate")) / shares;
   return made;
 }
 
@@ -206,11 +136,7 @@ const OptionTable& http_options() {
              .doc = "The method; when left out POST with a body, and GET without.",
              .choices = {"GET", "POST", "PUT", "PATCH", "DELETE", "HEAD"},
              .example = "PUT"},
-      Option{.name = "headers",
-             .kind = OptionKind::any,
-             .doc = "Headers: names and texts. Secrets come from the environment, and are seen "
-                    "nowhere.",
-             .example = "{ Authorization: \"Bearer ${env:TOKEN}\" }"},
+      http_headers_option(),
       Option{.name = "body",
              .kind = OptionKind::text,
              .doc = "What is sent; ${record.column} in it is a value as JSON, quotes included, and "
@@ -237,17 +163,9 @@ const OptionTable& http_options() {
           .kind = OptionKind::text,
           .doc = "How many calls are begun a second (100/s), a minute (600/m) or an hour at most.",
           .example = "100/s",
-          .fault_of = fault_of_rate},
-      Option{.name = "timeout",
-             .kind = OptionKind::duration,
-             .doc = "How long a call may take.",
-             .default_text = "30s"},
-      Option{.name = "retry",
-             .kind = OptionKind::map,
-             .doc = "How a call is repeated that gets no answer, or 408, 425, 429 or 5xx. "
-                    "Retry-After is heeded.",
-             .children = retry_options(),
-             .example = "{ attempts: 5, backoff: 500ms, max_backoff: 30s }"},
+          .fault_of = fault_of_http_rate},
+      http_timeout_option(),
+      http_retry_option(),
       Option{.name = "max_answer",
              .kind = OptionKind::size,
              .doc = "How long an answer may be; a longer one rejects its record.",
@@ -267,8 +185,7 @@ void check_http(const Node& node, Problems& problems) {
   if (const Node* into = map_of("into", "into: { score: double }")) check_into(*into, problems);
   if (const Node* statuses = map_of("on_status", "on_status: { 404: null }"))
     check_statuses(*statuses, problems);
-  if (const Node* headers = map_of("headers", "headers: { X-Key: \"${env:KEY}\" }"))
-    check_headers(*headers, problems);
+  check_http_headers(node.find("headers"), problems);
 }
 
 Result<std::unique_ptr<Transform>> make_http(const JobSpec& job, const TransformUse& use,
@@ -291,7 +208,7 @@ Result<std::unique_ptr<Transform>> make_http(const JobSpec& job, const Transform
   }
   http.timeout = options.duration("timeout");
   http.answer_bytes_max = options.size("max_answer");
-  http.retry = retry_of(options.node("retry"));
+  http.retry = read_http_retry(options);
   http.pace = pace_of(options, workers);
   return make_http_transform(std::move(http));
 }

@@ -1,4 +1,4 @@
-#include "transforms/http_template.h"
+#include "formats/http_template.h"
 
 #include <algorithm>
 #include <cstdlib>

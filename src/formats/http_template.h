@@ -1,4 +1,4 @@
-// A text of an http transform with what changes from record to record: ${record.column},
+// A text that is sent to a web service, with what changes from record to record: ${record.column},
 // ${record} for all of it as JSON, ${env:NAME}, and $$ for a dollar.
 //
 // Threads: const functions are thread-safe. Lifetime: a value type.

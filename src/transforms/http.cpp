@@ -14,6 +14,7 @@
 #include "base/digest.h"
 #include "base/text.h"
 #include "drivers/http_calls.h"
+#include "drivers/http_retry.h"
 #include "transforms/answered_columns.h"
 #include "transforms/http_journal.h"
 #include "transforms/http_request.h"
@@ -25,8 +26,6 @@ using namespace std::chrono_literals;
 using Clock = std::chrono::steady_clock;
 
 constexpr std::chrono::milliseconds look_interval = 100ms;  // for who watches over the worker
-constexpr std::chrono::seconds pause_longest = 10min;       // that a server may ask for
-constexpr std::size_t shown_bytes = 200;                    // of an answer
 // So many records in a row that fail to the last: that is the service's.
 constexpr std::size_t unproven_max = 20;
 
@@ -48,14 +47,17 @@ struct Definition {
       text += fmt::format("{} {}\n", status, static_cast<int>(action));
     return text;
   }
+  HttpLimits limits() const {
+    return {options.timeout, options.answer_bytes_max,
+            std::max(options.pace.at_once, options.pace.at_once_max)};
+  }
   StatusAction action_on(int status) const {
     const auto& told = options.on_status;
     auto found = told.find(fmt::to_string(status));
     if (found == told.end()) found = told.find(fmt::format("{}xx", status / 100));
     if (found != told.end()) return found->second;
     if (status >= 200 && status < 300) return StatusAction::take;
-    const bool may_pass = status == 408 || status == 425 || status == 429 || status >= 500;
-    return may_pass ? StatusAction::retry : StatusAction::reject;
+    return http_may_pass(status) ? StatusAction::retry : StatusAction::reject;
   }
 };
 
@@ -89,8 +91,6 @@ class Suspects {
   mutable std::mutex mutex_;
   std::set<std::uint64_t> records_;
 };
-
-bool is_busy(int status) { return status == 429 || status == 503; }
 
 class HttpInstance final : public TransformInstance {
  public:
@@ -166,12 +166,7 @@ class HttpInstance final : public TransformInstance {
     ids_ = page.origins.empty() ? std::vector<std::string>() : record_ids(page);
     witness_.reset();
     wants_witness_ = !order_.empty() && suspects_->has(page, order_.front());
-    if (!calls_) {
-      const HttpOptions& options = definition_->options;
-      calls_ = std::make_unique<HttpCalls>(
-          HttpLimits{options.timeout, options.answer_bytes_max,
-                     std::max(options.pace.at_once, options.pace.at_once_max)});
-    }
+    if (!calls_) calls_ = std::make_unique<HttpCalls>(definition_->limits());
     if (ids_.empty()) return {};
     return journal_.begin(Suspects::number(page, 0));
   }
@@ -256,7 +251,7 @@ class HttpInstance final : public TransformInstance {
     const StatusAction action =
         is_answered ? definition_->action_on(reply.status) : StatusAction::retry;
     const bool asks_again = is_answered && action == StatusAction::retry;
-    if (asks_again && is_busy(reply.status)) {
+    if (asks_again && http_is_busy(reply.status)) {
       pace_->end(HttpPace::End::busy, now);
       if (reply.retry_after || reply.status == 429)
         pace_->pause_until(now + pause_behind(row, reply));
@@ -265,7 +260,7 @@ class HttpInstance final : public TransformInstance {
     }
     switch (reply.outcome) {
       case HttpReply::Outcome::refused:
-        return make_error(ErrorKind::failed, describe(reply) + advice(reply),
+        return make_error(ErrorKind::failed, describe(reply) + http_advice(reply),
                           definition_->options.url.place);
       case HttpReply::Outcome::too_long:
         reject(row, describe(reply));
@@ -314,10 +309,8 @@ class HttpInstance final : public TransformInstance {
   }
 
   std::chrono::milliseconds pause_behind(std::uint32_t row, const HttpReply& reply) {
-    const auto pause = definition_->options.retry.wait_after(trials_[row].attempts,
-                                                             digest64(definition_->work) + row);
-    return std::max<std::chrono::milliseconds>(
-        pause, std::min(reply.retry_after.value_or(0s), pause_longest));
+    return http_pause(reply, definition_->options.retry, trials_[row].attempts,
+                      digest64(definition_->work) + row);
   }
 
   // After a pause; or the record is to blame, or nobody is but the service.
@@ -358,30 +351,10 @@ class HttpInstance final : public TransformInstance {
                       definition_->options.url.place);
   }
 
-  // "POST https://scores.internal/v1/score answers 404: \"no such item\"", without secrets.
   std::string describe(const HttpReply& reply, std::string_view wrong = {}) const {
-    const std::string& name = definition_->request.name();
-    if (reply.outcome == HttpReply::Outcome::too_long) {
-      return fmt::format("{} answers {} with more than {}, `max_answer`.", name, reply.status,
-                         format_size(definition_->options.answer_bytes_max));
-    }
-    if (reply.outcome != HttpReply::Outcome::answered) {
-      return fmt::format("{} gives no answer: {}.", name,
-                         excerpt(definition_->request.hide_secrets(reply.failure), shown_bytes));
-    }
-    std::string text = fmt::format("{} answers {}{}", name, reply.status, wrong);
-    const std::string_view body = trim(reply.body);
-    if (body.empty()) return text + '.';
-    return fmt::format(
-        "{}: \"{}\".", text,
-        excerpt(definition_->request.hide_secrets(std::string(body.substr(0, 4 * shown_bytes))),
-                shown_bytes));
-  }
-
-  static std::string advice(const HttpReply& reply) {
-    if (reply.failure.find("ertificate") == std::string::npos) return {};
-    return " Where its certificate is of an authority of your own, name the file of that in "
-           "SSL_CERT_FILE.";
+    const HttpRequest& request = definition_->request;
+    const auto hide = [&](std::string text) { return request.hide_secrets(std::move(text)); };
+    return describe_reply(request.name(), reply, definition_->limits(), hide, wrong);
   }
 
   void reject(std::uint32_t row, std::string why) {

@@ -11,7 +11,7 @@
 #include <tranche/core/page.h>
 
 #include "drivers/http_calls.h"
-#include "transforms/http_template.h"
+#include "formats/http_template.h"
 
 namespace tranche {
 

@@ -10,6 +10,8 @@ namespace {
 
 using Planned = Result<std::optional<BatchPlan>>;
 
+void no_interrupt() {}
+
 BatchPlan batch(std::uint64_t number) {
   BatchPlan plan;
   plan.number = number;
@@ -18,10 +20,12 @@ BatchPlan batch(std::uint64_t number) {
 
 TEST(BatchAhead, GivesWhatIsPlannedInOrderAndTheEndAgainAndAgain) {
   std::uint64_t planned = 0;
-  BatchAhead ahead([&]() -> Planned {
-    if (planned == 1000) return std::optional<BatchPlan>();
-    return std::optional(batch(planned++));
-  });
+  BatchAhead ahead(
+      [&]() -> Planned {
+        if (planned == 1000) return std::optional<BatchPlan>();
+        return std::optional(batch(planned++));
+      },
+      no_interrupt);
   for (std::uint64_t number = 0; number < 1000; ++number) {
     const auto next = ahead.next();
     ASSERT_TRUE(next && *next);
@@ -36,10 +40,12 @@ TEST(BatchAhead, GivesWhatIsPlannedInOrderAndTheEndAgainAndAgain) {
 
 TEST(BatchAhead, GivesAnErrorBehindTheBatchesBeforeItAgainAndAgain) {
   int calls = 0;
-  BatchAhead ahead([&]() -> Planned {
-    if (++calls == 1) return std::optional(batch(0));
-    return make_error(ErrorKind::failed, "The file was cut off.");
-  });
+  BatchAhead ahead(
+      [&]() -> Planned {
+        if (++calls == 1) return std::optional(batch(0));
+        return make_error(ErrorKind::failed, "The file was cut off.");
+      },
+      no_interrupt);
   ASSERT_TRUE(ahead.next());
   for (int again = 0; again < 2; ++again) {
     const auto next = ahead.next();
@@ -51,10 +57,12 @@ TEST(BatchAhead, GivesAnErrorBehindTheBatchesBeforeItAgainAndAgain) {
 TEST(BatchAhead, PlansWhileNobodyAsksButOnlySoFar) {
   std::atomic<std::uint64_t> planned = 0;
   std::promise<void> some;
-  BatchAhead ahead([&]() -> Planned {
-    if (planned == 3) some.set_value();
-    return std::optional(batch(planned++));
-  });
+  BatchAhead ahead(
+      [&]() -> Planned {
+        if (planned == 3) some.set_value();
+        return std::optional(batch(planned++));
+      },
+      no_interrupt);
   some.get_future().wait();
   for (std::uint64_t number = 0; number < 100; ++number) {
     ASSERT_TRUE(ahead.next());
