@@ -71,8 +71,27 @@ TEST(BatchAhead, PlansWhileNobodyAsksButOnlySoFar) {
 }
 
 TEST(BatchAhead, EndsThoughNotAllIsAskedFor) {
-  BatchAhead ahead([]() -> Planned { return std::optional(batch(0)); });
+  BatchAhead ahead([]() -> Planned { return std::optional(batch(0)); }, no_interrupt);
   EXPECT_TRUE(ahead.next());
+}
+
+TEST(BatchAhead, TellsWhetherThereIsSomethingAndInterruptsWhatIsWaitedForAtItsEnd) {
+  std::promise<void> interrupted;
+  std::promise<void> given;
+  const auto plan = [&, number = 0]() mutable -> Planned {
+    if (number++ == 0) {
+      given.get_future().wait();
+      return std::optional(batch(0));
+    }
+    interrupted.get_future().wait();
+    return make_error(ErrorKind::stopped, "Stopped.");
+  };
+  BatchAhead ahead(plan, [&] { interrupted.set_value(); });
+  EXPECT_FALSE(ahead.is_ready(std::chrono::milliseconds(1)));
+  given.set_value();
+  while (!ahead.is_ready(std::chrono::milliseconds(10))) continue;
+  EXPECT_TRUE(ahead.next());
+  EXPECT_FALSE(ahead.is_ready(std::chrono::milliseconds(1)));
 }
 
 }  // namespace
