@@ -15,7 +15,8 @@ namespace tranche {
 namespace {
 
 constexpr std::uint64_t at_once_max = 4096;
-constexpr unsigned at_once_found_max = 512;  // by `concurrency: auto`
+constexpr std::uint64_t records_per_call_max = 2048;  // a page
+constexpr unsigned at_once_found_max = 512;           // by `concurrency: auto`
 
 std::optional<std::uint64_t> whole_number(std::string_view text) {
   std::uint64_t value = 0;
@@ -121,6 +122,29 @@ HttpPace::Limits pace_of(const OptionReader& options, const WorkersSpec& workers
   return made;
 }
 
+// What is told of calls about several records.
+Result<void> read_several(const JobSpec& job, const OptionReader& options, HttpOptions& http) {
+  const auto wrong = [&](const char* option, std::string what) {
+    return make_error(ErrorKind::config, std::move(what), place(job, options.mark(option)));
+  };
+  const std::uint64_t most = options.count("records_per_call");
+  if (most == 0 || most > records_per_call_max)
+    return wrong("records_per_call",
+                 fmt::format("\"records_per_call\" was expected to be a number from 1 to {}.",
+                             records_per_call_max));
+  http.records_per_call = static_cast<std::size_t>(most);
+  for (const char* option : {"answers", "match_by"})
+    if (most == 1 && options.has(option))
+      return wrong(option, fmt::format("\"{}\" is for calls about several records; say how many "
+                                       "in `records_per_call:`.",
+                                       option));
+  auto answers = JsonPointer::parse(options.text("answers"));
+  if (!answers) return wrong("answers", answers.error().message);
+  http.answers = *std::move(answers);
+  http.match_by = options.text("match_by");
+  return {};
+}
+
 }  // namespace
 
 const OptionTable& http_options() {
@@ -142,6 +166,22 @@ const OptionTable& http_options() {
              .doc = "What is sent; ${record.column} in it is a value as JSON, quotes included, and "
                     "${record} all of the record.",
              .example = "'{\"sku\": ${record.sku}}'"},
+      Option{.name = "records_per_call",
+             .kind = OptionKind::count,
+             .doc = "How many records a call is about; then ${records} in the body is an array of "
+                    "them, and ${records.column} one of their values.",
+             .default_text = "1",
+             .example = "100"},
+      Option{.name = "answers",
+             .kind = OptionKind::text,
+             .doc = "Of a call about several: a JSON pointer to the array with an answer for each; "
+                    "the whole answer when left out.",
+             .example = "/results"},
+      Option{.name = "match_by",
+             .kind = OptionKind::text,
+             .doc = "Of a call about several: the column, and the member of each answer, that says "
+                    "whose it is; their order when left out.",
+             .example = "sku"},
       Option{.name = "into",
              .kind = OptionKind::any,
              .doc =
@@ -206,6 +246,7 @@ Result<std::unique_ptr<Transform>> make_http(const JobSpec& job, const Transform
     for (const Node::Entry& entry : statuses->entries)
       http.on_status[entry.key] = *parse_action(entry.value);
   }
+  TRANCHE_TRY(read_several(job, options, http));
   http.timeout = options.duration("timeout");
   http.answer_bytes_max = options.size("max_answer");
   http.retry = read_http_retry(options);

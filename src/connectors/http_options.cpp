@@ -104,19 +104,22 @@ std::string fault_of_http_rate(std::string_view text) {
 
 void check_http_headers(const Node* headers, Problems& problems) {
   if (headers == nullptr) return;
+  const auto add = [&](Mark mark, std::string message) {
+    Problem& problem = problems.emplace_back();
+    problem.mark = mark;
+    problem.message = std::move(message);
+  };
   if (headers->kind != Node::Kind::map) {
-    const char* const expected = "as in headers: { X-Key: \"${env:KEY}\" }";
-    problems.push_back(
-        {headers->mark, fmt::format("\"headers\" was expected to be a map, {}.", expected)});
+    add(headers->mark,
+        "\"headers\" was expected to be a map, as in headers: { X-Key: \"${env:KEY}\" }.");
     return;
   }
   for (const Node::Entry& entry : headers->entries) {
+    const std::string name = excerpt(entry.key);
     if (!is_header_name(entry.key))
-      problems.push_back(
-          {entry.mark, fmt::format("\"{}\" can't be the name of a header.", excerpt(entry.key))});
+      add(entry.mark, fmt::format("\"{}\" can't be the name of a header.", name));
     if (entry.value.kind != Node::Kind::scalar)
-      problems.push_back({entry.mark, fmt::format("Header \"{}\" was expected to be a text.",
-                                                  excerpt(entry.key))});
+      add(entry.mark, fmt::format("Header \"{}\" was expected to be a text.", name));
   }
 }
 

@@ -10,8 +10,7 @@
 #include "base/text.h"
 #include "drivers/http_retry.h"
 #include "drivers/http_url.h"
-#include "formats/byte_search.h"
-#include "formats/json_text.h"
+#include "formats/json_body.h"
 
 namespace tranche {
 namespace {
@@ -172,20 +171,15 @@ Result<HttpPages::Answer> HttpPages::read(HttpReply reply, const std::string& pa
   Answer answer;
   if (reply.status == 204) return answer;  // no content, so no records, and no next page
   const std::size_t bytes = reply.body.size();
-  reply.body.append(search_padding_bytes, '\0');
-  const std::string_view text = trim(std::string_view(reply.body).substr(0, bytes));
-  const auto wrong = [&](std::string_view what) {
+  const auto wrong = [&](const Error& error) {
     reply.body.resize(bytes);
     return failed(describe_reply(
-        page, reply, options_.limits, [this](std::string s) { return hide(s); }, what));
+        page, reply, options_.limits, [this](std::string s) { return hide(s); }, error.message));
   };
-  if (text.empty()) return wrong(", but without anything in it");
-  if (find_invalid_utf8(text)) return wrong(", but in something that is not UTF-8");
-  if (const JsonFault fault = find_json_fault(text); fault.what != nullptr)
-    return wrong(fmt::format(", but in something that is no JSON (byte {}: {})",
-                             fault.at - text.data(), fault.what));
-  if (auto records = read_records(text, answer); !records) return wrong(records.error().message);
-  if (auto next = read_next(text, reply, answer); !next) return wrong(next.error().message);
+  const auto text = json_of_body(reply.body);
+  if (!text) return wrong(text.error());
+  if (auto records = read_records(*text, answer); !records) return wrong(records.error());
+  if (auto next = read_next(*text, reply, answer); !next) return wrong(next.error());
   return answer;
 }
 
@@ -209,17 +203,9 @@ Result<void> HttpPages::read_records(std::string_view text, Answer& answer) cons
   if (array == "null") return {};
   if (!array.starts_with('[')) return wrong(kind_of(array.front()));
   answer.lines.reserve(array.size());
-  JsonText walk(array.data(), array.data() + array.size());
-  walk.take('[');
-  walk.skip_blanks();
-  for (bool more = walk.peek() != ']'; more;) {
-    const char* const begin = walk.at();
-    walk.skip_value();
-    append_line(answer.lines, {begin, static_cast<std::size_t>(walk.at() - begin)});
+  for (const std::string_view record : elements_of_array(array)) {
+    append_line(answer.lines, record);
     ++answer.records;
-    walk.skip_blanks();
-    more = walk.take(',');
-    walk.skip_blanks();
   }
   return {};
 }

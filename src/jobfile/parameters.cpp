@@ -223,7 +223,8 @@ class Substitution {
           unresolved += later;
           continue;
         }
-        if (are_templates_ && (name == "record" || name.starts_with("record."))) {
+        if (are_templates_ && (name == "record" || name.starts_with("record.") ||
+                               name == "records" || name.starts_with("records."))) {
           node.text += "${" + name + "}";
           continue;
         }
