@@ -71,10 +71,12 @@ void check_into(const Node& into, Problems& problems) {
     const Node* const pointer = column.value.find("pointer");
     if (pointer == nullptr) continue;
     const auto parsed = JsonPointer::parse(pointer->text);
-    if (pointer->kind != Node::Kind::scalar)
-      problems.push_back({pointer->mark, "A pointer was expected, as in /result/score."});
-    else if (!parsed)
-      problems.push_back({pointer->mark, parsed.error().message});
+    const bool is_text = pointer->kind == Node::Kind::scalar;
+    if (is_text && parsed) continue;
+    Problem& problem = problems.emplace_back();
+    problem.mark = pointer->mark;
+    problem.message =
+        is_text ? parsed.error().message : "A pointer was expected, as in /result/score.";
   }
 }
 

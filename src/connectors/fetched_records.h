@@ -1,8 +1,8 @@
 // The records that a web service gave, as lines of JSON in a file that only grows, and how far the
 // paging is. What is in it is durable before anybody reads it, and is never fetched again.
 //
-// Threads: open() by many at once, the rest by one thread. Lifetime: a file in a folder outlives the
-// object; one without a folder is the process's own.
+// Threads: open() by many at once, the rest by one thread. Lifetime: a file in a folder outlives
+// the object; one without a folder is the process's own.
 // Errors: failed, as base/file.h has them.
 #pragma once
 

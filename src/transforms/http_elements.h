@@ -20,8 +20,8 @@ namespace tranche {
 class HttpElements {
  public:
   HttpElements() = default;
-  // `answers`: where the array is. `match_by`: the member of each that says whose it is by the value
-  // of the column of that name; empty: there is one a record, in their order.
+  // `answers`: where the array is. `match_by`: the member of each that says whose it is by the
+  // value of the column of that name; empty: there is one a record, in their order.
   HttpElements(JsonPointer answers, std::string match_by)
       : answers_(std::move(answers)), match_by_(std::move(match_by)) {}
   // Errors: config, where there is no such column.
