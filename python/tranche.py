@@ -26,20 +26,49 @@ import sys
 import time
 
 _READ_BYTES = 1 << 20
-_encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False, default=str).encode
 _HOLD_SECONDS = 0.05  # how long an answer waits for others that go with it
+
+
+def _make_encode():
+    """What writes a value as JSON. JSONEncoder.encode() makes an encoder in C anew in each call, which takes longer than
+    an answer does; where there is none to be kept, that is what there is."""
+    options = {"ensure_ascii": False, "allow_nan": False, "default": str}
+    try:
+        chunks = json.encoder.c_make_encoder(None, str, json.encoder.encode_basestring, None, ":", ",", False, False, False)
+        if "".join(chunks({"a": [1, "é"]}, 0)) == '{"a":[1,"é"]}':
+            return lambda value: "".join(chunks(value, 0))
+    except (AttributeError, TypeError):
+        pass
+    return json.JSONEncoder(**options).encode
+
+
+_encode = _make_encode()
 
 
 def record(function):
     """Has the program answer every record with what the function returns for it."""
-    return _work(function, lambda records: _each(function, records), 1000)
+    def answers_of(records):
+        for one in records:
+            number = one["_id"]
+            try:
+                answer = function(one)
+            except Exception as problem:
+                answer = problem
+            yield _line(number, answer)
+    return _work(function, answers_of)
 
 
 def batch(function=None, *, size=1000):
     """Has the program answer the records that are there, at most `size` at once."""
     if function is None:
         return lambda given: batch(given, size=size)
-    return _work(function, lambda records: _all(function, records), size)
+
+    def answers_of(records):
+        for first in range(0, len(records), size):
+            some = records[first:first + size]
+            numbers = [one["_id"] for one in some]
+            yield from map(_line, numbers, _all(function, some))
+    return _work(function, answers_of)
 
 
 def arrow(function):
@@ -49,18 +78,10 @@ def arrow(function):
     return function
 
 
-def _work(function, answers_of, size):
+def _work(function, answers_of):
     if function.__module__ == "__main__":
-        _serve(answers_of, size)
+        _serve(answers_of)
     return function
-
-
-def _each(function, records):
-    for one in records:
-        try:
-            yield function(one)
-        except Exception as problem:
-            yield problem
 
 
 def _all(function, records):
@@ -77,55 +98,51 @@ def _all(function, records):
 
 def _line(number, answer):
     """The answer to the record of this number as a line."""
-    if isinstance(answer, Exception):
-        answer = {"_id": number, "_error": f"{type(answer).__name__}: {answer}"}
-    elif answer is None:
-        answer = {"_id": number, "_rows": []}
-    elif isinstance(answer, dict):
-        answer = {**answer, "_id": number}
-    else:
-        answer = {"_id": number, "_rows": [dict(row) for row in answer]}
-    return _encode(answer)
-
-
-def _safe_line(number, answer):
     try:
-        return _line(number, answer)
+        if answer.__class__ is dict and "_id" not in answer:
+            text = _encode(answer)
+            return f'{{"_id":"{number}",{text[1:]}' if answer else f'{{"_id":"{number}"}}'
+        if isinstance(answer, dict):
+            return _encode({**answer, "_id": number})
+        if answer is None:
+            return f'{{"_id":"{number}","_rows":[]}}'
+        if not isinstance(answer, Exception):
+            return _encode({"_id": number, "_rows": [dict(row) for row in answer]})
     except Exception as problem:  # what was returned can't be written as JSON
-        return _line(number, problem)
+        answer = problem
+    return _encode({"_id": number, "_error": f"{type(answer).__name__}: {answer}"})
 
 
-def _serve(answers_of, size):
+def _serve(answers_of):
     output = os.dup(1)
     os.dup2(2, 1)  # what the function prints is no answer
     pending = b""
     while True:
         block = os.read(0, _READ_BYTES)
         pending += block
-        whole, newline, pending = pending.rpartition(b"\n")
-        lines = whole.split(b"\n") if newline else []
-        if not block and pending:
-            lines.append(pending)
-        _answer(lines, answers_of, size, output)
+        lines, newline, pending = pending.rpartition(b"\n")
+        if not block:
+            lines = lines + newline + pending
+        if lines:
+            _answer(lines, answers_of, output)
         if not block:
             break
     sys.exit(0)
 
 
-def _answer(lines, answers_of, size, output):
+def _answer(lines, answers_of, output):
+    # All lines as one array, since each call of the decoder costs more than a record does. A line feed stands behind
+    # records only.
+    records = json.loads(b"[" + lines.replace(b"\n", b",") + b"]")
     held = []
     since = time.monotonic()
-    for first in range(0, len(lines), size):
-        # All lines as one array, since each call of the decoder costs more than a record does.
-        records = json.loads(b"[" + b",".join(lines[first:first + size]) + b"]")
-        numbers = [one["_id"] for one in records]
-        for number, answer in zip(numbers, answers_of(records)):
-            held.append(_safe_line(number, answer))
-            now = time.monotonic()
-            if now - since > _HOLD_SECONDS:
-                _write(output, held)
-                held = []
-                since = now
+    for line in answers_of(records):
+        held.append(line)
+        now = time.monotonic()
+        if now - since > _HOLD_SECONDS:
+            _write(output, held)
+            held = []
+            since = now
     _write(output, held)
 
 

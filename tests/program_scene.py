@@ -97,6 +97,9 @@ class Folder:
         """Starts the run, and once `marker` runs stops it, or kills it with its supervisor."""
         self._start_and_send(signal.SIGINT if end == "stop" else signal.SIGKILL, lambda: is_running(marker))
 
+    def start_and_stop_when(self, holds):
+        self._start_and_send(signal.SIGINT, holds)
+
     def start_and_kill_when(self, holds):
         self._start_and_send(signal.SIGKILL, holds)
 

@@ -99,6 +99,14 @@ Result<std::vector<SqlLookup>> make_lookups(const JobSpec& job, const Node* tabl
   for (const auto& entry : tables->entries) {
     TRANCHE_ASSIGN(const auto lookup, connector_use(entry.value));
     TRANCHE_ASSIGN(auto source, make_source(lookup, job.base));
+    if (source->is_fetched()) {
+      return make_error(ErrorKind::config,
+                        fmt::format("Table \"{}\" can't be a web API, which every worker would ask "
+                                    "anew; a step before this one can write what it gives into a "
+                                    "file, or a table.",
+                                    entry.key),
+                        place(job, entry.mark));
+    }
     lookups.push_back(SqlLookup{entry.key, std::move(source)});
   }
   return lookups;
@@ -325,7 +333,8 @@ Result<ConnectorUse> connector_use(const Node& node) {
     if (find_connector(entry.key) != nullptr) return ConnectorUse{entry.key, node};
   }
   return make_error(ErrorKind::config,
-                    "Here a system is missing: csv, jsonl, parquet, postgres, sqlite or duckdb.");
+                    "Here a system is missing: csv, jsonl, parquet, postgres, sqlite, duckdb or "
+                    "http.");
 }
 
 Result<std::unique_ptr<Source>> make_source(const ConnectorUse& use,
@@ -353,6 +362,12 @@ Result<std::unique_ptr<Script>> make_script(const ConnectorUse& use,
     return make_error(ErrorKind::config, fmt::format("\"{}\" executes no SQL.", use.connector));
   }
   return connector->make_script(use.options, base);
+}
+
+bool is_fetched(const StepSpec& spec) {
+  const auto uses = uses_of(spec);
+  return std::any_of(uses.begin(), uses.end(),
+                     [](const ConnectorUse* use) { return use->connector == "http"; });
 }
 
 bool reads_standard_input(const StepSpec& spec) {

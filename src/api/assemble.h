@@ -50,6 +50,8 @@ Result<BatchStep> assemble_for_rejects(const JobSpec& job, const StepSpec& spec,
                                        const RunOptions& options);
 Result<BatchStep> assemble(const JobSpec& job, const StepSpec& spec, const RunOptions& options);
 
+// Whether a source of the step is a web API, which may have something else each time.
+bool is_fetched(const StepSpec& spec);
 // Whether a step reads standard input, or writes to standard output: its run can't be gone on with
 // by another one.
 bool reads_standard_input(const StepSpec& spec);

@@ -2,6 +2,7 @@
 #include "api/report_use.h"
 #include "connectors/csv.h"
 #include "connectors/duckdb_connector.h"
+#include "connectors/http_source.h"
 #include "connectors/jsonl.h"
 #include "connectors/parquet_connector.h"
 #include "connectors/postgres.h"
@@ -13,7 +14,8 @@ namespace tranche {
 const std::vector<Connector>& connectors() {
   static const std::vector<Connector> table = {csv_connector(),     jsonl_connector(),
                                                parquet_connector(), postgres_connector(),
-                                               sqlite_connector(),  duckdb_connector()};
+                                               sqlite_connector(),  duckdb_connector(),
+                                               http_connector()};
   return table;
 }
 

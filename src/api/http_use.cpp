@@ -8,40 +8,21 @@
 
 #include "api/assemble.h"
 #include "base/text.h"
+#include "connectors/http_options.h"
 #include "transforms/http.h"
 
 namespace tranche {
 namespace {
 
 constexpr std::uint64_t at_once_max = 4096;
-constexpr unsigned at_once_found_max = 512;  // by `concurrency: auto`
-constexpr double rate_max = 1e6;
+constexpr std::uint64_t records_per_call_max = 2048;  // a page
+constexpr unsigned at_once_found_max = 512;           // by `concurrency: auto`
 
 std::optional<std::uint64_t> whole_number(std::string_view text) {
   std::uint64_t value = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
   if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
   return value;
-}
-
-// "100/s", "600/m", "5000/h": calls a second.
-std::optional<double> parse_rate(std::string_view text) {
-  const std::size_t slash = text.find('/');
-  if (slash == std::string_view::npos) return std::nullopt;
-  const auto number = whole_number(trim(text.substr(0, slash)));
-  const std::string_view unit = trim(text.substr(slash + 1));
-  const double seconds = unit == "s" ? 1 : unit == "m" ? 60 : unit == "h" ? 3600 : 0;
-  if (!number || *number == 0 || seconds == 0) return std::nullopt;
-  const double rate = static_cast<double>(*number) / seconds;
-  return rate <= rate_max ? std::optional(rate) : std::nullopt;
-}
-
-std::string fault_of_rate(std::string_view text) {
-  if (parse_rate(text)) return {};
-  return fmt::format(
-      "\"{}\" is no rate; expected a number of calls for a second, a minute or an "
-      "hour, for example 100/s.",
-      excerpt(text));
 }
 
 std::string fault_of_concurrency(std::string_view text) {
@@ -67,15 +48,6 @@ bool is_status(std::string_view text) {
          (text[1] >= '0' && text[1] <= '9' && text[2] >= '0' && text[2] <= '9');
 }
 
-// RFC 9110: a token.
-bool is_header_name(std::string_view text) {
-  constexpr std::string_view others = "!#$%&'*+-.^_`|~";
-  return !text.empty() && std::all_of(text.begin(), text.end(), [&](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-           others.find(c) != std::string_view::npos;
-  });
-}
-
 const OptionTable& into_table() {
   static const OptionTable table = {Option{.name = "into",
                                            .kind = OptionKind::columns,
@@ -99,10 +71,12 @@ void check_into(const Node& into, Problems& problems) {
     const Node* const pointer = column.value.find("pointer");
     if (pointer == nullptr) continue;
     const auto parsed = JsonPointer::parse(pointer->text);
-    if (pointer->kind != Node::Kind::scalar)
-      problems.push_back({pointer->mark, "A pointer was expected, as in /result/score."});
-    else if (!parsed)
-      problems.push_back({pointer->mark, parsed.error().message});
+    const bool is_text = pointer->kind == Node::Kind::scalar;
+    if (is_text && parsed) continue;
+    Problem& problem = problems.emplace_back();
+    problem.mark = pointer->mark;
+    problem.message =
+        is_text ? parsed.error().message : "A pointer was expected, as in /result/score.";
   }
 }
 
@@ -122,17 +96,6 @@ void check_statuses(const Node& statuses, Problems& problems) {
   }
 }
 
-void check_headers(const Node& headers, Problems& problems) {
-  for (const Node::Entry& entry : headers.entries) {
-    if (!is_header_name(entry.key))
-      problems.push_back(
-          {entry.mark, fmt::format("\"{}\" can't be the name of a header.", excerpt(entry.key))});
-    if (entry.value.kind != Node::Kind::scalar)
-      problems.push_back({entry.mark, fmt::format("Header \"{}\" was expected to be a text.",
-                                                  excerpt(entry.key))});
-  }
-}
-
 PlacedText placed_text(const JobSpec& job, const Node& node, Mark otherwise) {
   return {node.text, place(job, node.mark.line != 0 ? node.mark : otherwise)};
 }
@@ -148,36 +111,6 @@ std::vector<HttpColumn> columns_of(const Node& into) {
   return made;
 }
 
-const OptionTable& retry_options() {
-  static const OptionTable table = {
-      Option{.name = "attempts",
-             .kind = OptionKind::count,
-             .doc = "How often a call is made at most, the first time included.",
-             .default_text = "5"},
-      Option{.name = "backoff",
-             .kind = OptionKind::duration,
-             .doc = "How long to wait before the second time; twice as long before each further "
-                    "one, and less by chance.",
-             .default_text = "500ms"},
-      Option{.name = "max_backoff",
-             .kind = OptionKind::duration,
-             .doc = "How long to wait at most.",
-             .default_text = "30s"},
-  };
-  return table;
-}
-
-RetryPolicy retry_of(const Node* given) {
-  const Node none = Node::map();
-  const OptionReader options(given != nullptr ? *given : none, retry_options());
-  RetryPolicy made;
-  made.attempts =
-      static_cast<std::uint32_t>(std::clamp<std::uint64_t>(options.count("attempts"), 1, 1000));
-  made.backoff = options.duration("backoff");
-  made.backoff_max = options.duration("max_backoff");
-  return made;
-}
-
 // Worker processes know nothing of each other: each has its share.
 HttpPace::Limits pace_of(const OptionReader& options, const WorkersSpec& workers) {
   const unsigned shares =
@@ -187,8 +120,31 @@ HttpPace::Limits pace_of(const OptionReader& options, const WorkersSpec& workers
   if (at_once != "auto")
     made.at_once = std::max(1U, static_cast<unsigned>(*whole_number(at_once)) / shares);
   made.at_once_max = std::max(1U, at_once_found_max / shares);
-  if (options.has("rate")) made.calls_per_second = *parse_rate(options.text("rate")) / shares;
+  if (options.has("rate")) made.calls_per_second = *parse_http_rate(options.text("rate")) / shares;
   return made;
+}
+
+// What is told of calls about several records.
+Result<void> read_several(const JobSpec& job, const OptionReader& options, HttpOptions& http) {
+  const auto wrong = [&](const char* option, std::string what) {
+    return make_error(ErrorKind::config, std::move(what), place(job, options.mark(option)));
+  };
+  const std::uint64_t most = options.count("records_per_call");
+  if (most == 0 || most > records_per_call_max)
+    return wrong("records_per_call",
+                 fmt::format("\"records_per_call\" was expected to be a number from 1 to {}.",
+                             records_per_call_max));
+  http.records_per_call = static_cast<std::size_t>(most);
+  for (const char* option : {"answers", "match_by"})
+    if (most == 1 && options.has(option))
+      return wrong(option, fmt::format("\"{}\" is for calls about several records; say how many "
+                                       "in `records_per_call:`.",
+                                       option));
+  auto answers = JsonPointer::parse(options.text("answers"));
+  if (!answers) return wrong("answers", answers.error().message);
+  http.answers = *std::move(answers);
+  http.match_by = options.text("match_by");
+  return {};
 }
 
 }  // namespace
@@ -206,16 +162,28 @@ const OptionTable& http_options() {
              .doc = "The method; when left out POST with a body, and GET without.",
              .choices = {"GET", "POST", "PUT", "PATCH", "DELETE", "HEAD"},
              .example = "PUT"},
-      Option{.name = "headers",
-             .kind = OptionKind::any,
-             .doc = "Headers: names and texts. Secrets come from the environment, and are seen "
-                    "nowhere.",
-             .example = "{ Authorization: \"Bearer ${env:TOKEN}\" }"},
+      http_headers_option(),
       Option{.name = "body",
              .kind = OptionKind::text,
              .doc = "What is sent; ${record.column} in it is a value as JSON, quotes included, and "
                     "${record} all of the record.",
              .example = "'{\"sku\": ${record.sku}}'"},
+      Option{.name = "records_per_call",
+             .kind = OptionKind::count,
+             .doc = "How many records a call is about; then ${records} in the body is an array of "
+                    "them, and ${records.column} one of their values.",
+             .default_text = "1",
+             .example = "100"},
+      Option{.name = "answers",
+             .kind = OptionKind::text,
+             .doc = "Of a call about several: a JSON pointer to the array with an answer for each; "
+                    "the whole answer when left out.",
+             .example = "/results"},
+      Option{.name = "match_by",
+             .kind = OptionKind::text,
+             .doc = "Of a call about several: the column, and the member of each answer, that says "
+                    "whose it is; their order when left out.",
+             .example = "sku"},
       Option{.name = "into",
              .kind = OptionKind::any,
              .doc =
@@ -237,17 +205,9 @@ const OptionTable& http_options() {
           .kind = OptionKind::text,
           .doc = "How many calls are begun a second (100/s), a minute (600/m) or an hour at most.",
           .example = "100/s",
-          .fault_of = fault_of_rate},
-      Option{.name = "timeout",
-             .kind = OptionKind::duration,
-             .doc = "How long a call may take.",
-             .default_text = "30s"},
-      Option{.name = "retry",
-             .kind = OptionKind::map,
-             .doc = "How a call is repeated that gets no answer, or 408, 425, 429 or 5xx. "
-                    "Retry-After is heeded.",
-             .children = retry_options(),
-             .example = "{ attempts: 5, backoff: 500ms, max_backoff: 30s }"},
+          .fault_of = fault_of_http_rate},
+      http_timeout_option(),
+      http_retry_option(),
       Option{.name = "max_answer",
              .kind = OptionKind::size,
              .doc = "How long an answer may be; a longer one rejects its record.",
@@ -267,8 +227,7 @@ void check_http(const Node& node, Problems& problems) {
   if (const Node* into = map_of("into", "into: { score: double }")) check_into(*into, problems);
   if (const Node* statuses = map_of("on_status", "on_status: { 404: null }"))
     check_statuses(*statuses, problems);
-  if (const Node* headers = map_of("headers", "headers: { X-Key: \"${env:KEY}\" }"))
-    check_headers(*headers, problems);
+  check_http_headers(node.find("headers"), problems);
 }
 
 Result<std::unique_ptr<Transform>> make_http(const JobSpec& job, const TransformUse& use,
@@ -289,9 +248,10 @@ Result<std::unique_ptr<Transform>> make_http(const JobSpec& job, const Transform
     for (const Node::Entry& entry : statuses->entries)
       http.on_status[entry.key] = *parse_action(entry.value);
   }
+  TRANCHE_TRY(read_several(job, options, http));
   http.timeout = options.duration("timeout");
   http.answer_bytes_max = options.size("max_answer");
-  http.retry = retry_of(options.node("retry"));
+  http.retry = read_http_retry(options);
   http.pace = pace_of(options, workers);
   return make_http_transform(std::move(http));
 }

@@ -345,6 +345,7 @@ Result<bool> JobRun::nothing_changed_since(const RunRecord& last) {
     if (record->job.text != job_fingerprint_text(job_, spec)) return false;
     // Nobody knows what a query would find; what it has appended is not appended again.
     if (!spec.has_records() || spec.query) continue;
+    if (is_fetched(spec)) return false;  // nor what a service would answer
     TRANCHE_ASSIGN(auto step, step_run(i).bind());
     if (step.source->is_incremental() || step.file_increment() != nullptr) return false;
     if (record->input.text != input_fingerprint_text(step.inputs)) {

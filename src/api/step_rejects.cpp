@@ -91,8 +91,11 @@ Result<BatchStep> StepRun::bind_rejects() {
 // The step as the job has it; in a run that processes rejects again, as that needs it.
 Result<BatchStep> StepRun::assembled() {
   const StepSpec spec = with_records();
-  if (frame_.rejects_of.empty()) return assemble(frame_.job, spec, frame_.options);
-  TRANCHE_ASSIGN(auto step, assemble_for_rejects(frame_.job, spec, frame_.options));
+  TRANCHE_ASSIGN(auto step, frame_.rejects_of.empty()
+                                ? assemble(frame_.job, spec, frame_.options)
+                                : assemble_for_rejects(frame_.job, spec, frame_.options));
+  keep_fetched(step, fetching_run_folder());
+  if (frame_.rejects_of.empty()) return step;
   if (reads_standard_input(spec) || writes_standard_output(spec))
     return refusal(fmt::format("What step \"{}\" reads or writes went through a pipe and is gone.",
                                spec.name));

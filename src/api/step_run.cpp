@@ -195,6 +195,11 @@ StepSpec StepRun::with_records() const {
   return reading_result(spec_, query_result_path(frame_.state / "runs" / run, spec_));
 }
 
+fs::path StepRun::fetching_run_folder() const {
+  const std::string& run = frame_.rejects_of.empty() ? frame_.record.run : frame_.rejects_of;
+  return frame_.state / "runs" / run;
+}
+
 // The result is kept before the ledger knows of the step: whatever happens until then, the query
 // runs again.
 Result<void> StepRun::run_query() {
@@ -207,7 +212,7 @@ Result<void> StepRun::run_query() {
 Result<BatchStep> StepRun::bind() {
   if (!frame_.rejects_of.empty()) return bind_rejects();
   if (spec_.query) TRANCHE_TRY(run_query());
-  TRANCHE_ASSIGN(auto step, assemble(frame_.job, with_records(), frame_.options));
+  TRANCHE_ASSIGN(auto step, assembled());
   if (step.source->is_incremental()) {
     step.increment = fmt::format("{}/{}/{}", frame_.job.name, step.name, increment_series());
   }
@@ -558,8 +563,10 @@ Result<engine::StepEnd> StepRun::run_batches(const BatchStep& step, const StepRe
   if (end.state == engine::StepEnd::State::completed) {
     TRANCHE_TRY(write_rejects());
     // Rejects may be processed again.
-    if (spec_.query && end.counts.rejected() == 0 && frame_.rejects_of.empty())
-      TRANCHE_TRY(remove_file(query_result_path(frame_.run_folder(), spec_)));
+    if (end.counts.rejected() == 0 && frame_.rejects_of.empty()) {
+      if (spec_.query) TRANCHE_TRY(remove_file(query_result_path(frame_.run_folder(), spec_)));
+      TRANCHE_TRY(remove_tree(fetched_folder(frame_.run_folder(), spec_.name)));
+    }
     for (const auto& files : step.files) TRANCHE_TRY(move_done(files, record.inputs));
   }
   TRANCHE_TRY(ledger_.set_step_state(frame_.record.run, spec_.name, summary.state,
@@ -582,6 +589,7 @@ Result<void> StepRun::give_order(const BatchStep& step, const StepSurroundings& 
   order.inputs = step.inputs;
   order.values = values_;
   order.is_for_rejects = !frame_.rejects_of.empty();
+  order.fetching_run_folder = fetching_run_folder().string();
   TRANCHE_ASSIGN(order.fingerprint, binding_fingerprint(step));
   track_.link->board().step.store(order.step);
   track_.link->set_order(encode_order(order));

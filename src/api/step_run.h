@@ -100,6 +100,9 @@ class StepRun {
 
  private:
   // step_run.cpp
+  // Where what a service gave is kept: in a run that processes rejects again, that of the run which
+  // they are of.
+  std::filesystem::path fetching_run_folder() const;
   const StepSpec& raw_spec() const { return frame_.job.steps[number_]; }
   void emit(Event::Kind kind, std::string message);
   Result<void> run_query();

@@ -23,6 +23,7 @@ Result<BatchStep> bound_as_ordered(const JobSpec& job, const RunOptions& options
   TRANCHE_ASSIGN(
       auto step,
       assembled(job, reading_result(spec, query_result_path(order.run.run_folder, spec)), options));
+  keep_fetched(step, order.fetching_run_folder);
   TRANCHE_TRY(bind_worker(step, order.inputs, surroundings));
   TRANCHE_ASSIGN(const std::string found, binding_fingerprint(step));
   if (found != order.fingerprint) {
@@ -61,6 +62,7 @@ std::string encode_order(const WorkerOrder& order) {
     frame.put_text(value);
   }
   frame.put(order.is_for_rejects ? 1 : 0);
+  frame.put_text(order.fetching_run_folder);
   frame.put_text(order.fingerprint);
   return frame.bytes();
 }
@@ -90,6 +92,7 @@ Result<WorkerOrder> decode_order(const std::string& bytes) {
     order.values[std::move(name)] = reader.take_text();
   }
   order.is_for_rejects = reader.take() != 0;
+  order.fetching_run_folder = reader.take_text();
   order.fingerprint = reader.take_text();
   if (!reader.ok() || !reader.at_end())
     return make_error(ErrorKind::bug, "A worker was started with something that is no order.");

@@ -24,6 +24,7 @@ struct WorkerOrder {
   std::vector<Input> inputs;
   StepValues values;            // of the steps before it
   bool is_for_rejects = false;  // of an earlier run, to be processed again
+  std::string fetching_run_folder;  // of the run that has fetched what is read
   std::string fingerprint;      // of what the engine has bound: a worker must find the same
 };
 std::string encode_order(const WorkerOrder& order);

@@ -46,13 +46,17 @@ int act(const Invocation& invocation) {
   const std::string& topic = invocation.positionals.front();
   if (const Command* command = find_command(topic))
     return finish(command_page(*command, invocation.called(), has_own_job, data_look()));
+  std::string page;  // of a system, of a transform, or of what is both
   if (const Connector* connector = find_connector(topic))
-    return finish(render_connector(*connector, data_look()));
-  for (const TransformTopic& transform : transform_topics)
-    if (topic == transform.name)
-      return finish(paint(data_look(), Colour::bold,
-                          fmt::format("process: [{{ {}: ... }}]", transform.name)) +
-                    "\n" + render_options(transform.options(), data_look()));
+    page = render_connector(*connector, data_look());
+  for (const TransformTopic& transform : transform_topics) {
+    if (topic != transform.name) continue;
+    if (!page.empty()) page += '\n';
+    page +=
+        paint(data_look(), Colour::bold, fmt::format("process: [{{ {}: ... }}]", transform.name)) +
+        "\n" + render_options(transform.options(), data_look());
+  }
+  if (!page.empty()) return finish(page);
   const std::vector<std::string> known = help_topics();
   const auto near = nearest(topic, known);
   return fail(invocation,
@@ -79,7 +83,8 @@ std::vector<std::string> help_topics() {
   std::vector<std::string> names;
   for (const Command& command : commands()) names.push_back(command.name);
   for (const Connector& connector : connectors()) names.push_back(connector.name);
-  for (const TransformTopic& transform : transform_topics) names.emplace_back(transform.name);
+  for (const TransformTopic& transform : transform_topics)
+    if (find_connector(transform.name) == nullptr) names.emplace_back(transform.name);
   return names;
 }
 

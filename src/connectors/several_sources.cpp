@@ -50,6 +50,9 @@ class SeveralSlices final : public SliceStream {
     }
     return std::optional<Slice>();
   }
+  void interrupt() override {
+    for (const Stream& stream : streams_) stream.slices->interrupt();
+  }
 
  private:
   std::vector<Stream> streams_;
@@ -92,6 +95,14 @@ class SeveralSources final : public Source {
     return any([](const Source& source) { return source.is_incremental(); });
   }
   void read_behind(std::string until) override { parts_.front().source().read_behind(until); }
+  bool is_fetched() const override {
+    return any([](const Source& source) { return source.is_fetched(); });
+  }
+  void keep_fetched(std::string run, std::string folder) override {
+    std::size_t number = 0;
+    for (const Part& part : parts_)
+      part.source().keep_fetched(run, fmt::format("{}/{}", folder, ++number));
+  }
   Result<std::vector<Input>> inputs() override;
   Result<void> use_inputs(std::vector<Input> inputs) override;
   Result<SchemaPtr> schema() override;

@@ -23,34 +23,6 @@ constexpr std::size_t sampled_tail_bytes = std::size_t{16} << 10;
 constexpr std::uint64_t sampled_bytes_decoded = std::uint64_t{5} << 20;
 constexpr std::uint64_t seek_bytes_unsaid = 4 * DecodedTexts::checkpoint_bytes_default;
 
-// Adds the bytes [begin, end) of a file to a digest. False: the file is shorter.
-Result<bool> add_to_digest(const TextFile& file, std::uint64_t begin, std::uint64_t end,
-                           Digest& digest) {
-  std::string piece;
-  while (begin < end) {
-    const std::uint64_t wanted = std::min<std::uint64_t>(digest_piece_bytes, end - begin);
-    piece.resize(static_cast<std::size_t>(wanted));
-    TRANCHE_ASSIGN(const std::size_t count, file.read_at(piece.data(), piece.size(), begin));
-    digest.update({piece.data(), count});
-    if (count < piece.size()) return false;
-    begin += count;
-  }
-  return true;
-}
-
-// The memory that a slice's records take as Pages, with the window that they point into.
-std::uint64_t estimate_memory(const Schema& schema, std::uint64_t bytes, std::uint64_t records) {
-  std::uint64_t row_bytes = sizeof(Origin);
-  std::uint64_t nested_bytes = 0;
-  for (const auto& field : schema.fields) {
-    row_bytes += estimated_bytes(field.type);
-    // A list may be longer than was expected, and its elements are larger than their text.
-    if (is_nested(field.type)) nested_bytes = 2 * bytes;
-  }
-  const std::uint64_t vectors = (records + vector_rows - 1) / vector_rows;
-  return bytes + nested_bytes + vectors * vector_rows * row_bytes;
-}
-
 class TextSliceStream final : public SliceStream {
  public:
   TextSliceStream(const TextSource& source, SchemaPtr schema, const Slice* after)
@@ -82,7 +54,7 @@ class TextSliceStream final : public SliceStream {
       TRANCHE_ASSIGN(passed, pass(limits, slice.records));
     }
     slice.bytes = slice.end - slice.begin;
-    slice.memory_bytes = estimate_memory(*schema_, slice.bytes, slice.records);
+    slice.memory_bytes = estimate_text_memory(*schema_, slice.bytes, slice.records);
     slice.digest = digest.value();
     slice.file_bytes = slice.bytes;
     if (inputs_.end_of(input_) == TextFile::unknown_end) {
@@ -223,6 +195,33 @@ Result<std::optional<std::uint64_t>> next_line(const TextFile& file, std::uint64
 }
 
 }  // namespace
+
+Result<bool> add_to_digest(const TextFile& file, std::uint64_t begin, std::uint64_t end,
+                           Digest& digest) {
+  std::string piece;
+  while (begin < end) {
+    const std::uint64_t wanted = std::min<std::uint64_t>(digest_piece_bytes, end - begin);
+    piece.resize(static_cast<std::size_t>(wanted));
+    TRANCHE_ASSIGN(const std::size_t count, file.read_at(piece.data(), piece.size(), begin));
+    digest.update({piece.data(), count});
+    if (count < piece.size()) return false;
+    begin += count;
+  }
+  return true;
+}
+
+std::uint64_t estimate_text_memory(const Schema& schema, std::uint64_t bytes,
+                                   std::uint64_t records) {
+  std::uint64_t row_bytes = sizeof(Origin);
+  std::uint64_t nested_bytes = 0;
+  for (const auto& field : schema.fields) {
+    row_bytes += estimated_bytes(field.type);
+    // A list may be longer than was expected, and its elements are larger than their text.
+    if (is_nested(field.type)) nested_bytes = 2 * bytes;
+  }
+  const std::uint64_t vectors = (records + vector_rows - 1) / vector_rows;
+  return bytes + nested_bytes + vectors * vector_rows * row_bytes;
+}
 
 std::vector<Option> coding_options(std::vector<std::string> encodings) {
   return {

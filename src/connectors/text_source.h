@@ -17,6 +17,7 @@
 #include <tranche/core/options.h>
 #include <tranche/core/source.h>
 
+#include "base/digest.h"
 #include "connectors/remote_texts.h"
 #include "connectors/text_windows.h"
 #include "formats/decoded_texts.h"
@@ -63,6 +64,13 @@ struct TextInputs {
 
 // Whether the text has nothing from `offset` on.
 Result<bool> ends_at(const TextFile& file, std::uint64_t offset);
+
+// Adds the bytes [begin, end) of a file to a digest. False: the file is shorter.
+Result<bool> add_to_digest(const TextFile& file, std::uint64_t begin, std::uint64_t end,
+                           Digest& digest);
+// The memory that a slice's records take as Pages, with the window that they point into.
+std::uint64_t estimate_text_memory(const Schema& schema, std::uint64_t bytes,
+                                   std::uint64_t records);
 
 // Where the records of a file begin.
 struct TextBegin {

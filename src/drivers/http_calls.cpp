@@ -44,6 +44,7 @@ struct Transfer {
   void prepare(const HttpLimits& limits);
   void address(std::uint64_t number, HttpCall given);
   void conclude(CURLcode code);
+  void collect_links();
 };
 
 std::size_t take_body(char* data, std::size_t size, std::size_t count, void* user) {
@@ -101,6 +102,15 @@ void Transfer::address(std::uint64_t number, HttpCall given) {
   set(CURLOPT_CUSTOMREQUEST, call.method.c_str());
 }
 
+void Transfer::collect_links() {
+  curl_header* found = nullptr;
+  for (std::size_t i = 0;
+       curl_easy_header(handle, "Link", i, CURLH_HEADER, -1, &found) == CURLHE_OK; ++i) {
+    if (i > 0) reply.links += ", ";
+    reply.links += found->value;
+  }
+}
+
 void Transfer::conclude(CURLcode code) {
   long status = 0;
   curl_easy_getinfo(handle, CURLINFO_RESPONSE_CODE, &status);
@@ -108,6 +118,7 @@ void Transfer::conclude(CURLcode code) {
   curl_off_t seconds = 0;
   if (curl_easy_getinfo(handle, CURLINFO_RETRY_AFTER, &seconds) == CURLE_OK && seconds > 0)
     reply.retry_after = std::chrono::seconds(seconds);
+  if (call.wants_links) collect_links();
   if (code == CURLE_OK) return;
   reply.failure = error_text[0] != '\0' ? error_text.data() : curl_easy_strerror(code);
   if (reply.outcome == HttpReply::Outcome::too_long) return;

@@ -24,6 +24,7 @@ struct HttpCall {
   std::string url;                   // with all that it holds, secrets too
   std::vector<std::string> headers;  // "Name: value"
   std::optional<std::string> body;
+  bool wants_links = false;  // HttpReply::links
 };
 
 struct HttpReply {
@@ -39,6 +40,7 @@ struct HttpReply {
   std::string body;
   std::string failure;                                // curl's words, unless it was answered
   std::optional<std::chrono::seconds> retry_after{};  // that the server asks for
+  std::string links{};                                // its Link headers, one behind the other
 };
 
 struct HttpLimits {

@@ -13,6 +13,7 @@ using namespace std::chrono_literals;
 // Tasks that wait at a worker beyond the one in work: enough that no worker idles during a commit.
 constexpr std::uint64_t tasks_submitted_per_worker = 16;
 constexpr std::size_t batches_a_plan_write_max = 256;
+constexpr auto wait_for_batch_longest = 50ms;  // before results and stops are looked at
 
 }  // namespace
 
@@ -79,11 +80,16 @@ Result<void> StepRun::plan_ahead() {
     return unread > 0 && unread + last_batch_bytes_ > work_.unread_bytes_max;
   };
   if (reads_enough()) return {};  // the workers come first
+  // Where batches are waited for, the workers' results are not.
+  const auto is_ready = [&](std::chrono::milliseconds longest) {
+    return !work_.batch_is_ready || work_.batch_is_ready(longest);
+  };
+  if (!is_ready(submitted_ > 0 ? 0ms : wait_for_batch_longest)) return {};
   std::vector<BatchPlan> planned;
   std::size_t tasks = tasks_waiting();
   bool complete = false;
   const auto deadline = work_.clock->monotonic() + 50ms;  // then the workers get what there is
-  while (tasks < 2 * wanted && planned.size() < batches_a_plan_write_max) {
+  while (tasks < 2 * wanted && planned.size() < batches_a_plan_write_max && is_ready(0ms)) {
     TRANCHE_ASSIGN(auto batch, work_.next_batch());
     if (!batch) {
       complete = true;

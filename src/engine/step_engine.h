@@ -33,6 +33,9 @@ struct StepWork {
   SchemaPtr schema;  // of the records that reach the sink
   // The next batch behind the last one of the plan; nullopt at the end of the source.
   std::function<Result<std::optional<BatchPlan>>()> next_batch;
+  // Whether next_batch() would give something now, or after a wait that is no longer than that;
+  // empty: it is called whatever it takes.
+  std::function<bool(std::chrono::milliseconds longest)> batch_is_ready;
   // What the source noted while it was divided; may be empty.
   std::function<std::vector<Checkpoint>()> take_checkpoints;
   Sink* sink = nullptr;

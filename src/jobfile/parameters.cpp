@@ -151,6 +151,8 @@ class Substitution {
     for (Node::Entry& entry : node.entries) {
       if (entry.key == "process")
         in_transforms(entry.value);
+      else if (entry.key == "read")
+        in_sources(entry.value);
       else
         in(entry.value, entry.key == "sql" || entry.key == "query");
     }
@@ -162,6 +164,17 @@ class Substitution {
   }
 
  private:
+  // Of a web API, what is sent.
+  void in_sources(Node& node) {
+    for (Node& item : node.items) in_sources(item);
+    const bool is_web_api = node.find("http") != nullptr;
+    for (Node::Entry& entry : node.entries) {
+      are_templates_ = is_web_api && (entry.key == "http" || entry.key == "headers");
+      in(entry.value, entry.key == "query");
+      are_templates_ = false;
+    }
+    if (node.kind == Node::Kind::scalar) in(node, false);
+  }
   void in_transforms(Node& node) {
     for (Node& item : node.items) {
       are_templates_ = item.find("http") != nullptr;
@@ -205,13 +218,13 @@ class Substitution {
         const std::string name = text.substr(i + 2, end - i - 2);
         i = end;
         if (const std::size_t dot = name.rfind('.'); name.starts_with("steps.") && dot > 6) {
-          const std::string later =
-              step_value(name.substr(6, dot - 6), name.substr(dot + 1));
+          const std::string later = step_value(name.substr(6, dot - 6), name.substr(dot + 1));
           node.text += later;
           unresolved += later;
           continue;
         }
-        if (are_templates_ && (name == "record" || name.starts_with("record."))) {
+        if (are_templates_ && (name == "record" || name.starts_with("record.") ||
+                               name == "records" || name.starts_with("records."))) {
           node.text += "${" + name + "}";
           continue;
         }

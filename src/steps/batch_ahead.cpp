@@ -14,7 +14,8 @@ bool is_last(const Result<std::optional<BatchPlan>>& planned) { return !planned 
 
 }  // namespace
 
-BatchAhead::BatchAhead(Plan plan) : plan_(std::move(plan)) {
+BatchAhead::BatchAhead(Plan plan, std::function<void()> interrupt)
+    : plan_(std::move(plan)), interrupt_(std::move(interrupt)) {
   const SignalShield shield;
   try {
     thread_ = std::thread([this] { run(); });
@@ -29,6 +30,7 @@ BatchAhead::~BatchAhead() {
     closing_ = true;
   }
   changed_.notify_all();
+  interrupt_();
   if (thread_.joinable()) thread_.join();
 }
 
@@ -42,6 +44,12 @@ Result<std::optional<BatchPlan>> BatchAhead::next() {
   lock.unlock();
   changed_.notify_all();
   return planned;
+}
+
+bool BatchAhead::is_ready(std::chrono::milliseconds longest) {
+  if (!thread_.joinable()) return true;
+  std::unique_lock lock(mutex_);
+  return changed_.wait_for(lock, longest, [this] { return !planned_.empty(); });
 }
 
 void BatchAhead::run() {

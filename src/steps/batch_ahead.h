@@ -6,6 +6,7 @@
 // the destructor waits for the call in progress.
 #pragma once
 
+#include <chrono>
 #include <condition_variable>
 #include <deque>
 #include <functional>
@@ -22,19 +23,23 @@ class BatchAhead {
  public:
   using Plan = std::function<Result<std::optional<BatchPlan>>()>;
 
-  explicit BatchAhead(Plan plan);
+  // `interrupt`: makes a call of `plan` that waits for others end soon.
+  explicit BatchAhead(Plan plan, std::function<void()> interrupt);
   ~BatchAhead();
   BatchAhead(const BatchAhead&) = delete;
   BatchAhead& operator=(const BatchAhead&) = delete;
 
   // What `plan` gave, in order; the end, or the error, again and again.
   Result<std::optional<BatchPlan>> next();
+  // Whether next() has something to give; waits for it, but no longer than that.
+  bool is_ready(std::chrono::milliseconds longest);
 
  private:
   using Planned = Result<std::optional<BatchPlan>>;
   void run();
 
   const Plan plan_;
+  const std::function<void()> interrupt_;
   std::mutex mutex_;
   std::condition_variable changed_;
   std::deque<Planned> planned_;

@@ -164,9 +164,15 @@ class BatchFeed {
       end_record_ = last.first_record + last.records;
     }
     if (has_work) return task_bytes;  // first things first: a source may have to decode them
+    if (step_.source->is_fetched()) return usual_task_bytes();
     TRANCHE_ASSIGN(first_, next());
     if (first_) task_bytes = std::max(task_bytes, memory_.task_bytes(*first_));
     return task_bytes;
+  }
+
+  // By another thread: next() ends soon where the source waits for others.
+  void interrupt() {
+    if (stream_) stream_->interrupt();
   }
 
   Result<std::optional<BatchPlan>> next() {
@@ -180,6 +186,15 @@ class BatchFeed {
   }
 
  private:
+  // Of a source that is fetched: what comes is not waited for, but is about as large as its chunks.
+  std::uint64_t usual_task_bytes() const {
+    BatchPlan batch;
+    batch.chunks.emplace_back();
+    batch.chunks.front().bytes = division_.chunk_bytes;
+    batch.chunks.front().memory_bytes = 2 * division_.chunk_bytes;
+    return memory_.task_bytes(batch);
+  }
+
   // The next batch that holds a record to be processed again, as a group of its own.
   Result<std::optional<BatchPlan>> next_wanted(const std::vector<std::uint64_t>& only) {
     while (true) {
@@ -231,11 +246,13 @@ class BatchFeed {
   std::optional<BatchPlan> first_;  // planned to see how much memory a batch takes
 };
 
-// Whether the source may be divided by another thread while this one commits: files that need no
-// decoding. What is decoded must not run away from its readers, and a database is read in turn.
+// Whether the source may be divided by another thread while this one commits: what is fetched, and
+// files that need no decoding. What is decoded must not run away from its readers, and a database
+// is read in turn.
 bool may_plan_ahead(const BatchStep& step) {
   const auto decoder_bytes = step.source->decoder_bytes();
-  return decoder_bytes && !*decoder_bytes && step.source->planner_bytes() == 0 &&
+  const bool has_database = step.source->planner_bytes() > 0 && !step.source->is_fetched();
+  return decoder_bytes && !*decoder_bytes && !has_database &&
          std::all_of(step.inputs.begin(), step.inputs.end(),
                      [](const Input& input) { return input.snapshot.empty(); });
 }
@@ -399,6 +416,16 @@ Result<void> bind_step(BatchStep& step, const std::vector<Input>* inputs,
   return step.sink->examine(step.output_schema());
 }
 
+void keep_fetched(const BatchStep& step, const std::filesystem::path& run_folder) {
+  step.source->keep_fetched(run_folder.filename().string(),
+                            fetched_folder(run_folder, step.name).string());
+}
+
+std::filesystem::path fetched_folder(const std::filesystem::path& run_folder,
+                                     const std::string& step) {
+  return run_folder / "fetched" / step;
+}
+
 Division full_division(const BatchStep& step) {
   return choose_division(step.division, step.source->default_division(),
                          step.sink->default_group_bytes());
@@ -406,6 +433,7 @@ Division full_division(const BatchStep& step) {
 
 Result<void> check_memory(const BatchStep& step, const StepSurroundings& surroundings) {
   TRANCHE_ASSIGN(const StepMemory memory, memory_of(step, surroundings));
+  if (step.source->is_fetched()) return {};  // nothing is kept yet
   const auto fits = BatchFeed(step, full_division(step), memory).begin(StepState{});
   return fits ? Result<void>() : Result<void>(fits.error());
 }
@@ -450,7 +478,12 @@ engine::StepEnd run_batch_step(const BatchStep& step, const Division& division, 
   work.run = sink_run_of(step, surroundings);
   work.schema = step.output_schema();
   std::optional<BatchAhead> ahead;
-  if (may_plan_ahead(step)) ahead.emplace([&] { return feed.next(); });
+  if (may_plan_ahead(step))
+    ahead.emplace([&] { return feed.next(); }, [&] { feed.interrupt(); });
+  if (ahead && step.source->is_fetched())
+    work.batch_is_ready = [&](std::chrono::milliseconds longest) {
+      return ahead->is_ready(longest);
+    };
   work.next_batch = [&] { return ahead ? ahead->next() : feed.next(); };
   work.take_checkpoints = [&] { return step.source->take_checkpoints(); };
   work.sink = step.sink.get();

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <atomic>
+#include <filesystem>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -79,6 +80,12 @@ struct StepSurroundings {
 // against each other. Read-only. Errors: config.
 Result<void> bind_step(BatchStep& step, const std::vector<Input>* inputs,
                        const StepSurroundings& surroundings);
+
+// Has the source keep what it fetches in the folder of this run, where it is until the step is
+// done. Before bind_step.
+void keep_fetched(const BatchStep& step, const std::filesystem::path& run_folder);
+std::filesystem::path fetched_folder(const std::filesystem::path& run_folder,
+                                     const std::string& step);
 
 // What the plan uses: asked, else what source and sink suggest.
 Division full_division(const BatchStep& step);

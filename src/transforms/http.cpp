@@ -2,10 +2,8 @@
 
 #include <algorithm>
 #include <iterator>
-#include <mutex>
 #include <numeric>
 #include <queue>
-#include <set>
 #include <unordered_map>
 #include <utility>
 
@@ -14,9 +12,13 @@
 #include "base/digest.h"
 #include "base/text.h"
 #include "drivers/http_calls.h"
+#include "drivers/http_retry.h"
+#include "formats/json_body.h"
 #include "transforms/answered_columns.h"
+#include "transforms/http_elements.h"
 #include "transforms/http_journal.h"
 #include "transforms/http_request.h"
+#include "transforms/http_suspects.h"
 
 namespace tranche {
 namespace {
@@ -25,8 +27,6 @@ using namespace std::chrono_literals;
 using Clock = std::chrono::steady_clock;
 
 constexpr std::chrono::milliseconds look_interval = 100ms;  // for who watches over the worker
-constexpr std::chrono::seconds pause_longest = 10min;       // that a server may ask for
-constexpr std::size_t shown_bytes = 200;                    // of an answer
 // So many records in a row that fail to the last: that is the service's.
 constexpr std::size_t unproven_max = 20;
 
@@ -34,6 +34,7 @@ constexpr std::size_t unproven_max = 20;
 struct Definition {
   HttpOptions options;
   HttpRequest request;
+  HttpElements elements;
   SchemaPtr input;
   Schema added;
   SchemaPtr output;
@@ -46,7 +47,13 @@ struct Definition {
     for (const HttpColumn& column : options.into) text += column.pointer.text() + '\n';
     for (const auto& [status, action] : options.on_status)
       text += fmt::format("{} {}\n", status, static_cast<int>(action));
+    if (options.records_per_call > 1)
+      text += fmt::format("{} {}\n", options.answers.text(), options.match_by);
     return text;
+  }
+  HttpLimits limits() const {
+    return {options.timeout, options.answer_bytes_max,
+            std::max(options.pace.at_once, options.pace.at_once_max)};
   }
   StatusAction action_on(int status) const {
     const auto& told = options.on_status;
@@ -54,48 +61,14 @@ struct Definition {
     if (found == told.end()) found = told.find(fmt::format("{}xx", status / 100));
     if (found != told.end()) return found->second;
     if (status >= 200 && status < 300) return StatusAction::take;
-    const bool may_pass = status == 408 || status == 425 || status == 429 || status >= 500;
-    return may_pass ? StatusAction::retry : StatusAction::reject;
+    return http_may_pass(status) ? StatusAction::retry : StatusAction::reject;
   }
 };
-
-// Records that failed when no other one was answered behind them, so that nothing is proved. When
-// their batch is tried again they are called for first, and others are answered, or not.
-class Suspects {
- public:
-  void add(std::uint64_t record) {
-    const std::lock_guard lock(mutex_);
-    records_.insert(record);
-  }
-  // The rows of a page, the suspects among them first.
-  std::vector<std::uint32_t> order(const Page& page) const {
-    std::vector<std::uint32_t> rows(page.rows());
-    std::iota(rows.begin(), rows.end(), 0U);
-    const std::lock_guard lock(mutex_);
-    if (records_.empty()) return rows;
-    std::stable_partition(rows.begin(), rows.end(),
-                          [&](std::uint32_t row) { return records_.contains(number(page, row)); });
-    return rows;
-  }
-  bool has(const Page& page, std::uint32_t row) const {
-    const std::lock_guard lock(mutex_);
-    return records_.contains(number(page, row));
-  }
-  static std::uint64_t number(const Page& page, std::uint32_t row) {
-    return page.base.record + (page.origins.empty() ? row : page.origins[row].record);
-  }
-
- private:
-  mutable std::mutex mutex_;
-  std::set<std::uint64_t> records_;
-};
-
-bool is_busy(int status) { return status == 429 || status == 503; }
 
 class HttpInstance final : public TransformInstance {
  public:
   HttpInstance(std::shared_ptr<const Definition> definition, std::shared_ptr<HttpPace> pace,
-               std::shared_ptr<Suspects> suspects, WorkerScope& worker)
+               std::shared_ptr<HttpSuspects> suspects, WorkerScope& worker)
       : definition_(std::move(definition)),
         pace_(std::move(pace)),
         suspects_(std::move(suspects)),
@@ -140,16 +113,29 @@ class HttpInstance final : public TransformInstance {
     std::string text;
     std::uint32_t attempts = 1;
   };
-  // A record that was called for, and has not got its fate yet.
+  // What a call is about: rows in a row. The same ones in each try and resume, so that the call has
+  // the same key.
+  struct Asked {
+    std::uint32_t first = 0;
+    std::uint32_t count = 1;
+    std::uint64_t number() const { return std::uint64_t{first} << 32 | count; }
+    static Asked of(std::uint64_t number) {
+      return {static_cast<std::uint32_t>(number >> 32), static_cast<std::uint32_t>(number)};
+    }
+  };
+  // A call that was made, and has not come to its end yet.
   struct Trial {
     std::uint32_t attempts = 0;
-    std::uint64_t answered_before = 0;  // calls of any records
-    std::uint64_t digest = 0;           // of the call
+    std::uint64_t answered_before = 0;  // calls about any records
   };
   struct Due {
     Clock::time_point time;
-    std::uint32_t row = 0;
+    Asked asked;
     bool operator>(const Due& other) const { return time > other.time; }
+  };
+  struct Unproven {
+    Asked asked;
+    std::string why;
   };
 
   Result<void> begin(const Page& page) {
@@ -157,23 +143,35 @@ class HttpInstance final : public TransformInstance {
     answers_.begin(page.rows());
     fates_.assign(page.rows(), Fate::waiting);
     waiting_ = page.rows();
-    order_ = suspects_->order(page);
-    next_ = 0;
+    rows_.resize(page.rows());
+    std::iota(rows_.begin(), rows_.end(), 0U);
+    order_calls();
     unproven_.clear();
     rejects_.clear();
     trials_.clear();
     due_ = {};
     ids_ = page.origins.empty() ? std::vector<std::string>() : record_ids(page);
     witness_.reset();
-    wants_witness_ = !order_.empty() && suspects_->has(page, order_.front());
-    if (!calls_) {
-      const HttpOptions& options = definition_->options;
-      calls_ = std::make_unique<HttpCalls>(
-          HttpLimits{options.timeout, options.answer_bytes_max,
-                     std::max(options.pace.at_once, options.pace.at_once_max)});
-    }
+    wants_witness_ = !order_.empty() && suspects_->has_any(page, rows_of(order_.front()));
+    if (!calls_) calls_ = std::make_unique<HttpCalls>(definition_->limits());
     if (ids_.empty()) return {};
-    return journal_.begin(Suspects::number(page, 0));
+    return journal_.begin(HttpSuspects::number(page, 0));
+  }
+
+  // Which calls there are; those about suspects come first.
+  void order_calls() {
+    order_.clear();
+    next_ = 0;
+    const std::size_t most = definition_->options.records_per_call;
+    for (std::size_t row = 0; row < rows_.size(); row += most)
+      order_.push_back({static_cast<std::uint32_t>(row),
+                        static_cast<std::uint32_t>(std::min(most, rows_.size() - row))});
+    std::stable_partition(order_.begin(), order_.end(), [&](const Asked& asked) {
+      return suspects_->has_any(*page_, rows_of(asked));
+    });
+  }
+  std::span<const std::uint32_t> rows_of(const Asked& asked) const {
+    return std::span<const std::uint32_t>(rows_).subspan(asked.first, asked.count);
   }
 
   // Those that are in flight when it is known that they are not needed.
@@ -219,14 +217,12 @@ class HttpInstance final : public TransformInstance {
         if (due_.empty()) return look_interval;
         return std::chrono::ceil<std::chrono::milliseconds>(due_.top().time - now);
       }
-      const std::uint32_t row = is_due ? due_.top().row : order_[next_];
-      auto call = definition_->request.make(*page_, row, definition_->work,
-                                            ids_.empty() ? std::string_view() : ids_[row]);
-      const std::uint64_t digest = call ? digest_of(*call, row) : 0;
-      if (call && !is_due && recall(row, digest)) {
+      const Asked asked = is_due ? due_.top().asked : order_[next_];
+      if (!is_due && recall(asked)) {
         ++next_;
         continue;
       }
+      auto call = make(asked);
       if (call) {
         if (const auto pause = pace_->begin(now, calls_->in_flight())) return *pause;
       }
@@ -235,13 +231,12 @@ class HttpInstance final : public TransformInstance {
       else
         ++next_;
       if (!call) {
-        reject(row, call.error().message);
+        reject_all(asked, call.error().message);
         continue;
       }
-      Trial& trial = trials_[row];
+      Trial& trial = trials_[asked.number()];
       if (trial.attempts++ == 0) trial.answered_before = pace_->answered();
-      trial.digest = digest;
-      auto begun = calls_->begin(row, *std::move(call));
+      auto begun = calls_->begin(asked.number(), *std::move(call));
       if (!begun) {
         pace_->end(HttpPace::End::failed, now);
         return std::move(begun).error();
@@ -250,82 +245,123 @@ class HttpInstance final : public TransformInstance {
   }
 
   Result<void> judge(HttpReply reply) {
-    const auto row = static_cast<std::uint32_t>(reply.number);
+    const Asked asked = Asked::of(reply.number);
     const auto now = Clock::now();
     const bool is_answered = reply.outcome == HttpReply::Outcome::answered;
     const StatusAction action =
         is_answered ? definition_->action_on(reply.status) : StatusAction::retry;
     const bool asks_again = is_answered && action == StatusAction::retry;
-    if (asks_again && is_busy(reply.status)) {
+    if (asks_again && http_is_busy(reply.status)) {
       pace_->end(HttpPace::End::busy, now);
       if (reply.retry_after || reply.status == 429)
-        pace_->pause_until(now + pause_behind(row, reply));
+        pace_->pause_until(now + pause_behind(asked, reply));
     } else {
       pace_->end(is_answered && !asks_again ? HttpPace::End::answered : HttpPace::End::failed, now);
     }
     switch (reply.outcome) {
       case HttpReply::Outcome::refused:
-        return make_error(ErrorKind::failed, describe(reply) + advice(reply),
+        return make_error(ErrorKind::failed, describe(reply) + http_advice(reply),
                           definition_->options.url.place);
       case HttpReply::Outcome::too_long:
-        reject(row, describe(reply));
+        refuse(asked, describe(reply), now);
         return {};
       case HttpReply::Outcome::broken:
-        return try_again(row, reply, now);
+        return try_again(asked, reply, now);
       case HttpReply::Outcome::answered:
         break;
     }
-    if (action == StatusAction::retry) return try_again(row, reply, now);
-    settle(row, action, reply);
+    if (action == StatusAction::retry) return try_again(asked, reply, now);
+    if (action == StatusAction::reject)
+      refuse(asked, describe(reply), now);
+    else if (action == StatusAction::take && definition_->options.records_per_call > 1)
+      settle_each(asked, reply, now);
+    else
+      for (const std::uint32_t row : rows_of(asked)) settle(row, action, reply);
+    trials_.erase(asked.number());
     return {};
   }
 
   void settle(std::uint32_t row, StatusAction action, const HttpReply& reply) {
-    if (action == StatusAction::reject) return reject(row, describe(reply));
-    HttpJournal::Entry entry;
-    entry.is_filtered = action == StatusAction::skip;
-    if (!entry.is_filtered) {
-      auto values = action == StatusAction::take ? answers_.extract(reply.body)
-                                                 : Result<std::string>(HttpAnswers::nothing());
-      if (!values) return reject(row, describe(reply, values.error().message));
-      if (const auto wrong = answers_.take(*values, row))
-        return reject(row, describe(reply, *wrong));
-      entry.record = *std::move(values);
+    if (action == StatusAction::skip) return keep(row, {.is_filtered = true, .record = {}});
+    auto values = action == StatusAction::take ? answers_.extract(reply.body)
+                                               : Result<std::string>(HttpAnswers::nothing());
+    take(row, std::move(values), reply);
+  }
+
+  // The answers of a call about several. Where it can't be told whose each is, each is asked about
+  // by itself.
+  void settle_each(const Asked& asked, const HttpReply& reply, Clock::time_point now) {
+    std::string body = reply.body;
+    const auto json = json_of_body(body);
+    if (!json) return refuse(asked, describe(reply, json.error().message), now);
+    const auto found = definition_->elements.find(*json, *page_, rows_of(asked));
+    if (!found) return refuse(asked, describe(reply, found.error().message), now);
+    for (std::uint32_t i = 0; i < asked.count; ++i) {
+      const std::uint32_t row = asked.first + i;
+      if ((*found)[i])
+        take(row, answers_.values_of(*(*found)[i]), reply);
+      else
+        reject(row, describe(reply, ", but without an answer for this record"));
     }
-    journal_.add(trials_[row].digest, entry);
+  }
+
+  void take(std::uint32_t row, Result<std::string> values, const HttpReply& reply) {
+    if (!values) return reject(row, describe(reply, values.error().message));
+    if (const auto wrong = answers_.take(*values, row)) return reject(row, describe(reply, *wrong));
+    keep(row, {.is_filtered = false, .record = *std::move(values)});
+  }
+
+  void keep(std::uint32_t row, const HttpJournal::Entry& entry) {
+    journal_.add(digest_of(row), entry);
     end(row, entry.is_filtered ? Fate::filtered : Fate::kept);
   }
 
-  // Whether it was called for before, by a worker that came to its end.
-  bool recall(std::uint32_t row, std::uint64_t digest) {
-    const HttpJournal::Entry* const entry = journal_.find(digest);
-    if (entry == nullptr) return false;
-    // Suspects are proved guilty by others that are answered behind them.
-    if (std::exchange(wants_witness_, false)) witness_ = row;
-    if (witness_ == row) return false;
-    if (!entry->is_filtered && answers_.take(entry->record, row)) return false;
-    end(row, entry->is_filtered ? Fate::filtered : Fate::kept);
+  // Whether all of them were called for before, by a worker that came to its end.
+  bool recall(const Asked& asked) {
+    if (journal_.is_empty()) return false;
+    std::vector<const HttpJournal::Entry*> entries;
+    for (const std::uint32_t row : rows_of(asked)) {
+      entries.push_back(journal_.find(digest_of(row)));
+      if (entries.back() == nullptr) return false;
+    }
+    // HttpSuspects are proved guilty by others that are answered behind them.
+    if (std::exchange(wants_witness_, false)) witness_ = asked.first;
+    if (witness_ == asked.first) return false;
+    for (std::uint32_t i = 0; i < asked.count; ++i)
+      if (!entries[i]->is_filtered && answers_.take(entries[i]->record, asked.first + i))
+        return false;
+    for (std::uint32_t i = 0; i < asked.count; ++i)
+      end(asked.first + i, entries[i]->is_filtered ? Fate::filtered : Fate::kept);
     return true;
   }
 
-  std::uint64_t digest_of(const HttpCall& call, std::uint32_t row) const {
-    if (ids_.empty()) return 0;
-    return digest64(ids_[row] + '\n' + call.url + '\n' + call.body.value_or(""));
+  Result<HttpCall> make(const Asked& asked) const {
+    std::string id;
+    if (!ids_.empty() && asked.count == 1) id = ids_[asked.first];
+    if (!ids_.empty() && asked.count > 1)
+      id = fmt::format("{}-{}", ids_[asked.first], ids_[asked.first + asked.count - 1]);
+    return definition_->request.make(*page_, rows_of(asked), definition_->work, id);
   }
 
-  std::chrono::milliseconds pause_behind(std::uint32_t row, const HttpReply& reply) {
-    const auto pause = definition_->options.retry.wait_after(trials_[row].attempts,
-                                                             digest64(definition_->work) + row);
-    return std::max<std::chrono::milliseconds>(
-        pause, std::min(reply.retry_after.value_or(0s), pause_longest));
+  // Of what is sent about a record by itself.
+  std::uint64_t digest_of(std::uint32_t row) const {
+    if (ids_.empty()) return 0;
+    const auto call = make({row, 1});
+    if (!call) return 0;
+    return digest64(ids_[row] + '\n' + call->url + '\n' + call->body.value_or(""));
+  }
+
+  std::chrono::milliseconds pause_behind(const Asked& asked, const HttpReply& reply) {
+    return http_pause(reply, definition_->options.retry, trials_[asked.number()].attempts,
+                      digest64(definition_->work) + asked.first);
   }
 
   // After a pause; or the record is to blame, or nobody is but the service.
-  Result<void> try_again(std::uint32_t row, const HttpReply& reply, Clock::time_point now) {
-    const Trial& trial = trials_[row];
+  Result<void> try_again(const Asked& asked, const HttpReply& reply, Clock::time_point now) {
+    const Trial& trial = trials_[asked.number()];
     const RetryPolicy& retry = definition_->options.retry;
     if (trial.attempts < retry.attempts) {
-      due_.push({now + pause_behind(row, reply), row});
+      due_.push({now + pause_behind(asked, reply), asked});
       return {};
     }
     if (reply.status == 429) {
@@ -334,7 +370,10 @@ class HttpInstance final : public TransformInstance {
                                     describe(reply), trial.attempts),
                         definition_->options.url.place);
     }
-    unproven_.emplace_back(row, describe(reply));
+    if (asked.count > 1)
+      ask_apart(asked, now);
+    else
+      unproven_.push_back({asked, describe(reply)});
     return {};
   }
 
@@ -343,49 +382,45 @@ class HttpInstance final : public TransformInstance {
   Result<void> judge_unproven() {
     if (unproven_.empty()) return {};
     const std::uint64_t answered = pace_->answered();
-    std::erase_if(unproven_, [&](const auto& of) {
-      const bool is_proven = answered > trials_[of.first].answered_before;
-      if (is_proven) reject(of.first, of.second);
+    std::erase_if(unproven_, [&](const Unproven& one) {
+      const bool is_proven = answered > trials_[one.asked.number()].answered_before;
+      if (is_proven) reject(one.asked.first, one.why);
       return is_proven;
     });
     const bool may_be_proven = unproven_.size() < waiting_ && unproven_.size() < unproven_max;
     if (unproven_.empty() || may_be_proven) return {};
-    for (const auto& [row, why] : unproven_) suspects_->add(Suspects::number(*page_, row));
-    const auto& [row, why] = unproven_.front();
+    for (const Unproven& one : unproven_)
+      suspects_->add(HttpSuspects::number(*page_, one.asked.first));
+    const auto& [asked, why] = unproven_.front();
     return make_error(ErrorKind::transient,
                       fmt::format("{} Tried {} times; no other record was answered meanwhile.", why,
-                                  trials_[row].attempts),
+                                  trials_[asked.number()].attempts),
                       definition_->options.url.place);
   }
 
-  // "POST https://scores.internal/v1/score answers 404: \"no such item\"", without secrets.
   std::string describe(const HttpReply& reply, std::string_view wrong = {}) const {
-    const std::string& name = definition_->request.name();
-    if (reply.outcome == HttpReply::Outcome::too_long) {
-      return fmt::format("{} answers {} with more than {}, `max_answer`.", name, reply.status,
-                         format_size(definition_->options.answer_bytes_max));
-    }
-    if (reply.outcome != HttpReply::Outcome::answered) {
-      return fmt::format("{} gives no answer: {}.", name,
-                         excerpt(definition_->request.hide_secrets(reply.failure), shown_bytes));
-    }
-    std::string text = fmt::format("{} answers {}{}", name, reply.status, wrong);
-    const std::string_view body = trim(reply.body);
-    if (body.empty()) return text + '.';
-    return fmt::format(
-        "{}: \"{}\".", text,
-        excerpt(definition_->request.hide_secrets(std::string(body.substr(0, 4 * shown_bytes))),
-                shown_bytes));
+    const HttpRequest& request = definition_->request;
+    const auto hide = [&](std::string text) { return request.hide_secrets(std::move(text)); };
+    return describe_reply(request.name(), reply, definition_->limits(), hide, wrong);
   }
 
-  static std::string advice(const HttpReply& reply) {
-    if (reply.failure.find("ertificate") == std::string::npos) return {};
-    return " Where its certificate is of an authority of your own, name the file of that in "
-           "SSL_CERT_FILE.";
+  // Of a call about several, each of them may still be answered by itself.
+  void refuse(const Asked& asked, const std::string& why, Clock::time_point now) {
+    if (asked.count > 1)
+      ask_apart(asked, now);
+    else
+      reject_all(asked, why);
+  }
+  void ask_apart(const Asked& asked, Clock::time_point now) {
+    for (const std::uint32_t row : rows_of(asked)) due_.push({now, {row, 1}});
+    trials_.erase(asked.number());
   }
 
+  void reject_all(const Asked& asked, const std::string& why) {
+    for (const std::uint32_t row : rows_of(asked)) reject(row, why);
+  }
   void reject(std::uint32_t row, std::string why) {
-    const auto trial = trials_.find(row);
+    const auto trial = trials_.find(Asked{row, 1}.number());
     rejects_[row] = {std::move(why),
                      trial == trials_.end() ? 1 : std::max(1U, trial->second.attempts)};
     end(row, Fate::rejected);
@@ -394,7 +429,6 @@ class HttpInstance final : public TransformInstance {
   void end(std::uint32_t row, Fate fate) {
     fates_[row] = fate;
     --waiting_;
-    trials_.erase(row);
   }
 
   std::unique_ptr<Page> result(std::uint64_t& filtered) const {
@@ -408,7 +442,7 @@ class HttpInstance final : public TransformInstance {
 
   std::shared_ptr<const Definition> definition_;
   std::shared_ptr<HttpPace> pace_;
-  std::shared_ptr<Suspects> suspects_;
+  std::shared_ptr<HttpSuspects> suspects_;
   HttpJournal journal_;
   HttpAnswers answers_;
   AnsweredColumns columns_;
@@ -423,11 +457,12 @@ class HttpInstance final : public TransformInstance {
   std::size_t waiting_ = 0;
   bool wants_witness_ = false;            // a record that is called for though its answer is known
   std::optional<std::uint32_t> witness_;  // the one that is
-  std::vector<std::uint32_t> order_;      // in which rows are called for
-  std::size_t next_ = 0;                  // of it, the first that was never called for
+  std::vector<std::uint32_t> rows_;       // 0, 1, 2, ...
+  std::vector<Asked> order_;              // of the calls
+  std::size_t next_ = 0;                  // of it, the first that was never made
   std::map<std::uint32_t, Why> rejects_;
-  std::vector<std::pair<std::uint32_t, std::string>> unproven_;  // that failed, and why
-  std::unordered_map<std::uint32_t, Trial> trials_;
+  std::vector<Unproven> unproven_;                   // that failed
+  std::unordered_map<std::uint64_t, Trial> trials_;  // by the number of the call
   std::priority_queue<Due, std::vector<Due>, std::greater<>> due_;
 };
 
@@ -436,7 +471,8 @@ class HttpTransform final : public Transform {
   HttpTransform(HttpOptions options, HttpRequest request)
       : definition_(std::make_shared<Definition>()),
         pace_(std::make_shared<HttpPace>(options.pace)),
-        suspects_(std::make_shared<Suspects>()) {
+        suspects_(std::make_shared<HttpSuspects>()) {
+    definition_->elements = HttpElements(options.answers, options.match_by);
     for (const HttpColumn& column : options.into) definition_->added.fields.push_back(column.field);
     definition_->request = std::move(request);
     definition_->options = std::move(options);
@@ -448,6 +484,11 @@ class HttpTransform final : public Transform {
   Result<SchemaPtr> bind(SchemaPtr input, WorkerScope&) override {
     Definition& of = *definition_;
     TRANCHE_TRY(of.request.bind(*input));
+    auto bound = of.elements.bind(*input);
+    if (!bound) {
+      bound.error().where = of.options.url.place;
+      return bound.error();
+    }
     of.input = std::move(input);
     of.output = std::make_shared<const Schema>(columns_with(*of.input, of.added));
     return of.output;
@@ -475,7 +516,7 @@ class HttpTransform final : public Transform {
  private:
   std::shared_ptr<Definition> definition_;
   std::shared_ptr<HttpPace> pace_;
-  std::shared_ptr<Suspects> suspects_;
+  std::shared_ptr<HttpSuspects> suspects_;
 };
 
 }  // namespace

@@ -1,4 +1,5 @@
-// The `http` transform: a call of a web service for each record, many at once from one thread.
+// The `http` transform: a call of a web service for each record, or for several, many at once from
+// one thread.
 // docs/web-services.md tells people what it does.
 //
 // What may pass is tried again after a pause; then the record is rejected, if others were answered
@@ -49,6 +50,9 @@ struct HttpOptions {
   std::size_t answer_bytes_max = 0;
   RetryPolicy retry;
   HttpPace::Limits pace;
+  std::size_t records_per_call = 1;
+  JsonPointer answers;    // of a call about several: where in an answer the array of theirs is
+  std::string match_by;   // the member, and column, that says whose each is; empty: their order
   std::size_t stage = 0;  // which transform of its step it is
 };
 

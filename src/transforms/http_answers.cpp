@@ -5,10 +5,7 @@
 #include <fmt/format.h>
 
 #include "base/json.h"
-#include "base/json_syntax.h"
-#include "base/text.h"
-#include "formats/byte_search.h"
-#include "formats/json_text.h"
+#include "formats/json_body.h"
 
 namespace tranche {
 namespace {
@@ -36,20 +33,17 @@ void HttpAnswers::begin(std::size_t rows) {
 // rules hold for what fits into which type.
 Result<std::string> HttpAnswers::extract(std::string body) const {
   if (columns_.empty()) return nothing();
-  const auto wrong = [](std::string what) {
-    return make_error(ErrorKind::bad_record, std::move(what));
-  };
-  const std::size_t bytes = body.size();
-  body.append(search_padding_bytes, '\0');
-  const std::string_view text = trim(std::string_view(body).substr(0, bytes));
-  if (text.empty()) return wrong(", but without anything in it");
-  if (find_invalid_utf8(text)) return wrong(", but in something that is not UTF-8");
-  if (const JsonFault fault = find_json_fault(text); fault.what != nullptr)
-    return wrong(fmt::format(", but in something that is no JSON ({})", fault.what));
+  TRANCHE_ASSIGN(const std::string_view text, json_of_body(body));
+  return values_of(text);
+}
+
+Result<std::string> HttpAnswers::values_of(std::string_view json) const {
   std::string record = "{";
   for (const HttpColumn& column : columns_) {
-    const auto found = column.pointer.find(text);
-    if (!found) return wrong(fmt::format(", but its answer {}", found.error().message));
+    const auto found = column.pointer.find(json);
+    if (!found)
+      return make_error(ErrorKind::bad_record,
+                        fmt::format(", but its answer {}", found.error().message));
     if (!*found) continue;
     if (record.size() > 1) record += ',';
     append_json_string(record, column.field.name);

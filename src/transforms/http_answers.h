@@ -31,6 +31,8 @@ class HttpAnswers {
   // The values that an answer has, as a record of JSON. Errors: bad_record, as a sentence part
   // behind the answer's status: ", but ...".
   Result<std::string> extract(std::string body) const;
+  // The same of JSON, with search_padding_bytes readable behind it.
+  Result<std::string> values_of(std::string_view json) const;
   // Of a record that gets no values.
   static std::string nothing() { return "{}"; }
   // Gives the values to a record; what is wrong with them, likewise.

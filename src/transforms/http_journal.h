@@ -33,6 +33,7 @@ class HttpJournal {
   Result<void> begin(std::uint64_t first_record);
   // What came of the call of this digest; nullptr: nothing that is known.
   const Entry* find(std::uint64_t call) const;
+  bool is_empty() const { return entries_.empty(); }
   void add(std::uint64_t call, const Entry& entry);
   // Writes what was added.
   Result<void> flush();

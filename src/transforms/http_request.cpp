@@ -59,6 +59,7 @@ Result<HttpRequest> HttpRequest::parse(const HttpOptions& options) {
   made.digest_ = digest_hex(all);
   for (const Part* of : made.parts()) of->made.collect_secrets(made.secrets_);
   TRANCHE_TRY(made.check_host());
+  TRANCHE_TRY(made.check_records(options.records_per_call));
   return made;
 }
 
@@ -79,6 +80,38 @@ Result<void> HttpRequest::check_json() const {
                   "Content-Type in `headers:`.",
                   fault.what),
       body_.place);
+}
+
+// A call is about one record, or about several that are in its body.
+Result<void> HttpRequest::check_records(std::size_t records_per_call) const {
+  const auto wrong = [](std::string_view what, const std::string& place) {
+    return make_error(ErrorKind::config, std::string(what), place);
+  };
+  if (records_per_call == 1) {
+    if (!body_.made.is_of_several()) return {};
+    return wrong(
+        "${records} is an array of the records of a call: say how many a call has, in "
+        "`records_per_call:`.",
+        body_.place);
+  }
+  if (!body_.made.is_of_several())
+    return wrong(
+        "With `records_per_call:` the body has the records of a call: ${records}, an array "
+        "of them, or ${records.column}, of their values.",
+        url_.place);
+  if (body_.made.names_one_record())
+    return wrong(
+        "A call that is about several records can't hold a value of one: ${records.column} "
+        "is an array of all of theirs.",
+        body_.place);
+  if (!url_.made.is_constant())
+    return wrong("A call that is about several records has one URL, without a value of a record.",
+                 url_.place);
+  for (const auto& [name, part] : headers_)
+    if (!part.made.is_constant())
+      return wrong("A call that is about several records has no value of one in its headers.",
+                   part.place);
+  return {};
 }
 
 // What is secret goes to one server, whatever is in a record.
@@ -110,20 +143,20 @@ Result<void> HttpRequest::bind(const Schema& input) {
   return {};
 }
 
-Result<HttpCall> HttpRequest::make(const Page& page, std::size_t row, std::string_view work,
-                                   std::string_view id) const {
+Result<HttpCall> HttpRequest::make(const Page& page, std::span<const std::uint32_t> rows,
+                                   std::string_view work, std::string_view id) const {
   HttpCall call;
   call.method = method_;
   call.headers = own_headers_;
-  std::optional<std::string> wrong = url_.made.append(call.url, page, row);
+  std::optional<std::string> wrong = url_.made.append(call.url, page, rows);
   for (const auto& [name, part] : headers_) {
     std::string line = name + ": ";
-    if (!wrong) wrong = part.made.append(line, page, row);
+    if (!wrong) wrong = part.made.append(line, page, rows);
     call.headers.push_back(std::move(line));
   }
   if (!wrong && !body_.made.is_empty()) {
     call.body.emplace();
-    wrong = body_.made.append(*call.body, page, row);
+    wrong = body_.made.append(*call.body, page, rows);
   }
   if (wrong) return make_error(ErrorKind::bad_record, *std::move(wrong));
   if (has_key_) {

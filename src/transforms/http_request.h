@@ -11,7 +11,7 @@
 #include <tranche/core/page.h>
 
 #include "drivers/http_calls.h"
-#include "transforms/http_template.h"
+#include "formats/http_template.h"
 
 namespace tranche {
 
@@ -24,11 +24,11 @@ class HttpRequest {
   // Errors: config, with a place.
   Result<void> bind(const Schema& input);
 
-  // The call for a record. `work` names the run, the step and the transform: together with the
-  // record it is the Idempotency-Key. `id`: of the record; empty: it has none, and the key is made
-  // of what is sent. Errors: bad_record.
-  Result<HttpCall> make(const Page& page, std::size_t row, std::string_view work,
-                        std::string_view id) const;
+  // The call for a record, or several. `work` names the run, the step and the transform: together
+  // with the record it is the Idempotency-Key. `id`: of the record, or of all of them; empty: there
+  // is none, and the key is made of what is sent. Errors: bad_record.
+  Result<HttpCall> make(const Page& page, std::span<const std::uint32_t> rows,
+                        std::string_view work, std::string_view id) const;
 
   // "POST https://scores.internal/v1/score", for messages: without a query, and without secrets.
   const std::string& name() const { return name_; }
@@ -46,6 +46,7 @@ class HttpRequest {
   std::vector<Part*> parts();
   Result<void> check_host() const;
   Result<void> check_json() const;
+  Result<void> check_records(std::size_t records_per_call) const;
 
   std::string method_;
   Part url_;

@@ -30,11 +30,14 @@ struct Read {
   std::vector<Reject> rejects;
 };
 
-// Bound to `inputs`, or to what is there now where there are none. Errors: the source's.
+// Bound to `inputs`, or to what is there now where there are none. `fetched`: a folder that is the
+// run's, for what is fetched. Errors: the source's.
 inline Result<Planned> bind_source(const Connector& connector, const Node& node,
-                                   std::vector<Input> inputs = {}) {
+                                   std::vector<Input> inputs = {},
+                                   const std::string& fetched = {}) {
   Planned planned;
   TRANCHE_ASSIGN(planned.source, connector.make_source(node, ""));
+  planned.source->keep_fetched("run", fetched);
   if (inputs.empty()) {
     TRANCHE_ASSIGN(inputs, planned.source->inputs());
   }

@@ -31,7 +31,8 @@ class SourceContract : public TemporaryFolder, public ::testing::WithParamInterf
         [this](Type type, const std::string& text) { return system_->holds(type, text); });
   }
   Planned bound(const Schema& columns, std::vector<Input> inputs = {}) const {
-    auto planned = bind_source(connector(), system_->input(columns), std::move(inputs));
+    auto planned = bind_source(connector(), system_->input(columns), std::move(inputs),
+                               (folder_ / "fetched").string());
     EXPECT_TRUE(planned) << planned.error().message;
     return planned ? *std::move(planned) : Planned{};
   }

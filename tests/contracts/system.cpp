@@ -78,6 +78,7 @@ std::unique_ptr<System> make_system(const std::string& connector,
   if (connector == "postgres") return make_postgres_system();
   if (connector == "sqlite") return make_sqlite_system(folder);
   if (connector == "duckdb") return make_duckdb_system(folder);
+  if (connector == "http") return make_http_system(folder);
   return nullptr;
 }
 

@@ -65,6 +65,7 @@ std::unique_ptr<System> make_parquet_system(const std::filesystem::path& folder)
 std::unique_ptr<System> make_postgres_system();
 std::unique_ptr<System> make_sqlite_system(const std::filesystem::path& folder);
 std::unique_ptr<System> make_duckdb_system(const std::filesystem::path& folder);
+std::unique_ptr<System> make_http_system(const std::filesystem::path& folder);
 
 // Columns `id` and one of each type, `rows` rows: their extremes, nulls and what is worth a look,
 // in turn. Types and values that `keeps` refuses are left out, or null.

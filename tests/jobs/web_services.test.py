@@ -296,6 +296,154 @@ class Failures(Case):
         self.assertEqual(folder.rejects(), [])
 
 
+class Several(Case):
+    """Calls about several records."""
+
+    OPTIONS = {"records_per_call": 4, "body": "'{\"asked\": ${records}}'", "answers": "/results", "step_workers": 1}
+
+    @staticmethod
+    def results(call, score=lambda record: {"score": record["id"]}):
+        return 200, {"results": [score(record) for record in call.body["asked"]]}
+
+    def run_several(self, answer, **options):
+        return self.run_with(answer, "/scores", **{**self.OPTIONS, **options})
+
+    def test_the_one_of_the_page(self):
+        def answer(call):
+            return 200, {"items": [{"sku": sku, "price": price} for sku, price in prices.items() if sku in call.body["skus"]]}
+        prices = {"table, large": "120.50", "lamp": "19.90"}
+        service = self.service(answer)
+        job = EXAMPLES["job.yaml"]
+        head, tail = job[:job.index("    process:")], job[job.index("    write:"):]
+        folder = program_scene.Folder()
+        self.addCleanup(folder.__exit__)
+        os.environ["STOCK_URL"] = service.url
+        self.addCleanup(os.environ.pop, "STOCK_URL")
+        (folder.root / "orders.csv").write_text(EXAMPLES["orders.csv"])
+        folder.write_job(head + EXAMPLES["several.yaml"] + "    on_error: { max_rejects: 1 }\n" + tail)
+        rows, errors = self.outcome(folder)
+        self.assertEqual(rows, ["1,lamp,2,19.90", '2,"table, large",1,120.50'])
+        self.assertEqual(list(errors), [2])
+        self.assertEqual([call.body for call in service.calls], [{"skus": ["lamp", "table, large", "unicorn"]}])
+
+    def test_records_are_asked_about_together_and_answered_in_their_order(self):
+        for workers in ("1", "3", "{ processes: 2 }"):
+            with self.subTest(workers=workers):
+                rows, errors, service = self.run_several(self.results, records=50, batch=21, step_workers=workers)
+                self.assertEqual((rows, errors), ([f"{i},text {i},{i}" for i in range(50)], {}))
+                self.assertEqual(len(service.calls), 6 + 6 + 2)  # of batches of 21, 21 and 8
+                self.assertEqual(service.calls[0].body["asked"][0].keys(), {"id", "text"})
+
+    def test_answers_are_matched_by_a_member(self):
+        def answer(call):
+            return 200, [{"id": str(record["id"]), "score": record["id"]} for record in reversed(call.body)
+                         if record["id"] != 5]
+        rows, errors, service = self.run_several(answer, records=8, body="'${records}'", answers="''", match_by="id")
+        self.assertEqual(rows, [f"{i},text {i},{i}" for i in range(8) if i != 5])
+        self.assertIn("without an answer for this record", errors[5])
+        self.assertEqual(len(service.calls), 2)
+
+    def test_a_value_that_does_not_fit_costs_its_record(self):
+        rows, errors, service = self.run_several(
+            lambda call: self.results(call, lambda r: {"score": "many" if r["id"] == 2 else 1}), records=8)
+        self.assertEqual((len(rows), list(errors), len(service.calls)), (7, [2], 2))
+
+    def test_where_it_can_not_be_told_whose_answers_are_each_record_is_asked_about_by_itself(self):
+        wrong = {"one too few": {"results": [{"score": 1}] * 3}, "one too many": {"results": [{"score": 1}] * 5},
+                 "none": {"result": []}, "no JSON": b"<html>"}
+        for name, body in wrong.items():
+            with self.subTest(name):
+                rows, errors, service = self.run_several(
+                    lambda call, body=body: (200, body) if len(call.body["asked"]) > 1 and call.body["asked"][0]["id"] == 4
+                    else self.results(call), records=12)
+                self.assertEqual((rows, errors), ([f"{i},text {i},{i}" for i in range(12)], {}))
+                self.assertEqual(len(service.calls), 3 + 4)
+        for match in ("two", "unknown", "nameless"):
+            with self.subTest(match):
+                extra = {"two": {"id": 4}, "unknown": {"id": 99}, "nameless": {}}[match]
+
+                def answer(call, extra=extra):
+                    results = [{"id": r["id"], "score": r["id"]} for r in call.body["asked"]]
+                    return 200, {"results": results + ([extra] if len(results) > 1 and results[0]["id"] == 4 else [])}
+                rows, errors, service = self.run_several(answer, records=12, match_by="id")
+                self.assertEqual((rows, errors, len(service.calls)), ([f"{i},text {i},{i}" for i in range(12)], {}, 7))
+
+    def test_a_record_that_a_call_fails_for_costs_itself(self):
+        for bad in ((400, b"no"), (500, b"broken"), None):
+            with self.subTest(bad=bad):
+                rows, errors, service = self.run_several(
+                    lambda call, bad=bad: bad if any(r["id"] == 6 for r in call.body["asked"]) else self.results(call),
+                    records=12)
+                self.assertEqual(rows, [f"{i},text {i},{i}" for i in range(12) if i != 6])
+                self.assertEqual(list(errors), [6])
+
+    def test_statuses_do_what_they_are_told_to_all_of_them(self):
+        rows, errors, _ = self.run_several(
+            lambda call: ({0: 200, 4: 404, 8: 410}[call.body["asked"][0]["id"]], {"results": [{"score": 5}] * 4}), records=12,
+            on_status="{ 404: null, 410: skip }")
+        self.assertEqual(rows, [f"{i},text {i},{5 if i < 4 else ''}" for i in range(8)])
+        self.assertEqual(errors, {})
+
+    def test_a_service_that_is_away_fails_the_run_and_rejects_nobody(self):
+        service = self.service(lambda call: (503, b"closed"))
+        folder = self.folder(http=service.url, records=100, **{**self.OPTIONS, "records_per_call": 50})
+        done = folder.tranche("run", "job.yaml")
+        self.assertEqual(done.code, 1, done)
+        self.assertEqual(folder.rejects(), [])
+        service.answer = self.results
+        self.assertEqual(len(self.outcome(folder)[0]), 100)
+
+    def test_the_key_is_the_same_in_every_try_and_after_a_kill_which_repeats_only_what_was_in_flight(self):
+        gate = threading.Event()
+        failed = set()
+
+        def answer(call):
+            first = call.body["asked"][0]["id"]
+            if first >= 40 and not gate.is_set():
+                gate.wait(60)
+                return None
+            if gate.is_set() and first not in failed:
+                failed.add(first)
+                return 503, {}
+            return self.results(call)
+        service = self.service(answer)
+        folder = self.folder(http=service.url, records=80, **{**self.OPTIONS, "concurrency": 2})
+        folder.start_and_kill_when(lambda: any(call.body["asked"][0]["id"] >= 44 for call in service.calls))
+        before = len(service.calls)
+        gate.set()
+        rows, errors = self.outcome(folder)
+        self.assertEqual((rows, errors), ([f"{i},text {i},{i}" for i in range(80)], {}))
+        keys = {}
+        for call in service.calls:
+            keys.setdefault(call.body["asked"][0]["id"], set()).add(call.headers["idempotency-key"])
+        self.assertEqual({len(of) for of in keys.values()}, {1})
+        self.assertEqual(len({key for of in keys.values() for key in of}), 20)
+        again = {call.body["asked"][0]["id"] for call in service.calls[before:]}
+        self.assertLessEqual(set(range(40, 80, 4)), again)
+        self.assertLessEqual(len(again), 10 + 2)
+
+    def test_check_says_what_does_not_go_together(self):
+        for said, options in (
+                ("the body has the records", {"body": "'{\"a\": 1}'"}),
+                ("a value of one", {"body": "'{\"a\": ${records}, \"b\": ${record.id}}'"}),
+                ("has one URL", {"http": "https://127.0.0.1:9/${record.id}"}),
+                ("in its headers", {"headers": "{ X: \"${record.id}\" }"}),
+                ("say how many a call has", {"records_per_call": 1, "answers": ""}),
+                ("is for calls about several", {"records_per_call": 1, "body": "'1'"}),
+                ("from 1 to 2048", {"records_per_call": 5000}),
+                ('no column "nowhere"', {"match_by": "nowhere"}),
+                ('no column "nowhere"', {"body": "'${records.nowhere}'"}),
+                ("JSON pointer", {"answers": "results"})):
+            with self.subTest(said):
+                merged = {"http": "https://127.0.0.1:9/x", **self.OPTIONS, **options}
+                if not merged["answers"]:
+                    del merged["answers"]
+                done = self.folder(**merged).tranche("check", "job.yaml")
+                self.assertEqual(done.code, 2, done)
+                self.assertIn(said, done.out + done.err)
+                self.assertRegex(done.out + done.err, r"job\.yaml:\d+:\d+")
+
+
 class Journal(Case):
     def test_a_killed_run_repeats_only_the_calls_in_flight(self):
         for workers, at_once in (("2", 8), ("{ processes: 2 }", 4)):

@@ -27,6 +27,8 @@ class SliceStream {
   virtual ~SliceStream() = default;
   // The next slice within `limits`, in the order of the inputs; nullopt at the end of the last one.
   virtual Result<std::optional<Slice>> next(const CutLimits& limits) = 0;
+  // By another thread: next() ends soon, with the error stopped where it waits for others.
+  virtual void interrupt() {}
 };
 
 class Reader {
@@ -45,6 +47,12 @@ class Source {
   // whose Input.until `until` is; empty: there is none, or nobody asks. Before inputs().
   virtual bool is_incremental() const { return false; }
   virtual void read_behind(std::string /*until*/) {}
+  // Whether its records come from a service that may be slow, and would not give the same ones
+  // again: dividing it fetches and keeps them.
+  virtual bool is_fetched() const { return false; }
+  // For which run, and in which folder, what is fetched is kept, so that no process of the run
+  // fetches it again. Before inputs(); without it they are kept for this process alone.
+  virtual void keep_fetched(std::string /*run*/, std::string /*folder*/) {}
   // What it would read now: globs are expanded, a database's snapshot is taken here, once a run.
   virtual Result<std::vector<Input>> inputs() = 0;
   // Fixes the inputs (those of the plan). Called once, before schema, divide and open.

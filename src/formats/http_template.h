@@ -1,11 +1,13 @@
-// A text of an http transform with what changes from record to record: ${record.column},
-// ${record} for all of it as JSON, ${env:NAME}, and $$ for a dollar.
+// A text that is sent to a web service, with what changes from record to record: ${record.column},
+// ${record} for all of it as JSON, ${records} and ${records.column} for an array of those of a call
+// about several, ${env:NAME}, and $$ for a dollar.
 //
 // Threads: const functions are thread-safe. Lifetime: a value type.
 #pragma once
 
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -29,8 +31,10 @@ class HttpTemplate {
 
   // Errors: config, where a column is not there.
   Result<void> bind(const Schema& input);
-  // Appends the text for a record; what is wrong with the record, as a sentence. REQUIRES bind.
-  std::optional<std::string> append(std::string& out, const Page& page, std::size_t row) const;
+  // Appends the text for these records, of which there is one where it names one; what is wrong
+  // with it, as a sentence. REQUIRES bind.
+  std::optional<std::string> append(std::string& out, const Page& page,
+                                    std::span<const std::uint32_t> rows) const;
   // The text with the same JSON in the place of every value.
   std::string with_values(std::string_view json) const;
   // What stands in front of the first thing that is of a record.
@@ -38,13 +42,16 @@ class HttpTemplate {
   bool is_empty() const { return pieces_.empty(); }
   // Whether it is the same for every record.
   bool is_constant() const;
+  // Whether something of it is of several records.
+  bool is_of_several() const;
+  bool names_one_record() const;
 
   // Values of the environment, which nobody may see, with their names.
   using Secrets = std::vector<std::pair<std::string, std::string>>;
   void collect_secrets(Secrets& secrets) const;
 
  private:
-  enum class Kind { text, secret, column, record };
+  enum class Kind { text, secret, column, record, columns, records };
   struct Piece {
     Kind kind = Kind::text;
     std::string text;  // or the value
@@ -52,6 +59,8 @@ class HttpTemplate {
     std::size_t column = 0;
   };
   Result<void> add(std::string_view name);
+  static void append_array(std::string& out, const Piece& piece, const Page& page,
+                           std::span<const std::uint32_t> rows);
   std::optional<std::string> append_column(std::string& out, const Piece& piece, const Page& page,
                                            std::size_t row) const;
 

@@ -1,4 +1,4 @@
-#include "transforms/http_template.h"
+#include "formats/http_template.h"
 
 #include <algorithm>
 #include <cstdlib>
@@ -13,6 +13,7 @@ namespace tranche {
 namespace {
 
 constexpr std::string_view record_prefix = "record.";
+constexpr std::string_view records_prefix = "records.";
 constexpr std::string_view environment_prefix = "env:";
 
 void append_percent_encoded(std::string& out, std::string_view text) {
@@ -65,6 +66,11 @@ Result<HttpTemplate> HttpTemplate::parse(std::string_view text, Place place) {
 Result<void> HttpTemplate::add(std::string_view name) {
   if (name == "record" && place_ == Place::body) {
     pieces_.push_back({Kind::record, {}, {}, 0});
+  } else if (name == "records" && place_ == Place::body) {
+    pieces_.push_back({Kind::records, {}, {}, 0});
+  } else if (name.starts_with(records_prefix) && name.size() > records_prefix.size() &&
+             place_ == Place::body) {
+    pieces_.push_back({Kind::columns, {}, std::string(name.substr(records_prefix.size())), 0});
   } else if (name.starts_with(record_prefix) && name.size() > record_prefix.size()) {
     pieces_.push_back({Kind::column, {}, std::string(name.substr(record_prefix.size())), 0});
   } else if (name.starts_with(environment_prefix)) {
@@ -86,7 +92,7 @@ Result<void> HttpTemplate::add(std::string_view name) {
 
 Result<void> HttpTemplate::bind(const Schema& input) {
   for (Piece& piece : pieces_) {
-    if (piece.kind != Kind::column) continue;
+    if (piece.kind != Kind::column && piece.kind != Kind::columns) continue;
     const auto found = input.find(piece.name);
     if (!found) {
       std::vector<std::string> names;
@@ -103,17 +109,33 @@ Result<void> HttpTemplate::bind(const Schema& input) {
 }
 
 std::optional<std::string> HttpTemplate::append(std::string& out, const Page& page,
-                                                std::size_t row) const {
+                                                std::span<const std::uint32_t> rows) const {
   for (const Piece& piece : pieces_) {
     if (piece.kind == Kind::text || piece.kind == Kind::secret) {
       out += piece.text;
     } else if (piece.kind == Kind::record) {
-      out += row_as_json(page, row);
-    } else if (auto wrong = append_column(out, piece, page, row)) {
+      out += row_as_json(page, rows.front());
+    } else if (piece.kind == Kind::records || piece.kind == Kind::columns) {
+      append_array(out, piece, page, rows);
+    } else if (auto wrong = append_column(out, piece, page, rows.front())) {
       return wrong;
     }
   }
   return std::nullopt;
+}
+
+void HttpTemplate::append_array(std::string& out, const Piece& piece, const Page& page,
+                                std::span<const std::uint32_t> rows) {
+  out += '[';
+  const char* separator = "";
+  for (const std::uint32_t row : rows) {
+    out += std::exchange(separator, ",");
+    if (piece.kind == Kind::records)
+      out += row_as_json(page, row);
+    else
+      append_json_value(out, page.column(piece.column), row);
+  }
+  out += ']';
 }
 
 std::optional<std::string> HttpTemplate::append_column(std::string& out, const Piece& piece,
@@ -140,6 +162,18 @@ std::optional<std::string> HttpTemplate::append_column(std::string& out, const P
   return std::nullopt;
 }
 
+bool HttpTemplate::is_of_several() const {
+  return std::any_of(pieces_.begin(), pieces_.end(), [](const Piece& piece) {
+    return piece.kind == Kind::records || piece.kind == Kind::columns;
+  });
+}
+
+bool HttpTemplate::names_one_record() const {
+  return std::any_of(pieces_.begin(), pieces_.end(), [](const Piece& piece) {
+    return piece.kind == Kind::record || piece.kind == Kind::column;
+  });
+}
+
 bool HttpTemplate::is_constant() const {
   return std::all_of(pieces_.begin(), pieces_.end(), [](const Piece& piece) {
     return piece.kind == Kind::text || piece.kind == Kind::secret;
@@ -149,8 +183,8 @@ bool HttpTemplate::is_constant() const {
 std::string HttpTemplate::with_values(std::string_view json) const {
   std::string made;
   for (const Piece& piece : pieces_) {
-    const bool is_of_record = piece.kind == Kind::column || piece.kind == Kind::record;
-    made += is_of_record ? json : std::string_view(piece.text);
+    const bool is_own = piece.kind == Kind::text || piece.kind == Kind::secret;
+    made += is_own ? std::string_view(piece.text) : json;
   }
   return made;
 }
