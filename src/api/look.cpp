@@ -117,6 +117,8 @@ Result<std::vector<CheckedStep>> check_job(const JobSpec& given) {
         entry.error = std::move(inputs).error();
       } else if (auto ready = check_step(*step, *inputs, looking(job, scratch)); !ready) {
         entry.error = std::move(ready).error();
+      } else if (auto apart = check_writes_apart(job, spec, step->inputs); !apart) {
+        entry.error = std::move(apart).error();
       }
       if (!entry.error && inputs) entry.notes = step->source->notes();
       entry.stages = step->schemas;

@@ -1,7 +1,9 @@
 #include "api/step_outputs.h"
 
 #include <algorithm>
+#include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <fmt/format.h>
@@ -46,6 +48,43 @@ Result<std::vector<Output>> outputs_of(const JobSpec& job, const StepSpec& spec)
   if (!spec.rejects_path.empty())
     outputs.push_back({file_name(job.base / spec.rejects_path), spec.mark});
   return outputs;
+}
+
+namespace fs = std::filesystem;
+
+// The file or folder that a target is, or the database file that it lies in.
+std::optional<fs::path> path_of_target(const std::string& target) {
+  for (const std::string_view prefix :
+       {file_prefix, std::string_view("sqlite:"), std::string_view("duckdb:")}) {
+    if (!target.starts_with(prefix)) continue;
+    std::string path = target.substr(prefix.size());
+    if (prefix != file_prefix) path.resize(path.rfind(':'));
+    return path;
+  }
+  return std::nullopt;
+}
+
+// One file by whatever name, or `inner` below the folder `outer`.
+bool is_within(const fs::path& inner, const fs::path& outer) {
+  std::error_code failed;
+  if (fs::equivalent(inner, outer, failed)) return true;
+  const fs::path outside = fs::weakly_canonical(fs::absolute(outer), failed);
+  const fs::path inside = fs::weakly_canonical(fs::absolute(inner), failed);
+  return std::mismatch(outside.begin(), outside.end(), inside.begin(), inside.end()).first ==
+         outside.end();
+}
+
+bool is_file(const fs::path& path, const fs::path& other) {
+  std::error_code unknown;
+  return !fs::is_directory(other, unknown) && is_within(path, other);
+}
+
+Error writes_over(const JobSpec& job, Mark mark, const fs::path& path, std::string_view what) {
+  Error error = make_error(
+      ErrorKind::config,
+      fmt::format("{} {}; give what is written a place of its own.", path.string(), what));
+  error.where = place(job, mark);
+  return error;
 }
 
 // The steps whose completion it needs, or whose failure.
@@ -96,6 +135,35 @@ Error clash(const JobSpec& job, std::size_t earlier, const Output& of_earlier, s
 }
 
 }  // namespace
+
+Result<void> check_writes_apart(const JobSpec& job, const StepSpec& spec,
+                                const std::vector<Input>& inputs) {
+  TRANCHE_ASSIGN(const auto sink, make_sink(spec.write, job.base));
+  const Mark mark = mark_of(spec.write.options, spec.write.connector, spec.mark);
+  const fs::path rejects = spec.rejects_path.empty() ? fs::path() : job.base / spec.rejects_path;
+  std::vector<std::pair<fs::path, Mark>> written;
+  for (const std::string& target : sink->targets()) {
+    const auto path = path_of_target(target);
+    if (!path) continue;
+    if (!rejects.empty() && is_within(rejects, *path))
+      return writes_over(job, spec.mark, rejects,
+                         "is what the step writes, and its rejects would replace it");
+    // A database file has a guard of its own, and may be read and written.
+    if (target.starts_with(file_prefix)) written.emplace_back(*path, mark);
+  }
+  if (!rejects.empty()) written.emplace_back(rejects, spec.mark);
+  for (const auto& [path, at] : written) {
+    if (!job.file.empty() && is_file(job.file, path))
+      return writes_over(job, at, path, "is the job file, which the step would replace");
+    for (const Input& input : inputs) {
+      const fs::path read = job.base / input.name;
+      std::error_code unknown;
+      if (fs::is_regular_file(read, unknown) && is_within(read, path))
+        return writes_over(job, at, read, "is read by the step, which would write over it");
+    }
+  }
+  return {};
+}
 
 Result<std::optional<OutputClash>> find_output_clash(const JobSpec& job, const StepGraph& graph) {
   std::vector<std::vector<Output>> outputs;

@@ -3,7 +3,9 @@
 #pragma once
 
 #include <tranche/api/job.h>
+#include <tranche/core/source.h>
 #include <optional>
+#include <vector>
 
 #include "api/step_graph.h"
 
@@ -18,5 +20,10 @@ struct OutputClash {
 };
 // The first that there is. Errors: config, where a step's output can't be what it says.
 Result<std::optional<OutputClash>> find_output_clash(const JobSpec& job, const StepGraph& graph);
+
+// Errors: config, where the step would write over what it reads, over the job file, or its rejects
+// over its own output. `inputs`: what it reads.
+Result<void> check_writes_apart(const JobSpec& job, const StepSpec& spec,
+                                const std::vector<Input>& inputs);
 
 }  // namespace tranche

@@ -7,6 +7,7 @@
 
 #include "api/query_result.h"
 #include "api/reject_line.h"
+#include "api/step_outputs.h"
 #include "api/step_run.h"
 #include "api/worker_order.h"
 #include "base/clock.h"
@@ -219,6 +220,7 @@ Result<BatchStep> StepRun::bind() {
   TRANCHE_ASSIGN(const auto new_inputs, increment_of(step));
   if (!step.has_nothing_new)
     TRANCHE_TRY(bind_step(step, new_inputs ? &*new_inputs : nullptr, surroundings()));
+  TRANCHE_TRY(check_writes_apart(frame_.job, spec_, step.inputs));
   return step;
 }
 

@@ -208,6 +208,14 @@ Result<void> File::sync() {
   return {};
 }
 
+Result<void> File::take_mode_of(const fs::path& path) {
+  struct stat found {};
+  if (::stat(path.c_str(), &found) != 0 || !S_ISREG(found.st_mode)) return {};
+  if (::fchmod(descriptor_, found.st_mode & 07777) != 0)
+    return failure("set the mode of", path_, errno);
+  return {};
+}
+
 Result<std::uint64_t> File::size() const {
   struct stat found {};
   if (::fstat(descriptor_, &found) != 0) return failure("examine", path_, errno);

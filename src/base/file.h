@@ -65,6 +65,8 @@ class File {
   Result<void> truncate(std::uint64_t bytes);  // and seeks to the new end
   Result<void> sync();                         // fsync; on failure the file must be written anew
   Result<std::uint64_t> size() const;
+  // Who may read and write it: as of the regular file at `path`, where there is one.
+  Result<void> take_mode_of(const fs::path& path);
   // Of a file in shared memory: nobody can change it any more.
   Result<void> seal();
   bool is_sealed() const;

@@ -146,10 +146,18 @@ class SingleFileCommitter final : public Committer {
   Digest digest_;
 };
 
+// A link stays one: what it leads to is replaced.
+fs::path followed(fs::path path) {
+  std::error_code failed;
+  if (!fs::is_symlink(path, failed)) return path;
+  fs::path target = fs::canonical(path, failed);
+  return failed ? path : target;
+}
+
 class SingleFileSink final : public Sink {
  public:
   SingleFileSink(fs::path path, std::string name, SingleFileFormat format)
-      : path_(std::move(path)), name_(std::move(name)), format_(std::move(format)) {}
+      : path_(followed(std::move(path))), name_(std::move(name)), format_(std::move(format)) {}
 
   std::vector<std::string> targets() const override { return {"file:" + path_.string()}; }
   bool appends() const override { return false; }
@@ -283,6 +291,7 @@ Result<std::uint64_t> SingleFileSink::begin_file(File& file) {
 Result<void> SingleFileSink::create_file() {
   TRANCHE_TRY(create_folders(path_.parent_path()));
   TRANCHE_ASSIGN(auto file, File::create(temporary_));
+  TRANCHE_TRY(file.take_mode_of(path_));
   TRANCHE_ASSIGN(position_, begin_file(file));
   TRANCHE_TRY(file.sync());
   TRANCHE_TRY(file.close());
