@@ -190,7 +190,8 @@ class Points(unittest.TestCase):
             for name in names:
                 with self.subTest(sink=sink, point=name):
                     job, expected = undisturbed(sink)
-                    point = f"{name}:{expected.groups * 2 // 5}"  # twice at least
+                    # Twice at least, though seven groups behind it may share its commit.
+                    point = f"{name}:{expected.groups // 4}"
                     with scenes.Scene(job) as scene:
                         kills.prepare_target(scene, sink)
                         done = scene.run(fault=f"kill:{point}")
