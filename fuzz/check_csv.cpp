@@ -37,6 +37,8 @@ class Expectation {
     switch (record.fault) {
       case RecordFault::stray_quote: return fmt::format("stray quote {}", record.fault_at);
       case RecordFault::open_quote: return fmt::format("open quote {}", record.fault_at);
+      case RecordFault::stray_return: return fmt::format("stray return {}", record.fault_at);
+      case RecordFault::long_quote: return fmt::format("long quote {}", record.fault_at);
       case RecordFault::too_long: return "too long";
       case RecordFault::none: break;
     }
@@ -173,6 +175,12 @@ class Reading {
     if (error.starts_with("The quote at")) return fmt::format("stray quote {}", number("at byte "));
     if (error.starts_with("The quoted field that begins")) {
       return fmt::format("open quote {}", number("at byte "));
+    }
+    if (error.starts_with("The carriage return at")) {
+      return fmt::format("stray return {}", number("at byte "));
+    }
+    if (error.find(": the quoted field that begins") != std::string::npos) {
+      return fmt::format("long quote {}", number("at byte "));
     }
     if (error.starts_with("The byte")) return fmt::format("not UTF-8 {}", number("at offset "));
     if (error.starts_with("Expected")) return fmt::format("{} columns", number("found "));

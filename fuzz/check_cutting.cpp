@@ -4,6 +4,7 @@
 #include "checks.h"
 #include "csv_case.h"
 #include "formats/csv_cursor.h"
+#include "formats/csv_head.h"
 #include "formats/csv_reference.h"
 #include "memory_file.h"
 
@@ -29,6 +30,12 @@ class CuttingCheck {
 
   std::string check() {
     const std::size_t bytes = case_.text.size();
+    const auto found = return_ends_first_line(file_.open(), bytes, "input", case_.dialect);
+    const bool is_text = found || found.error().kind != ErrorKind::config;  // by its first bytes
+    if (is_text && (!found || *found != ReferenceCsv::return_ends_first_line(case_.text,
+                                                                             case_.dialect))) {
+      return found ? "the first line ends otherwise" : found.error().message;
+    }
     for (const std::size_t window : {case_.window_bytes, std::size_t{4096}}) {
       const Range all{0, bytes, window, case_.block_records, 1};
       std::string wrong = compare(all, whole_.size());

@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include "base/text.h"
+#include "formats/csv_reference.h"
 
 namespace tranche {
 namespace {
@@ -74,6 +75,9 @@ CsvCase make_csv_case(std::string_view input) {
   }
   if (columns > 1) made.empty_line_is_record = false;
   if (input.size() > CsvCase::head_bytes) made.text = input.substr(CsvCase::head_bytes);
+  // What the file says of itself, or now and then the other.
+  const bool is_found = ReferenceCsv::return_ends_first_line(made.text, dialect);
+  dialect.return_ends_lines = is_found != (byte(14) >= 224);
   return made;
 }
 

@@ -135,11 +135,12 @@ Result<SchemaPtr> guess_csv_schema(const TextInputs& files, const std::vector<Cs
     } else if (dialect.header && head.names != sample.names) {
       continue;  // said when the columns are matched
     }
-    Sampler sampler(files.inputs[i].name, files.end_of(i), dialect);
+    Sampler sampler(files.inputs[i].name, files.end_of(i), head.dialect);
     const auto look = [&](const TextFile& file, std::uint64_t begin, std::size_t records_max) {
       return sampler.look(file, begin, records_max, sample);
     };
-    const auto sampled = sample_text(files, i, head.data_begin, true, look);
+    const auto sampled =
+        sample_text(files, i, head.data_begin, head.dialect.return_ends_lines, look);
     if (!sampled && (faults == nullptr || may_pass(sampled.error()))) return sampled.error();
     if (!sampled) (*faults)[i] = sampled.error().message;
   }

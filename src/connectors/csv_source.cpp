@@ -2,6 +2,8 @@
 
 #include <mutex>
 
+#include <fmt/format.h>
+
 #include "connectors/bad_file.h"
 #include "connectors/csv_shape.h"
 #include "connectors/text_source.h"
@@ -23,7 +25,7 @@ class CsvSource final : public TextSource {
  public:
   CsvSource(std::vector<std::string> patterns, fs::path base, CsvDialect dialect,
             const AskedCoding& coding, const FileRules& rules, Schema declared)
-      : TextSource("csv", std::move(patterns), std::move(base), coding, rules, true),
+      : TextSource("csv", std::move(patterns), std::move(base), coding, rules),
         dialect_(std::move(dialect)),
         declared_(std::move(declared)) {}
 
@@ -48,16 +50,22 @@ class CsvSource final : public TextSource {
     return TextBegin{head.data_begin, head.data_line};
   }
 
+  bool return_ends_lines(std::size_t input) const override {
+    return shapes_->files[input].head.dialect.return_ends_lines;
+  }
+
   std::unique_ptr<RecordCursor> cursor(const TextFile& file, std::size_t input,
                                        const RecordCursor::Use& use) const override {
-    return std::make_unique<CsvCursor>(file, files().inputs[input].name, dialect_,
-                                       shapes_->files[input].columns->empty_line_is_record,
+    const CsvShape& shape = shapes_->files[input];
+    return std::make_unique<CsvCursor>(file, files().inputs[input].name, shape.head.dialect,
+                                       shape.columns->empty_line_is_record,
                                        CsvCursor::Find::records, use);
   }
 
   Result<std::unique_ptr<Reader>> column_reader(TextFile file, const Slice& range,
                                                 std::size_t column) const override {
-    const CsvColumns& all = *shapes_->files[range.input].columns;
+    const CsvShape& shape = shapes_->files[range.input];
+    const CsvColumns& all = *shape.columns;
     auto one = std::make_shared<CsvColumns>(all);
     Field field = all.schema->fields[column];
     field.required = false;
@@ -65,7 +73,7 @@ class CsvSource final : public TextSource {
     one->field_of_column = {all.field_of_column[column]};
     return std::unique_ptr<Reader>(std::make_unique<CsvReader>(
         std::move(file), std::make_shared<const std::string>(files().inputs[range.input].name),
-        dialect_, std::move(one), range));
+        shape.head.dialect, std::move(one), range));
   }
 
  protected:
@@ -76,12 +84,29 @@ class CsvSource final : public TextSource {
   Result<std::unique_ptr<Reader>> reader(TextFile file, std::shared_ptr<const std::string> name,
                                          const Slice& slice) const override {
     TRANCHE_ASSIGN(const Shapes* shapes, this->shapes());
-    return std::unique_ptr<Reader>(
-        std::make_unique<CsvReader>(std::move(file), std::move(name), dialect_,
-                                    shapes->files[slice.input].columns, slice));
+    const CsvShape& shape = shapes->files[slice.input];
+    TRANCHE_TRY(check_cut(file, slice, shape.head));
+    return std::unique_ptr<Reader>(std::make_unique<CsvReader>(
+        std::move(file), std::move(name), shape.head.dialect, shape.columns, slice));
   }
 
  private:
+  // A plan that an earlier version made may be cut at a carriage return that ends no line now.
+  // Where text must be unpacked to look, its records are only counted.
+  Result<void> check_cut(const TextFile& file, const Slice& slice, const CsvHead& head) const {
+    const bool is_near =
+        files().codings[slice.input].is_plain() && !files().are_remote[slice.input];
+    if (!is_near || head.dialect.return_ends_lines || slice.begin <= head.data_begin) return {};
+    char before = '\n';
+    TRANCHE_TRY(file.read_at(&before, 1, slice.begin - 1));
+    if (before != '\r') return {};
+    return make_error(
+        ErrorKind::failed,
+        fmt::format("The run was planned by an earlier version of Tranche, for which the carriage "
+                    "return at byte {} of {} ended a record. Begin it again with --fresh.",
+                    slice.begin - 1, files().inputs[slice.input].name));
+  }
+
   // Reads the heads of all files, once; later calls give what was found.
   Result<const Shapes*> shapes() const {
     const std::lock_guard lock(mutex_);
@@ -123,8 +148,8 @@ class CsvSource final : public TextSource {
     use.begin = head.data_begin;
     use.end = files().end_of(input);
     use.block_records = 1;
-    CsvCursor cursor(file, name, dialect_, columns.empty_line_is_record, CsvCursor::Find::records,
-                     use);
+    CsvCursor cursor(file, name, head.dialect, columns.empty_line_is_record,
+                     CsvCursor::Find::records, use);
     TRANCHE_ASSIGN(const auto block, cursor.next());
     if (!block.empty()) return {};
     return empty_file_error(name);

@@ -98,7 +98,7 @@ class JsonlSource final : public TextSource {
  public:
   JsonlSource(std::vector<std::string> patterns, fs::path base, const JsonlDialect& dialect,
               const AskedCoding& coding, const FileRules& rules, Schema declared)
-      : TextSource("jsonl", std::move(patterns), std::move(base), coding, rules, false),
+      : TextSource("jsonl", std::move(patterns), std::move(base), coding, rules),
         dialect_(dialect),
         declared_(std::move(declared)) {}
 

@@ -120,7 +120,7 @@ class TextSliceStream final : public SliceStream {
     char around[2] = {};  // the last byte that is committed, and the one behind it
     TRANCHE_ASSIGN(const std::size_t count, file_.read_at(around, 2, position_ - 1));
     const bool is_line_end =
-        around[0] == '\n' || (around[0] == '\r' && source_.return_ends_lines());
+        around[0] == '\n' || (around[0] == '\r' && source_.return_ends_lines(input_));
     if (count < 2 || is_line_end) return {};
     return make_error(ErrorKind::config,
                       fmt::format("{} goes on at byte {} within the last record that is committed. "
@@ -277,13 +277,12 @@ Result<bool> ends_at(const TextFile& file, std::uint64_t offset) {
 }
 
 TextSource::TextSource(std::string key, std::vector<std::string> patterns, fs::path base,
-                       const AskedCoding& coding, const FileRules& rules, bool return_ends_lines)
+                       const AskedCoding& coding, const FileRules& rules)
     : key_(std::move(key)),
       patterns_(std::move(patterns)),
       base_(std::move(base)),
       coding_(coding),
-      rules_(rules),
-      return_ends_lines_(return_ends_lines) {}
+      rules_(rules) {}
 
 Result<std::vector<Input>> TextSource::inputs() {
   return list_files({key_, patterns_, base_, true});

@@ -95,13 +95,15 @@ class TextSource : public Source {
 
   const TextInputs& files() const { return files_; }
   const std::optional<TimeWindows>& windows() const { return windows_; }
-  bool return_ends_lines() const { return return_ends_lines_; }
   virtual Result<TextBegin> begin_of(std::size_t input) const = 0;
   // For the one who cuts: what is wrong with a file that is to be one reject. A file that must be
   // decoded is decoded once to its end to find out. Errors: failed, when it is not what it was.
   Result<std::optional<std::string>> bad_file(std::size_t input) const;
   // Whether a record of the input ends with its line. REQUIRES that begin_of(input) gave no error.
   virtual bool lines_end_records(std::size_t) const { return true; }
+  // Whether a CR that no LF follows ends a line of the input. REQUIRES that begin_of(input) gave no
+  // error.
+  virtual bool return_ends_lines(std::size_t) const { return false; }
   // A cursor over records of the input. REQUIRES that begin_of(input) gave no error.
   virtual std::unique_ptr<RecordCursor> cursor(const TextFile& file, std::size_t input,
                                                const RecordCursor::Use& use) const = 0;
@@ -110,9 +112,9 @@ class TextSource : public Source {
                                                         std::size_t column) const = 0;
 
  protected:
-  // `key`: of the system in `read:`. `return_ends_lines`: a CR that no LF follows ends a line.
+  // `key`: of the system in `read:`.
   TextSource(std::string key, std::vector<std::string> patterns, std::filesystem::path base,
-             const AskedCoding& coding, const FileRules& rules, bool return_ends_lines);
+             const AskedCoding& coding, const FileRules& rules);
   const FileRules& rules() const { return rules_; }
   // What was found wrong with the file when its beginning was read; empty: nothing.
   virtual Result<std::string> fault_of_head(std::size_t input) const = 0;
@@ -130,7 +132,6 @@ class TextSource : public Source {
   const std::filesystem::path base_;
   const AskedCoding coding_;
   const FileRules rules_;
-  const bool return_ends_lines_;
   TextInputs files_;
   std::vector<std::shared_ptr<const std::string>> names_;
   mutable std::mutex whole_mutex_;                         // guards whole_

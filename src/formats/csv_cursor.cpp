@@ -13,10 +13,11 @@ constexpr std::size_t search_bytes_records = std::size_t{256} << 10;
 
 CsvCursor::CsvCursor(const TextFile& file, std::string name, const CsvDialect& dialect,
                      bool empty_line_is_record, Find find, const Use& use)
-    : RecordCursor(file, std::move(name), use, true),
+    : RecordCursor(file, std::move(name), use, dialect.return_ends_lines),
       scanner_(dialect, empty_line_is_record),
       empty_line_is_record_(empty_line_is_record),
       find_fields_(find == Find::fields),
+      return_ends_lines_(dialect.return_ends_lines),
       max_record_bytes_(dialect.max_record_bytes) {
   if (CsvIndex::suits(dialect)) index_.emplace(dialect, find_fields_);
 }
@@ -93,7 +94,9 @@ template <class Visit> [[gnu::always_inline]] inline void CsvCursor::for_each_ro
     row.next = row.end + (has_line_end ? 1 : 0);
     if (has_returns && has_line_end && base[row.end] == '\r') {
       if (row.next == length && window_end() != use().end) break;  // is it CRLF?
-      if (row.next < length && base[row.next] == '\n') ++row.next;
+      const bool is_pair = row.next < length && base[row.next] == '\n';
+      if (!is_pair && !return_ends_lines_) break;  // it ends nothing
+      row.next += is_pair ? 1 : 0;
     }
     if (row.end - row.begin > max_record_bytes_) break;
     row.lines = has_line_end ? 1 : 0;

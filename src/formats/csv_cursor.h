@@ -58,6 +58,7 @@ class CsvCursor final : public RecordCursor {
   std::optional<CsvIndex> index_;  // of dialects that it suits
   const bool empty_line_is_record_;
   const bool find_fields_;
+  const bool return_ends_lines_;
   const std::uint64_t max_record_bytes_;
 
   // Of the index's last search, what has not been taken.

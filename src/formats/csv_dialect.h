@@ -30,6 +30,9 @@ struct CsvDialect {
   bool extra_columns_ignored = false;  // a record may have more columns than the header
   bool missing_columns_null = false;   // fewer columns than expected are null
   std::uint64_t max_record_bytes = std::uint64_t{1} << 20;  // a longer record is a reject
+  // A CR that no LF follows ends a line; else it may stand inside quotes only. Nobody says so in a
+  // job: it is found at the head of each file (csv_head.h).
+  bool return_ends_lines = false;
 };
 
 // Errors: config, when its characters contradict each other.

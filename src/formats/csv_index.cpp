@@ -25,6 +25,7 @@ CsvIndex::CsvIndex(const CsvDialect& dialect, bool with_fields)
     : delimiter_(dialect.delimiter[0]),
       quote_(dialect.quote == 0 ? '\n' : dialect.quote),
       has_quote_(dialect.quote != 0),
+      return_ends_lines_(dialect.return_ends_lines),
       with_fields_(with_fields) {}
 
 bool CsvIndex::suits(const CsvDialect& dialect) {
@@ -73,16 +74,29 @@ bool CsvIndex::search(const char* base, std::uint32_t begin, std::uint32_t end, 
   return wrong == 0;
 }
 
-// Takes the structure of 64 bytes. False: a quote breaks the rules.
+// Finds what ends lines in 64 bytes with a CR in or just before them. False: one stands outside
+// quotes and ends nothing.
+[[gnu::always_inline]] inline bool CsvIndex::follow_returns(const Block& block, Carry& carry,
+                                                            std::uint64_t& line_ends) {
+  has_returns_ = true;
+  const std::uint64_t behind_returns = (block.returns << 1) | carry.was_return;
+  carry.was_return = block.returns >> 63;
+  line_ends &= ~(block.line_feeds & behind_returns);  // the line feed of CRLF ends nothing more
+  if (return_ends_lines_) return true;
+  const std::uint64_t in_quotes = block.quotes_to_here ^ carry.in_quotes;
+  const std::uint64_t behind_quoted = (in_quotes << 1) | (carry.in_quotes & 1);
+  line_ends = (line_ends & ~in_quotes) | (block.line_feeds & in_quotes);
+  return (behind_returns & ~block.line_feeds & ~behind_quoted) == 0;
+}
+
+// Takes the structure of 64 bytes. False: a quote or a CR breaks the rules.
 template <bool with_fields>
 [[gnu::always_inline]] inline bool CsvIndex::add(const Block& block, std::uint32_t position,
                                                  Carry& carry) {
   const std::uint64_t line_bytes = block.line_feeds | block.returns;
   std::uint64_t line_ends = line_bytes;
-  if ((block.returns | carry.was_return) != 0) {  // the line feed of CRLF ends nothing more
-    line_ends &= ~(block.line_feeds & ((block.returns << 1) | carry.was_return));
-    carry.was_return = block.returns >> 63;
-    has_returns_ = true;
+  if ((block.returns | carry.was_return) != 0 && !follow_returns(block, carry, line_ends)) {
+    return false;
   }
   std::uint64_t separators = with_fields ? line_ends | block.delimiters : line_ends;
   std::uint64_t record_ends = line_ends;

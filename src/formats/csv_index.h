@@ -5,7 +5,8 @@
 // Second", https://arxiv.org/abs/1902.08318). That is right only where every quote opens behind a
 // delimiter or a line end and closes before one, so this is checked for each of them; at the first
 // one that breaks the rule the search ends, and what it found before stands. Records around that
-// place are for the scanner (csv_scanner.h), which is slower and knows every rule.
+// place are for the scanner (csv_scanner.h), which is slower and knows every rule. So are those
+// around a CR that may not stand where it does.
 //
 // Threads: an index belongs to one thread. Lifetime: positions are relative to the bytes given.
 #pragma once
@@ -37,8 +38,9 @@ class CsvIndex {
 
   // Searches the bytes [begin, end) behind `base`. REQUIRES a record's beginning at `begin`, and
   // search_padding_bytes readable behind `end`. `final`: nothing follows `end`, so that a last
-  // record without a line end ends there. False: a quote broke the rules, somewhere behind the last
-  // of rows().
+  // record without a line end ends there. False: a quote or a CR broke the rules, somewhere behind
+  // the last of rows(). A row that ends with a CR is one only where CR ends lines or an LF follows;
+  // whether one does is not always known here.
   bool search(const char* base, std::uint32_t begin, std::uint32_t end, bool final);
 
   // Whole records that follow each other.
@@ -91,6 +93,7 @@ class CsvIndex {
   };
   static bool follow_quotes(const Block& block, std::uint64_t around, Carry& carry,
                             std::uint64_t& in_quotes);
+  bool follow_returns(const Block& block, Carry& carry, std::uint64_t& line_ends);
   static bool count_block(const Block& block, std::uint64_t position, const CountLimits& limits,
                           CountCarry& carry, Count& counted);
   Count count_portable(const char* base, std::uint32_t begin, std::uint32_t end,
@@ -114,6 +117,7 @@ class CsvIndex {
   char delimiter_;
   char quote_;  // a line feed when there is none
   bool has_quote_;
+  bool return_ends_lines_;
   bool with_fields_;
   bool final_ = false;
   bool has_returns_ = false;

@@ -226,6 +226,16 @@ std::string CsvReader::State::describe_fault(const CsvRecord& record) const {
     case CsvFault::open_quote:
       return fmt::format("The quoted field that begins at byte {} is not closed before a delimiter "
                          "or a line end.", at);
+    case CsvFault::stray_return:
+      return fmt::format("The carriage return at byte {} stands outside quotes and ends no line: "
+                         "lines of this file end with a line feed.", at);
+    case CsvFault::long_quote:
+      return fmt::format("The record is longer than max_record ({}): the quoted field that begins "
+                         "at byte {} does not close within it, if it closes at all.{}",
+                         format_size(dialect.max_record_bytes), at,
+                         record.bytes > dialect.max_record_bytes
+                             ? ""
+                             : " It goes on behind its first line, which is rejected here.");
     default:
       if (record.bytes <= dialect.max_record_bytes)  // of its first line, where reading goes on
         return fmt::format("The record is longer than max_record ({}); it goes on behind its first "

@@ -53,6 +53,7 @@ struct CsvScanner::Cursor {
   const char* end;
   const char* field;  // where a field begins, at or before `at`
   bool final;
+  const char* stray_return = nullptr;  // the first one
 };
 
 CsvScanner::CsvScanner(const CsvDialect& dialect, bool empty_line_is_record)
@@ -62,32 +63,43 @@ CsvScanner::CsvScanner(const CsvDialect& dialect, bool empty_line_is_record)
       comment_(dialect.comment),
       trim_(dialect.trim),
       empty_line_is_record_(empty_line_is_record),
+      return_ends_lines_(dialect.return_ends_lines),
       limit_bytes_(static_cast<std::size_t>(dialect.max_record_bytes) + 1),
       outside_('\n', '\r', quote_),
-      inside_('\n', '\r', quote_, escape_),
-      line_ends_('\n', '\r') {}
+      inside_('\n', return_ends_lines_ ? '\r' : '\n', quote_, escape_),
+      line_ends_('\n', return_ends_lines_ ? '\r' : '\n') {}
 
 namespace {
 
-bool is_line_end(char c) { return c == '\n' || c == '\r'; }
-
-// Behind the line end at `at`; nullptr when that depends on a byte that is not there yet.
-const char* behind_line_end(const char* at, const char* end, bool final) {
-  if (*at == '\n') return at + 1;
-  if (at + 1 == end) return final ? at + 1 : nullptr;
-  return at[1] == '\n' ? at + 2 : at + 1;
-}
+bool may_end_line(char c) { return c == '\n' || c == '\r'; }
 
 }  // namespace
+
+// Behind the line end at `at`, an LF or a CR; `at` itself where it is a CR that ends nothing;
+// nullptr when that depends on a byte that is not there yet.
+const char* CsvScanner::behind_line_end(const char* at, const char* end, bool final) const {
+  if (*at == '\n') return at + 1;
+  if (at + 1 == end && !final) return nullptr;
+  if (at + 1 != end && at[1] == '\n') return at + 2;
+  return return_ends_lines_ ? at + 1 : at;
+}
+
+// Where the line of `p` has its line end, whatever stands in it; `end` when there is none.
+const char* CsvScanner::end_of_line(const char* p, const char* end) const {
+  const char* const at = line_ends_.find(p, end);
+  const bool is_pair = at != end && at != p && *at == '\n' && at[-1] == '\r';
+  return is_pair ? at - 1 : at;
+}
 
 CsvScanner::Step CsvScanner::next(const char* p, const char* end, bool final,
                                   CsvSpan& span) const {
   span = CsvSpan();
   while (p != end) {
-    const bool empty = is_line_end(*p) && !empty_line_is_record_;
-    if (!empty && (comment_ == 0 || *p != comment_)) break;
-    const char* const line_end = empty ? p : line_ends_.find(p, end);
+    const bool may_be_empty = may_end_line(*p) && !empty_line_is_record_;
+    if (!may_be_empty && (comment_ == 0 || *p != comment_)) break;
+    const char* const line_end = may_be_empty ? p : end_of_line(p, end);
     const char* const next = line_end == end ? nullptr : behind_line_end(line_end, end, final);
+    if (next == p) break;  // a record that begins with a stray CR
     if (next == nullptr) {
       span.begin = p;
       if (final) return Step::end;
@@ -110,12 +122,18 @@ CsvScanner::Step CsvScanner::scan(const char* end, bool final, CsvSpan& span) co
     if (cursor.at >= limit) return at_limit(cursor, false);
     cursor.at = outside_.find(cursor.at, limit);
     if (cursor.at == limit) return at_limit(cursor, false);
-    if (is_line_end(*cursor.at)) {
-      span.next = behind_line_end(cursor.at, end, final);
-      if (span.next == nullptr) return Step::more;
+    if (may_end_line(*cursor.at)) {
+      const char* const behind = behind_line_end(cursor.at, end, final);
+      if (behind == nullptr) return Step::more;
+      if (behind == cursor.at) {
+        if (cursor.stray_return == nullptr) cursor.stray_return = cursor.at;
+        ++cursor.at;
+        continue;
+      }
       span.end = cursor.at;
+      span.next = behind;
       ++span.lines;
-      return Step::record;
+      return whole(cursor);
     }
     span.quoted = true;
     if (delimiter_.size() > 1) {  // only delimiters counted from the left are delimiters
@@ -164,7 +182,7 @@ CsvScanner::Step CsvScanner::skip_quoted(Cursor& cursor) const {
       }
       cursor.at = behind + 1;
     } else {
-      ++cursor.span.lines;
+      ++cursor.span.lines;  // of a line end of the file's own kind
       cursor.at = c == '\r' && behind < cursor.limit && *behind == '\n' ? behind + 1 : behind;
     }
   }
@@ -177,8 +195,8 @@ CsvScanner::Step CsvScanner::close_quote(Cursor& cursor) const {
     cursor.at = after;
     return at_limit(cursor, false);
   }
-  if (is_line_end(*after)) {
-    cursor.at = after;
+  if (may_end_line(*after)) {
+    cursor.at = cursor.field = after;
     return Step::record;
   }
   const auto left = static_cast<std::size_t>(cursor.end - after);
@@ -196,11 +214,20 @@ CsvScanner::Step CsvScanner::close_quote(Cursor& cursor) const {
 CsvScanner::Step CsvScanner::at_limit(Cursor& cursor, bool in_quotes) const {
   CsvSpan& span = cursor.span;
   if (static_cast<std::size_t>(cursor.end - span.begin) >= limit_bytes_) {
-    return broken(cursor, in_quotes ? CsvFault::open_quote : CsvFault::too_long, span.fault_at);
+    return broken(cursor, in_quotes ? CsvFault::long_quote : CsvFault::too_long, span.fault_at);
   }
   if (!cursor.final) return Step::more;
   if (in_quotes) return broken(cursor, CsvFault::open_quote, span.fault_at);
   span.end = span.next = cursor.end;
+  return whole(cursor);
+}
+
+// The record has come to its own end.
+CsvScanner::Step CsvScanner::whole(Cursor& cursor) const {
+  if (cursor.stray_return != nullptr) {
+    cursor.span.fault = CsvFault::stray_return;
+    cursor.span.fault_at = cursor.stray_return;
+  }
   return Step::record;
 }
 
@@ -208,7 +235,7 @@ CsvScanner::Step CsvScanner::broken(Cursor& cursor, CsvFault fault, const char* 
   CsvSpan& span = cursor.span;
   span.fault = fault;
   span.fault_at = fault == CsvFault::too_long ? nullptr : at;
-  const char* const line_end = line_ends_.find(span.begin, cursor.end);
+  const char* const line_end = end_of_line(span.begin, cursor.end);
   const char* const next =
       line_end == cursor.end ? nullptr : behind_line_end(line_end, cursor.end, cursor.final);
   if (next == nullptr && !cursor.final) {

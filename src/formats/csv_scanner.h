@@ -5,8 +5,10 @@
 // and closes it only before a delimiter, a line end or the end of the file; a doubled quote inside
 // is a quote. A record that breaks this, or that has not ended within max_record_bytes, is broken:
 // it consists of its own first line, and the next record begins behind that. So malformed quotes
-// never move a boundary further down than the line they stand in. Line ends are LF, CRLF or CR.
-// Empty lines are no records, except in files of one column; lines of comment are none either.
+// never move a boundary further down than the line they stand in. Line ends are LF and CRLF, and in
+// files of such a dialect a CR by itself; in others that one makes the record broken, outside
+// quotes, but ends nothing. Empty lines are no records, except in files of one column; lines of
+// comment are none either.
 //
 // Threads: immutable once made. Lifetime: spans point into the bytes that were given.
 #pragma once
@@ -45,7 +47,10 @@ class CsvScanner {
   Step close_quote(Cursor& cursor) const;
   Step skip_quoted(Cursor& cursor) const;
   Step at_limit(Cursor& cursor, bool in_quotes) const;
+  Step whole(Cursor& cursor) const;
   Step broken(Cursor& cursor, CsvFault fault, const char* at) const;
+  const char* behind_line_end(const char* at, const char* end, bool final) const;
+  const char* end_of_line(const char* p, const char* end) const;
   bool is_blank(char c) const { return (c == ' ' || c == '\t') && c != delimiter_[0]; }
 
   std::string delimiter_;
@@ -54,6 +59,7 @@ class CsvScanner {
   char comment_;
   bool trim_;
   bool empty_line_is_record_;
+  bool return_ends_lines_;
   std::size_t limit_bytes_;
   ByteSearch<3> outside_;
   ByteSearch<4> inside_;

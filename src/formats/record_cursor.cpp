@@ -127,6 +127,7 @@ Result<void> RecordCursor::read_long_line(const RecordSpan& span, bool is_record
   }
   record.bytes = at - record.offset;
   if (ended && last == '\r' && !return_ends_lines_) --record.bytes;  // it was CRLF
+  if (long_raw_.size() > record.bytes) long_raw_.resize(static_cast<std::size_t>(record.bytes));
   if (!ended) record.next = at;
   record.lines = ended ? 1 : 0;
   position_ = record.next;

@@ -27,7 +27,7 @@ struct TextRecord {
   std::uint64_t next = 0;       // offset behind its line end
   std::uint64_t line = 0;       // lines of the range before it
   std::uint32_t lines = 0;      // line ends in it
-  std::uint32_t fault_at = 0;   // of the quote in question, from `offset`
+  std::uint32_t fault_at = 0;   // of the quote or CR in question, from `offset`
   RecordFault fault = RecordFault::none;
   bool quoted = false;
 };

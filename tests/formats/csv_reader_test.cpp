@@ -147,6 +147,25 @@ TEST_F(CsvFile, RejectsBrokenQuotesByTheirOwnLine) {
   EXPECT_EQ(rejects_[2].line, 3U);
 }
 
+TEST_F(CsvFile, ACarriageReturnThatEndsNoLineCostsItsRecordAndNoOther) {
+  const Schema schema = schema_of({{"n", "integer"}, {"t", "varchar"}});
+  read("1,a\n2,x\ry\n3,\"x\ry\"\n4,\"c\"\r\n5,\"c\"\rd,\"e\nf\"\n6,g\n7,h\r", schema);
+  EXPECT_EQ(rows_, (Rows{"1|a", "3|x\ry", "4|c", "6|g"}));
+  ASSERT_EQ(rejects_.size(), 3U);
+  EXPECT_EQ(rejects_[0].error, "The carriage return at byte 7 stands outside quotes and ends no "
+                               "line: lines of this file end with a line feed.");
+  EXPECT_EQ(rejects_[0].raw, "2,x\ry");
+  EXPECT_EQ(rejects_[0].line, 2U);
+  EXPECT_EQ(rejects_[1].raw, "5,\"c\"\rd,\"e\nf\"");
+  EXPECT_EQ(rejects_[1].line, 5U);
+  EXPECT_EQ(rejects_[2].raw, "7,h\r");
+  EXPECT_EQ(rejects_[2].line, 8U);
+  dialect_.return_ends_lines = true;
+  read("1,a\r2,b\r\r3,\"x\ry\"\r4,d\n5,e\r\n6,f", schema);
+  EXPECT_EQ(rows_, (Rows{"1|a", "2|b", "3|x\ry", "4|d", "5|e", "6|f"}));
+  EXPECT_TRUE(rejects_.empty());
+}
+
 TEST_F(CsvFile, ManyBadRowsLeaveTheOthersInPlaceAcrossPages) {
   std::string text;
   Rows expected;
@@ -284,6 +303,58 @@ TEST_F(CsvFile, TheHeadIsBehindMarkSkippedLinesAndComments) {
   EXPECT_EQ(head.data_begin, bytes - 5);
 }
 
+TEST_F(CsvFile, TheFirstLineEndOutsideQuotesSaysWhetherReturnsEndLines) {
+  CsvDialect dialect;
+  const auto ends_lines = [&](const std::string& text) {
+    put("h.csv", text);
+    return return_ends_first_line(File::open_read(at("h.csv")).value(), text.size(), "h.csv",
+                                  dialect)
+        .value();
+  };
+  EXPECT_TRUE(ends_lines("a,b\r1,2\n"));
+  EXPECT_TRUE(ends_lines("a,b\r"));
+  EXPECT_TRUE(ends_lines("\r\r\n"));
+  EXPECT_TRUE(ends_lines("\"a\nb\",c\r1,2\r"));
+  EXPECT_TRUE(ends_lines(std::string(5 << 20, 'x') + "\r1\n"));
+  EXPECT_FALSE(ends_lines(""));
+  EXPECT_FALSE(ends_lines("a,b"));
+  EXPECT_FALSE(ends_lines("a,b\n1\r2\n"));
+  EXPECT_FALSE(ends_lines("a,b\r\n1\r2\r\n"));
+  EXPECT_FALSE(ends_lines("\"a\rb\",c\n1,2\r"));
+  EXPECT_FALSE(ends_lines("\"a\rb\",\"c\"\r\n1,2\r"));
+  EXPECT_FALSE(ends_lines("\n\r"));
+  EXPECT_FALSE(ends_lines(std::string((4 << 10) - 1, 'x') + "\r\n1\r"));
+  dialect.comment = '#';
+  EXPECT_TRUE(ends_lines("# it's, \"open\ra,b\n"));
+  EXPECT_FALSE(ends_lines("# it's, \"open\na,b\r"));
+  dialect.comment = 0;
+  dialect.skip_lines = 1;
+  EXPECT_FALSE(ends_lines("\xEF\xBB\xBFskip, \"me\na,\"b\"\r"));
+}
+
+TEST_F(CsvFile, LinesToSkipEndWhereTheFilesLinesEnd) {
+  CsvDialect dialect;
+  dialect.skip_lines = 2;
+  for (const std::string text : {"one\nt\rw\ro\na,b\n1,2\n", "one\rtwo\ra,b\r1,2\r"}) {
+    put("h.csv", text);
+    const CsvHead head =
+        read_csv_head(File::open_read(at("h.csv")).value(), text.size(), "h.csv", dialect).value();
+    EXPECT_EQ(head.names, (std::vector<std::string>{"a", "b"}));
+    EXPECT_EQ(head.data_line, 4U);
+    EXPECT_EQ(head.data_begin, text.size() - 4);
+  }
+}
+
+TEST_F(CsvFile, AHeaderWithAReturnThatEndsNoLineIsRefused) {
+  const std::string text = "\na,b\rc\n1,2\n";
+  put("h.csv", text);
+  const auto head =
+      read_csv_head(File::open_read(at("h.csv")).value(), text.size(), "h.csv", CsvDialect());
+  ASSERT_FALSE(head);
+  EXPECT_EQ(head.error().message,
+            "The header of h.csv has a carriage return outside quotes, at byte 4.");
+}
+
 TEST_F(CsvFile, AHeaderThatNamesAColumnTwiceIsRefused) {
   put("h.csv", "a,b,a\n1,2,3\n");
   const TextFile file = File::open_read(at("h.csv")).value();
@@ -354,6 +425,24 @@ TEST_F(CsvFile, SaysThatARecordOfSeveralLinesIsTooLongWithoutTheLengthOfItsFirst
             "which is rejected here.");
   EXPECT_TRUE(rejects_[2].error.starts_with("The record of 54 bytes is longer than max_record"))
       << rejects_[2].error;
+}
+
+TEST_F(CsvFile, SaysOfAQuotedFieldBeyondMaxRecordThatItIsTooLong) {
+  dialect_.max_record_bytes = 40;
+  const Schema schema = schema_of({{"n", "integer"}, {"t", "varchar"}});
+  read(fmt::format("1,a\n2,\"{}\"\n3,b\n", std::string(50, 'x')), schema);
+  EXPECT_EQ(rows_, (Rows{"1|a", "3|b"}));
+  ASSERT_EQ(rejects_.size(), 1U);
+  EXPECT_EQ(rejects_[0].error,
+            "The record is longer than max_record (40 B): the quoted field that begins at byte 6 "
+            "does not close within it, if it closes at all.");
+  read(fmt::format("2,\"b\n{}\"\n3,b\n", std::string(50, 'x')), schema);
+  EXPECT_EQ(rows_, (Rows{"3|b"}));
+  ASSERT_EQ(rejects_.size(), 2U);
+  EXPECT_EQ(rejects_[0].error,
+            "The record is longer than max_record (40 B): the quoted field that begins at byte 2 "
+            "does not close within it, if it closes at all. It goes on behind its first line, "
+            "which is rejected here.");
 }
 
 TEST(CsvDialect, LetsNoRecordBeLongerThanALengthCanSay) {

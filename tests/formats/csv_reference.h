@@ -22,7 +22,7 @@ struct ReferenceRecord {
   std::size_t line = 1;
   std::size_t line_behind = 1;  // the line in which the next record may begin
   RecordFault fault = RecordFault::none;
-  std::size_t fault_at = 0;  // of the quote in question; of too_long: the record's offset
+  std::size_t fault_at = 0;  // of the quote or CR in question; of too_long: the record's offset
   std::vector<ReferenceField> fields;
 };
 
@@ -30,6 +30,19 @@ class ReferenceCsv {
  public:
   ReferenceCsv(std::string text, CsvDialect dialect, bool empty_line_is_record)
       : text_(std::move(text)), dialect_(std::move(dialect)), empty_(empty_line_is_record) {}
+
+  // Whether a CR by itself ends the first line, for all of the file.
+  static bool return_ends_first_line(std::string text, CsvDialect dialect) {
+    if (text.starts_with("\xEF\xBB\xBF")) text.erase(0, 3);
+    const bool is_comment = dialect.comment != 0 && text.starts_with(dialect.comment);
+    if (is_comment || dialect.skip_lines > 0) dialect.quote = 0;
+    dialect.comment = 0;
+    dialect.return_ends_lines = true;
+    const auto records = ReferenceCsv(text, dialect, true).records();
+    if (records.empty()) return false;
+    const ReferenceRecord& first = records.front();
+    return text.substr(first.end, first.next - first.end) == "\r";
+  }
 
   // The records of the slice [begin, end), as if nothing followed it. Its reader can't see more: of
   // a record that is broken further down than its first line, it says that a quote is not closed.
@@ -62,7 +75,9 @@ class ReferenceCsv {
       record.offset = record.fault_at = at;
       record.line = line;
       record.fault = parse(record);
-      if (record.fault != RecordFault::none) {
+      if (record.fault == RecordFault::stray_return) {
+        record.fields.clear();
+      } else if (record.fault != RecordFault::none) {
         if (record.fault == RecordFault::too_long) record.fault_at = record.offset;
         record.fields.clear();
         record.end = end_of_line(at);
@@ -81,7 +96,11 @@ class ReferenceCsv {
     if (at >= text_.size()) return 0;
     if (text_[at] == '\n') return 1;
     if (text_[at] != '\r') return 0;
-    return at + 1 < text_.size() && text_[at + 1] == '\n' ? 2 : 1;
+    if (at + 1 < text_.size() && text_[at + 1] == '\n') return 2;
+    return dialect_.return_ends_lines ? 1 : 0;
+  }
+  bool stray_return_at(std::size_t at) const {
+    return at < text_.size() && text_[at] == '\r' && line_end_at(at) == 0;
   }
   std::size_t end_of_line(std::size_t at) const {
     while (at < text_.size() && line_end_at(at) == 0) ++at;
@@ -113,8 +132,9 @@ class ReferenceCsv {
 
   RecordFault parse(ReferenceRecord& record) const {
     std::size_t at = record.offset;
+    std::optional<std::size_t> stray_return;  // the first one outside quotes
     while (true) {
-      const RecordFault fault = parse_field(record, at);
+      const RecordFault fault = parse_field(record, at, stray_return);
       if (fault != RecordFault::none) return fault;
       if (ends_at(at)) break;
       at += dialect_.delimiter.size();
@@ -122,11 +142,14 @@ class ReferenceCsv {
     record.fault_at = record.offset;
     record.end = at;
     record.next = at + line_end_at(at);
-    return RecordFault::none;
+    if (!stray_return) return RecordFault::none;
+    record.fault_at = *stray_return;
+    return RecordFault::stray_return;
   }
 
   // Leaves `at` on the delimiter, the line end or the end of the text.
-  RecordFault parse_field(ReferenceRecord& record, std::size_t& at) const {
+  RecordFault parse_field(ReferenceRecord& record, std::size_t& at,
+                          std::optional<std::size_t>& stray_return) const {
     ReferenceField field;
     std::size_t start = at;
     while (dialect_.trim && blank_at(start)) ++start;
@@ -135,11 +158,14 @@ class ReferenceCsv {
       record.fault_at = start;
       field.quoted = true;
       at = start + 1;
-      if (!parse_quoted(record, field, at)) return RecordFault::open_quote;
+      if (!parse_quoted(record, field, at)) {
+        return is_beyond(record, at) ? RecordFault::long_quote : RecordFault::open_quote;
+      }
       while (dialect_.trim && blank_at(at)) ++at;
       if (is_beyond(record, at)) return RecordFault::too_long;
-      if (!ends_at(at) && !delimiter_at(at)) return RecordFault::open_quote;
-    } else {
+      if (!ends_at(at) && !delimiter_at(at) && !stray_return_at(at)) return RecordFault::open_quote;
+    }
+    if (!field.quoted || stray_return_at(at)) {
       while (true) {
         if (is_beyond(record, at)) return RecordFault::too_long;
         if (ends_at(at) || delimiter_at(at)) break;
@@ -147,6 +173,7 @@ class ReferenceCsv {
           record.fault_at = at;
           return RecordFault::stray_quote;
         }
+        if (stray_return_at(at) && !stray_return) stray_return = at;
         field.text += text_[at++];
       }
       while (dialect_.trim && !field.text.empty() && is_blank(field.text.front())) {

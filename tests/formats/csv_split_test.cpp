@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
+#include "base/simd.h"
 #include "base/temporary_folder.h"
 #include "formats/csv_cursor.h"
 
@@ -88,11 +89,86 @@ TEST_F(CsvSplit, ALineOfTenMegabytesIsOneBrokenRecordInABoundedWindow) {
   EXPECT_EQ(found.records[1].fault, CsvFault::too_long);
   EXPECT_EQ(found.records[1].offset, 4U);
   EXPECT_EQ(found.records[1].bytes, line.size());
-  EXPECT_EQ(found.records[3].fault, CsvFault::open_quote);
+  EXPECT_EQ(found.records[3].fault, CsvFault::long_quote);
   EXPECT_EQ(found.records[3].line, 3U);
   EXPECT_EQ(found.records[4].fault, CsvFault::none);
   ASSERT_EQ(found.long_lines.size(), 2U);
   EXPECT_EQ(found.long_lines[0], line);
+}
+
+// The vector instructions that the test was started with.
+class EachSimdLevel {
+ public:
+  ~EachSimdLevel() { set_simd_level(before_); }
+  template <class Check> void run(Check check) const {
+    for (const SimdLevel level : {SimdLevel::portable, SimdLevel::avx2}) {
+      set_simd_level(level);
+      check();
+    }
+  }
+
+ private:
+  const SimdLevel before_ = simd_level();
+};
+
+TEST_F(CsvSplit, AReturnThatEndsNoLineCostsItsRecordWhereverBlocksAndWindowsEnd) {
+  const EachSimdLevel levels;
+  for (std::size_t before = 1; before < 140; ++before) {
+    for (const char* line_end : {"\n", "\r\n"}) {
+      const std::string text = fmt::format("{}{}1,x\ry{}2,\"z\r\"{}", std::string(before, 'a'),
+                                           line_end, line_end, line_end);
+      const std::uint64_t at = text.find("x\ry") + 1;
+      put("data.csv", text);
+      levels.run([&] {
+        for (const std::size_t window : {std::size_t{1}, std::size_t{64}, std::size_t{4096}}) {
+          const auto found = find(CsvDialect(), false, 0, text.size(), window, 16);
+          ASSERT_EQ(found.records.size(), 3U) << before;
+          EXPECT_EQ(found.records[0].fault, CsvFault::none);
+          EXPECT_EQ(found.records[0].bytes, before);
+          EXPECT_EQ(found.records[1].fault, CsvFault::stray_return);
+          EXPECT_EQ(found.records[1].offset + found.records[1].fault_at, at);
+          EXPECT_EQ(found.records[1].bytes, 5U);
+          EXPECT_EQ(found.records[2].fault, CsvFault::none);
+          EXPECT_EQ(found.records[2].line, 2U);
+          EXPECT_EQ(found.records[2].lines, 1U);
+        }
+      });
+    }
+  }
+}
+
+TEST_F(CsvSplit, AReturnAtTheEndOfWhatIsSearchedOrReadAtOnceIsJudgedByTheByteBehindIt) {
+  const EachSimdLevel levels;
+  for (const std::size_t boundary : {std::size_t{64} << 10, std::size_t{256} << 10}) {
+    std::string lines;
+    while (lines.size() < boundary - 8) lines += "abc,d\n";
+    for (std::size_t more = 0; more < 12; ++more) {
+      const std::string text = fmt::format("{}{}\r\nx\ry\nz\r", lines, std::string(more, 'b'));
+      put("data.csv", text);
+      levels.run([&] {
+        const auto found = find(CsvDialect(), false, 0, text.size(), boundary, 100000);
+        const std::size_t count = lines.size() / 6 + (more == 0 ? 0 : 1);
+        ASSERT_EQ(found.records.size(), count + 2);
+        EXPECT_EQ(found.records[count - 1].fault, CsvFault::none);
+        EXPECT_EQ(found.records[count].fault, CsvFault::stray_return);
+        EXPECT_EQ(found.records[count].bytes, 3U);
+        EXPECT_EQ(found.records[count + 1].fault, CsvFault::stray_return);
+        EXPECT_EQ(found.records[count + 1].bytes, 2U);
+      });
+    }
+  }
+}
+
+TEST_F(CsvSplit, ManyReturnsThatEndNoLinesAreFoundInOneGo) {
+  std::string text;
+  for (int i = 0; i < 40000; ++i) text += i % 2 == 0 ? "1,x\ry\n" : "2,\"\r\n\"\n";
+  put("data.csv", text);
+  const auto found = find(CsvDialect(), false, 0, text.size(), std::size_t{1} << 20, 1000);
+  ASSERT_EQ(found.records.size(), 40000U);
+  for (std::size_t i = 0; i < found.records.size(); ++i) {
+    ASSERT_EQ(found.records[i].fault, i % 2 == 0 ? CsvFault::stray_return : CsvFault::none) << i;
+    ASSERT_EQ(found.records[i].line, i / 2 * 3 + i % 2) << i;
+  }
 }
 
 TEST_F(CsvSplit, ALineEndThatFallsBetweenTwoReadsIsOne) {
@@ -102,6 +178,7 @@ TEST_F(CsvSplit, ALineEndThatFallsBetweenTwoReadsIsOne) {
     for (const char* line_end : {"\r\n", "\r", "\n"}) {
       const std::string text = std::string(bytes, 'x').append(line_end).append("a\nb\n");
       put("data.csv", text);
+      dialect.return_ends_lines = std::string_view(line_end) == "\r";
       const auto found = find(dialect, false, 0, text.size(), 64, 8);
       ASSERT_EQ(found.records.size(), 3U);
       EXPECT_EQ(found.records[0].bytes, bytes);

@@ -162,7 +162,8 @@ class Differential : public testing::Test {
     std::string input;
     for (std::size_t i = 0; i < CsvCase::head_bytes; ++i) input += static_cast<char>(random_());
     const CsvDialect dialect = make_csv_case(input).dialect;
-    const std::string alphabet = dialect.delimiter + dialect.delimiter + "ab \n\n\r#" +
+    const std::string alphabet = dialect.delimiter + dialect.delimiter + "ab #" +
+                                 one_of({"\n\n\r", "\n\n\r\r\r", "\r\r", "\n\n"}) +
                                  std::string(3, dialect.quote) + dialect.escape;
     for (std::size_t bytes = below(90); bytes > 0; --bytes) {
       input += alphabet[below(alphabet.size())];
