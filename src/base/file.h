@@ -95,8 +95,9 @@ Result<void> create_folders(const fs::path& folder);
 Result<FileStatus> file_status(const fs::path& path);  // errors: config when missing
 bool file_exists(const fs::path& path);
 // The files that `pattern` names, sorted by bytes, each as the user wrote it, behind `base` where
-// it is relative; in `base` itself nothing is a pattern. `pattern` is a plain path, or a glob with * ? [] and ** (any chain of folders); a path with such characters that is
-// there is a plain one. A glob skips folders, and hidden names unless it spells out the dot.
+// it is relative; in `base` itself nothing is a pattern. `pattern` is a plain path, or a glob with
+// * ? [] and ** (any chain of folders); a path with such characters that is there is a plain one. A
+// glob skips folders, and hidden names unless it spells out the dot.
 // Errors: config when the file is missing ("No such file: ..."), when nothing matches ("No file
 // matches ..."), when the path is a folder, or when a file or folder on the way can't be read.
 Result<std::vector<fs::path>> expand_glob(const fs::path& pattern, const fs::path& base = {});
