@@ -66,7 +66,7 @@ const std::map<std::string, Difference> differences{
      {last_line_end, {}, Rows{"a", "b", "", "", "c", "d", "e"}}},
     {"core: Input with only a commented line and blank line after", {last_line_end, {}, Rows{}}},
     {"parse: Mixed slash n and slash r should choose first as precident",
-     {"LF, CRLF and CR may come in one file", {}, Rows{"a|b|c", "d|e|f", "g|h|i"}}},
+     {"a CR by itself in a file with LF is a reject", {}, Rows{"a|b|c", "reject"}}},
     {"parse: Parsing with skipEmptyLines set to 'greedy'",
      {blank_records, {}, Rows{"a|b", "|", "c|d", " | ", "| ", "\t|\t", "reject"}}},
     {"parse: Parsing with skipEmptyLines set to 'greedy' with quotes and delimiters as content",

@@ -39,7 +39,7 @@ class Places(scenes.Case):
             self.assertEqual(text, (scene.root / name).read_bytes(), name)
 
     def test_rejects_that_would_replace_something_are_refused(self):
-        self.refused(job_text("sqlite: kept.db, table: t", rejects="kept.db"), "is what the step writes", "kept.db")
+        self.refused(job_text("sqlite: kept.db, table: t, mode: append", rejects="kept.db"), "is what the step writes", "kept.db")
         self.refused(job_text("csv: out.csv", rejects="./sub/../out.csv"), "is what the step writes")
         self.refused(job_text("csv: out.csv", rejects="in.csv"), "is read by the step")
         self.refused(job_text("csv: out.csv", rejects="job.yaml"), "is the job file")
