@@ -12,7 +12,8 @@
 namespace tranche {
 namespace {
 
-constexpr int manifest_version = 1;
+// 2: a column may hold literals, which are no plain text.
+constexpr int manifest_version = 2;
 constexpr const char* manifest_name = "manifest.json";
 
 Json table_json(const MovedTable& moved, const ComparedTable& compared) {
@@ -25,6 +26,7 @@ Json table_json(const MovedTable& moved, const ComparedTable& compared) {
       .set("rows", compared.rows_found)
       .set("checksum", to_hex64(compared.checksum_found))
       .set("incremental", moved.is_incremental)
+      .set("literals", texts_json(moved.literals))
       .set("columns", std::move(columns))
       .set("files", all["files"]);
 }
@@ -34,6 +36,7 @@ Result<BackedUpTable> table_of(const Json& json) {
   table.name = {json["schema"].text(), json["name"].text()};
   table.rows = json["rows"].natural();
   table.checksum = json["checksum"].text();
+  table.literals = texts_of(json["literals"]);
   table.is_incremental = json["incremental"].boolean();
   for (const auto& [name, type] : json["columns"].entries()) {
     TRANCHE_ASSIGN(const Type parsed, parse_type(type.text()));
@@ -57,13 +60,20 @@ bool has_manifest(const std::filesystem::path& folder) {
 
 Result<BackupManifest> read_manifest(const std::filesystem::path& folder) {
   if (!has_manifest(folder)) {
-    const bool is_begun = file_exists(folder / ".tranche");
-    return make_error(ErrorKind::config,
-                      is_begun ? fmt::format("The backup in {} is not finished; the command that "
-                                             "made it goes on with it.",
-                                             folder.string())
-                               : fmt::format("{} holds no backup: there is no {} in it.",
-                                             folder.string(), manifest_name));
+    const std::filesystem::path state = folder / ".tranche";
+    std::string what =
+        fmt::format("{} holds no backup: there is no {} in it.", folder.string(), manifest_name);
+    if (file_exists(state) && file_exists(folder / "tables"))
+      what = fmt::format(
+          "The backup in {} has lost its {}, without which nobody knows what its "
+          "files are; the command that made it makes it anew.",
+          folder.string(), manifest_name);
+    if (file_exists(state / "moves" / "backup.json"))
+      what = fmt::format(
+          "The backup in {} is not finished; the command that began it goes on with "
+          "it.",
+          folder.string());
+    return make_error(ErrorKind::config, std::move(what));
   }
   TRANCHE_ASSIGN(const std::string text, read_file(folder / manifest_name));
   TRANCHE_ASSIGN(const Json json, Json::parse(text));
@@ -94,7 +104,10 @@ Result<void> write_manifest(const MovePlan& plan, const MoveOrder& order,
   for (const NotCarried& one : plan.not_carried) notes.push(one.what);
   for (const std::string& change : plan.changes) notes.push(change);
   Json manifest;
-  manifest.set("version", manifest_version)
+  const bool has_literals =
+      std::any_of(plan.tables.begin(), plan.tables.end(),
+                  [](const MovedTable& table) { return !table.literals.empty(); });
+  manifest.set("version", has_literals ? manifest_version : 1)
       .set("source", order.source_name())
       .set("order", plan.order)
       .set("state", plan.held.state)

@@ -18,6 +18,7 @@ struct BackedUpTable {
   std::vector<Field> columns;  // as they were read
   std::uint64_t rows = 0;
   std::string checksum;               // of the rows, whatever their order: the same in every system
+  std::vector<std::string> literals;  // columns whose text is SQLite's literals
   std::vector<BackedUpFile> files;
   bool is_incremental = false;
 };

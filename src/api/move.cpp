@@ -13,6 +13,7 @@
 #include "base/digest.h"
 #include "base/file.h"
 #include "base/text.h"
+#include "connectors/catalog_types.h"
 #include "ledger/ledger.h"
 
 namespace tranche {
@@ -75,6 +76,38 @@ void write_wide_numbers_as_text(Catalog& catalog, const MoveOrder& order) {
       column.is_text_of = true;
     }
   }
+}
+
+// Whether the values travel as SQLite's literals: where they come back as what they were, and where
+// their text alone would not tell what they are.
+bool goes_as_literals(const CatalogColumn& column, const MoveOrder& order) {
+  if (column.classes.empty()) return false;
+  return order.kind == MoveKind::backup || order.target.system == "sqlite" ||
+         column.needs_literals();
+}
+
+// Of a backup: what its files hold otherwise.
+std::vector<std::string> kept_as_literals(const Catalog& catalog) {
+  std::vector<std::string> changes;
+  for (const CatalogTable& table : catalog.tables)
+    for (const CatalogColumn& column : table.columns)
+      if (!column.classes.empty())
+        changes.push_back(
+            fmt::format("values of {}.{} ({}) are kept as SQL literals, as in 5, 'x', "
+                        "x'00ff'",
+                        table.name.text(), column.name, class_names(column)));
+  return changes;
+}
+
+// Takes out the tables without columns, whose rows no statement could write.
+std::vector<NotCarried> leave_empty_shapes_out(Catalog& catalog) {
+  std::vector<NotCarried> left;
+  std::erase_if(catalog.tables, [&](const CatalogTable& table) {
+    if (!table.columns.empty()) return false;
+    left.push_back({"table " + table.name.text(), "it has no columns"});
+    return true;
+  });
+  return left;
 }
 
 // By which a table is divided where its system has nothing of its own.
@@ -319,6 +352,10 @@ Result<void> Move::plan_anew() {
   plan_.begun_microseconds = system_clock().now_microseconds();
   TRANCHE_TRY(read_source());
   choose_tables();
+  const std::vector<NotCarried> shapeless = leave_empty_shapes_out(plan_.catalog);
+  if (!shapeless.empty() && plan_.catalog.is_empty())
+    return bad_order(fmt::format("{} of {} has no columns, and nothing else is there to be moved.",
+                                 shapeless.front().what, order_.source_name()));
   if (plan_.catalog.tables.empty() && (order_.has_data || plan_.catalog.is_empty())) {
     return bad_order(order_.tables.empty() && order_.exclude.empty()
                          ? fmt::format("{} has no tables.", order_.source_name())
@@ -327,7 +364,9 @@ Result<void> Move::plan_anew() {
   }
   TRANCHE_TRY(apply_casts(plan_.catalog, order_.casts));
   write_wide_numbers_as_text(plan_.catalog, order_);
-  return write_scripts();
+  TRANCHE_TRY(write_scripts());
+  plan_.not_carried.insert(plan_.not_carried.end(), shapeless.begin(), shapeless.end());
+  return {};
 }
 
 Result<void> Move::write_scripts() {
@@ -336,6 +375,7 @@ Result<void> Move::write_scripts() {
     for (const CatalogTable& table : plan_.catalog.tables) names.push_back(table.name);
     for (const std::string& what : plan_.catalog.beyond)
       plan_.not_carried.push_back({what, "Tranche has no words for it"});
+    plan_.changes = kept_as_literals(plan_.catalog);
     fill_tables({}, names);
     return {};
   }
@@ -370,9 +410,12 @@ void Move::fill_tables(const TargetScript& script, const std::vector<CatalogName
     moved.rows_about = table.rows;
     if (order_.kind != MoveKind::restore) moved.batch_key = batch_key(plan_.catalog, table);
     moved.is_incremental = order_.kind == MoveKind::backup && is_since(table);
-    for (const CatalogColumn& column : table.columns)
-      if (!script.computes(table.name, column.name))
-        moved.columns.push_back(Field{column.name, column.type});
+    for (const CatalogColumn& column : table.columns) {
+      if (script.computes(table.name, column.name)) continue;
+      const bool is_literal = goes_as_literals(column, order_);
+      moved.columns.push_back(Field{column.name, is_literal ? Type{TypeId::varchar} : column.type});
+      if (is_literal) moved.literals.push_back(column.name);
+    }
     plan_.tables.push_back(std::move(moved));
   }
 }
@@ -393,6 +436,10 @@ Result<void> Move::take_files() {
       moved.has_casts =
           moved.has_casts || std::none_of(moved.columns.begin(), moved.columns.end(),
                                           [&](const Field& column) { return column == field; });
+    for (const std::string& column : kept->literals)
+      if (std::find(moved.literals.begin(), moved.literals.end(), column) == moved.literals.end())
+        moved.unquoted.push_back(column);
+    moved.has_casts = moved.has_casts || !moved.unquoted.empty();
     moved.rows_about = kept->rows;
     if (!kept->is_incremental) continue;
     const CatalogKey* const key = plan_.catalog.find(moved.source)->primary_key();

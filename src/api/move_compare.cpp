@@ -34,7 +34,7 @@ ConnectorUse written_use(const MovePlan& plan, const MovedTable& table, const Mo
   const Connector* const system = find_connector(order.target.system);
   if (system->kept_as != nullptr)
     for (Field& field : columns) field.type = system->kept_as(field.type);
-  return read_use(order.target, table.target, columns);
+  return read_use(order.target, table.target, columns, table.literals);
 }
 
 Result<void> read_table(const MovePlan& plan, const MovedTable& table, const MoveOrder& order,

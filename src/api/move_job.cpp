@@ -16,6 +16,12 @@ constexpr std::uint64_t duckdb_key_bytes = 48;
 // Tables that are read and written side by side: servers have few connections, and each takes some.
 constexpr std::size_t lanes = 4;
 
+Node texts_node(const std::vector<std::string>& texts) {
+  std::vector<Node> list;
+  for (const std::string& text : texts) list.push_back(Node::scalar(text));
+  return Node::list(std::move(list));
+}
+
 // As a job's `table:` names it.
 std::string table_option(const std::string& system, const CatalogName& name) {
   if (system != "postgres") return name.name;
@@ -43,10 +49,7 @@ StepSpec script_step(const MoveScript& script, const DatabasePlace& target) {
   use.connector = target.system;
   use.options = Node::map();
   use.options.set(target.system, place_node(target, target_variable));
-  std::vector<Node> statements;
-  for (const std::string& statement : script.statements)
-    statements.push_back(Node::scalar(statement));
-  use.options.set("sql", Node::list(std::move(statements)));
+  use.options.set("sql", texts_node(script.statements));
   use.options.set("commits_table", Node::scalar(commits_table(target)));
   step.execute = std::move(use);
   return step;
@@ -66,13 +69,11 @@ ConnectorUse write_use(const MovePlan& plan, const MovedTable& table, const Move
   use.options.set(target.system, place_node(target, target_variable));
   use.options.set("table", Node::scalar(table_option(target.system, table.target)));
   use.options.set("mode", Node::scalar(table.upsert_key.empty() ? "append" : "upsert"));
-  if (!table.upsert_key.empty()) {
-    std::vector<Node> key;
-    for (const std::string& column : table.upsert_key) key.push_back(Node::scalar(column));
-    use.options.set("key", Node::list(std::move(key)));
-  }
+  if (!table.upsert_key.empty()) use.options.set("key", texts_node(table.upsert_key));
   use.options.set("commits_table", Node::scalar(commits_table(target)));
   if (target.system == "sqlite") use.options.set("foreign_keys", Node::scalar("false"));
+  if (target.system == "sqlite" && !table.literals.empty())
+    use.options.set("literals", texts_node(table.literals));
   const std::uint64_t memory = table.rows_about * duckdb_key_bytes;
   if (target.system == "duckdb" && memory > duckdb_memory_bytes_min / 2) {
     const std::uint64_t mebibytes = (duckdb_memory_bytes_min + memory) >> 20;
@@ -83,7 +84,7 @@ ConnectorUse write_use(const MovePlan& plan, const MovedTable& table, const Move
 
 ConnectorUse source_use(const MovePlan& plan, const MovedTable& table, const MoveOrder& order) {
   if (plan.kind == MoveKind::restore) return parquet_use(order.folder, table);
-  ConnectorUse use = read_use(order.source, table.source, table.columns);
+  ConnectorUse use = read_use(order.source, table.source, table.columns, table.literals);
   use.options.set(order.source.system, place_node(order.source, source_variable));
   if (!plan.held.snapshot.empty()) use.options.set("snapshot", Node::scalar(plan.held.snapshot));
   if (table.is_incremental) {
@@ -97,12 +98,26 @@ ConnectorUse source_use(const MovePlan& plan, const MovedTable& table, const Mov
   return use;
 }
 
+// The text of a literal without its quotes. That of a number is its text; what else there is stays
+// one.
+std::string unquoted_sql(const std::string& column) {
+  return fmt::format(
+      "CASE WHEN {0} = '9e999' THEN 'Infinity' WHEN {0} = '-9e999' THEN '-Infinity' WHEN "
+      "starts_with({0}, '''') THEN replace(substr({0}, 2, length({0}) - 2), '''''', '''') ELSE {0} "
+      "END",
+      column);
+}
+
 // Of a restore: what was kept, as other types.
 TransformUse cast_use(const MovedTable& table) {
   std::string list;
-  for (const Field& field : table.columns)
-    list += fmt::format("{0}CAST({1} AS {2}) AS {1}", list.empty() ? "" : ", ",
-                        sql_identifier(field.name), sql_type(field.type));
+  for (const Field& field : table.columns) {
+    const std::string name = sql_identifier(field.name);
+    const bool is_quoted =
+        std::find(table.unquoted.begin(), table.unquoted.end(), field.name) != table.unquoted.end();
+    list += fmt::format("{}CAST({} AS {}) AS {}", list.empty() ? "" : ", ",
+                        is_quoted ? unquoted_sql(name) : name, sql_type(field.type), name);
+  }
   TransformUse use;
   use.kind = "sql";
   use.options = Node::map();
@@ -136,7 +151,7 @@ std::vector<std::string> awaited(const MoveScript& script, const MovePlan& plan,
 }  // namespace
 
 ConnectorUse read_use(const DatabasePlace& place, const CatalogName& table,
-                      const std::vector<Field>& columns) {
+                      const std::vector<Field>& columns, const std::vector<std::string>& literals) {
   ConnectorUse use;
   use.connector = place.system;
   use.options = Node::map();
@@ -154,6 +169,8 @@ ConnectorUse read_use(const DatabasePlace& place, const CatalogName& table,
     }
   }
   use.options.set("columns", is_map ? std::move(typed) : Node::list(std::move(list)));
+  if (place.system == "sqlite" && !literals.empty())
+    use.options.set("literals", texts_node(literals));
   return use;
 }
 

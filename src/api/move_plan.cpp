@@ -23,6 +23,8 @@ Json table_json(const MovedTable& table) {
       .set("folder", table.folder)
       .set("files", texts_json(table.files))
       .set("columns", std::move(columns))
+      .set("literals", texts_json(table.literals))
+      .set("unquoted", texts_json(table.unquoted))
       .set("batch_key", table.batch_key)
       .set("upsert_key", texts_json(table.upsert_key))
       .set("rows_about", table.rows_about)
@@ -41,6 +43,8 @@ Result<MovedTable> table_of(const Json& json) {
     TRANCHE_ASSIGN(const Type type, parse_type(item["type"].text()));
     table.columns.push_back(Field{item["name"].text(), type});
   }
+  table.literals = texts_of(json["literals"]);
+  table.unquoted = texts_of(json["unquoted"]);
   table.batch_key = json["batch_key"].text();
   table.upsert_key = texts_of(json["upsert_key"]);
   table.rows_about = json["rows_about"].natural();

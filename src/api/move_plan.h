@@ -48,6 +48,8 @@ struct MovedTable {
   std::string folder;                   // of its Parquet files, below that of the backup
   std::vector<std::string> files;       // that are restored, likewise
   std::vector<Field> columns;           // as they are read
+  std::vector<std::string> literals;    // columns whose text is SQLite's literals
+  std::vector<std::string> unquoted;    // likewise, in the files of a restore; plain text there
   std::string batch_key;                // by which it is divided; empty: by what its system has
   std::vector<std::string> upsert_key;  // of one that holds several versions of its rows
   std::uint64_t rows_about = 0;
@@ -84,7 +86,7 @@ Result<MovePlan> move_plan_from_json(const Json& json);
 
 // How tables are read and written.
 ConnectorUse read_use(const DatabasePlace& place, const CatalogName& table,
-                      const std::vector<Field>& columns);
+                      const std::vector<Field>& columns, const std::vector<std::string>& literals);
 ConnectorUse parquet_use(const std::filesystem::path& folder, const MovedTable& table);
 
 // The job of a plan. REQUIRES that the environment names the databases (name_in_environment).

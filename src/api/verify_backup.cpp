@@ -5,6 +5,7 @@
 #include "api/backup_manifest.h"
 #include "base/digest.h"
 #include "base/file.h"
+#include "base/text.h"
 #include "connectors/parquet_file.h"
 
 namespace tranche {
@@ -26,7 +27,10 @@ Result<std::string> fault_of(const std::filesystem::path& folder, const BackedUp
 
 // What the manifest says of each table, in the order of the plan.
 Result<std::vector<ComparedTable>> told(const BackupManifest& manifest,
-                                        const std::filesystem::path& folder, bool reads_files) {
+                                        const std::filesystem::path& folder,
+                                        const std::optional<DatabasePlace>& database) {
+  const bool reads_files = !database;
+  const bool is_elsewhere = database && database->system != "sqlite";
   std::vector<ComparedTable> tables;
   for (const BackedUpTable& table : manifest.tables) {
     ComparedTable& told = tables.emplace_back();
@@ -34,6 +38,9 @@ Result<std::vector<ComparedTable>> told(const BackupManifest& manifest,
     told.rows = table.rows;
     told.checksum = std::stoull(table.checksum, nullptr, 16);
     told.files = table.files;
+    if (is_elsewhere && !table.literals.empty())
+      told.only_counted =
+          fmt::format("only SQLite has values such as those of {}", join(table.literals, ", "));
     if (!reads_files) {
       if (table.is_incremental) told.only_counted = "the backup holds several versions of its rows";
       continue;
@@ -67,10 +74,11 @@ Result<std::vector<ComparedTable>> verify_backup(const std::filesystem::path& fo
       return make_error(ErrorKind::failed, "The manifest has rows of a table without definition.");
     moved.target = names[static_cast<std::size_t>(known - manifest.catalog.tables.data())];
     moved.columns = table.columns;
+    moved.literals = table.literals;
     plan.tables.push_back(std::move(moved));
   }
   const auto compare = [&]() -> Result<Json> {
-    TRANCHE_ASSIGN(auto tables, told(manifest, folder, !database));
+    TRANCHE_ASSIGN(auto tables, told(manifest, folder, database));
     TRANCHE_ASSIGN(tables, compare_tables(plan, order, std::move(tables)));
     Json list{Json::Array{}};
     for (const ComparedTable& table : tables) list.push(to_json(table));

@@ -109,8 +109,18 @@ int write_job_file(const Invocation& invocation, const Move& move) {
   return exit_completed;
 }
 
+// What is listed below a sentence, without what the sentence itself says already.
+std::string said_once(const std::string& message) {
+  const std::vector<std::string> lines = split(message, '\n');
+  std::string text = lines.front();
+  for (std::size_t at = 1; at < lines.size(); ++at)
+    if (!lines.front().starts_with(trim(lines[at]))) text += "\n" + lines[at];
+  return text;
+}
+
 // The exit code of a run that did not complete.
-int say_unfinished(const Invocation& invocation, const RunSummary& summary) {
+int say_unfinished(const Invocation& invocation, RunSummary summary) {
+  if (summary.error) summary.error->message = said_once(summary.error->message);
   SummaryContext context;
   context.resume_command = command_that_goes_on(invocation);
   write_message(render_summary(summary, context, message_look()));

@@ -35,6 +35,10 @@ int act(const Invocation& invocation) {
     if (is_backup) return compare_backup(invocation, folder);
   }
   const auto named = take_run(invocation);
+  std::error_code none;
+  if (!named && !invocation.positionals.empty() &&
+      fs::is_directory(invocation.positionals.front(), none))
+    return compare_backup(invocation, invocation.positionals.front());  // which says what it is not
   if (!named) return fail(invocation, named.error());
   const auto steps = verify_run(named->state, named->info.run);
   if (!steps) return fail(invocation, steps.error());

@@ -44,6 +44,10 @@ CatalogName name_of(const Json& json, const char* key = "name") {
   return {json["schema"].text(), json[key].text()};
 }
 
+Json class_json(const CatalogClass& one) {
+  return Object().text("name", one.name).text("example", one.example).take();
+}
+
 Json column_json(const CatalogColumn& column) {
   return Object()
       .text("name", column.name)
@@ -56,6 +60,7 @@ Json column_json(const CatalogColumn& column) {
       .text("identity", column.identity)
       .text("sequence", column.sequence)
       .text("sql_name", column.sql_name)
+      .list("classes", list_of(column.classes, class_json))
       .take();
 }
 
@@ -67,6 +72,8 @@ Result<CatalogColumn> column_of(const Json& json) {
   column.is_text_of = json["text_of"].boolean();
   column.not_null = json["not_null"].boolean();
   column.default_sql = json["default"].text();
+  for (const Json& item : json["classes"].items())
+    column.classes.push_back({item["name"].text(), item["example"].text()});
   column.generated = json["generated"].text();
   column.identity = json["identity"].text();
   column.sequence = json["sequence"].text();
@@ -204,6 +211,28 @@ Json type_json(const CatalogType& type) {
       .take();
 }
 
+// Whether some values of the class can be read as the type.
+bool can_be_read(const std::string& storage_class, Type type) {
+  if (storage_class == "text") return type.id != TypeId::blob;
+  if (storage_class == "blob") return type.id == TypeId::blob;
+  return is_numeric(type) || type.id == TypeId::varchar ||
+         (storage_class == "integer" && type.id == TypeId::boolean);
+}
+
+Result<void> check_cast(const CatalogTable& table, const CatalogColumn& column,
+                        const CatalogCast& cast) {
+  for (const CatalogClass& one : column.classes) {
+    if (can_be_read(one.name, cast.type)) continue;
+    return make_error(
+        ErrorKind::config,
+        fmt::format("The cast of {}.{} to {} can't read the values that SQLite stores as {}{}. "
+                    "Leave the cast out: then nothing is lost.",
+                    table.name.text(), column.name, to_string(cast.type), one.name,
+                    one.example.empty() ? "" : ", as in " + one.example));
+  }
+  return {};
+}
+
 }  // namespace
 
 Json texts_json(const std::vector<std::string>& texts) {
@@ -216,6 +245,11 @@ std::vector<std::string> texts_of(const Json& json) {
   std::vector<std::string> list;
   for (const Json& item : json.items()) list.push_back(item.text());
   return list;
+}
+
+bool CatalogColumn::has_class(std::string_view wanted) const {
+  return std::any_of(classes.begin(), classes.end(),
+                     [&](const CatalogClass& one) { return one.name == wanted; });
 }
 
 const CatalogColumn* CatalogTable::find(std::string_view column) const {
@@ -338,6 +372,8 @@ Result<void> apply_casts(Catalog& catalog, const std::vector<CatalogCast>& casts
       for (CatalogColumn& column : table.columns) {
         if (!fits(column.name, cast.column)) continue;
         is_used = true;
+        TRANCHE_TRY(check_cast(table, column, cast));
+        column.classes.clear();
         column.type = cast.type;
         column.is_text_of = false;
         column.declared.clear();  // whichever the target's system calls this type

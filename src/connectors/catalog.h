@@ -24,6 +24,12 @@ struct CatalogName {
   std::string text() const { return schema.empty() ? name : schema + "." + name; }
 };
 
+// SQLite stores each value in a class of its own, whatever its column was declared as.
+struct CatalogClass {
+  std::string name;     // "integer", "real", "text", "blob"
+  std::string example;  // where one is: "rowid 2"; empty: its table has no such numbers
+};
+
 struct CatalogColumn {
   std::string name;
   Type type;                // as which it is read
@@ -35,6 +41,12 @@ struct CatalogColumn {
   std::string identity;     // "always", "by default"; empty: it is none
   std::string sequence;     // CatalogName::text of the one that numbers it; empty: none
   std::string sql_name;     // of its type, where that is one of the catalog's types
+  // The storage classes of its values, where its type does not keep them; else none.
+  std::vector<CatalogClass> classes;
+
+  bool has_class(std::string_view name) const;
+  // Text without quotes would be taken for a blob, and the other way round.
+  bool needs_literals() const { return classes.size() > 1 && has_class("blob"); }
 };
 
 struct CatalogKey {

@@ -102,7 +102,18 @@ std::string column_type(const CatalogColumn& column, const std::string& from,
   return to == "sqlite" ? sqlite_type(column.type) : sql_type(column.type);
 }
 
+std::string class_names(const CatalogColumn& column) {
+  std::string names;
+  for (const CatalogClass& one : column.classes) names += (names.empty() ? "" : ", ") + one.name;
+  return names;
+}
+
 std::string type_change(const CatalogColumn& column, const std::string& to) {
+  if (column.needs_literals())
+    return fmt::format("what SQLite holds as {} becomes text, SQL literals as in 5, 'x', x'00ff'",
+                       class_names(column));
+  if (column.classes.size() > 1 && column.type.id == TypeId::varchar)
+    return fmt::format("what SQLite holds as {} becomes text", class_names(column));
   if (column.is_text_of && column.declared == "numeric")
     return "numeric without bounds becomes text (--cast can give it some)";
   if (column.is_text_of) return fmt::format("{} becomes text", to_lower(column.declared));

@@ -21,6 +21,11 @@ const OptionTable& read_options() {
       read_table_option(),
       read_query_option("A SELECT whose rows are read, in SQLite's SQL; it needs a key."),
       read_columns_option(),
+      Option{.name = "literals",
+             .kind = OptionKind::texts,
+             .doc = "Columns that are read as SQL literals, which keep the storage class of each "
+                    "value: 5, 2.0, '5', x'00ff'.",
+             .example = "[note]"},
       read_key_option(),
       increment_option(),
       read_snapshot_option("The state that the file must be in, as a backup has noted it."),
@@ -42,6 +47,11 @@ const OptionTable& write_options() {
       commits_table_option("The table of the database that records which batches are committed."),
       sqlite::lock_wait_option(),
       sqlite::foreign_keys_option(),
+      Option{.name = "literals",
+             .kind = OptionKind::texts,
+             .doc = "Columns of text that hold SQL literals: each value is stored as what its "
+                    "literal says, so that 5 becomes a number and '5' a text.",
+             .example = "[note]"},
   };
   return table;
 }
@@ -54,6 +64,7 @@ Result<std::unique_ptr<Source>> make_sqlite_source(const Node& node,
   chosen.path = database_file(chosen.name, base);
   chosen.table = options.text("table");
   chosen.query = without_semicolon(options.text("query"));
+  chosen.literals = options.texts("literals");
   chosen.key = options.text("key");
   chosen.increment = read_increment(options);
   chosen.lock_wait = options.duration("lock_wait");
@@ -89,6 +100,7 @@ Result<std::unique_ptr<Sink>> make_sqlite_sink(const Node& node,
   target.table = options.text("table");
   target.mode = read_table_mode(options);
   target.key = options.texts("key");
+  target.literals = options.texts("literals");
   target.commits_table = options.text("commits_table");
   target.lock_wait = options.duration("lock_wait");
   target.checks_foreign_keys = options.boolean("foreign_keys");

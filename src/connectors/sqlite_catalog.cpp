@@ -6,6 +6,7 @@
 #include "base/file.h"
 #include "base/text.h"
 #include "connectors/catalog_database.h"
+#include "connectors/sqlite_shape.h"
 #include "connectors/sqlite_source.h"
 #include "connectors/sqlite_values.h"
 
@@ -141,9 +142,6 @@ class SqliteCatalog final : public CatalogDatabase {
     TRANCHE_TRY(read_columns(table, parts));
     TRANCHE_TRY(read_foreign_keys(table));
     TRANCHE_TRY(read_indexes(table));
-    TRANCHE_ASSIGN(const std::int64_t rows,
-                   database_->query_integer("SELECT count(*) FROM " + sqlite_identifier(name)));
-    table.rows = static_cast<std::uint64_t>(rows);
     TRANCHE_TRY(find_numbering(table, parts, catalog));
     return table;
   }
@@ -179,22 +177,87 @@ class SqliteCatalog final : public CatalogDatabase {
     return find_types(table);
   }
 
+  // The first rows tell the type; then all are asked for what it would not keep.
   Result<void> find_types(CatalogTable& table) {
+    const std::string from = sqlite_identifier(table.name.name);
     std::string list;
     for (const CatalogColumn& column : table.columns)
       for (const char* kind : {"integer", "real", "text", "blob"})
         list += fmt::format("{}max(typeof({}) = '{}')", list.empty() ? "" : ", ",
                             sqlite_identifier(column.name), kind);
-    TRANCHE_ASSIGN(auto kinds, database_->prepare(
-                                   fmt::format("SELECT {} FROM (SELECT * FROM {} LIMIT {})", list,
-                                               sqlite_identifier(table.name.name), sampled_rows)));
+    TRANCHE_ASSIGN(auto kinds, database_->prepare(fmt::format("SELECT {} FROM (SELECT * FROM {} "
+                                                              "LIMIT {})",
+                                                              list, from, sampled_rows)));
     TRANCHE_TRY(kinds.step());
+    TRANCHE_ASSIGN(const auto shape, sqlite::read_shape(*database_, table.name.name));
+    std::string others = "count(*)";
     int at = 0;
     for (CatalogColumn& column : table.columns) {
       const auto has = [&](int kind) { return kinds.integer(at + kind) != 0; };
       column.type = reading_of(column.declared, {has(0), has(1), has(2), has(3)});
       at += 4;
+      others += ", " + other_classes_sql(column, *shape);
     }
+    TRANCHE_ASSIGN(auto all, database_->prepare(fmt::format("SELECT {} FROM {}", others, from)));
+    TRANCHE_TRY(all.step());
+    table.rows = all.natural(0);
+    for (at = 0; at < static_cast<int>(table.columns.size()); ++at) {
+      if (all.integer(at + 1) == 0) continue;
+      TRANCHE_TRY(find_classes(table, table.columns[static_cast<std::size_t>(at)], *shape));
+    }
+    return {};
+  }
+
+  // Whether some row holds what its column's type would not give back as it was.
+  static std::string other_classes_sql(const CatalogColumn& column,
+                                       const sqlite::TableShape& shape) {
+    const sqlite::TableColumn* const declared = shape.find(column.name);
+    if (declared == nullptr || declared == shape.rowid_alias()) return "0";
+    const auto affinity = sqlite::affinity_of(*declared, shape.is_strict);
+    const std::string name = sqlite_identifier(column.name);
+    if (!sqlite::keeps(affinity, column.type)) return fmt::format("count({})", name);
+    return fmt::format("max(typeof({}) NOT IN ('null', {}))", name,
+                       kept_classes(column.type, affinity));
+  }
+
+  // As which classes a column of the affinity gives the values of the type back.
+  static std::string_view kept_classes(Type type, sqlite::Affinity affinity) {
+    if (type.id == TypeId::blob) return "'blob'";
+    const bool is_number = is_numeric(type) || type.id == TypeId::boolean;
+    if (!is_number || affinity == sqlite::Affinity::text) return "'text'";
+    if (sqlite::declared_type(type) == "INTEGER") return "'integer'";
+    // Of numbers SQLite makes whole ones by itself, but where nothing was declared.
+    if (affinity != sqlite::Affinity::blob) return "'integer', 'real'";
+    return "'real'";
+  }
+
+  Result<void> find_classes(const CatalogTable& table, CatalogColumn& column,
+                            const sqlite::TableShape& shape) {
+    const std::string name = sqlite_identifier(column.name);
+    const std::string from = sqlite_identifier(table.name.name);
+    const bool has_numbers = shape.has_rowid && shape.find("rowid") == nullptr;
+    for (const char* kind : {"integer", "real", "text", "blob"}) {
+      TRANCHE_ASSIGN(auto row, database_->prepare(
+                                   fmt::format("SELECT {} FROM {} WHERE typeof({}) = '{}' LIMIT 1",
+                                               has_numbers ? "rowid" : "0", from, name, kind)));
+      TRANCHE_ASSIGN(const bool is_there, row.step());
+      if (!is_there) continue;
+      column.classes.push_back(
+          {kind, has_numbers ? fmt::format("rowid {}", row.integer(0)) : std::string()});
+    }
+    const Kinds kinds{column.has_class("integer"), column.has_class("real"),
+                      column.has_class("text"), column.has_class("blob")};
+    column.type = reading_of(column.declared, kinds);
+    const bool is_mixed_text = kinds.texts && (kinds.integers || kinds.reals);
+    if (column.needs_literals() || is_mixed_text) column.type = Type{TypeId::varchar};
+    if (column.type.id != TypeId::double_ || !kinds.integers) return {};
+    // Doubles have 53 bits.
+    TRANCHE_ASSIGN(auto wide, database_->prepare(fmt::format(
+                                  "SELECT 1 FROM {0} WHERE typeof({1}) = 'integer' AND {1} NOT "
+                                  "BETWEEN -9007199254740992 AND 9007199254740992 LIMIT 1",
+                                  from, name)));
+    TRANCHE_ASSIGN(const bool is_wide, wide.step());
+    if (is_wide) column.type = Type{TypeId::varchar};
     return {};
   }
 

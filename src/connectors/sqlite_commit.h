@@ -44,7 +44,7 @@ class TableCommitter final : public Committer {
         run_(run),
         schema_(schema),
         into_(into),
-        binder_(*schema, never_null) {}
+        binder_(*schema, never_null, target.literals) {}
   Result<void> insert_page(const Page& page, Applied& applied);
   Result<void> insert_row(const Page& page, std::size_t row, Applied& applied);
   Result<void> guarded(Result<bool>& stepped);

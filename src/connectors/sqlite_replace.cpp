@@ -127,7 +127,8 @@ Result<void> replace_rows(SqliteDatabase& database, const Target& target,
 Result<void> create_staging(SqliteDatabase& database, const Target& target, const Schema& schema,
                             const std::string& staging) {
   TRANCHE_ASSIGN(const auto shape, read_shape(database, target.table));
-  if (!shape) return database.execute(create_table_sql(schema, staging, target.key));
+  if (!shape)
+    return database.execute(create_table_sql(schema, staging, target.key, target.literals));
   TRANCHE_ASSIGN(const std::string definition, definition_renamed(database, target.table, staging));
   TRANCHE_ASSIGN(const auto indexes, unique_indexes_for(database, target.table, staging));
   TRANCHE_TRY(database.execute(definition));

@@ -6,11 +6,14 @@
 
 #include <fmt/format.h>
 
+#include "base/text.h"
+#include "connectors/sqlite_literals.h"
 #include "connectors/sqlite_shape.h"
 
 namespace tranche::sqlite {
 
-RowBinder::RowBinder(const Schema& schema, std::span<const std::string> key)
+RowBinder::RowBinder(const Schema& schema, std::span<const std::string> key,
+                     std::span<const std::string> literals)
     : texts_(schema.fields.size()), nested_(schema.fields.size()) {
   for (const Field& field : schema.fields) {
     const std::string_view declared = declared_type(field.type);
@@ -20,6 +23,7 @@ RowBinder::RowBinder(const Schema& schema, std::span<const std::string> key)
     if (is_string(field.type)) storage = Storage::text;
     if (field.type.id == TypeId::blob) storage = Storage::blob;
     if (is_nested(field.type)) storage = Storage::json;
+    if (contains_name(literals, field.name)) storage = Storage::literal;
     storage_.push_back(storage);
     is_key_.push_back(contains_name(key, field.name));
   }
@@ -72,6 +76,10 @@ bool RowBinder::bind_value(SqliteStatement& statement, std::size_t index, const 
     case Storage::blob:
       statement.bind_blob(parameter, column.values<StringRef>()[row].view());
       return true;
+    case Storage::literal:
+      return bind_literal(statement, parameter, column.values<StringRef>()[row].view(),
+                          nested_[index]) ||
+             refuse(Refusal::no_literal);
     case Storage::json:
       nested_[index].clear();
       append_json_value(nested_[index], column, row);
@@ -138,11 +146,15 @@ std::string RowBinder::refusal(const Page& page, std::size_t row) const {
       return fmt::format("Column \"{}\" is part of the key and is null.", name);
     case Refusal::not_a_number:
       return fmt::format("Column \"{}\" is NaN, which SQLite can't store.", name);
+    case Refusal::no_literal:
     case Refusal::beyond_64_bits:
       break;
   }
   std::string value;
   append_value_text(value, page.column(refused_column_), row);
+  if (refusal_ == Refusal::no_literal)
+    return fmt::format("Column \"{}\" is {}, which is no literal of SQLite's.", name,
+                       excerpt(value));
   return fmt::format("Column \"{}\" is {}, beyond the 64 bits of SQLite's integers.", name, value);
 }
 

@@ -22,7 +22,9 @@ namespace tranche::sqlite {
 class RowBinder {
  public:
   // `key`: columns that must not be null, since a null is equal to no key.
-  RowBinder(const Schema& schema, std::span<const std::string> key);
+  // `literals`: columns of text whose literals are stored as what they say (sqlite_literals.h).
+  RowBinder(const Schema& schema, std::span<const std::string> key,
+            std::span<const std::string> literals);
 
   // Binds row `row` to the parameters 1, 2, ...; false when SQLite can't hold one of its values:
   // refusal() then says why.
@@ -30,18 +32,18 @@ class RowBinder {
   std::string refusal(const Page& page, std::size_t row) const;
 
  private:
-  enum class Refusal { null_key, not_a_number, beyond_64_bits };
+  enum class Refusal { null_key, not_a_number, no_literal, beyond_64_bits };
   bool bind_integer(SqliteStatement& statement, int parameter, const Column& column,
                     std::size_t row);
   bool bind_value(SqliteStatement& statement, std::size_t index, const Column& column,
                   std::size_t row);
   bool refuse(Refusal why);
 
-  enum class Storage : std::uint8_t { integer, real, text_of_value, text, blob, json };
+  enum class Storage : std::uint8_t { integer, real, text_of_value, text, blob, json, literal };
   std::vector<Storage> storage_;
   std::vector<bool> is_key_;
   std::vector<std::array<char, value_text_bytes_max>> texts_;  // one a column
-  std::vector<std::string> nested_;                            // as JSON, one a column
+  std::vector<std::string> nested_;  // as JSON, or of a literal, one a column
   std::size_t refused_column_ = 0;
   Refusal refusal_ = Refusal::null_key;
 };

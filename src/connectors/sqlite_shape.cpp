@@ -36,37 +36,6 @@ bool is_integer_like(Type type) {
   }
 }
 
-// Whether a column of this affinity gives back the value that was put into it.
-bool keeps(Affinity affinity, Type type) {
-  if (affinity == Affinity::blob) return true;  // "none": nothing is converted
-  if (is_integer_like(type)) {
-    return affinity == Affinity::integer || affinity == Affinity::numeric;
-  }
-  switch (type.id) {
-    case TypeId::real:
-    case TypeId::double_:
-      return affinity == Affinity::real || affinity == Affinity::numeric;
-    case TypeId::decimal:
-      return affinity == Affinity::text ||
-             (type.width <= decimal_digits_of_a_double &&
-              (affinity == Affinity::numeric || affinity == Affinity::real));
-    case TypeId::date:
-    case TypeId::time:
-    case TypeId::timestamp:
-    case TypeId::timestamptz:
-      // DATE and DATETIME are numeric to SQLite; ISO 8601 text is no number and stays text there.
-      return affinity == Affinity::text || affinity == Affinity::numeric;
-    case TypeId::varchar:
-    case TypeId::uuid:
-    case TypeId::json:
-    case TypeId::list:
-    case TypeId::struct_:
-      return affinity == Affinity::text;
-    default:
-      return false;
-  }
-}
-
 std::string declared_or_none(const TableColumn& column) {
   return column.declared.empty() ? "no type" : column.declared;
 }
@@ -148,6 +117,36 @@ Affinity affinity_of(const TableColumn& column, bool table_is_strict) {
   return Affinity::numeric;
 }
 
+bool keeps(Affinity affinity, Type type) {
+  if (affinity == Affinity::blob) return true;  // "none": nothing is converted
+  if (is_integer_like(type)) {
+    return affinity == Affinity::integer || affinity == Affinity::numeric;
+  }
+  switch (type.id) {
+    case TypeId::real:
+    case TypeId::double_:
+      return affinity == Affinity::real || affinity == Affinity::numeric;
+    case TypeId::decimal:
+      return affinity == Affinity::text ||
+             (type.width <= decimal_digits_of_a_double &&
+              (affinity == Affinity::numeric || affinity == Affinity::real));
+    case TypeId::date:
+    case TypeId::time:
+    case TypeId::timestamp:
+    case TypeId::timestamptz:
+      // DATE and DATETIME are numeric to SQLite; ISO 8601 text is no number and stays text there.
+      return affinity == Affinity::text || affinity == Affinity::numeric;
+    case TypeId::varchar:
+    case TypeId::uuid:
+    case TypeId::json:
+    case TypeId::list:
+    case TypeId::struct_:
+      return affinity == Affinity::text;
+    default:
+      return false;
+  }
+}
+
 std::string_view declared_type(Type type) {
   if (is_integer_like(type)) return "INTEGER";
   if (type.id == TypeId::real || type.id == TypeId::double_) return "REAL";
@@ -155,11 +154,13 @@ std::string_view declared_type(Type type) {
 }
 
 std::string create_table_sql(const Schema& schema, const std::string& table,
-                             std::span<const std::string> key) {
+                             std::span<const std::string> key,
+                             std::span<const std::string> literals) {
   std::string sql = fmt::format("CREATE TABLE {} (", sqlite_identifier(table));
   for (const Field& field : schema.fields) {
     if (sql.back() != '(') sql += ", ";
-    sql += fmt::format("{} {}", sqlite_identifier(field.name), declared_type(field.type));
+    sql += sqlite_identifier(field.name);
+    if (!contains_name(literals, field.name)) sql += fmt::format(" {}", declared_type(field.type));
     if (field.required || contains_name(key, field.name)) sql += " NOT NULL";
   }
   if (!key.empty()) {
@@ -184,7 +185,8 @@ std::string describe(const TableShape& shape) {
   return text;
 }
 
-Result<void> check_shape(const Schema& schema, const TableShape& shape, const std::string& place) {
+Result<void> check_shape(const Schema& schema, const TableShape& shape, const std::string& place,
+                         std::span<const std::string> literals) {
   for (const Field& field : schema.fields) {
     const TableColumn* column = shape.find(field.name);
     if (column == nullptr) {
@@ -195,7 +197,8 @@ Result<void> check_shape(const Schema& schema, const TableShape& shape, const st
           place, fmt::format("its column \"{}\" is computed and can't be written", field.name),
           schema, shape);
     }
-    if (!keeps(affinity_of(*column, shape.is_strict), field.type)) {
+    if (!contains_name(literals, field.name) &&
+        !keeps(affinity_of(*column, shape.is_strict), field.type)) {
       return other_shape(place,
                          fmt::format("its column \"{}\" is declared {}, which does not keep {} as "
                                      "it is ({} would)",

@@ -49,17 +49,23 @@ Result<std::optional<TableShape>> read_shape(SqliteDatabase& database, const std
 enum class Affinity { integer, text, blob, real, numeric };
 Affinity affinity_of(const TableColumn& column, bool table_is_strict);
 
+// Whether a column of this affinity gives back the value that was put into it.
+bool keeps(Affinity affinity, Type type);
+
 // The declared type of a column that is created for `type`.
 std::string_view declared_type(Type type);
 // A table of this name for the schema; with a primary key when `key` is not empty.
+// `literals`: columns of any storage class, which get no type.
 std::string create_table_sql(const Schema& schema, const std::string& table,
-                             std::span<const std::string> key);
+                             std::span<const std::string> key,
+                             std::span<const std::string> literals);
 // "id INTEGER, name TEXT NOT NULL"
 std::string describe(const TableShape& shape);
 
 // Whether rows of `schema` can go into the table unchanged. Errors: config, naming the column and
-// both shapes.
-Result<void> check_shape(const Schema& schema, const TableShape& shape, const std::string& place);
+// both shapes. `literals`: columns that any declaration takes.
+Result<void> check_shape(const Schema& schema, const TableShape& shape, const std::string& place,
+                         std::span<const std::string> literals);
 // Whether the table has a unique index (or primary key) over exactly these columns.
 Result<bool> has_unique_key(SqliteDatabase& database, const TableShape& shape,
                             std::span<const std::string> key);

@@ -56,6 +56,14 @@ Result<void> TableSink::examine(const SchemaPtr& schema) {
                                   "are ({}).",
                                   column, tranche::to_string(*schema)));
   }
+  for (const std::string& column : target_.literals) {
+    const auto at = schema->find(column);
+    if (at && schema->fields[*at].type.id == TypeId::varchar) continue;
+    return make_error(ErrorKind::config,
+                      fmt::format("literals names \"{}\", which is no column of text; the records "
+                                  "are ({}).",
+                                  column, tranche::to_string(*schema)));
+  }
   if (!file_exists(target_.database)) return examine_folder();
   TRANCHE_ASSIGN(const FileStatus status, file_status(target_.database));
   if (status.is_folder) {
@@ -95,7 +103,7 @@ Result<void> TableSink::examine_table(SqliteDatabase& database, const Schema& sc
         fmt::format("{} is a {}{}; rows can be written into tables only.", target_.place(),
                     shape->kind, shape->kind == "view" ? "" : " table"));
   }
-  TRANCHE_TRY(check_shape(schema, *shape, target_.place()));
+  TRANCHE_TRY(check_shape(schema, *shape, target_.place(), target_.literals));
   if (target_.mode == Mode::upsert) {
     TRANCHE_ASSIGN(const bool has_key, has_unique_key(database, *shape, target_.key));
     if (!has_key) {
@@ -132,14 +140,14 @@ Result<std::vector<Receipt>> TableSink::prepare_tables(std::span<const Receipt> 
   CommitRecord record(*database_, target_);
   TRANCHE_ASSIGN(auto transaction, SqliteTransaction::begin(*database_));
   TRANCHE_ASSIGN(const auto table, read_shape(*database_, into()));
-  TRANCHE_ASSIGN(
-      auto receipts,
-      prepare_commits(
-          record, run_, target_.table_place(), committed, table.has_value(),
-          [&] {
-            return database_->execute(create_table_sql(*schema_, target_.table, target_.key));
-          },
-          [&] { return create_staging(*database_, target_, *schema_, into()); }));
+  TRANCHE_ASSIGN(auto receipts,
+                 prepare_commits(
+                     record, run_, target_.table_place(), committed, table.has_value(),
+                     [&] {
+                       return database_->execute(create_table_sql(*schema_, target_.table,
+                                                                  target_.key, target_.literals));
+                     },
+                     [&] { return create_staging(*database_, target_, *schema_, into()); }));
   TRANCHE_TRY(transaction.commit());
   return receipts;
 }

@@ -56,11 +56,12 @@ Result<SqliteDatabase*> connection_of(WorkerScope& worker, const SourceOptions& 
 class TableReader final : public Reader {
  public:
   TableReader(SchemaPtr schema, std::shared_ptr<const std::string> name, const Slice& slice,
-              SqliteStatement rows, bool has_rowid)
+              SqliteStatement rows, std::vector<Taken> taken, bool has_rowid)
       : schema_(std::move(schema)),
         name_(std::move(name)),
         slice_(slice),
         rows_(std::move(rows)),
+        taken_(std::move(taken)),
         columns_(static_cast<int>(schema_->fields.size())),
         has_rowid_(has_rowid) {}
 
@@ -109,7 +110,8 @@ class TableReader final : public Reader {
     const std::size_t row = page.rows();
     for (int at = 0; at < columns_; ++at) {
       Column& column = page.column(static_cast<std::size_t>(at));
-      const bool is_taken = take_value(rows_, at, column, row, page.arena);
+      const bool is_taken =
+          take_value(rows_, at, column, row, page.arena, taken_[static_cast<std::size_t>(at)]);
       const bool is_missing =
           schema_->fields[static_cast<std::size_t>(at)].required && rows_.is_null(at);
       if (!is_taken || is_missing) [[unlikely]] {
@@ -141,6 +143,7 @@ class TableReader final : public Reader {
   std::shared_ptr<const std::string> name_;
   Slice slice_;
   SqliteStatement rows_;
+  std::vector<Taken> taken_;  // one a column
   int columns_;
   bool has_rowid_;
   std::uint64_t done_ = 0;
@@ -244,6 +247,7 @@ Result<void> TableSource::find_columns() {
   std::vector<std::string> wanted = options_.columns.empty() ? names_ : options_.columns;
   std::vector<std::string> known = options_.types.names();
   known.insert(known.end(), wanted.begin(), wanted.end());
+  known.insert(known.end(), options_.literals.begin(), options_.literals.end());
   if (!options_.key.empty()) known.push_back(options_.key);
   if (options_.increment) known.push_back(options_.increment->column);
   for (const std::string& name : known) {
@@ -264,7 +268,20 @@ Result<void> TableSource::find_columns() {
   return {};
 }
 
+// Who asks for text gets that of numbers, too.
+std::vector<Taken> TableSource::taken() const {
+  std::vector<Taken> taken;
+  for (const Field& field : schema_->fields) {
+    const auto asked = options_.types.find(field.name);
+    const bool is_text = asked && options_.types.fields[*asked].type.id == TypeId::varchar;
+    const bool is_literal = contains_name(options_.literals, field.name);
+    taken.push_back(is_literal ? Taken::literal : is_text ? Taken::as_text : Taken::as_typed);
+  }
+  return taken;
+}
+
 std::optional<Type> TableSource::known_type(const SqliteStatement& statement, int at) const {
+  if (contains_name(options_.literals, statement.column_name(at))) return Type{TypeId::varchar};
   if (const auto asked = options_.types.find(statement.column_name(at)))
     return options_.types.fields[*asked].type;
   return type_of_declaration(statement.declared_type(at));
@@ -482,8 +499,9 @@ Result<std::unique_ptr<Reader>> TableSource::open(const Slice& slice, WorkerScop
                                             shape_.from, where_sql(shape_, range), shape_.key,
                                             shape_.key == shape_.rowid ? "" : shape_.tie_breaks)));
   TRANCHE_TRY(bind_range(rows, range));
-  return std::unique_ptr<Reader>(std::make_unique<TableReader>(
-      schema_, std::make_shared<const std::string>(what()), slice, std::move(rows), has_rowid));
+  return std::unique_ptr<Reader>(
+      std::make_unique<TableReader>(schema_, std::make_shared<const std::string>(what()), slice,
+                                    std::move(rows), taken(), has_rowid));
 }
 
 Result<std::optional<std::uint64_t>> TableSource::digest(const Slice& slice) const {

@@ -18,6 +18,7 @@
 
 #include "connectors/sqlite_increment.h"
 #include "connectors/sqlite_keys.h"
+#include "connectors/sqlite_values.h"
 #include "connectors/time_windows.h"
 
 namespace tranche::sqlite {
@@ -30,9 +31,10 @@ struct SourceOptions {
   std::filesystem::path path;  // absolute
   std::string table;           // or
   std::string query;
-  std::vector<std::string> columns;  // which, and in which order; empty: all
-  Schema types;                      // of columns that are not what they were declared as
-  std::string key;                   // empty: the row's number
+  std::vector<std::string> columns;   // which, and in which order; empty: all
+  Schema types;                       // of columns that are not what they were declared as
+  std::vector<std::string> literals;  // of columns that are read as such
+  std::string key;                    // empty: the row's number
   std::optional<IncrementUse> increment;
   std::chrono::milliseconds lock_wait{10000};
   std::string snapshot;  // the state that it must be in; empty: any
@@ -64,6 +66,7 @@ class TableSource final : public Source {
   Result<void> sample();
   Result<void> use_key(const std::string& key);
   Result<TimeForm> form_of_windows(const Slice* after);
+  std::vector<Taken> taken() const;
   std::optional<Type> known_type(const SqliteStatement& statement, int at) const;
   Result<NamedColumn> increment_column();
 

@@ -30,7 +30,8 @@ struct Target {
   std::filesystem::path database;  // absolute
   std::string table;
   Mode mode = Mode::append;
-  std::vector<std::string> key;  // of upsert
+  std::vector<std::string> key;       // of upsert
+  std::vector<std::string> literals;  // columns that are stored as what their literals say
   std::string commits_table;
   std::chrono::milliseconds lock_wait{10000};
   bool checks_foreign_keys = true;

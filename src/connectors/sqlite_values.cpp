@@ -11,6 +11,7 @@
 
 #include "base/json.h"
 #include "base/text.h"
+#include "connectors/sqlite_literals.h"
 #include "connectors/sqlite_shape.h"
 
 namespace tranche::sqlite {
@@ -128,6 +129,12 @@ bool take_text(std::string_view text, Column& to, std::size_t row, Arena& arena)
   }
 }
 
+// Whether it is taken as its literal; that of a number is its text.
+bool is_spelled(SqliteKind kind, Taken taken) {
+  const bool is_number = kind == SqliteKind::integer || kind == SqliteKind::real;
+  return is_number || (taken == Taken::literal && kind != SqliteKind::null);
+}
+
 // "decimal(12,2)" and "numeric (12, 2)" alike.
 std::optional<Type> decimal_of(const std::string& declared) {
   if (!declared.starts_with("decimal") && !declared.starts_with("numeric")) return std::nullopt;
@@ -163,7 +170,15 @@ std::optional<Type> type_of_declaration(std::string_view declared) {
   return name == "any" ? std::nullopt : std::optional(Type{TypeId::double_});
 }
 
-bool take_value(const SqliteStatement& from, int at, Column& to, std::size_t row, Arena& arena) {
+bool take_value(const SqliteStatement& from, int at, Column& to, std::size_t row, Arena& arena,
+                Taken taken) {
+  if (taken != Taken::as_typed && is_spelled(from.kind(at), taken)) {
+    thread_local std::string text;  // none is allocated for each value
+    text.clear();
+    append_literal(text, from, at);
+    to.set_valid(row);
+    return put_text(to, row, text.size() <= 12 ? std::string_view(text) : arena.copy(text), arena);
+  }
   switch (from.kind(at)) {
     case SqliteKind::null:
       to.set_null(row);

@@ -4,6 +4,7 @@
 // Threads: pure functions of a statement that belongs to the caller.
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -20,9 +21,17 @@ namespace tranche::sqlite {
 // tell.
 std::optional<Type> type_of_declaration(std::string_view declared);
 
+// How the values of a column are taken.
+enum class Taken : std::uint8_t {
+  as_typed,  // only what the type holds
+  as_text,   // numbers are their text, too; REQUIRES a varchar
+  literal,   // everything is its literal (sqlite_literals.h); REQUIRES a varchar
+};
+
 // Puts the value of column `at` of the statement's row into row `row` of the column; false when the
 // type can't hold it. REQUIRES room; nothing is kept of what the row held before.
-bool take_value(const SqliteStatement& from, int at, Column& to, std::size_t row, Arena& arena);
+bool take_value(const SqliteStatement& from, int at, Column& to, std::size_t row, Arena& arena,
+                Taken taken = Taken::as_typed);
 
 // "the text 'abc'", "the number 1.5", "null"; shortened.
 std::string describe_value(const SqliteStatement& from, int at);

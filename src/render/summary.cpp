@@ -140,7 +140,8 @@ std::string bad_records(const SummaryContext& context, const Look& look) {
 std::string render_error(const Error& error, const Look& look) {
   std::string text = error.message;
   if (!error.where.empty()) text = error.where + ": " + text;
-  if (!text.empty() && text.find_last_of(".?!") != text.size() - 1) text += ".";
+  const bool is_sentence = text.find('\n') == std::string::npos;  // below it may be records
+  if (is_sentence && !text.empty() && text.find_last_of(".?!") != text.size() - 1) text += ".";
   constexpr std::size_t indent_width = 7;  // of "Error: "
   std::string out = paint(look, Colour::red, "Error:") + " ";
   if (!look.is_terminal) return out + text + "\n";

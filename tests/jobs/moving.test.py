@@ -75,7 +75,58 @@ class Moving(scenes.Case):
         self.type(1, "verify", "kept", said=["other bytes than were written"])
         self.type(2, "backup", "sqlite:shop.db", "kept", said=["holds a backup already"])
         (self.scene.root / "kept" / "manifest.json").unlink()
-        self.type(2, "restore", "kept", "sqlite:c.db", said=["is not finished"])
+        for words in (["restore", "kept", "sqlite:c.db"], ["verify", "kept"]):
+            self.type(2, *words, said=["kept has lost its manifest.json"])
+
+    def test_what_is_no_whole_backup_is_called_what_it_is(self):
+        self.assertEqual(1, self.scene.type("backup", "sqlite:shop.db", "begun", fault="kill:committed").code)
+        self.type(0, "migrate", "sqlite:shop.db", "duckdb:a.duckdb")
+        for folder, said in (("begun", "begun is not finished"), (".", "holds no backup")):
+            for words in (["verify", folder], ["restore", folder, "sqlite:c.db"]):
+                self.type(2, *words, said=[said])
+
+    def test_values_of_several_storage_classes_come_back_as_they_were(self):
+        values = "5), ('5'), (-2.5), (1e300), (3.0), (9e999), ('it''s'), (''), (NULL), (x''), (x'00ff'), (9223372036854775807), (CAST(x'ff0041' AS TEXT)"
+        self.script("m.db", f"CREATE TABLE t (id INTEGER PRIMARY KEY, n); INSERT INTO t (n) VALUES ({values});"
+                    "CREATE TABLE u (n INTEGER, d DATE, v TEXT, f); INSERT INTO u VALUES ('x', 5, 'a', 1), (2.5, '2026-01-01', x'41', 2.5);"
+                    "CREATE TABLE w (n PRIMARY KEY, m INTEGER) WITHOUT ROWID; INSERT INTO w VALUES (1, 'only'), ('1', 'text');")
+        every = "SELECT id, typeof(n), quote(CAST(n AS BLOB)), n FROM t ORDER BY id", "SELECT *, typeof(n), typeof(d), typeof(v), typeof(f) FROM u", \
+            "SELECT *, typeof(n) FROM w"
+        self.type(0, "migrate", "sqlite:m.db", "sqlite:a.db", said=["equal"])
+        self.type(0, "backup", "sqlite:m.db", "nb", said=["t.n (integer, real, text, blob)", "literals"])
+        self.type(0, "restore", "nb", "sqlite:b.db", said=["equal"])
+        self.type(0, "verify", "nb", "sqlite:b.db")
+        for query in every:
+            with self.subTest(query):
+                self.assertEqual(self.bytes("m.db", query), self.bytes("a.db", query))
+                self.assertEqual(self.bytes("m.db", query), self.bytes("b.db", query))
+
+    def bytes(self, name, query):
+        with contextlib.closing(sqlite3.connect(self.scene.root / name)) as connection:
+            connection.text_factory = bytes
+            return connection.execute(query).fetchall()
+
+    def test_values_of_several_storage_classes_become_text_elsewhere(self):
+        self.script("m.db", "CREATE TABLE t (id INTEGER PRIMARY KEY, n, f, b); INSERT INTO t VALUES (1, 5, 1, 'x'), (2, 'it''s', 2.5, x'00')")
+        said = ["integer, text", "becomes text: t.n"]
+        self.type(0, "migrate", "sqlite:m.db", "duckdb:a.duckdb", "--dry-run", said=["becomes text: t.n"])
+        self.type(0, "migrate", "sqlite:m.db", "duckdb:a.duckdb", said=said)
+        self.type(0, "backup", "sqlite:m.db", "nb")
+        self.type(0, "restore", "nb", "duckdb:b.duckdb", said=said)
+        self.type(0, "verify", "nb", "duckdb:b.duckdb", said=["only counted"])
+        for name in ("a.duckdb", "b.duckdb"):
+            self.assertEqual([("5", "1.0", "'x'"), ("it's", "2.5", "x'00'")], self.duckdb(name, "SELECT n, f, b FROM t ORDER BY id"))
+        self.scene.write("casts.txt", "t.n: varchar\n")
+        for at, words in enumerate((["migrate", "sqlite:m.db", "sqlite:c.db"], ["backup", "sqlite:m.db", "cast"], ["restore", "nb", "sqlite:d.db"])):
+            self.type(0, *words, "--cast", "casts.txt")
+        self.type(0, "restore", "cast", "sqlite:e.db")
+        for name in ("c.db", "d.db", "e.db"):
+            self.assertEqual([("5", ), ("it's", )], self.sqlite(name, "SELECT n FROM t ORDER BY id"))
+        self.scene.write("casts.txt", "t.b: varchar\n")
+        for words in (["migrate", "sqlite:m.db", "sqlite:f.db"], ["backup", "sqlite:m.db", "none"]):
+            for more in ([], ["--dry-run"]):
+                self.type(2, *words, *more, "--cast", "casts.txt", said=["t.b", "blob", "rowid 2"])
+        self.assertFalse((self.scene.root / "none").exists())
 
     def test_what_was_begun_is_gone_on_with_unless_the_source_has_changed(self):
         words = ["migrate", "sqlite:shop.db", "duckdb:a.duckdb"]

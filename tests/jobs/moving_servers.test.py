@@ -131,6 +131,16 @@ class Moving(scenes.Case):
                                                            "FROM customer"))
         self.type(2, *words, "--data-only", said=["is not empty"])
 
+    def test_a_table_without_columns_is_left_out_and_said_to_be(self):
+        url = database("hollow")
+        postgres_server.sql(url, "CREATE TABLE hollow (); INSERT INTO hollow DEFAULT VALUES")
+        self.type(2, "backup", url, "only", said=["hollow", "has no columns"])
+        postgres_server.sql(url, "CREATE TABLE whole (id integer); INSERT INTO whole VALUES (1)")
+        said = ["hollow: it has no columns"]
+        self.type(0, "migrate", url, "sqlite:h.db", said=said)
+        self.type(0, "backup", url, "kept", said=said)
+        self.assertEqual([("whole", )], self.sqlite("h.db", "SELECT name FROM sqlite_schema"))
+
     def test_increments_add_what_has_changed(self):
         url = database("grows")
         postgres_server.sql(url, "CREATE TABLE e (id integer PRIMARY KEY, v text, at timestamptz DEFAULT clock_timestamp());"
