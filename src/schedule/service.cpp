@@ -67,15 +67,16 @@ Result<void> ScheduleService::settle(const WindowEnd& end) {
       put_off(job, busy_delay);
       return {};
     case WindowEnd::How::failed:
-      return settle_failure(end.job, end, window);
     case WindowEnd::How::done:
       break;
   }
+  // The ledger says whether it is done: a stop may have met its process behind the run's end.
   TRANCHE_ASSIGN(const CoveredTime done, world_.done(end.job));
   if (!done.covers(window)) {
-    WindowEnd unknown = end;
-    unknown.error = "The run has ended well, but the ledger knows nothing of it.";
-    return settle_failure(end.job, unknown, window);
+    WindowEnd failed = end;
+    if (end.how == WindowEnd::How::done)
+      failed.error = "The run has ended well, but the ledger knows nothing of it.";
+    return settle_failure(end.job, failed, window);
   }
   world_.on_done(end);
   if (job.trouble) TRANCHE_TRY(world_.forget_trouble(end.job));
