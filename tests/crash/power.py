@@ -1,7 +1,8 @@
 """Power cuts: an XFS in a file is shut down at the Nth I/O call of a run, so that it forgets what was not synced; it is
 mounted again, as a machine that starts, and the same command goes on. Shared by power.test.py and torture_power.py.
 
-What is acknowledged is what another process saw: a reader of the ledger sees a commit behind its fsync.
+What is acknowledged is what another process saw: a reader of the ledger. Of files it sees a commit behind the ledger's
+fsync; of tables behind the target's, which is where a resume finds it.
 """
 import fcntl
 import multiprocessing
@@ -95,7 +96,7 @@ class Cut:
         self.at = at
         self.hit = ""           # the call at which it came; empty: behind the end of the run
         self.acknowledged = 0   # groups that somebody saw committed
-        self.kept = 0           # groups that the ledger has afterwards
+        self.kept = 0           # groups that the ledger has afterwards, or the table, from which a resume copies them
         self.phase = ""
         self.wrong = []
 
@@ -169,12 +170,13 @@ def look_after(scene, found, expected, done):
     state = scene.look()
     found.kept, found.phase = state.commits, state.phase
     wrong = []
-    if found.kept < found.acknowledged:
-        wrong.append(f"{found.acknowledged} groups were acknowledged, the ledger has {found.kept}")
-    if found.kept > 0:
+    if max(found.kept, found.acknowledged) > 0:
         groups = groups_of_target(scene, found.sink)
-        if groups is not None and groups < found.kept:
-            wrong.append(f"the ledger has {found.kept} groups, the table {groups}")
+        if groups is not None and groups < state.commits:
+            wrong.append(f"the ledger has {state.commits} groups, the table {groups}")
+        found.kept = max(state.commits, groups or 0)
+    if found.kept < found.acknowledged:
+        wrong.append(f"{found.acknowledged} groups were acknowledged, {found.kept} are kept")
     if state.phase == "completed":
         return wrong + kills.differences(expected, scene, done if done.code == 0 else None)
     if done.code == 0:

@@ -25,8 +25,8 @@ CONTROLS = {"all": "all of them", "targets": "those of the target"}
 def describe(rows, controls, cuts, seed, seconds):
     text = report.head("Power cuts", f"""A job of {every_call.BATCHES} batches on an XFS that is shut down (FS_IOC_SHUTDOWN without flushing its log) at an I/O
 call that the seed draws from all of them, the last tenth behind the end of the run; mounted again; the same command.
-Acknowledged is what a reader of the ledger saw committed before the cut. Right: nothing acknowledged is gone from ledger
-or table, and the output becomes that of an undisturbed run.""", seed, f"make torture-power CUTS={cuts}", seconds)
+Acknowledged is what a reader of the ledger saw committed before the cut. Right: nothing acknowledged is gone from
+where a resume finds it, the ledger or the table, and the output becomes that of an undisturbed run.""", seed, f"make torture-power CUTS={cuts}", seconds)
     text += "\n| sink | cuts | groups acknowledged | lost | where | runs that ended wrong |\n|---|---|---|---|---|---|\n"
     for sink, found in rows.items():
         where = collections.Counter((cut.hit or "behind").split()[0] for cut in found)
