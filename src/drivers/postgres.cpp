@@ -311,9 +311,10 @@ Error PostgresConnection::failed(const PGresult* result) {
   };
   if (!failure_.detail.empty()) failure_.detail += '.';
   if (failure_.message.empty()) failure_.message = on_one_line(PQerrorMessage(handle_));
-  // A server that is going down says so before the connection ends; either way it is lost.
+  // A server that is going down says so before the connection ends; either way it is lost, though
+  // libpq may take the connection for one that works until it has read from it.
   if (failure_.sqlstate.empty()) {
-    return make_error(is_alive() ? ErrorKind::failed : ErrorKind::transient,
+    return make_error(ErrorKind::transient,
                       fmt::format("The connection to PostgreSQL database {} was lost: {}.",
                                   to_string(place_), failure_.message));
   }

@@ -237,7 +237,7 @@ class Snapshots(Case):
 
     def test_a_server_that_dies_ends_the_run_which_can_go_on_when_it_is_back(self):
         self.make_sales()
-        scene = self.scene("table: sales, on_change: continue", process=SLOW)
+        scene = self.scene("table: sales, on_change: continue", process=SLOW.replace("3000", "20000"))  # than a restart
         process = scene.start_run()
         watch = scene.watch()
         scenes.wait_until(lambda: watch.look().commits >= 2 or process.poll() is not None, "two commits")

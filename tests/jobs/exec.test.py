@@ -128,7 +128,7 @@ class Exec(scenes.Case):
     def test_is_ended_by_a_stop_and_runs_again(self):
         scene = self.scene("hang")
         process = scene.start_run()
-        scenes.wait_until(lambda: (scene.root / "hanging").exists(), "the program hangs")
+        scenes.wait_until(lambda: (scene.root / "hanging").exists() and (scene.root / "hanging").read_text().strip(), "the program hangs")
         process.send_signal(signal.SIGINT)
         self.expect(3, scene.finish(process))
         self.expect_ended(scene)
@@ -139,10 +139,11 @@ class Exec(scenes.Case):
     def test_that_a_kill_interrupts_runs_again_under_the_same_run(self):
         scene = self.scene("hang")
         process = scene.start_run()
-        scenes.wait_until(lambda: (scene.root / "hanging").exists(), "the program hangs")
+        hanging = scene.root / "hanging"
+        scenes.wait_until(lambda: hanging.exists() and len(hanging.read_text().split()) == 2, "the program hangs")
         scenes.kill_group(process)
         scene.finish(process)
-        program, child = (int(pid) for pid in (scene.root / "hanging").read_text().split())
+        program, child = (int(pid) for pid in hanging.read_text().split())
         self.addCleanup(self.end, child)  # what it had started nobody is left to end
         scenes.wait_until(lambda: not pathlib.Path(f"/proc/{program}").exists(), "the program ends with the run")
         scene.write_job(job_text("nothing"))
