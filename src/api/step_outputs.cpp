@@ -14,6 +14,8 @@
 namespace tranche {
 namespace {
 
+namespace fs = std::filesystem;
+
 constexpr std::string_view file_prefix = "file:";
 
 struct Output {
@@ -21,9 +23,9 @@ struct Output {
   Mark mark;         // where the job names it
 };
 
-std::string file_name(const std::filesystem::path& path) {
+std::string file_name(const fs::path& path) {
   std::error_code failed;
-  const auto canonical = std::filesystem::weakly_canonical(std::filesystem::absolute(path), failed);
+  const auto canonical = fs::weakly_canonical(fs::absolute(path), failed);
   return std::string(file_prefix) + (failed ? path.lexically_normal() : canonical).string();
 }
 
@@ -49,8 +51,6 @@ Result<std::vector<Output>> outputs_of(const JobSpec& job, const StepSpec& spec)
     outputs.push_back({file_name(job.base / spec.rejects_path), spec.mark});
   return outputs;
 }
-
-namespace fs = std::filesystem;
 
 // The file or folder that a target is, or the database file that it lies in.
 std::optional<fs::path> path_of_target(const std::string& target) {

@@ -12,6 +12,7 @@
 #include "base/text.h"
 #include "transforms/sql_files.h"
 #include "transforms/sql_stars.h"
+#include "transforms/sql_tree.h"
 
 namespace tranche {
 namespace {
@@ -455,13 +456,6 @@ Result<Functions> read_functions(DuckConnection& connection) {
   return functions;
 }
 
-Result<std::string> syntax_tree(DuckConnection& connection, const std::string& text) {
-  TRANCHE_ASSIGN(const auto cells,
-                 connection.query_texts(fmt::format(
-                     "SELECT CAST(json_serialize_sql({}) AS VARCHAR)", sql_literal(text))));
-  return cells[0][0];
-}
-
 // The name of batch in a FROM, as long as it stands there itself.
 std::string name_of_batch(const Json& from) {
   if (from["type"].text() == "JOIN") {
@@ -506,11 +500,7 @@ Result<CheckedSql> check_sql(DuckConnection& connection, const std::string& text
                                         "WHERE database_name = 'temp'"));
   std::set<std::string> others;
   for (const auto& row : lookups) others.insert(row[0]);
-  TRANCHE_ASSIGN(const auto names,
-                 connection.query_texts("SELECT lower(table_name) FROM duckdb_tables() UNION ALL "
-                                        "SELECT lower(view_name) FROM duckdb_views()"));
-  std::set<std::string> tables;
-  for (const auto& row : names) tables.insert(row[0]);
+  TRANCHE_ASSIGN(auto tables, table_names(connection));
   Checker checker(per_batch, std::move(functions), columns, std::move(others), std::move(tables));
   const Json& outermost = tree["statements"].items()[0]["node"];
   TRANCHE_ASSIGN(const bool reaches, checker.query(outermost, {}));

@@ -42,16 +42,18 @@ Result<void> check_file_pattern(const std::string& pattern) {
                                 pattern.substr(0, scheme + 3) + "..."));
 }
 
-Result<void> collect_file_patterns(const Json& call, std::vector<std::string>& patterns) {
-  const std::string name = to_lower(call["function_name"].text());
+std::vector<const Json*> file_arguments(const Json& call) {
   const auto& arguments = call["children"].items();
   if (arguments.empty()) return {};  // DuckDB says what is missing
-  std::vector<const Json*> paths{&arguments[0]};
-  if (to_lower(arguments[0]["function_name"].text()) == "list_value") {
-    paths.clear();
-    for (const Json& path : arguments[0]["children"].items()) paths.push_back(&path);
-  }
-  for (const Json* path : paths) {
+  if (to_lower(arguments[0]["function_name"].text()) != "list_value") return {&arguments[0]};
+  std::vector<const Json*> paths;
+  for (const Json& path : arguments[0]["children"].items()) paths.push_back(&path);
+  return paths;
+}
+
+Result<void> collect_file_patterns(const Json& call, std::vector<std::string>& patterns) {
+  const std::string name = to_lower(call["function_name"].text());
+  for (const Json* path : file_arguments(call)) {
     const Json& value = (*path)["value"]["value"];
     if ((*path)["class"].text() != "CONSTANT" || !value.is_string()) return not_constant(name);
     TRANCHE_TRY(check_file_pattern(value.text()));

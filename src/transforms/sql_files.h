@@ -15,6 +15,8 @@ namespace tranche {
 
 // Whether the table function reads files that its first argument names.
 bool reads_files(const std::string& function);
+// What its call gives as paths: the first argument, or each item of a list there.
+std::vector<const Json*> file_arguments(const Json& call);
 // Adds the paths and patterns of its call in a syntax tree. Errors: config, for one that is not
 // written as text, and for one in the network.
 Result<void> collect_file_patterns(const Json& call, std::vector<std::string>& patterns);

@@ -11,6 +11,7 @@
 #include "base/json.h"
 #include "base/text.h"
 #include "transforms/sql_files.h"
+#include "transforms/sql_tree.h"
 
 namespace tranche {
 namespace {
@@ -56,7 +57,8 @@ class PathFinder {
     if (!node.is_object()) return;
     if (node["type"].text() == "BASE_TABLE") add_table(node);
     const std::string function = to_lower(node["function_name"].text());
-    if (node["class"].text() == "FUNCTION" && reads_files(function)) add_arguments(node);
+    if (node["class"].text() == "FUNCTION" && reads_files(function))
+      for (const Json* path : file_arguments(node)) add_constant(*path);
     for (const auto& [key, value] : node.entries()) collect_paths(value);
   }
 
@@ -69,13 +71,6 @@ class PathFinder {
       if (!ref[part].text().empty()) path += ref[part].text() + ".";
     path += ref["table_name"].text();
     if (names_file(path) && !tables_.contains(to_lower(path))) add(ref, path);
-  }
-
-  void add_arguments(const Json& call) {
-    if (call["children"].items().empty()) return;  // DuckDB says what is missing
-    const Json& first = call["children"].items()[0];
-    if (to_lower(first["function_name"].text()) != "list_value") return add_constant(first);
-    for (const Json& path : first["children"].items()) add_constant(path);
   }
 
   void add_constant(const Json& constant) {
@@ -103,16 +98,11 @@ std::size_t written_bytes(std::string_view text, const std::string& path) {
 // From the last path on, so that offsets stay right.
 Result<std::string> with_absolute_paths(DuckConnection& connection, const std::string& text,
                                         const std::filesystem::path& base) {
-  TRANCHE_ASSIGN(const auto cells,
-                 connection.query_texts(fmt::format(
-                     "SELECT CAST(json_serialize_sql({}) AS VARCHAR)", sql_literal(text))));
-  TRANCHE_ASSIGN(const Json tree, Json::parse(cells[0][0]));
+  TRANCHE_ASSIGN(const std::string tree_text, syntax_tree(connection, text));
+  TRANCHE_ASSIGN(const Json tree, Json::parse(tree_text));
   if (tree["error"].boolean()) return text;
-  TRANCHE_ASSIGN(const auto names,
-                 connection.query_texts("SELECT lower(table_name) FROM duckdb_tables() UNION ALL "
-                                        "SELECT lower(view_name) FROM duckdb_views()"));
-  std::set<std::string> tables{"batch"};
-  for (const auto& row : names) tables.insert(row[0]);
+  TRANCHE_ASSIGN(std::set<std::string> tables, table_names(connection));
+  tables.insert("batch");
   PathFinder finder(std::move(tables));
   finder.collect_names(tree);
   finder.collect_paths(tree);
