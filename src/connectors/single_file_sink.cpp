@@ -59,6 +59,7 @@ class SingleFileCommitter final : public Committer {
       : file_(std::move(file)),
         committed_(position),
         earlier_(std::move(earlier)),
+        applied_(position),
         end_(position) {}
 
   Result<Applied> apply(std::uint64_t group, std::span<const Segment> segments,
@@ -91,20 +92,22 @@ class SingleFileCommitter final : public Committer {
     return Applied{};
   }
 
+  std::optional<Receipt> defer_commit() override {
+    applied_ = end_;
+    dirty_ = false;
+    return receipt();
+  }
+
   Result<Receipt> commit() override {
     TRANCHE_TRY(file_.sync());
-    Receipt receipt;
-    receipt.group = group_;
-    receipt.rows = rows_;
-    receipt.bytes = end_ - committed_;
-    receipt.checksum = digest_.value();
-    receipt.position = end_;
-    committed_ = end_;
+    committed_ = applied_ = end_;
     dirty_ = false;
-    return receipt;
+    return receipt();
   }
 
   void rollback() override {
+    if (applied_ != committed_) dirty_ = true;
+    applied_ = committed_;
     // Best effort: what can't be cut now is cut before the next group, or at the next start.
     if (dirty_) static_cast<void>(cut());
   }
@@ -113,9 +116,21 @@ class SingleFileCommitter final : public Committer {
   Result<void> begin(std::uint64_t group) {
     if (dirty_) TRANCHE_TRY(cut());
     group_ = group;
+    begin_ = end_;
     rows_ = 0;
     digest_.reset();
     return {};
+  }
+
+  // Of the group that was applied last.
+  Receipt receipt() const {
+    Receipt receipt;
+    receipt.group = group_;
+    receipt.rows = rows_;
+    receipt.bytes = end_ - begin_;
+    receipt.checksum = digest_.value();
+    receipt.position = end_;
+    return receipt;
   }
 
   Result<void> append(std::string_view bytes) {
@@ -127,11 +142,11 @@ class SingleFileCommitter final : public Committer {
   }
 
   // At once for a whole group: each request costs the processor, however small it is.
-  void begin_writeback() { file_.begin_writeback(committed_, end_ - committed_); }
+  void begin_writeback() { file_.begin_writeback(begin_, end_ - begin_); }
 
   Result<void> cut() {
-    TRANCHE_TRY(file_.truncate(committed_));
-    end_ = committed_;
+    TRANCHE_TRY(file_.truncate(applied_));
+    end_ = applied_;
     dirty_ = false;
     return {};
   }
@@ -139,9 +154,11 @@ class SingleFileCommitter final : public Committer {
   File file_;
   std::uint64_t& committed_;
   std::optional<SealedGroups> earlier_;
-  std::uint64_t end_;   // of what was applied
-  bool dirty_ = false;  // there may be bytes behind what is committed
+  std::uint64_t applied_;  // the end of the groups whose commit was deferred
+  std::uint64_t end_;      // of all that was applied
+  bool dirty_ = false;     // there may be bytes behind `applied_`
   std::uint64_t group_ = 0;
+  std::uint64_t begin_ = 0;  // of the group that was applied last
   std::uint64_t rows_ = 0;
   Digest digest_;
 };

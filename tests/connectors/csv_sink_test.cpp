@@ -135,6 +135,54 @@ TEST_F(CsvSink, RollsBackAGroupAndTakesItAgain) {
   EXPECT_EQ(text_of(temporary()), expected(2));
 }
 
+TEST_F(CsvSink, CommitsGroupsTogetherEachWithAReceiptOfItsOwn) {
+  recovered();
+  commit(0);
+  ASSERT_TRUE(committer_->apply(1, encode(1), ""));
+  const auto deferred = committer_->defer_commit();
+  ASSERT_TRUE(deferred);
+  ASSERT_TRUE(committer_->apply(2, encode(2), ""));
+  ASSERT_TRUE(committer_->defer_commit());
+  const Receipt last = committer_->commit().value();  // no other group came behind the third
+  EXPECT_EQ(last.group, 2U);
+  EXPECT_EQ(deferred->position + last.bytes, last.position);
+  ledger_.push_back(*deferred);
+  ledger_.push_back(last);
+  start();
+  recovered();
+  EXPECT_EQ(text_of(temporary()), expected(3));
+  const std::string intent = sink_->plan_seal(ledger_).value();
+  ASSERT_TRUE(sink_->seal(intent));
+  EXPECT_TRUE(sink_->verify(run_, intent, ledger_).value().empty());
+}
+
+TEST_F(CsvSink, TakesBackWhatWasDeferredWithWhatFailedBehindIt) {
+  recovered();
+  commit(0);
+  ASSERT_TRUE(committer_->apply(1, encode(1), ""));
+  ASSERT_TRUE(committer_->defer_commit());
+  committer_->rollback();
+  EXPECT_EQ(text_of(temporary()), expected(1));
+  ASSERT_TRUE(committer_->apply(1, encode(1), ""));
+  ASSERT_TRUE(committer_->defer_commit());
+  ASSERT_TRUE(committer_->apply(2, encode(2), ""));
+  ASSERT_TRUE(committer_->apply(2, encode(5), ""));  // no rollback: only the group itself is anew
+  committer_->rollback();
+  EXPECT_EQ(text_of(temporary()), expected(1));
+  commit(1);
+  EXPECT_EQ(text_of(temporary()), expected(2));
+}
+
+TEST_F(CsvSink, CutsOffWhatWasDeferredWhenItWasNeverCommitted) {
+  recovered();
+  commit(0);
+  ASSERT_TRUE(committer_->apply(1, encode(1), ""));
+  ASSERT_TRUE(committer_->defer_commit());
+  start();
+  recovered();
+  EXPECT_EQ(text_of(temporary()), expected(1));
+}
+
 TEST_F(CsvSink, RefusesATemporaryFileThatLostWhatWasCommitted) {
   recovered();
   commit(0);
