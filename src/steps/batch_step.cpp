@@ -427,8 +427,13 @@ std::filesystem::path fetched_folder(const std::filesystem::path& run_folder,
 }
 
 Division full_division(const BatchStep& step) {
-  return choose_division(step.division, step.source->default_division(),
-                         step.sink->default_group_bytes());
+  Division division = choose_division(step.division, step.source->default_division(),
+                                      step.sink->default_group_bytes());
+  for (const auto& transform : step.transforms) {
+    const std::uint64_t most = transform->text_chunk_bytes();
+    if (most != 0) division.chunk_bytes = std::min(division.chunk_bytes, most);
+  }
+  return division;
 }
 
 Result<void> check_memory(const BatchStep& step, const StepSurroundings& surroundings) {

@@ -385,6 +385,7 @@ class CommandTransform final : public Transform {
 
   std::string name() const override { return "command"; }
   Scope scope() const override { return Scope::chunk; }
+  std::uint64_t text_chunk_bytes() const override { return std::uint64_t{128} << 10; }
 
   Result<SchemaPtr> bind(SchemaPtr input, WorkerScope&) override {
     Definition& of = *definition_;

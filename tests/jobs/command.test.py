@@ -71,6 +71,14 @@ class Answers(unittest.TestCase):
         self.assertEqual(rows, ['0,text 0,"{""_id"":""0"",""id"":0,""text"":""text 0""}"'])
         self.assertEqual(errors, {})
 
+    def test_their_chunks_are_small_so_that_workers_end_together(self):
+        with programs.Folder() as folder:
+            folder.write_records(20_000)  # of 300 kB
+            folder.write_program_job("[cat]")
+            with_program = folder.tranche("plan", "job.yaml", "--json")
+            self.assertEqual(with_program.code, 0, with_program)
+            self.assertEqual([batch["chunks"] for batch in json.loads(with_program.out)["steps"][0]["batches"]], [3])
+
     def test_null_filters_and_an_array_makes_many(self):
         rows, _ = self.outcome(ECHO + "n = record['id']\n    print('null' if n == 1 else"
                                " json.dumps([{'score': i} for i in range(n)]) if n > 1 else '{\"score\": 7}')", 4)

@@ -58,6 +58,9 @@ class Transform {
   virtual bool uses_database() const { return false; }
   // As Source's, of what it looks up.
   virtual std::vector<std::string> keeps_from_writing() const { return {}; }
+  // Text is cut into chunks of at most so many bytes where a record may take long, so that workers
+  // come to their ends at about the same time; 0: what suits the source.
+  virtual std::uint64_t text_chunk_bytes() const { return 0; }
   // Whether its instances have WorkerScope::lanes() help with their calls.
   virtual bool uses_lanes() const { return false; }
 };
