@@ -280,7 +280,7 @@ TEST_F(Differential, ALineOfJsonCostsNoOtherLine) {
 }
 
 TEST_F(Differential, LinesOfJsonAreTheSameTogetherAndByThemselves) {
-  check(check_json_rows, 150, [this] { return json_lines(); });
+  check(check_json_rows, 3000, [this] { return json_lines(); });
 }
 
 TEST_F(Differential, NumbersAreThoseOfTheReference) {
