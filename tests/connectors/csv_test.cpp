@@ -5,98 +5,15 @@
 
 #include <tranche/core/value.h>
 
-#include "base/temporary_folder.h"
 #include "connectors/csv.h"
+#include "connectors/text_connector_fixture.h"
 
 namespace tranche {
 namespace {
 
-using Options = std::vector<std::pair<std::string, Node>>;
-
-Node map_of(const Options& options) {
-  Node node = Node::map();
-  for (const auto& [key, value] : options) node.set(key, value);
-  return node;
-}
-
-Node columns_of(std::initializer_list<std::pair<const char*, const char*>> columns) {
-  Node node = Node::map();
-  for (const auto& [name, type] : columns) node.set(name, Node::scalar(type));
-  return node;
-}
-
-class CsvConnector : public TemporaryFolder {
+class CsvConnector : public TextConnectorTest {
  protected:
-  Result<std::unique_ptr<Source>> make(const Options& options) {
-    const Node node = map_of(options);
-    Problems problems;
-    check_options(node, connector_.read_options, "csv", problems);
-    for (const auto& problem : problems) ADD_FAILURE() << problem.message;
-    TRANCHE_ASSIGN(auto source, connector_.make_source(node, folder_));
-    TRANCHE_ASSIGN(auto inputs, source->inputs());
-    TRANCHE_TRY(source->use_inputs(std::move(inputs)));
-    return source;
-  }
-
-  std::unique_ptr<Source> open(const Options& options) {
-    auto source = make(options);
-    EXPECT_TRUE(source) << source.error().message;
-    auto schema = (*source)->schema();
-    EXPECT_TRUE(schema) << schema.error().message;
-    return std::move(source).value();
-  }
-
-  std::string error_of(const Options& options) {
-    auto source = make(options);
-    if (!source) return source.error().message;
-    auto schema = (*source)->schema();
-    return schema ? "no error" : schema.error().message;
-  }
-
-  static std::vector<Slice> cut(Source& source, const CutLimits& limits,
-                                const Slice* after = nullptr) {
-    std::vector<Slice> slices;
-    auto stream = source.divide(after).value();
-    while (auto slice = stream->next(limits).value()) slices.push_back(*slice);
-    return slices;
-  }
-
-  // Rows and rejects in record order, each with its ordinal, line and offset.
-  std::vector<std::string> read(const Source& source, const std::vector<Slice>& slices) {
-    std::vector<std::pair<std::uint64_t, std::string>> all;
-    for (const auto& slice : slices) {
-      auto reader = source.open(slice, worker_).value();
-      std::vector<Reject> rejects;
-      const std::size_t before = all.size();
-      while (auto page = reader->next(rejects).value()) {
-        for (std::size_t row = 0; row < page->rows(); ++row) {
-          const Origin& origin = page->origins[row];
-          std::string line = fmt::format("{}:{}@{} ", *page->base.source,
-                                         page->base.line + origin.line, origin.offset);
-          for (std::size_t i = 0; i < page->column_count(); ++i) {
-            append_value_text(line, page->column(i), row);
-            line += '|';
-          }
-          all.emplace_back(page->base.record + origin.record, line);
-        }
-      }
-      for (const auto& reject : rejects) {
-        all.emplace_back(reject.record, fmt::format("{}:{}@{} reject {}", reject.source,
-                                                    reject.line, reject.offset, reject.raw));
-      }
-      EXPECT_EQ(all.size() - before, slice.records);
-    }
-    std::sort(all.begin(), all.end());
-    std::vector<std::string> lines;
-    for (std::size_t i = 0; i < all.size(); ++i) {
-      EXPECT_EQ(all[i].first, i);
-      lines.push_back(all[i].second);
-    }
-    return lines;
-  }
-
-  const Connector connector_ = csv_connector();
-  WorkerScope worker_{0, 0, ""};
+  CsvConnector() : TextConnectorTest(csv_connector()) {}
 };
 
 TEST_F(CsvConnector, HowTheInputIsCutDoesNotChangeWhatIsRead) {
@@ -107,9 +24,8 @@ TEST_F(CsvConnector, HowTheInputIsCutDoesNotChangeWhatIsRead) {
   put("a.csv", first);
   put("b.csv", "text,id\n");
   put("c.csv", "text,id\nlast,7\n\n# no comment\nunended,8");
-  const auto source =
-      open({{"csv", Node::list({Node::scalar("a.csv"), Node::scalar("[bc].csv")})},
-            {"columns", columns_of({{"id", "integer"}, {"text", "varchar"}})}});
+  const auto source = open({{"csv", Node::list({Node::scalar("a.csv"), Node::scalar("[bc].csv")})},
+                            {"columns", columns_of({{"id", "integer"}, {"text", "varchar"}})}});
   const auto whole = cut(*source, {});
   ASSERT_EQ(whole.size(), 2U);  // one a file that has records
   const auto expected = read(*source, whole);
@@ -130,8 +46,8 @@ TEST_F(CsvConnector, HowTheInputIsCutDoesNotChangeWhatIsRead) {
 TEST_F(CsvConnector, GoesOnBehindAnySliceAsIfItHadNeverStopped) {
   put("a.csv", "n\n1\n\"2\n2\"\n3\n4\n");
   put("b.csv", "n\n5\n6\n");
-  const auto source = open({{"csv", Node::scalar("*.csv")},
-                            {"columns", columns_of({{"n", "varchar"}})}});
+  const auto source =
+      open({{"csv", Node::scalar("*.csv")}, {"columns", columns_of({{"n", "varchar"}})}});
   const auto slices = cut(*source, {.records_max = 1});
   ASSERT_EQ(slices.size(), 6U);
   for (std::size_t i = 0; i < slices.size(); ++i) {
@@ -143,8 +59,8 @@ TEST_F(CsvConnector, GoesOnBehindAnySliceAsIfItHadNeverStopped) {
 
 TEST_F(CsvConnector, AnEmptyLineIsARecordOnlyWhereTheOnlyColumnMayBeEmpty) {
   put("a.csv", "n\n1\n\n3\n");
-  const auto source = open({{"csv", Node::scalar("a.csv")},
-                            {"columns", columns_of({{"n", "integer"}})}});
+  const auto source =
+      open({{"csv", Node::scalar("a.csv")}, {"columns", columns_of({{"n", "integer"}})}});
   EXPECT_EQ(read(*source, cut(*source, {})),
             (std::vector<std::string>{"a.csv:2@2 1|", "a.csv:3@4 |", "a.csv:4@5 3|"}));
   Node required = Node::map();
@@ -218,10 +134,11 @@ TEST_F(CsvConnector, RejectsWhatDoesNotFitAGuess) {
 
 TEST_F(CsvConnector, ReadsDatesByTheFormatsOfTheJob) {
   put("a.csv", "day;at\n31.01.2026;31.01.2026 12:30\n01.02.2026;\n");
-  const Options options{{"csv", Node::scalar("a.csv")}, {"delimiter", Node::scalar(";")},
-                        {"date_format", Node::scalar("%d.%m.%Y")},
-                        {"timestamp_format", Node::list({Node::scalar("%F %T"),
-                                                         Node::scalar("%d.%m.%Y %H:%M")})}};
+  const Options options{
+      {"csv", Node::scalar("a.csv")},
+      {"delimiter", Node::scalar(";")},
+      {"date_format", Node::scalar("%d.%m.%Y")},
+      {"timestamp_format", Node::list({Node::scalar("%F %T"), Node::scalar("%d.%m.%Y %H:%M")})}};
   const auto source = open(options);
   EXPECT_EQ(to_string(*source->schema().value()), "day date, at timestamp");
   EXPECT_EQ(read(*source, cut(*source, {})),
@@ -234,8 +151,9 @@ TEST_F(CsvConnector, AFormatWithAZoneNeedsAColumnThatHasOne) {
   Options options{{"csv", Node::scalar("a.csv")},
                   {"timestamp_format", Node::scalar("%F %H:%M %z")},
                   {"columns", columns_of({{"at", "timestamp"}})}};
-  EXPECT_EQ(error_of(options), "timestamp_format \"%F %H:%M %z\" has a zone (%z), but column "
-                               "\"at\" is a timestamp, which has none; make it a timestamptz.");
+  EXPECT_EQ(error_of(options),
+            "timestamp_format \"%F %H:%M %z\" has a zone (%z), but column "
+            "\"at\" is a timestamp, which has none; make it a timestamptz.");
   options[2].second = columns_of({{"at", "timestamptz"}});
   const auto source = open(options);
   EXPECT_EQ(read(*source, cut(*source, {})),
@@ -261,18 +179,18 @@ TEST_F(CsvConnector, RefusesAFileWithoutRecordsWhenTold) {
   put("header.csv", "n\n\n\n");
   const auto columns = columns_of({{"n", "integer"}, {"m", "integer"}});
   const auto error = [&](const char* pattern, const char* empty) {
-    return error_of({{"csv", Node::scalar(pattern)}, {"columns", columns},
-                     {"missing_columns", Node::scalar("null")}, {"comment", Node::scalar("#")},
+    return error_of({{"csv", Node::scalar(pattern)},
+                     {"columns", columns},
+                     {"missing_columns", Node::scalar("null")},
+                     {"comment", Node::scalar("#")},
                      {"empty", Node::scalar(empty)}});
   };
   EXPECT_EQ(error("*.csv", "ok"), "no error");
   EXPECT_EQ(error("full.csv", "fail"), "no error");
   put("comment.csv", "n\n#1\n");
-  EXPECT_EQ(error("comment.csv", "fail"),
-            "comment.csv has no records, and `empty: fail` is set.");
+  EXPECT_EQ(error("comment.csv", "fail"), "comment.csv has no records, and `empty: fail` is set.");
   put("nothing.csv", "");
-  EXPECT_EQ(error("nothing.csv", "fail"),
-            "nothing.csv has no records, and `empty: fail` is set.");
+  EXPECT_EQ(error("nothing.csv", "fail"), "nothing.csv has no records, and `empty: fail` is set.");
 }
 
 TEST_F(CsvConnector, SaysWhatIsWrongWithAHeader) {
@@ -316,8 +234,9 @@ TEST_F(CsvConnector, RefusesWhatItCannotRead) {
             std::string::npos);
   EXPECT_NE(error_of({{"csv", Node::scalar("none.csv")}}).find("No such file"), std::string::npos);
   EXPECT_NE(error_of({{"csv", Node::scalar("empty.csv")}}).find("is empty"), std::string::npos);
-  EXPECT_NE(error_of({{"csv", Node::scalar("a.csv")}, {"delimiter", Node::scalar("\"")}})
-                .find("quote"), std::string::npos);
+  EXPECT_NE(
+      error_of({{"csv", Node::scalar("a.csv")}, {"delimiter", Node::scalar("\"")}}).find("quote"),
+      std::string::npos);
   const Node twice = Node::list({Node::scalar("empty.csv"), Node::scalar("./empty.csv")});
   EXPECT_NE(error_of({{"csv", twice}}).find("twice"), std::string::npos);
 }
@@ -325,15 +244,15 @@ TEST_F(CsvConnector, RefusesWhatItCannotRead) {
 TEST_F(CsvConnector, AnEmptyFileHasNoRecords) {
   put("empty.csv", "");
   put("header.csv", "n\n");
-  const auto source = open({{"csv", Node::scalar("*.csv")},
-                            {"columns", columns_of({{"n", "integer"}})}});
+  const auto source =
+      open({{"csv", Node::scalar("*.csv")}, {"columns", columns_of({{"n", "integer"}})}});
   EXPECT_TRUE(cut(*source, {}).empty());
 }
 
 TEST_F(CsvConnector, NoticesAFileThatShrinksOrChangesUnderIt) {
   put("a.csv", "n\n1\n2\n3\n");
-  const auto source = open({{"csv", Node::scalar("a.csv")},
-                            {"columns", columns_of({{"n", "integer"}})}});
+  const auto source =
+      open({{"csv", Node::scalar("a.csv")}, {"columns", columns_of({{"n", "integer"}})}});
   const auto slices = cut(*source, {});
   std::vector<Reject> rejects;
   put("a.csv", "n\n1\n2\n4\n");

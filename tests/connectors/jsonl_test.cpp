@@ -3,92 +3,15 @@
 
 #include <tranche/core/value.h>
 
-#include "base/temporary_folder.h"
 #include "connectors/jsonl.h"
+#include "connectors/text_connector_fixture.h"
 
 namespace tranche {
 namespace {
 
-using Options = std::vector<std::pair<std::string, Node>>;
-
-Node map_of(const Options& options) {
-  Node node = Node::map();
-  for (const auto& [key, value] : options) node.set(key, value);
-  return node;
-}
-
-Node columns_of(std::initializer_list<std::pair<const char*, const char*>> columns) {
-  Node node = Node::map();
-  for (const auto& [name, type] : columns) node.set(name, Node::scalar(type));
-  return node;
-}
-
-class JsonlConnector : public TemporaryFolder {
+class JsonlConnector : public TextConnectorTest {
  protected:
-  Result<std::unique_ptr<Source>> make(const Options& options) {
-    const Node node = map_of(options);
-    Problems problems;
-    check_options(node, connector_.read_options, "jsonl", problems);
-    for (const auto& problem : problems) ADD_FAILURE() << problem.message;
-    TRANCHE_ASSIGN(auto source, connector_.make_source(node, folder_));
-    TRANCHE_ASSIGN(auto inputs, source->inputs());
-    TRANCHE_TRY(source->use_inputs(std::move(inputs)));
-    return source;
-  }
-
-  std::unique_ptr<Source> open(const Options& options) { return make(options).value(); }
-
-  std::string error_of(const Options& options) {
-    auto source = make(options);
-    if (!source) return source.error().message;
-    auto schema = (*source)->schema();
-    return schema ? "no error" : schema.error().message;
-  }
-
-  static std::vector<Slice> cut(Source& source, const CutLimits& limits,
-                                const Slice* after = nullptr) {
-    std::vector<Slice> slices;
-    auto stream = source.divide(after).value();
-    while (auto slice = stream->next(limits).value()) slices.push_back(*slice);
-    return slices;
-  }
-
-  // Rows and rejects in record order, each with its line and offset.
-  std::vector<std::string> read(const Source& source, const std::vector<Slice>& slices) {
-    std::vector<std::pair<std::uint64_t, std::string>> all;
-    for (const auto& slice : slices) {
-      auto reader = source.open(slice, worker_).value();
-      std::vector<Reject> rejects;
-      const std::size_t before = all.size();
-      while (auto page = reader->next(rejects).value()) {
-        for (std::size_t row = 0; row < page->rows(); ++row) {
-          const Origin& origin = page->origins[row];
-          std::string line = fmt::format("{}:{}@{} ", *page->base.source,
-                                         page->base.line + origin.line, origin.offset);
-          for (std::size_t i = 0; i < page->column_count(); ++i) {
-            append_value_text(line, page->column(i), row);
-            line += '|';
-          }
-          all.emplace_back(page->base.record + origin.record, line);
-        }
-      }
-      for (const auto& reject : rejects) {
-        all.emplace_back(reject.record, fmt::format("{}:{}@{} reject {}", reject.source,
-                                                    reject.line, reject.offset, reject.raw));
-      }
-      EXPECT_EQ(all.size() - before, slice.records);
-    }
-    std::sort(all.begin(), all.end());
-    std::vector<std::string> lines;
-    for (std::size_t i = 0; i < all.size(); ++i) {
-      EXPECT_EQ(all[i].first, i);
-      lines.push_back(all[i].second);
-    }
-    return lines;
-  }
-
-  const Connector connector_ = jsonl_connector();
-  WorkerScope worker_{0, 0, ""};
+  JsonlConnector() : TextConnectorTest(jsonl_connector()) {}
 };
 
 TEST_F(JsonlConnector, HowTheInputIsCutDoesNotChangeWhatIsRead) {
@@ -202,9 +125,9 @@ TEST_F(JsonlConnector, ReadsLinesAndArraysAlikeHoweverTheyAreCut) {
     ASSERT_EQ(read(*source, slices), expected) << records;
     for (const auto& slice : slices) EXPECT_EQ(source->digest(slice).value(), slice.digest);
     for (std::size_t i = 0; i < slices.size(); ++i) {
-      EXPECT_EQ(cut(*source, {.records_max = records}, &slices[i]),
-                std::vector<Slice>(slices.begin() + static_cast<std::ptrdiff_t>(i) + 1,
-                                   slices.end()));
+      EXPECT_EQ(
+          cut(*source, {.records_max = records}, &slices[i]),
+          std::vector<Slice>(slices.begin() + static_cast<std::ptrdiff_t>(i) + 1, slices.end()));
     }
   }
   for (std::uint64_t bytes = 1; bytes < 300; bytes += 13) {
@@ -215,8 +138,10 @@ TEST_F(JsonlConnector, ReadsLinesAndArraysAlikeHoweverTheyAreCut) {
 TEST_F(JsonlConnector, GuessesFromAllOverAnArray) {
   std::string text = "[";
   for (int i = 0; i < 60000; ++i) {
-    text += fmt::format("{}\n  {{ \"n\": {}, \"tags\": [\n    {{ \"x\": 1 }},\n    {{ \"x\": 2 }}\n"
-                        "  ] }}", i == 0 ? "" : ",", i < 40000 ? "1" : "1.5");
+    text += fmt::format(
+        "{}\n  {{ \"n\": {}, \"tags\": [\n    {{ \"x\": 1 }},\n    {{ \"x\": 2 }}\n"
+        "  ] }}",
+        i == 0 ? "" : ",", i < 40000 ? "1" : "1.5");
   }
   put("a.json", text + "\n]\n");
   const auto source = open({{"jsonl", Node::scalar("a.json")}});
@@ -259,11 +184,13 @@ TEST_F(JsonlConnector, RefusesWhatItCannotRead) {
   EXPECT_NE(error("wide.jsonl").find("UTF-16"), std::string::npos);
   EXPECT_NE(error("none.jsonl").find("No such file"), std::string::npos);
   EXPECT_NE(error("empty.jsonl").find("can't be guessed"), std::string::npos);
-  EXPECT_NE(error_of({{"jsonl", Node::list({Node::scalar("empty.jsonl"),
-                                            Node::scalar("./empty.jsonl")})}})
-                .find("is named twice in `jsonl:`"), std::string::npos);
+  EXPECT_NE(error_of({{"jsonl",
+                       Node::list({Node::scalar("empty.jsonl"), Node::scalar("./empty.jsonl")})}})
+                .find("is named twice in `jsonl:`"),
+            std::string::npos);
   EXPECT_NE(error_of({{"jsonl", Node::scalar("empty.jsonl")}, {"max_record", Node::scalar("2GiB")}})
-                .find("max_record"), std::string::npos);
+                .find("max_record"),
+            std::string::npos);
 }
 
 TEST_F(JsonlConnector, NoticesAFileThatChangesUnderIt) {
@@ -307,8 +234,8 @@ TEST_F(JsonlConnector, WritesAFileThatGetsItsNameAtTheSeal) {
   EXPECT_TRUE(sink->verify(run, intent, ledger).value().empty());
   put("out/a.jsonl", "{\"n\":0}\n{\"n\":2}\n");
   EXPECT_EQ(sink->verify(run, intent, ledger).value().size(), 1U);
-  EXPECT_FALSE(connector_.make_sink(map_of({{"jsonl", Node::scalar("a.jsonl")},
-                                            {"mode", Node::scalar("append")}}), folder_));
+  EXPECT_FALSE(connector_.make_sink(
+      map_of({{"jsonl", Node::scalar("a.jsonl")}, {"mode", Node::scalar("append")}}), folder_));
 }
 
 TEST_F(JsonlConnector, SaysThatColumnsWereGuessed) {
@@ -325,11 +252,15 @@ TEST_F(JsonlConnector, SaysThatColumnsWereGuessed) {
     while (reader->next(rejects).value() != nullptr) continue;
   }
   ASSERT_EQ(rejects.size(), 2U);
-  EXPECT_TRUE(rejects[0].error.ends_with("The type was guessed from a sample; if it is wrong, "
-                                         "declare the column in `columns:`, for example as "
-                                         "varchar.")) << rejects[0].error;
-  EXPECT_TRUE(rejects[1].error.ends_with("The columns were guessed from a sample; `columns:` "
-                                         "declares them.")) << rejects[1].error;
+  EXPECT_TRUE(
+      rejects[0].error.ends_with("The type was guessed from a sample; if it is wrong, "
+                                 "declare the column in `columns:`, for example as "
+                                 "varchar."))
+      << rejects[0].error;
+  EXPECT_TRUE(
+      rejects[1].error.ends_with("The columns were guessed from a sample; `columns:` "
+                                 "declares them."))
+      << rejects[1].error;
 }
 
 }  // namespace
