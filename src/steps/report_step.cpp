@@ -17,7 +17,6 @@ namespace tranche {
 namespace {
 
 constexpr std::size_t digest_piece_bytes = 1U << 20;
-constexpr std::uint64_t reading_memory_bytes = 64ULL << 20;  // of what only passes through
 
 Schema rejects_schema() {
   const auto text = [](std::string name) {
@@ -33,9 +32,10 @@ Schema rejects_schema() {
 // A result that was kept: how many rows it has, and the first of them.
 class KeptResult {
  public:
-  static Result<KeptResult> open(const fs::path& path, const std::string& spill_folder) {
+  static Result<KeptResult> open(const fs::path& path, std::uint64_t memory_bytes,
+                                 const std::string& spill_folder) {
     KeptResult kept;
-    TRANCHE_ASSIGN(kept.database_, DuckDatabase::open(reading_memory_bytes, spill_folder));
+    TRANCHE_ASSIGN(kept.database_, DuckDatabase::open(memory_bytes, spill_folder));
     TRANCHE_ASSIGN(kept.connection_, kept.database_->connect());
     kept.from_ = fmt::format("FROM read_parquet({})", sql_literal(unglobbed(path.string())));
     TRANCHE_ASSIGN(const auto rows, kept.connection_->query("SELECT count(*) " + kept.from_));
@@ -51,17 +51,19 @@ class KeptResult {
 
   Result<void> give(std::uint64_t rows, reporting::Writer& writer,
                     const std::function<bool()>& stop_wanted) {
-    TRANCHE_ASSIGN(const auto result,
-                   connection_->query(fmt::format("SELECT * {} LIMIT {}", from_, rows)));
+    // Not by LIMIT, which holds all of its rows in memory.
+    TRANCHE_ASSIGN(const auto result, connection_->query("SELECT * " + from_));
     Page page(schema_);
-    while (true) {
+    for (std::uint64_t given = 0; given < rows; given += page.rows()) {
       TRANCHE_ASSIGN(const std::size_t found, result->fetch());
       if (found == 0) return {};
       if (stop_wanted()) return make_error(ErrorKind::stopped, "Stopped.");
       page.clear();
       TRANCHE_TRY(result->append_to(page));
+      page.set_rows(static_cast<std::size_t>(std::min<std::uint64_t>(page.rows(), rows - given)));
       TRANCHE_TRY(writer.add_rows(page));
     }
+    return {};
   }
 
  private:
@@ -120,9 +122,10 @@ class Attempt {
     const fs::path result =
         fs::absolute(fs::path(around_.run.run_folder) / "queries" / (step_.name + ".parquet"));
     TRANCHE_ASSIGN(auto query, section.query());
+    const std::uint64_t memory_bytes = query.memory_bytes_max;
     TRANCHE_TRY(keep_query_result(std::move(query), result, std::nullopt, stop_wanted_));
     {
-      TRANCHE_ASSIGN(auto kept, KeptResult::open(result, around_.spill_folder));
+      TRANCHE_ASSIGN(auto kept, KeptResult::open(result, memory_bytes, around_.spill_folder));
       reporting::Table table = table_of(section);
       table.schema = kept.schema();
       table.rows = kept.rows();
@@ -260,8 +263,9 @@ Result<void> examine_report_section(const ReportSection& section, const fs::path
   if (!section.query) return {};
   const fs::path result = scratch / "report.parquet";
   TRANCHE_ASSIGN(auto query, section.query());
+  const std::uint64_t memory_bytes = query.memory_bytes_max;
   TRANCHE_TRY(keep_query_result(std::move(query), result, 0, [] { return false; }));
-  TRANCHE_ASSIGN(const auto kept, KeptResult::open(result, scratch.string()));
+  TRANCHE_ASSIGN(const auto kept, KeptResult::open(result, memory_bytes, scratch.string()));
   if (section.chart) TRANCHE_TRY(chart_of(section, *kept.schema()));
   return {};
 }

@@ -245,6 +245,15 @@ class Report(scenes.Case):
         self.assertIn("The chart shows the first 5,000 of 1,000,000 rows.", page.text)
         self.assertLess(len(page.text), 2_000_000)
 
+    def test_writes_a_sheet_of_more_rows_than_its_memory_holds(self):
+        long = "      - title: Long\n        query: SELECT range AS id, rpad('text ' || range, 2000, '.') AS text FROM range(50000)\n"
+        scene = self.scene(long, steps="", report="out/report.xlsx")
+        self.expect(0, scene.run())
+        with zipfile.ZipFile(scene.out / "report.xlsx") as archive:
+            names = [name for name in archive.namelist() if name.startswith("xl/worksheets/sheet")]
+            rows = [archive.read(name).count(b"<row ") for name in names]
+        self.assertIn(50_001, rows)
+
     def test_is_markdown(self):
         scene = self.scene(REVENUE + f"      - title: Hostile\n        query: |\n          {HOSTILE}\n", report="out/report.md")
         self.expect(0, scene.run())
