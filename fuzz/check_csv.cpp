@@ -179,7 +179,8 @@ class Reading {
     if (error.starts_with("The carriage return at")) {
       return fmt::format("stray return {}", number("at byte "));
     }
-    if (error.find(": the quoted field that begins") != std::string::npos) {
+    if (error.starts_with("The record is longer") &&
+        error.find(": the quoted field that begins") != std::string::npos) {
       return fmt::format("long quote {}", number("at byte "));
     }
     if (error.starts_with("The byte")) return fmt::format("not UTF-8 {}", number("at offset "));
