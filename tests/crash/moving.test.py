@@ -1,12 +1,17 @@
 #!/usr/bin/env python3
 """Backup, restore and migration, killed at random moments and typed again until they are done: every row arrives once,
-and what can't be read any more as it was is said, not mixed up."""
+and what can't be read any more as it was is said, not mixed up.
+
+At size (`make torture-moves`): SCALE is that of pgbench's tables, TABLES the number of small tables with columns of every type.
+"""
 import contextlib
 import os
 import pathlib
 import random
 import shutil
+import signal
 import sqlite3
+import subprocess
 import sys
 import tempfile
 import time
@@ -19,6 +24,10 @@ import scene as scenes
 
 KILLS = int(os.environ.get("TRANCHE_KILLS", "2"))  # of each way; `make torture` makes six
 SEED = int(os.environ.get("TRANCHE_SEED", str(time.time_ns() % 1_000_000)))
+SCALE = int(os.environ.get("SCALE", "0"))
+TABLES = int(os.environ.get("TABLES", "0"))
+IS_AT_SIZE = SCALE > 0 or TABLES > 0
+SECONDS_MAX = 4 * 3600 if IS_AT_SIZE else scenes.SECONDS_MAX  # of a command
 ROWS = 120_000
 MADE = f"""
 CREATE TABLE region (id integer PRIMARY KEY, name text NOT NULL UNIQUE);
@@ -33,17 +42,86 @@ CREATE TABLE log (at timestamp, what text);
 INSERT INTO log SELECT timestamp '2026-01-01' + g * interval '1 minute', 'what ' || g FROM generate_series(1, 30000) g;
 CREATE VIEW totals AS SELECT region, count(*) AS sales FROM sale GROUP BY region;
 """
+EVERY_TYPE = """
+CREATE TABLE every_{0} (id integer PRIMARY KEY, i2 smallint, i8 bigint, n numeric, d numeric(12,4), wide numeric(38,10), f4 real,
+  f8 double precision, b boolean, t text NOT NULL, v varchar(20), c char(5), bytes bytea, day date, at time, ts timestamp,
+  tz timestamptz, u uuid, j json, jb jsonb, iv interval, ip inet, net cidr, mac macaddr, bits bit(8), list integer[], words text[],
+  span int4range);
+INSERT INTO every_{0} (id, t) VALUES (0, '');
+INSERT INTO every_{0} SELECT g, g % 32768, g * 92233720368547::bigint, g / 3::numeric, g / 16.0, g * 12345678.0123456789,
+  g / 3.0, g / 7.0, g % 3 = 0, 'text ' || g || E' \\t"\\u00e9\\u2603', 'v' || g, 'c' || g % 10, decode(lpad(to_hex(g), 8, '0'), 'hex'),
+  date '2026-01-01' + g, time '00:00:00.000001' + g * interval '1 second', timestamp '1900-01-01 00:00:00.123456' + g * interval '1 day',
+  timestamptz '2026-01-01 12:00+02' + g * interval '1 hour', md5(g::text)::uuid, '{{"b": 1, "a":[null, 2.50]}}', '{{"b": "x", "a": {{}}}}',
+  g * interval '1 hour 1 day', '10.0.0.1', '10.1.0.0/16', '08:00:2b:01:02:03', (g % 256)::bit(8), array[g, NULL], array['a,"b', ''],
+  int4range(g, g + 5) FROM generate_series(1, 500) g;
+INSERT INTO every_{0} (id, i2, i8, d, f4, f8, t, day, ts) VALUES
+  (-1, 32767, 9223372036854775807, 99999999.9999, 3.4028235e38, 1.7976931348623157e308, 'greatest', '9999-12-31', '9999-12-31 23:59:59.999999'),
+  (-2, -32768, -9223372036854775808, -99999999.9999, -1e-37, -5e-324, 'least', '0001-01-01', '0001-01-01 00:00:00.000001');
+CREATE INDEX ON every_{0} (t);
+"""
 QUERIES = ("SELECT id, region, note FROM sale ORDER BY id", "SELECT what FROM log ORDER BY what",
            "SELECT id, name FROM region ORDER BY id", "SELECT region, sales FROM totals ORDER BY region")
+if IS_AT_SIZE:  # what all systems can be asked for; `digests` and `verify` look at every value
+    QUERIES = tuple("SELECT count(*), sum(id), min(i8), max(i8), min(t), max(t), count(CASE WHEN f8 > 0 THEN 1 END) "
+                    f"FROM every_{number}" for number in range(TABLES))
+    if SCALE:
+        QUERIES += ("SELECT count(*), sum(aid), sum(bid), sum(abalance) FROM pgbench_accounts",
+                    "SELECT count(*), sum(bid), sum(bbalance) FROM pgbench_branches",
+                    "SELECT count(*), sum(tid), sum(bid) FROM pgbench_tellers", "SELECT count(*) FROM pgbench_history")
+
+
+def make_shop(url):
+    if not IS_AT_SIZE:
+        postgres_server.sql(url, MADE)
+    for number in range(TABLES):
+        postgres_server.sql(url, EVERY_TYPE.format(number))
+    if SCALE:
+        subprocess.run([postgres_server.programs() / "pgbench", "-i", "-q", "-s", str(SCALE), "--foreign-keys", url], check=True,
+                       capture_output=True)
 
 
 def setUpModule():
     global server, base
-    server = postgres_server.for_module()
+    server = postgres_server.Server(shared_buffers="512MB", max_wal_size="4GB") if IS_AT_SIZE else postgres_server.Server()
+    server.__enter__()
+    unittest.addModuleCleanup(server.__exit__)
+    os.environ[postgres_server.VARIABLE] = server.url
     base = server.url.rsplit("/", 1)[0]
     server.sql("CREATE DATABASE shop")
-    postgres_server.sql(f"{base}/shop", MADE)
+    make_shop(f"{base}/shop")
     print(f"seed {SEED}", file=sys.stderr)
+
+
+def columns_of(url):
+    """Names and types of the columns of each table."""
+    tables = {}
+    for line in postgres_server.sql(url, "SELECT relname, attname, format_type(atttypid, atttypmod) FROM pg_attribute JOIN pg_class c "
+                                         "ON c.oid = attrelid WHERE relnamespace = 'public'::regnamespace AND relkind = 'r' AND "
+                                         "attnum > 0 AND NOT attisdropped ORDER BY relname, attnum").splitlines():
+        table, column, kind = line.split("|")
+        tables.setdefault(table, []).append((column, kind))
+    return tables
+
+
+def as_text(column, kind, kind_here):
+    """The value as the text that its first type has, whatever its type became on the way."""
+    if kind.endswith("[]"):
+        return f"to_jsonb({column})::text" if kind_here.endswith("[]") else f"({column}::text)::jsonb::text"
+    if kind in ("json", "jsonb"):
+        return f"({column}::text)::jsonb::text"
+    return f"rtrim(({column}::text)::{kind}::text)"
+
+
+def digests(url, like):
+    """Rows and a digest of all values of each table that the database `like` has, with the types that they have there."""
+    first, here = columns_of(like), columns_of(url)
+    found = {}
+    for table, columns in first.items():
+        kinds = dict(here[table])
+        texts = ", ".join(f"coalesce({as_text(column, kind, kinds[column])}, '~')" for column, kind in columns)
+        found[table] = postgres_server.sql(url, "SET intervalstyle = iso_8601; SET timezone = 'UTC'; "
+                                                f"SELECT count(*), sum(hashtextextended(concat_ws('|', {texts}), 0)) FROM {table}")
+    return found
 
 
 class Place:
@@ -89,29 +167,46 @@ class Killed(scenes.Case):
         self.random = random.Random(SEED)
         self.source = Place("postgres", self.scene.root)
 
-    def until_done(self, words, clean, accepts=False):
-        """Types the command again and again, killed each time, then lets it go on to its end. How long an undisturbed
-        one takes says when to kill."""
+    def type(self, *words):
+        return self.scene.finish(self.scene.start(*words), SECONDS_MAX)
+
+    def until_done(self, words, clean, check, accepts=False):
+        """Types the command again and again, killed each time, then lets it go on to its end, and checks what came of it. How
+        long an undisturbed one takes says when to kill. One that ends before it is killed begins anew."""
         began = time.monotonic()
-        self.expect(0, self.scene.type(*words))
+        self.expect(0, self.type(*words))
         whole = time.monotonic() - began
+        check()
         clean()
-        refused = 0
-        for kill in range(KILLS):
-            process = self.scene.start(*words)
-            time.sleep(self.random.uniform(0, whole * (0.5 if kill % 2 else 0.9)))
+        kills = ends = 0
+        typed = words
+        span = min(0.9, 4 / KILLS)
+        while kills < KILLS:
+            process = self.scene.start(*typed)
+            time.sleep(self.random.uniform(0, whole * (span if kills % 2 == 0 else span * 0.5)))
             scenes.kill_group(process)
-            done = self.scene.finish(process)
+            done = self.scene.finish(process, SECONDS_MAX)
             if done.code == 2:
                 self.assertTrue(accepts and "--accept snapshot" in done.err, done)
-                refused += 1
-                words = [*words, "--accept", "snapshot"]
+                typed = [*words, "--accept", "snapshot"]
             elif done.code == 0:  # it was too quick to be killed
-                return done
-        done = self.scene.type(*words)
-        if done.code == 2 and accepts and "--accept" not in words:
-            done = self.scene.type(*words, "--accept", "snapshot")
-        return self.expect(0, done)
+                check()
+                clean()
+                ends += 1
+                typed = words
+                if ends > KILLS:
+                    break
+            else:
+                self.assertEqual(-signal.SIGKILL, done.code, done)
+                kills += 1
+        done = self.type(*typed)
+        if done.code == 2 and accepts and "--accept" not in typed:
+            done = self.type(*words, "--accept", "snapshot")
+        self.expect(0, done)
+        check()
+        if IS_AT_SIZE:
+            print(f"{' '.join(map(str, words))}: {whole:.1f} s undisturbed, {kills} kills, {ends + 1} times to its end",
+                  file=sys.stderr, flush=True)
 
     def clean_up(self, *places):
         def clean():
@@ -121,12 +216,16 @@ class Killed(scenes.Case):
             shutil.rmtree(self.scene.root / "kept", ignore_errors=True)
         return clean
 
+    def check_rows(self, target):
+        self.assertEqual(self.source.rows(), target.rows())
+        if target.system == "postgres" and IS_AT_SIZE:
+            self.assertEqual(digests(self.source.url, self.source.url), digests(target.url, self.source.url))
+        self.assertEqual([], [name for name in target.tables() if name.startswith("tranche")])
+
     def migrate(self, source, target, accepts=False):
         clean = self.clean_up(target)
         clean()
-        self.until_done(["migrate", source.url, target.url], clean, accepts)
-        self.assertEqual(self.source.rows(), target.rows())
-        self.assertEqual([], [name for name in target.tables() if name.startswith("tranche")])
+        self.until_done(["migrate", source.url, target.url], clean, lambda: self.check_rows(target), accepts)
 
     def test_postgres_to_files_and_back(self):
         for system in ("sqlite", "duckdb"):
@@ -159,9 +258,11 @@ class Killed(scenes.Case):
 
     def test_backup_and_restore(self):
         kept = self.scene.root / "kept"
-        self.until_done(["backup", self.source.url, kept], self.clean_up())
-        self.expect(0, self.scene.type("verify", kept))
-        self.expect(0, self.scene.type("verify", kept, self.source.url))
+
+        def check_backup():
+            self.expect(0, self.type("verify", kept))
+            self.expect(0, self.type("verify", kept, self.source.url))
+        self.until_done(["backup", self.source.url, kept], self.clean_up(), check_backup)
         for system in ("postgres", "sqlite", "duckdb"):
             with self.subTest(system=system):
                 target = Place(system, self.scene.root, "restored")
@@ -169,10 +270,12 @@ class Killed(scenes.Case):
                 def clean(place=target):
                     place.clear()
                     shutil.rmtree(self.scene.state, ignore_errors=True)
+
+                def check(place=target):
+                    self.check_rows(place)
+                    self.expect(0, self.type("verify", kept, place.url))
                 clean()
-                self.until_done(["restore", kept, target.url], clean)
-                self.assertEqual(self.source.rows(), target.rows())
-                self.expect(0, self.scene.type("verify", kept, target.url))
+                self.until_done(["restore", kept, target.url], clean, check)
 
 
 if __name__ == "__main__":
