@@ -26,7 +26,7 @@ add_custom_target(tests)
 function(tranche_register name path)
   set(label quick)
   set(seconds 300)  # against hangs only
-  if(path MATCHES "(^|/)tests/(contracts|crash|memory)(/|$)" OR name MATCHES "^jobs/(compressed|examples|guess|moving_servers|parallel|plugins|remote|report|resume|schedule|steps|waiting|web_pages)\\.")
+  if(path MATCHES "(^|/)tests/(contracts|crash|memory)(/|$)" OR name MATCHES "^jobs/(compressed|examples|guess|moves_in_jobs|moving_servers|parallel|plugins|remote|report|resume|schedule|steps|waiting|web_pages)\\.")
     set(label slow)
     set(seconds 2400)
   endif()

@@ -29,7 +29,7 @@ Result<Json> receive_answer(Channel& channel) {
 
 }  // namespace
 
-Result<Json> ask_aside(const std::function<Result<Json>()>& question) {
+Result<Json> ask_aside(const Question& question) {
   TRANCHE_ASSIGN(auto ends, Channel::create());
   TRANCHE_ASSIGN(auto child, Child::fork([&] {
                    ends.first.close();
@@ -39,6 +39,13 @@ Result<Json> ask_aside(const std::function<Result<Json>()>& question) {
   auto answer = receive_answer(ends.first);
   TRANCHE_TRY(child.wait(std::nullopt));
   return answer;
+}
+
+Result<Json> ask_here(const Question& question) { return question(); }
+
+Result<Holder> Holder::start_here(const std::function<Result<Held>()>& question) {
+  TRANCHE_ASSIGN(auto held, question());
+  return Holder(std::move(held));
 }
 
 Result<Holder> Holder::start(const std::function<Result<Held>()>& question) {

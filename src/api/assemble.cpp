@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 
 #include "api/http_use.h"
+#include "api/move_use.h"
 #include "api/report_use.h"
 #include "base/json.h"
 #include "base/process.h"
@@ -476,7 +477,9 @@ std::string deed_of(const StepSpec& spec) {
   return spec.execute  ? "executes SQL"
          : spec.exec   ? "runs a program"
          : spec.report ? "writes a report"
-                       : "";
+         : spec.backup  ? "backs up a database"
+         : spec.restore ? "restores a backup"
+                        : "";
 }
 
 Result<void> examine_without_records(const JobSpec& job, const StepSpec& spec) {
@@ -487,6 +490,11 @@ Result<void> examine_without_records(const JobSpec& job, const StepSpec& spec) {
   if (spec.report) {
     TRANCHE_TRY(assemble_report(job, spec, StepSurroundings()));
     return {};
+  }
+  if (move_options(spec) != nullptr) {
+    auto examined = examine_move(job, spec);
+    if (!examined) examined.error().kind = ErrorKind::config;
+    return examined;
   }
   TRANCHE_ASSIGN(const auto step, assemble_execute(job, spec));
   auto examined = step.script->examine();
@@ -522,6 +530,8 @@ std::string job_fingerprint_text(const JobSpec& job, const StepSpec& spec) {
   if (spec.exec)
     return fmt::format("exec: {}\n", connector_use_to_json(ConnectorUse{"exec", *spec.exec}));
   if (spec.report) return fmt::format("report: {}\n", canonical_text(*spec.report));
+  if (spec.backup) return fmt::format("backup: {}\n", canonical_text(*spec.backup));
+  if (spec.restore) return fmt::format("restore: {}\n", canonical_text(*spec.restore));
   std::string text;
   if (spec.query) text += fmt::format("query: {}\n", canonical_text(*spec.query));
   for (const ConnectorUse* use : uses_of(spec))

@@ -90,8 +90,8 @@ Section&& Section::chart(std::string type, std::string x, std::vector<std::strin
   return std::move(*this);
 }
 Section&& Section::chart(std::string type, std::string x, std::string y, std::string color) && {
-  Section&& made = std::move(*this).chart(std::move(type), std::move(x),
-                                          std::vector<std::string>{std::move(y)});
+  Section&& made =
+      std::move(*this).chart(std::move(type), std::move(x), std::vector<std::string>{std::move(y)});
   if (color.empty()) return std::move(made);
   Node chart = *made.node_.find("chart");
   chart.set("color", Node::scalar(std::move(color)));
@@ -233,6 +233,16 @@ StepBuilder&& StepBuilder::exec(std::vector<std::string> program) && {
   for (std::string& word : program) words.push_back(Node::scalar(std::move(word)));
   spec_.exec = Node::map();
   spec_.exec->set("exec", Node::list(std::move(words)));
+  return std::move(*this);
+}
+StepBuilder&& StepBuilder::backup(Use database, std::string to) && {
+  spec_.backup = database.use().options;
+  spec_.backup->set("to", Node::scalar(std::move(to)));
+  return std::move(*this);
+}
+StepBuilder&& StepBuilder::restore(std::string from, Use database) && {
+  spec_.restore = database.use().options;
+  spec_.restore->set("from", Node::scalar(std::move(from)));
   return std::move(*this);
 }
 StepBuilder&& StepBuilder::report(const Report& report) && {

@@ -10,6 +10,7 @@
 #include <tranche/api/run.h>
 
 #include "api/assemble.h"
+#include "api/move_use.h"
 #include "base/json.h"
 #include "base/scratch_folder.h"
 #include "base/text.h"
@@ -50,6 +51,18 @@ bool is_below_base(const std::string& place) {
   const fs::path path = fs::path(place).lexically_normal();
   const bool is_url = place.find("://") != std::string::npos;
   return !place.empty() && !is_url && path.is_relative() && *path.begin() != "..";
+}
+
+// Whether a step backs up what is elsewhere, or restores it there.
+bool moves_outside(const StepSpec& step) {
+  const Node* const move = move_options(step);
+  if (move == nullptr) return false;
+  const auto is_outside = [&](const char* key) {
+    const Node* const given = move->find(key);
+    return given != nullptr && !is_below_base(place_of(ConnectorUse{key, *move}));
+  };
+  return move->find("postgres") != nullptr || is_outside("sqlite") || is_outside("duckdb") ||
+         is_outside("to") || is_outside("from");
 }
 
 bool writes(const StepSpec& step) { return step.has_records() && !step.write.connector.empty(); }
@@ -179,8 +192,9 @@ Result<JobSpec> apart(const JobSpec& job, const fs::path& folder,
   LeftOut left;
   for (StepSpec step : job.steps) {
     wait_instead(step, left);
-    const bool acts_outside =
-        step.exec || (step.execute && !is_below_base(place_of(*step.execute)));
+    const bool acts_outside = step.exec ||
+                              (step.execute && !is_below_base(place_of(*step.execute))) ||
+                              moves_outside(step);
     if (acts_outside) {
       left_out.push_back(fmt::format("step \"{}\" was not run: it {}", step.name, deed_of(step)));
       const bool is_first = made.steps.empty();

@@ -8,6 +8,8 @@
 
 #include <tranche/api/inspect.h>
 #include "api/assemble.h"
+#include "api/move.h"
+#include "api/move_use.h"
 #include "api/query_result.h"
 #include "api/report_use.h"
 #include "api/step_outputs.h"
@@ -401,6 +403,8 @@ Result<void> JobRun::check_steps() {
       TRANCHE_TRY(assemble_execute(job_, spec));
     } else if (spec.report) {
       TRANCHE_TRY(assemble_report(job_, spec, StepSurroundings()));
+    } else if (move_options(spec) != nullptr) {
+      TRANCHE_TRY(move_order(job_, spec));
     } else {
       if (spec.query) TRANCHE_TRY(assemble_query(job_, spec));
       TRANCHE_TRY(assemble(job_, step_run(number).with_records(), options_));
@@ -470,6 +474,11 @@ Result<void> abandon(Ledger& ledger, const RunRecord& run, const std::filesystem
     if (is_report(settings)) {
       TRANCHE_TRY(remove_file(
           report_part_path(report_path(settings.write.options, settings.base), run.run)));
+    }
+    if (is_move(settings) && settings.write.connector == "restore") {
+      TRANCHE_ASSIGN(const auto order,
+                     move_order("restore", settings.write.options, settings.base));
+      TRANCHE_TRY(give_up_restore(order, move_state(state / "runs" / run.run, record.name)));
     }
     if (settings.executes) continue;  // done as a whole, and not to be taken back, or not at all
     TRANCHE_ASSIGN(auto sink, make_sink(settings.write, settings.base));

@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include "api/assemble.h"
+#include "api/move_use.h"
 #include "api/query_result.h"
 #include "api/reject_line.h"
 #include "api/report_use.h"
@@ -92,8 +93,9 @@ Result<std::vector<CheckedStep>> check_job(const JobSpec& given) {
     entry.step = spec.name;
     if (!spec.has_records()) {
       entry.deed = deed_of(spec);
-      auto examined = spec.report ? examine_report(job, spec, looking(job, scratch))
-                                  : examine_without_records(job, spec);
+      auto examined = spec.report          ? examine_report(job, spec, looking(job, scratch))
+                      : move_options(spec) ? examine_move(job, spec)
+                                           : examine_without_records(job, spec);
       if (!examined && waits_for_output(job, spec, examined.error()))
         entry.notes.push_back("Its input is not there yet: " + examined.error().message);
       else if (!examined)

@@ -21,22 +21,6 @@ namespace {
 
 Error bad_order(std::string message) { return make_error(ErrorKind::config, std::move(message)); }
 
-// The name of a database, or of a folder, as part of a job's name.
-std::string short_name(const std::string& name) {
-  std::string last = name.substr(name.find_last_of("/:") + 1);
-  last = last.substr(0, last.find('?'));
-  for (char& c : last)
-    if (std::isalnum(static_cast<unsigned char>(c)) == 0 && c != '.' && c != '-') c = '_';
-  return last.substr(0, 30);
-}
-
-std::string job_name(const MoveOrder& order) {
-  if (order.kind == MoveKind::backup) return "backup";
-  const std::string both = order.source_name() + "\n" + order.target_name();
-  return fmt::format("{}-{}-{}-{}", to_string(order.kind), short_name(order.source_name()),
-                     short_name(order.target_name()), digest_hex(both).substr(0, 6));
-}
-
 bool fits_any(const CatalogName& name, const std::vector<std::string>& patterns) {
   return std::any_of(patterns.begin(), patterns.end(),
                      [&](const std::string& pattern) { return fits(name, pattern); });
@@ -142,47 +126,83 @@ Result<Json> latest_run(const std::filesystem::path& state, const std::string& j
 
 }  // namespace
 
-std::filesystem::path Move::plan_path() const {
-  return state_ / "moves" / (job_name(order_) + ".json");
-}
-
 Result<Move> Move::prepare(MoveOrder order, RunOptions options) {
-  Move move(std::move(order), std::move(options));
-  if (move.order_.kind == MoveKind::backup) {
-    move.state_ = move.order_.folder / ".tranche";
-    move.options_.state = move.state_;
-  } else {
-    move.state_ = state_folder(move.options_.state, {});
-  }
-  if (!move.order_.source.url.empty()) ::setenv(source_variable, move.order_.source.url.c_str(), 1);
-  if (!move.order_.target.url.empty()) ::setenv(target_variable, move.order_.target.url.c_str(), 1);
-  TRANCHE_TRY(move.look_at_earlier());
-  const bool is_unfinished = move.last_state_ == "running" || move.last_state_ == "failed" ||
-                             move.last_state_ == "stopped";
-  const bool is_of_plan = move.begun_ && move.last_run_ != move.begun_->after_run;
-  if (is_of_plan && !move.options_.fresh && (is_unfinished || move.last_state_ == "completed")) {
-    move.is_done_ = !is_unfinished;
-    TRANCHE_TRY(move.go_on());
-  } else {
-    if (is_of_plan && is_unfinished) TRANCHE_TRY(move.give_up_earlier());
-    // A run whose plan is gone can't be gone on with.
-    move.options_.fresh = is_unfinished;
-    move.options_.accept_committed = true;
-    move.options_.again = true;
-    TRANCHE_TRY(move.plan_anew());
-  }
-  move.job_ = make_job(move.plan_, move.order_);
+  // The ledger keeps the names of the variables, not their values.
+  const auto name = [](DatabasePlace& place, const char* variable) {
+    if (place.url.empty()) return;
+    ::setenv(variable, place.url.c_str(), 1);
+    if (!place.is_file()) place.unresolved = fmt::format("${{env:{}}}", variable);
+  };
+  name(order.source, source_variable);
+  name(order.target, target_variable);
+  Move move(std::move(order), std::move(options), std::nullopt);
+  TRANCHE_TRY(move.begin_or_go_on());
   return move;
 }
 
-Result<void> Move::look_at_earlier() {
-  if (file_exists(plan_path())) {
-    TRANCHE_ASSIGN(const std::string text, read_file(plan_path()));
-    TRANCHE_ASSIGN(const Json json, Json::parse(text));
-    TRANCHE_ASSIGN(begun_, move_plan_from_json(json));
+Result<Move> Move::prepare_in_run(MoveOrder order, RunOptions options, MoveOwner owner) {
+  Move move(std::move(order), std::move(options), std::move(owner));
+  TRANCHE_TRY(move.begin_or_go_on());
+  return move;
+}
+
+Result<void> Move::examine(MoveOrder order, std::filesystem::path state) {
+  Move move(std::move(order), {}, MoveOwner{{}, std::move(state)});
+  TRANCHE_TRY(move.look_at_earlier());
+  // What SQLite's columns hold only its rows tell, and reading all of them is the move's own work.
+  if (move.order_.kind != MoveKind::backup || move.order_.source.system != "sqlite")
+    return move.plan_anew();
+  TRANCHE_TRY(move.check_folder());
+  TRANCHE_TRY(open_to_read(move.order_.source));
+  return {};
+}
+
+Move::Move(MoveOrder order, RunOptions options, std::optional<MoveOwner> owner)
+    : order_(std::move(order)),
+      options_(std::move(options)),
+      state_(order_.kind == MoveKind::backup ? order_.folder / ".tranche"
+             : owner                         ? owner->state
+                                             : state_folder(options_.state, {})),
+      owner_(std::move(owner)),
+      ask_(owner_ ? ask_here : ask_aside) {
+  options_.state = state_;
+}
+
+Result<void> Move::begin_or_go_on() {
+  TRANCHE_TRY(look_at_earlier());
+  const bool is_unfinished =
+      last_state_ == "running" || last_state_ == "failed" || last_state_ == "stopped";
+  const bool is_of_plan = begun_ && last_run_ != begun_->after_run;
+  const bool is_own = is_of_plan && begun_->owner == owner();
+  if (is_of_plan && is_unfinished && !is_own && !owner_ && !options_.fresh) {
+    return bad_order(fmt::format(
+        "{} was begun by a step of run {}. Go on with that, or give it up with --fresh.",
+        order_.target_name(), begun_->owner.substr(0, 8)));
   }
-  const std::string job = job_name(order_);
-  TRANCHE_ASSIGN(const Json last, ask_aside([&] { return latest_run(state_, job); }));
+  bool goes_on = is_own && !options_.fresh && (is_unfinished || last_state_ == "completed");
+  if (goes_on) {
+    is_done_ = !is_unfinished;
+    TRANCHE_ASSIGN(goes_on, go_on());
+  }
+  if (!goes_on) {
+    if (is_of_plan && is_unfinished) TRANCHE_TRY(give_up_earlier());
+    // A run whose plan is gone can't be gone on with.
+    options_.fresh = is_unfinished;
+    options_.accept_committed = true;
+    options_.again = true;
+    TRANCHE_TRY(plan_anew());
+  }
+  job_ = make_job(plan_, order_);
+  return {};
+}
+
+Result<void> Move::look_at_earlier() {
+  const std::filesystem::path path = plan_path();
+  if (file_exists(path)) {
+    TRANCHE_ASSIGN(begun_, read_move_plan(path));
+  }
+  const std::string job = move_job_name(order_);
+  TRANCHE_ASSIGN(const Json last, ask_([&] { return latest_run(state_, job); }));
   last_run_ = last["run"].text();
   last_state_ = last["state"].text();
   if (!begun_) return {};
@@ -193,8 +213,8 @@ Result<void> Move::look_at_earlier() {
   return {};
 }
 
-// Goes on with what an earlier process has begun.
-Result<void> Move::go_on() {
+// Goes on with what an earlier process has begun. False: it must be begun anew.
+Result<bool> Move::go_on() {
   is_resumed_ = true;
   plan_ = *begun_;
   if (plan_.order != order_.text()) {
@@ -203,11 +223,17 @@ Result<void> Move::go_on() {
                     "former, or give it up with --fresh.",
                     plan_.order, order_.text()));
   }
-  if (order_.kind == MoveKind::restore || is_done_) return {};
+  if (order_.kind == MoveKind::restore || is_done_) return true;
   TRANCHE_ASSIGN(const Json answer, hold_source());
   const HeldState now{answer["state"].text(), answer["snapshot"].text()};
   if (now.state != plan_.held.state && has_rows_left_) {
-    if (!options_.accept_snapshot) {
+    const bool reads_on = options_.accept_snapshot || order_.on_change == SourceChange::read_on;
+    if (!reads_on && order_.on_change == SourceChange::restart) {
+      is_resumed_ = false;
+      holder_.reset();
+      return false;
+    }
+    if (!reads_on) {
       return bad_order(
           fmt::format("{} was written to since this was begun, and what it held then can't be read "
                       "any more. --accept snapshot goes on: tables that are done stay as they were "
@@ -221,14 +247,15 @@ Result<void> Move::go_on() {
     TRANCHE_TRY(empty_tables_in_work());
   }
   plan_.held = now;
-  return write_file_durably(plan_path(), to_json(plan_).dump(1));
+  TRANCHE_TRY(write_file_durably(plan_path(), to_json(plan_).dump(1)));
+  return true;
 }
 
 // So that no table is of two states: what was begun of one is taken out again, first there, then in
 // the ledger, and both again after a crash in between. Of files the engine does it by itself.
 Result<void> Move::empty_tables_in_work() {
   if (order_.kind == MoveKind::backup) return {};
-  const auto emptied = ask_aside([&]() -> Result<Json> {
+  const auto emptied = ask_([&]() -> Result<Json> {
     TRANCHE_ASSIGN(const auto ledger, Ledger::open(state_));
     for (const MovedTable& table : plan_.tables) {
       TRANCHE_ASSIGN(const auto known, ledger->load_step(last_run_, table.step));
@@ -253,7 +280,7 @@ Result<void> Move::give_up_earlier() {
   if (order_.kind == MoveKind::backup || begun_->undo.empty()) return {};
   const DatabasePlace target = order_.target;
   const std::vector<std::string> undo = begun_->undo;
-  const auto done = ask_aside([&]() -> Result<Json> {
+  const auto done = ask_([&]() -> Result<Json> {
     TRANCHE_TRY(execute_in(target, undo));
     return Json(true);
   });
@@ -263,16 +290,16 @@ Result<void> Move::give_up_earlier() {
 
 Result<Json> Move::hold_source() {
   const DatabasePlace source = order_.source;
-  TRANCHE_ASSIGN(holder_, Holder::start([&]() -> Result<Holder::Held> {
-                   TRANCHE_ASSIGN(auto database, open_to_read(source));
-                   TRANCHE_ASSIGN(const HeldState held, database->hold());
-                   TRANCHE_ASSIGN(const Catalog catalog, database->catalog());
-                   Json answer;
-                   answer.set("state", held.state).set("snapshot", held.snapshot);
-                   answer.set("catalog", to_json(catalog));
-                   return Holder::Held{std::move(answer),
-                                       std::shared_ptr<CatalogDatabase>(std::move(database))};
-                 }));
+  const auto hold = [&]() -> Result<Holder::Held> {
+    TRANCHE_ASSIGN(auto database, open_to_read(source));
+    TRANCHE_ASSIGN(const HeldState held, database->hold());
+    TRANCHE_ASSIGN(const Catalog catalog, database->catalog());
+    Json answer;
+    answer.set("state", held.state).set("snapshot", held.snapshot);
+    answer.set("catalog", to_json(catalog));
+    return Holder::Held{std::move(answer), std::shared_ptr<CatalogDatabase>(std::move(database))};
+  };
+  TRANCHE_ASSIGN(holder_, owner_ ? Holder::start_here(hold) : Holder::start(hold));
   return holder_->answer();
 }
 
@@ -346,9 +373,10 @@ Result<void> Move::plan_anew() {
   TRANCHE_TRY(check_folder());
   plan_ = MovePlan();
   plan_.kind = order_.kind;
-  plan_.job = job_name(order_);
+  plan_.job = move_job_name(order_);
   plan_.order = order_.text();
   plan_.after_run = last_run_;
+  plan_.owner = owner();
   plan_.begun_microseconds = system_clock().now_microseconds();
   TRANCHE_TRY(read_source());
   choose_tables();
@@ -387,7 +415,8 @@ Result<void> Move::write_scripts() {
     for (const BackedUpTable& kept : manifest.tables)
       if (kept.is_incremental) upserted.push_back(kept.name);
   }
-  TRANCHE_ASSIGN(const TargetScript script, examine_target(plan_.catalog, order_, names, upserted));
+  TRANCHE_ASSIGN(const TargetScript script,
+                 examine_target(plan_.catalog, order_, names, upserted, ask_));
   plan_.not_carried = script.not_carried;
   plan_.changes = script.changes;
   fill_tables(script, names);
@@ -464,7 +493,10 @@ void Move::fill_scripts(const TargetScript& script) {
 Result<RunSummary> Move::run(Observer* observer) {
   TRANCHE_TRY(create_folders(plan_path().parent_path()));
   if (!is_resumed_) TRANCHE_TRY(write_file_durably(plan_path(), to_json(plan_).dump(1)));
-  if (!is_done_ && !job_.steps.empty()) return run_supervised(job_, options_, observer);
+  if (!is_done_ && !job_.steps.empty()) {
+    return owner_ ? tranche::run(job_, options_, observer)
+                  : run_supervised(job_, options_, observer);
+  }
   RunSummary summary;
   summary.run = is_done_ ? last_run_ : std::string();
   summary.job = plan_.job;
@@ -475,7 +507,7 @@ Result<RunSummary> Move::run(Observer* observer) {
 
 Result<std::vector<ComparedTable>> Move::compare(const RunSummary& summary) {
   const std::string run = summary.run;
-  TRANCHE_ASSIGN(const Json answer, ask_aside([&]() -> Result<Json> {
+  TRANCHE_ASSIGN(const Json answer, ask_([&]() -> Result<Json> {
                    TRANCHE_ASSIGN(auto expected, expected_tables(plan_, state_, run));
                    if (order_.kind == MoveKind::backup)
                      TRANCHE_TRY(find_files(plan_, order_.folder, expected));
@@ -490,20 +522,30 @@ Result<std::vector<ComparedTable>> Move::compare(const RunSummary& summary) {
   for (ComparedTable& table : compared)
     for (const StepSummary& step : summary.steps)
       if (step.name == table.step) table.seconds = step.seconds;
-  const bool is_good = std::all_of(compared.begin(), compared.end(),
-                                   [](const ComparedTable& table) { return table.is_equal(); });
-  if (!is_good) return compared;
+  if (!are_equal(compared)) return compared;
   if (order_.kind == MoveKind::backup) {
     TRANCHE_TRY(write_manifest(plan_, order_, compared));
   } else if (!run.empty()) {
-    const auto forgotten = ask_aside([&]() -> Result<Json> {
+    const auto forgotten = ask_([&]() -> Result<Json> {
       TRANCHE_TRY(forget_commits(order_.target, run));
       return Json(true);
     });
     if (!forgotten) return forgotten.error();
   }
-  TRANCHE_TRY(remove_file(plan_path()));
+  // The run of a step may yet die before it knows that this is done.
+  if (!owner_) TRANCHE_TRY(remove_file(plan_path()));
   return compared;
+}
+
+Result<void> give_up_restore(const MoveOrder& order, const std::filesystem::path& state) {
+  const std::filesystem::path path = move_plan_path(order, state);
+  if (!file_exists(path)) return {};
+  TRANCHE_ASSIGN(const MovePlan plan, read_move_plan(path));
+  if (!plan.undo.empty()) TRANCHE_TRY(execute_in(order.target, plan.undo));
+  TRANCHE_ASSIGN(const Json last, latest_run(state, plan.job));
+  if (const std::string& run = last["run"].text(); !run.empty())
+    TRANCHE_TRY(forget_commits(order.target, run));
+  return remove_tree(state);
 }
 
 }  // namespace tranche

@@ -1,7 +1,9 @@
 // Backup, restore and migration: planned, run as a job, compared.
 //
-// Threads: REQUIRES a process with one thread. Lifetime: a Move holds the state of the source that
-// it reads. Errors: usage, config: found before anything was begun; those of run_supervised.
+// Threads: one; a command's REQUIRES a process with no other, since it opens databases in children
+// and runs its job under a supervisor. As a step of a run it does both in the engine's process.
+// Lifetime: a Move holds the state of the source that it reads. Errors: usage, config: found before
+// anything was begun; those of run_supervised.
 #pragma once
 
 #include <cstdint>
@@ -19,10 +21,20 @@
 
 namespace tranche {
 
+// The run that a move is a step of.
+struct MoveOwner {
+  std::string run;              // only what this one has begun is gone on with
+  std::filesystem::path state;  // of the move's own job; that of a backup is in its folder
+};
+
 class Move {
  public:
   // Plans it, or takes up the one that was begun. `fresh` gives that one up, and what it made.
   static Result<Move> prepare(MoveOrder order, RunOptions options);
+  // The same as a step of a run. The plan stays when all is done, so that the run may ask again.
+  static Result<Move> prepare_in_run(MoveOrder order, RunOptions options, MoveOwner owner);
+  // Whether it could be begun now, in this process; does nothing.
+  static Result<void> examine(MoveOrder order, std::filesystem::path state);
 
   const MoveOrder& order() const { return order_; }
   const MovePlan& plan() const { return plan_; }
@@ -34,11 +46,12 @@ class Move {
   Result<std::vector<ComparedTable>> compare(const RunSummary& summary);
 
  private:
-  Move(MoveOrder order, RunOptions options)
-      : order_(std::move(order)), options_(std::move(options)) {}
+  Move(MoveOrder order, RunOptions options, std::optional<MoveOwner> owner);
 
+  std::string owner() const { return owner_ ? owner_->run : std::string(); }
+  Result<void> begin_or_go_on();
   Result<void> look_at_earlier();
-  Result<void> go_on();
+  Result<bool> go_on();
   Result<void> empty_tables_in_work();
   Result<void> plan_anew();
   Result<Json> hold_source();
@@ -51,11 +64,13 @@ class Move {
   void fill_tables(const TargetScript& script, const std::vector<CatalogName>& names);
   void fill_scripts(const TargetScript& script);
   bool is_since(const CatalogTable& table) const;
-  std::filesystem::path plan_path() const;
+  std::filesystem::path plan_path() const { return move_plan_path(order_, state_); }
 
   MoveOrder order_;
   RunOptions options_;
   std::filesystem::path state_;
+  std::optional<MoveOwner> owner_;  // nullopt: a command of its own
+  Asking ask_;
   MovePlan plan_;
   JobSpec job_;
   bool is_resumed_ = false;
@@ -66,5 +81,8 @@ class Move {
   bool has_rows_left_ = true;  // a table of the last run is not done
   std::optional<Holder> holder_;
 };
+
+// Takes back what a restore has made that its run gives up: the tables, and only those.
+Result<void> give_up_restore(const MoveOrder& order, const std::filesystem::path& state);
 
 }  // namespace tranche

@@ -12,6 +12,7 @@
 #include "base/file.h"
 #include "base/process.h"
 #include "base/scratch_folder.h"
+#include "base/text.h"
 #include "connectors/row_digest.h"
 #include "drivers/duckdb_database.h"
 #include "drivers/postgres.h"
@@ -59,6 +60,20 @@ bool ComparedTable::is_equal() const {
   if (!trouble.empty()) return false;
   if (!only_counted.empty()) return true;
   return rows == rows_found && (!has_checksum || checksum == checksum_found);
+}
+
+std::string ComparedTable::difference() const {
+  if (is_equal()) return {};
+  if (!trouble.empty()) return trouble;
+  if (rows != rows_found)
+    return fmt::format("{} {} read, {} are there", format_count(rows),
+                       rows == 1 ? "row was" : "rows were", format_count(rows_found));
+  return fmt::format("its rows are others: their checksum was {}", to_hex64(checksum));
+}
+
+bool are_equal(std::span<const ComparedTable> tables) {
+  return std::all_of(tables.begin(), tables.end(),
+                     [](const ComparedTable& table) { return table.is_equal(); });
 }
 
 Json to_json(const ComparedTable& table) {

@@ -4,9 +4,11 @@
 
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
+#include "api/aside.h"
 #include "api/move_plan.h"
 
 namespace tranche {
@@ -26,14 +28,17 @@ struct ComparedTable {
   std::uint64_t rows_found = 0;
   std::uint64_t checksum = 0;
   std::uint64_t checksum_found = 0;
-  bool has_checksum = true;           // of what was read; a backup's is that of its files
-  double seconds = 0;                 // that its step took; 0: an earlier process did it
-  std::string only_counted;           // why its rows were not compared; empty: they were
-  std::string trouble;                // why it can't be read
-  std::vector<BackedUpFile> files;    // of a backup
+  bool has_checksum = true;         // of what was read; a backup's is that of its files
+  double seconds = 0;               // that its step took; 0: an earlier process did it
+  std::string only_counted;         // why its rows were not compared; empty: they were
+  std::string trouble;              // why it can't be read
+  std::vector<BackedUpFile> files;  // of a backup
 
   bool is_equal() const;
+  // What keeps it from being what was read; empty: nothing.
+  std::string difference() const;
 };
+bool are_equal(std::span<const ComparedTable> tables);
 
 Json to_json(const ComparedTable& table);
 ComparedTable compared_table_from_json(const Json& json);
@@ -51,6 +56,10 @@ Result<std::vector<ComparedTable>> compare_tables(const MovePlan& plan, const Mo
 
 // A backup beside a database, or, without one, beside what its manifest says. Errors: config.
 Result<std::vector<ComparedTable>> verify_backup(const std::filesystem::path& folder,
-                                                 const std::optional<DatabasePlace>& database);
+                                                 const std::optional<DatabasePlace>& database,
+                                                 Asking ask = ask_aside);
+// What a run restored by the plan in its state folder, beside what is there now.
+Result<std::vector<ComparedTable>> verify_restored(const MoveOrder& order,
+                                                   const std::filesystem::path& state);
 
 }  // namespace tranche

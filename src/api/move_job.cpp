@@ -31,10 +31,9 @@ std::string table_option(const std::string& system, const CatalogName& name) {
   return name.schema.empty() ? part(name.name) : part(name.schema) + "." + part(name.name);
 }
 
-// Where a database is: the ledger keeps the name of the variable, not its value.
-Node place_node(const DatabasePlace& place, const char* variable) {
+Node place_node(const DatabasePlace& place) {
   Node node = Node::scalar(place.url);
-  if (!place.is_file()) node.unresolved = fmt::format("${{env:{}}}", variable);
+  node.unresolved = place.unresolved;
   return node;
 }
 
@@ -48,7 +47,7 @@ StepSpec script_step(const MoveScript& script, const DatabasePlace& target) {
   ConnectorUse use;
   use.connector = target.system;
   use.options = Node::map();
-  use.options.set(target.system, place_node(target, target_variable));
+  use.options.set(target.system, place_node(target));
   use.options.set("sql", texts_node(script.statements));
   use.options.set("commits_table", Node::scalar(commits_table(target)));
   step.execute = std::move(use);
@@ -66,7 +65,7 @@ ConnectorUse write_use(const MovePlan& plan, const MovedTable& table, const Move
   }
   const DatabasePlace& target = order.target;
   use.connector = target.system;
-  use.options.set(target.system, place_node(target, target_variable));
+  use.options.set(target.system, place_node(target));
   use.options.set("table", Node::scalar(table_option(target.system, table.target)));
   use.options.set("mode", Node::scalar(table.upsert_key.empty() ? "append" : "upsert"));
   if (!table.upsert_key.empty()) use.options.set("key", texts_node(table.upsert_key));
@@ -85,7 +84,7 @@ ConnectorUse write_use(const MovePlan& plan, const MovedTable& table, const Move
 ConnectorUse source_use(const MovePlan& plan, const MovedTable& table, const MoveOrder& order) {
   if (plan.kind == MoveKind::restore) return parquet_use(order.folder, table);
   ConnectorUse use = read_use(order.source, table.source, table.columns, table.literals);
-  use.options.set(order.source.system, place_node(order.source, source_variable));
+  use.options.set(order.source.system, place_node(order.source));
   if (!plan.held.snapshot.empty()) use.options.set("snapshot", Node::scalar(plan.held.snapshot));
   if (table.is_incremental) {
     Node increment = Node::map();

@@ -1,7 +1,11 @@
 #include "api/move_plan.h"
 
+#include <algorithm>
+
 #include <fmt/format.h>
 
+#include "base/digest.h"
+#include "base/file.h"
 #include "base/text.h"
 
 namespace tranche {
@@ -75,6 +79,15 @@ MoveKind kind_of(const std::string& text) {
   return text == "restore" ? MoveKind::restore : MoveKind::migrate;
 }
 
+// The name of a database, or of a folder, as part of a job's name.
+std::string short_name(const std::string& name) {
+  std::string last = name.substr(name.find_last_of("/:") + 1);
+  last = last.substr(0, last.find('?'));
+  for (char& c : last)
+    if (std::isalnum(static_cast<unsigned char>(c)) == 0 && c != '.' && c != '-') c = '_';
+  return last.substr(0, 30);
+}
+
 }  // namespace
 
 std::string to_string(MoveKind kind) {
@@ -123,6 +136,7 @@ Json to_json(const MovePlan& plan) {
       .set("job", plan.job)
       .set("order", plan.order)
       .set("after_run", plan.after_run)
+      .set("owner", plan.owner)
       .set("state", plan.held.state)
       .set("snapshot", plan.held.snapshot)
       .set("catalog", to_json(plan.catalog))
@@ -141,6 +155,7 @@ Result<MovePlan> move_plan_from_json(const Json& json) {
   plan.job = json["job"].text();
   plan.order = json["order"].text();
   plan.after_run = json["after_run"].text();
+  plan.owner = json["owner"].text();
   plan.held = {json["state"].text(), json["snapshot"].text()};
   TRANCHE_ASSIGN(plan.catalog, catalog_from_json(json["catalog"]));
   for (const Json& item : json["tables"].items()) {
@@ -154,6 +169,23 @@ Result<MovePlan> move_plan_from_json(const Json& json) {
   plan.undo = texts_of(json["undo"]);
   plan.begun_microseconds = json["begun_microseconds"].integer();
   return plan;
+}
+
+std::string move_job_name(const MoveOrder& order) {
+  if (order.kind == MoveKind::backup) return "backup";
+  const std::string both = order.source_name() + "\n" + order.target_name();
+  return fmt::format("{}-{}-{}-{}", to_string(order.kind), short_name(order.source_name()),
+                     short_name(order.target_name()), digest_hex(both).substr(0, 6));
+}
+
+std::filesystem::path move_plan_path(const MoveOrder& order, const std::filesystem::path& state) {
+  return state / "moves" / (move_job_name(order) + ".json");
+}
+
+Result<MovePlan> read_move_plan(const std::filesystem::path& path) {
+  TRANCHE_ASSIGN(const std::string text, read_file(path));
+  TRANCHE_ASSIGN(const Json json, Json::parse(text));
+  return move_plan_from_json(json);
 }
 
 }  // namespace tranche

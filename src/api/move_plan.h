@@ -22,6 +22,10 @@ namespace tranche {
 enum class MoveKind { backup, restore, migrate };
 std::string to_string(MoveKind kind);
 
+// What a resume does where the source's state can't be read any more: --accept snapshot says the
+// second.
+enum class SourceChange { refuse, read_on, restart };
+
 // What a person asked for.
 struct MoveOrder {
   MoveKind kind = MoveKind::migrate;
@@ -34,6 +38,7 @@ struct MoveOrder {
   bool has_data = true;
   std::vector<CatalogCast> casts;
   std::string since;  // the column of an increment; empty: none
+  SourceChange on_change = SourceChange::refuse;
 
   std::string source_name() const;
   std::string target_name() const;
@@ -68,6 +73,7 @@ struct MovePlan {
   std::string job;
   std::string order;      // MoveOrder::text
   std::string after_run;  // the latest run of the job when this was planned
+  std::string owner;      // the run whose step this is; empty: a command of its own
   HeldState held;         // what is read
   Catalog catalog;
   std::vector<MovedTable> tables;
@@ -89,8 +95,13 @@ ConnectorUse read_use(const DatabasePlace& place, const CatalogName& table,
                       const std::vector<Field>& columns, const std::vector<std::string>& literals);
 ConnectorUse parquet_use(const std::filesystem::path& folder, const MovedTable& table);
 
-// The job of a plan. REQUIRES that the environment names the databases (name_in_environment).
+// The job of a plan.
 JobSpec make_job(const MovePlan& plan, const MoveOrder& order);
+std::string move_job_name(const MoveOrder& order);
+// Where the plan is kept in the state folder of that job.
+std::filesystem::path move_plan_path(const MoveOrder& order, const std::filesystem::path& state);
+// The plan that is kept there. Errors: failed: there is none, or it is damaged.
+Result<MovePlan> read_move_plan(const std::filesystem::path& path);
 
 // Passwords are in the environment only; there the ledger finds them again.
 inline constexpr const char* source_variable = "TRANCHE_SOURCE_URL";

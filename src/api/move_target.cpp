@@ -4,7 +4,6 @@
 
 #include <fmt/format.h>
 
-#include "api/aside.h"
 #include "base/file.h"
 #include "base/text.h"
 
@@ -135,8 +134,8 @@ bool TargetScript::computes(const CatalogName& table, const std::string& column)
 
 Result<TargetScript> examine_target(const Catalog& catalog, const MoveOrder& order,
                                     const std::vector<CatalogName>& names,
-                                    const std::vector<CatalogName>& upserted) {
-  TRANCHE_ASSIGN(const Json answer, ask_aside([&]() -> Result<Json> {
+                                    const std::vector<CatalogName>& upserted, Asking ask) {
+  TRANCHE_ASSIGN(const Json answer, ask([&]() -> Result<Json> {
                    TRANCHE_ASSIGN(const CatalogScript script,
                                   tried_script(catalog, order, names, upserted));
                    return script_json(script);

@@ -1,10 +1,11 @@
 // What the target of a restore or a migration takes: tried before anything is begun.
-// Threads: REQUIRES a process with one thread.
+// Threads: those of `ask`.
 #pragma once
 
 #include <string>
 #include <vector>
 
+#include "api/aside.h"
 #include "api/move_plan.h"
 
 namespace tranche {
@@ -29,6 +30,6 @@ struct TargetScript {
 // Errors: config, where the target is not empty, or can't have a table.
 Result<TargetScript> examine_target(const Catalog& catalog, const MoveOrder& order,
                                     const std::vector<CatalogName>& names,
-                                    const std::vector<CatalogName>& upserted);
+                                    const std::vector<CatalogName>& upserted, Asking ask);
 
 }  // namespace tranche

@@ -1,5 +1,5 @@
-// A step of a run that reads and writes no records: a database executes SQL, a program runs, or a
-// report is written.
+// A step of a run that reads and writes no records of its own: a database executes SQL, a program
+// runs, a report is written, a database is backed up or restored.
 #include <fmt/format.h>
 
 #include "api/report_use.h"
@@ -34,9 +34,11 @@ Result<engine::StepEnd> StepRun::run_deed(const std::optional<StepRecord>& known
   record.name = spec_.name;
   record.job = Fingerprint{digest_hex(job), job};
   StepSettings settings;
-  settings.write = spec_.exec     ? ConnectorUse{"exec", *spec_.exec}
-                   : spec_.report ? ConnectorUse{"report", file_of_report(*spec_.report)}
-                                  : *spec_.execute;
+  settings.write = spec_.exec      ? ConnectorUse{"exec", *spec_.exec}
+                   : spec_.report  ? ConnectorUse{"report", file_of_report(*spec_.report)}
+                   : spec_.backup  ? ConnectorUse{"backup", *spec_.backup}
+                   : spec_.restore ? ConnectorUse{"restore", *spec_.restore}
+                                   : *spec_.execute;
   settings.executes = true;
   settings.base = job_base();
   record.settings = to_json(settings);
@@ -52,18 +54,21 @@ Result<engine::StepEnd> StepRun::run_deed(const std::optional<StepRecord>& known
   emit(Event::Kind::note, spec_.execute
                               ? fmt::format("executes SQL in {}", spec_.execute->connector)
                               : deed_of(spec_));
-  const auto executed = execute(settings);
+  const auto executed = execute(settings, summary);
   summary.seconds = std::chrono::duration<double>(system_clock().monotonic() - started).count();
   engine::StepEnd end;
   if (executed) {
     end.state = engine::StepEnd::State::completed;
     summary.retries = *executed;
     summary.state = "completed";
-    if (spec_.report) {
+    if (spec_.report || is_move(settings)) {
       record.settings = to_json(settings);
       TRANCHE_TRY(ledger_.update_step(frame_.record.run, record));
     }
-    emit(Event::Kind::note, spec_.exec ? "ran" : spec_.report ? "wrote its report" : "executed");
+    emit(Event::Kind::note, spec_.exec          ? "ran"
+                            : spec_.report      ? "wrote its report"
+                            : is_move(settings) ? "moved its tables"
+                                                : "executed");
   } else if (executed.error().kind == ErrorKind::stopped) {
     end.state = engine::StepEnd::State::stopped;
     summary.state = "stopped";
@@ -84,7 +89,8 @@ bool StepRun::is_stop_wanted() {
   return requested && *requested;
 }
 
-Result<std::uint32_t> StepRun::execute(StepSettings& settings) {
+Result<std::uint32_t> StepRun::execute(StepSettings& settings, StepSummary& summary) {
+  if (is_move(settings)) return run_move(settings, summary);
   StepSurroundings around = surroundings();
   around.observer = observer_;
   const auto stop_wanted = [this] { return is_stop_wanted(); };

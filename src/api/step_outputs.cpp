@@ -9,6 +9,7 @@
 #include <fmt/format.h>
 
 #include "api/assemble.h"
+#include "api/move_use.h"
 #include "api/report_use.h"
 
 namespace tranche {
@@ -39,6 +40,12 @@ Result<std::vector<Output>> outputs_of(const JobSpec& job, const StepSpec& spec)
   if (spec.report) {
     outputs.push_back({file_name(report_path(*spec.report, job.base)),
                        mark_of(*spec.report, "report", spec.mark)});
+  }
+  if (const Node* const move = move_options(spec)) {
+    TRANCHE_ASSIGN(const MoveOrder order, move_order(job, spec));
+    const bool is_backup = order.kind == MoveKind::backup;
+    outputs.push_back({is_backup ? file_name(order.folder) : order.target.name(),
+                       mark_of(*move, is_backup ? "to" : order.target.system, spec.mark)});
   }
   if (!spec.has_records()) return outputs;
   TRANCHE_ASSIGN(const auto sink, make_sink(spec.write, job.base));

@@ -5,6 +5,7 @@
 
 #include <fmt/format.h>
 
+#include "api/move_use.h"
 #include "api/query_result.h"
 #include "api/reject_line.h"
 #include "api/step_outputs.h"
@@ -113,6 +114,10 @@ std::string to_json(const StepSettings& settings) {
     json.set("report_bytes", settings.report_bytes);
     json.set("report_digest", settings.report_digest);
   }
+  if (is_move(settings)) {
+    json.set("rows_read", settings.rows_read);
+    json.set("rows_written", settings.rows_written);
+  }
   json.set("base", settings.base);
   json.set("database_memory_bytes", settings.database_memory_bytes);
   if (settings.columns.empty()) return json.dump();
@@ -129,6 +134,8 @@ Result<StepSettings> step_settings_from_json(const std::string& text) {
   settings.executes = json["executes"].boolean();
   settings.report_bytes = json["report_bytes"].natural();
   settings.report_digest = json["report_digest"].natural();
+  settings.rows_read = json["rows_read"].natural();
+  settings.rows_written = json["rows_written"].natural();
   settings.base = json["base"].text();
   settings.database_memory_bytes = json["database_memory_bytes"].natural();
   for (const auto& [name, type] : json["columns"].entries()) {
@@ -144,6 +151,11 @@ bool is_program(const StepSettings& settings) {
 
 bool is_report(const StepSettings& settings) {
   return settings.executes && settings.write.connector == "report";
+}
+
+bool is_move(const StepSettings& settings) {
+  return settings.executes &&
+         (settings.write.connector == "backup" || settings.write.connector == "restore");
 }
 
 Error changed_since(const std::string& run, const std::string& step, const std::string& part,
@@ -298,8 +310,7 @@ Result<engine::StepEnd> StepRun::skip(const BatchStep& step, StepSummary& summar
   TRANCHE_TRY(ledger_.create_step(frame_.record.run, record));
   for (const auto& notice : step.notices)
     TRANCHE_TRY(ledger_.add_warning(frame_.record.run, notice));
-  TRANCHE_TRY(ledger_.set_step_state(frame_.record.run, step.name, "completed", {},
-                                     Durable::soon));
+  TRANCHE_TRY(ledger_.set_step_state(frame_.record.run, step.name, "completed", {}, Durable::soon));
   claims_.clear();
   summary.state = "completed";
   emit(Event::Kind::step_skipped, frame_.rejects_of.empty() ? "no new file" : "no rejects");
@@ -500,6 +511,11 @@ Result<engine::StepEnd> StepRun::run(StepSummary& summary, std::optional<BoundSt
     was_done_ = true;
     TRANCHE_ASSIGN(const auto totals, ledger_.step_totals(frame_.record.run, spec_.name));
     fill_summary(summary, totals.counts, totals.batches_committed);
+    if (!spec_.has_records()) {
+      TRANCHE_ASSIGN(const auto settings, step_settings_from_json(known->settings));
+      summary.counts.read = settings.rows_read;
+      summary.counts.written = settings.rows_written;
+    }
     summary.batches_resumed = totals.batches_committed;
     summary.state = "completed";
     emit(Event::Kind::step_skipped, "completed earlier");
@@ -507,8 +523,10 @@ Result<engine::StepEnd> StepRun::run(StepSummary& summary, std::optional<BoundSt
     end.state = engine::StepEnd::State::completed;
     return end;
   }
-  if (!spec_.has_records()) return run_deed(known, summary);
-  TRANCHE_ASSIGN(const bool is_needed, is_in_original());
+  // A backup is not made again for rejects: it is in its place.
+  const bool is_made = move_options(spec_) != nullptr && !frame_.rejects_of.empty();
+  if (!spec_.has_records() && !is_made) return run_deed(known, summary);
+  TRANCHE_ASSIGN(const bool is_needed, is_made ? Result<bool>(false) : is_in_original());
   if (!is_needed) {
     summary.state = "skipped";
     emit(Event::Kind::step_skipped, "it was not needed");
@@ -540,8 +558,7 @@ Result<engine::StepEnd> StepRun::run(StepSummary& summary, std::optional<BoundSt
 Result<engine::StepEnd> StepRun::run_batches(const BatchStep& step, const StepRecord& record,
                                              StepSummary& summary) {
   TRANCHE_ASSIGN(const auto settings, step_settings_from_json(record.settings));
-  TRANCHE_TRY(ledger_.set_step_state(frame_.record.run, spec_.name, "running", {},
-                                     Durable::soon));
+  TRANCHE_TRY(ledger_.set_step_state(frame_.record.run, spec_.name, "running", {}, Durable::soon));
   emit(Event::Kind::step_started, {});
 
   StepSurroundings around = surroundings();

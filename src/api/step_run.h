@@ -131,8 +131,11 @@ class StepRun {
   // step_deed.cpp: a step without records
   Result<engine::StepEnd> run_deed(const std::optional<StepRecord>& known, StepSummary& summary);
   bool is_stop_wanted();
-  // What it wrote is noted in `settings`. Gives how often it was tried again.
-  Result<std::uint32_t> execute(StepSettings& settings);
+  // What it wrote is noted in `settings` and in the counts. Gives how often it was tried again.
+  Result<std::uint32_t> execute(StepSettings& settings, StepSummary& summary);
+
+  // step_move.cpp: a step that moves tables
+  Result<std::uint32_t> run_move(StepSettings& settings, StepSummary& summary);
 
   // step_rejects.cpp
   Result<BatchStep> assembled();
@@ -176,9 +179,13 @@ struct StepSettings {
   // Of a report: the file as it was written.
   std::uint64_t report_bytes = 0;
   std::uint64_t report_digest = 0;
+  // Of a move: the rows of all tables.
+  std::uint64_t rows_read = 0;
+  std::uint64_t rows_written = 0;
 };
 bool is_program(const StepSettings& settings);
 bool is_report(const StepSettings& settings);
+bool is_move(const StepSettings& settings);
 std::string to_json(const StepSettings& settings);
 Result<StepSettings> step_settings_from_json(const std::string& text);
 

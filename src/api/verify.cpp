@@ -4,6 +4,8 @@
 #include <tranche/api/inspect.h>
 #include "api/assemble.h"
 #include "api/job_run.h"
+#include "api/move_compare.h"
+#include "api/move_use.h"
 #include "api/report_use.h"
 #include "base/json.h"
 #include "connectors/row_digest.h"
@@ -87,6 +89,30 @@ void verify_report(const StepRecord& step, const StepSettings& settings, Verifie
   }
 }
 
+Result<void> verify_move(const StepRecord& step, const StepSettings& settings,
+                         const std::filesystem::path& run_folder, VerifiedStep& entry) {
+  if (step.state != "completed") {
+    entry.differences.push_back(fmt::format("The step is {}.", step.state));
+    return {};
+  }
+  const std::string& kind = settings.write.connector;
+  TRANCHE_ASSIGN(const MoveOrder order, move_order(kind, settings.write.options, settings.base));
+  const auto tables = kind == "backup" ? verify_backup(order.folder, std::nullopt, ask_here)
+                                       : verify_restored(order, move_state(run_folder, step.name));
+  if (!tables) {
+    entry.differences.push_back(tables.error().message);
+    return {};
+  }
+  for (const ComparedTable& table : *tables) {
+    entry.rows += table.rows_found;
+    if (!table.is_equal())
+      entry.differences.push_back(fmt::format("{}: {}.", table.table, table.difference()));
+    else if (!table.only_counted.empty())
+      entry.only_counted = table.only_counted;
+  }
+  return {};
+}
+
 }  // namespace
 
 Result<std::vector<VerifiedStep>> verify_run(const std::filesystem::path& state,
@@ -126,6 +152,11 @@ Result<std::vector<VerifiedStep>> verify_run(const std::filesystem::path& state,
                                    step_state.seal == SealState::open &&
                                    step_state.committed.empty();
     if (had_nothing_to_do) {
+      verified.push_back(std::move(entry));
+      continue;
+    }
+    if (is_move(settings)) {
+      TRANCHE_TRY(verify_move(step, settings, state / "runs" / record.run, entry));
       verified.push_back(std::move(entry));
       continue;
     }

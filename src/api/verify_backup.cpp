@@ -1,12 +1,12 @@
 // Compares a backup with a database, or with its own manifest.
 #include <fmt/format.h>
 
-#include "api/aside.h"
 #include "api/backup_manifest.h"
 #include "base/digest.h"
 #include "base/file.h"
 #include "base/text.h"
 #include "connectors/parquet_file.h"
+#include "ledger/ledger.h"
 
 namespace tranche {
 namespace {
@@ -56,7 +56,8 @@ Result<std::vector<ComparedTable>> told(const BackupManifest& manifest,
 }  // namespace
 
 Result<std::vector<ComparedTable>> verify_backup(const std::filesystem::path& folder,
-                                                 const std::optional<DatabasePlace>& database) {
+                                                 const std::optional<DatabasePlace>& database,
+                                                 Asking ask) {
   TRANCHE_ASSIGN(const BackupManifest manifest, read_manifest(folder));
   MovePlan plan;
   plan.kind = database ? MoveKind::restore : MoveKind::backup;
@@ -84,10 +85,19 @@ Result<std::vector<ComparedTable>> verify_backup(const std::filesystem::path& fo
     for (const ComparedTable& table : tables) list.push(to_json(table));
     return list;
   };
-  TRANCHE_ASSIGN(const Json answer, ask_aside(compare));
+  TRANCHE_ASSIGN(const Json answer, ask(compare));
   std::vector<ComparedTable> tables;
   for (const Json& item : answer.items()) tables.push_back(compared_table_from_json(item));
   return tables;
+}
+
+Result<std::vector<ComparedTable>> verify_restored(const MoveOrder& order,
+                                                   const std::filesystem::path& state) {
+  TRANCHE_ASSIGN(const MovePlan plan, read_move_plan(move_plan_path(order, state)));
+  TRANCHE_ASSIGN(const auto ledger, Ledger::open_existing_read_only(state));
+  TRANCHE_ASSIGN(const auto run, ledger->latest_run(plan.job));
+  TRANCHE_ASSIGN(auto expected, expected_tables(plan, state, run ? run->run : std::string()));
+  return compare_tables(plan, order, std::move(expected));
 }
 
 }  // namespace tranche

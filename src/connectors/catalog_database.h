@@ -38,8 +38,9 @@ class CatalogDatabase {
 // A database of this system ("postgres", "sqlite", "duckdb"), by its URL or its path.
 struct DatabasePlace {
   std::string system;
-  std::string url;           // of PostgreSQL with the password
-  std::string name() const;  // for people and for the ledger: without it
+  std::string url;              // of PostgreSQL with the password
+  std::string unresolved = {};  // how the ledger keeps it, see Node; empty: without the password
+  std::string name() const;     // for people and for the ledger: without it
   bool is_file() const { return system != "postgres"; }
 };
 // postgresql://..., sqlite:path, duckdb:path. Relative paths become absolute ones.

@@ -6,6 +6,7 @@
 
 #include <tranche/core/calendar.h>
 #include "api/http_use.h"
+#include "api/move_use.h"
 #include "api/step_graph.h"
 #include "api/step_values.h"
 #include "base/text.h"
@@ -31,17 +32,6 @@ std::string kind_name(const Node& node) {
       return "a map";
   }
   return "something else";
-}
-
-std::string sentence(std::string_view place) {
-  if (place == "step") return "in a step";
-  return fmt::format("in \"{}\"", place);
-}
-
-OptionTable without_required(OptionTable table, std::span<const std::string_view> names) {
-  for (Option& option : table)
-    if (std::find(names.begin(), names.end(), option.name) != names.end()) option.required = false;
-  return table;
 }
 
 // An unsigned number as it is written, digits only.
@@ -77,21 +67,6 @@ bool JobReader::is_map(const Node& node, std::string_view what, std::string_view
   return false;
 }
 
-bool JobReader::take_later_keys(Node& map, std::string_view place) {
-  bool replaces = false;
-  std::erase_if(map.entries, [&](const Node::Entry& entry) {
-    const LaterKey* later = find_later_key(place, entry.key);
-    if (later == nullptr) return false;
-    problem(entry.mark, fmt::format("\"{}\" {} is not in this version of Tranche; {}{}", entry.key,
-                                    place == "job" ? std::string("of a job") : sentence(place),
-                                    to_lower(later->instead.substr(0, 1)),
-                                    later->instead.substr(1, later->instead.size() - 2)));
-    replaces = replaces || later->replaces_read;
-    return true;
-  });
-  return replaces;
-}
-
 void JobReader::name(const Node* node, std::string_view what) {
   if (!is_scalar(node)) return;  // the table has said so
   const std::string& text = node->text;
@@ -107,7 +82,6 @@ void JobReader::name(const Node* node, std::string_view what) {
 }
 
 void JobReader::read(Node root, JobSpec& job) {
-  take_later_keys(root, "job");
   check_options(root, job_options(), "the job", problems_);
   name(root.find("job"), "job");
   const OptionReader options(root, job_options());
@@ -163,7 +137,9 @@ void JobReader::connections(const Node& given) {
 // Where a system may be named by a connection, its URL takes the place of the name.
 void JobReader::use_connections(Node& step) {
   for (Node::Entry& entry : step.entries) {
-    if (entry.key == "read" || entry.key == "write" || entry.key == "execute")
+    static constexpr std::array<std::string_view, 5> places{"read", "write", "execute", "backup",
+                                                            "restore"};
+    if (std::find(places.begin(), places.end(), entry.key) != places.end())
       use_connection(entry.value);
     if (entry.key == "read") {
       for (Node& source : entry.value.items) use_connection(source);
@@ -298,11 +274,10 @@ StepSpec JobReader::step_of_kind(Node node) {
   if (node.find("execute") != nullptr) return execute_step(node);
   if (node.find("exec") != nullptr) return exec_step(node);
   if (node.find("report") != nullptr) return report_step(std::move(node));
+  if (node.find("backup") != nullptr) return move_step(node, "backup", backup_step_options());
+  if (node.find("restore") != nullptr) return move_step(node, "restore", restore_step_options());
   if (node.find("query") != nullptr) return query_step(std::move(node));
-  const bool is_other = take_later_keys(node, "step");
-  static constexpr std::array<std::string_view, 2> run_ends{"read", "write"};
-  check_options(node, is_other ? without_required(step_options(), run_ends) : step_options(),
-                "step", problems_);
+  check_options(node, step_options(), "step", problems_);
   name(node.find("name"), "step");
   if (is_scalar(node.find("name"))) made.name = node.find("name")->text;
   if (const Node* read = node.find("read")) sources(*read, made);
@@ -383,6 +358,14 @@ void JobReader::report_section(Node& node) {
   }
 }
 
+StepSpec JobReader::move_step(const Node& node, const char* kind, const OptionTable& table) {
+  StepSpec made = named_step(node, table, "a step");
+  const Node& options = *node.find(kind);
+  if (options.kind == Node::Kind::map) check_move(kind, options, problems_);
+  (kind == std::string_view("backup") ? made.backup : made.restore) = options;
+  return made;
+}
+
 StepSpec JobReader::execute_step(const Node& node) {
   StepSpec made = named_step(node, execute_step_options(), "a step that executes SQL");
   made.execute = connector(*node.find("execute"), SystemPlace::execute, "execute");
@@ -425,9 +408,6 @@ ConnectorUse JobReader::connector(const Node& given, SystemPlace where, std::str
                             : where == SystemPlace::execute ? "execute"
                                                             : "read";
   if (first == node.entries.end()) {
-    const std::size_t before = problems_.size();
-    take_later_keys(node, place);
-    if (problems_.size() > before) return use;
     for (const Node::Entry& entry : node.entries)
       if (const auto near = nearest(entry.key, known)) {
         problem(entry.mark, fmt::format("Unknown system \"{}\" in {}; did you mean \"{}\"?",
@@ -447,18 +427,6 @@ ConnectorUse JobReader::connector(const Node& given, SystemPlace where, std::str
   }
   const Connector& system = *find_connector(use.connector);
   const OptionTable table = options_at(system, where);
-  const auto in_table = [&table](const Node::Entry& entry) {
-    return std::any_of(table.begin(), table.end(),
-                       [&](const Option& option) { return option.name == entry.key; });
-  };
-  Node later;  // what this system does not do yet: said honestly, not as a slip of the fingers
-  later.kind = Node::Kind::map;
-  std::erase_if(node.entries, [&](const Node::Entry& entry) {
-    if (in_table(entry) || find_later_key(place, entry.key) == nullptr) return false;
-    later.entries.push_back(entry);
-    return true;
-  });
-  if (is_one) take_later_keys(later, place);
   check_options(node, table, use.connector, problems_);
   for (Node::Entry& entry : node.entries) {
     const bool is_sql = entry.key == "query" || entry.key == "sql";

@@ -39,6 +39,7 @@ class JobReader {
   StepSpec named_step(const Node& node, const OptionTable& table, std::string_view what);
   StepSpec execute_step(const Node& node);
   StepSpec exec_step(const Node& node);
+  StepSpec move_step(const Node& node, const char* kind, const OptionTable& table);
   StepSpec query_step(Node node);
   StepSpec report_step(Node node);
   void report_section(Node& node);
@@ -50,9 +51,6 @@ class JobReader {
   void lookups(const Node& tables);
   void on_error(const Node& node, StepSpec& step);
   void name(const Node* node, std::string_view what);
-  // Takes away the keys that a later version will do, with a problem for each. True: one of them
-  // makes the thing another kind of step, so that read and write are not missed.
-  bool take_later_keys(Node& map, std::string_view place);
   bool is_map(const Node& node, std::string_view what, std::string_view example);
   void problem(Mark mark, std::string message) { problems_.push_back({mark, std::move(message)}); }
 

@@ -194,6 +194,16 @@ Json report_schema() {
   return report;
 }
 
+Json move_schema(const OptionTable& table, const char* kind) {
+  Json step = table_schema(table);
+  const auto of_move = std::find_if(table.begin(), table.end(),
+                                    [&](const Option& option) { return option.name == kind; });
+  Json move = table_schema(of_move->children);
+  fill(move, of_move->children, "cast", map_of(text_schema()));
+  fill(step, table, kind, std::move(move));
+  return step;
+}
+
 Json steps_schema() {
   const OptionTable& table = step_options();
   Json step = table_schema(table);
@@ -216,6 +226,8 @@ Json steps_schema() {
        Json().set("allOf", reference("#/definitions/execute")));
   Json either = Json().set("anyOf", Json::Array{std::move(step), std::move(execute),
                                                 table_schema(exec_step_options()),
+                                                move_schema(backup_step_options(), "backup"),
+                                                move_schema(restore_step_options(), "restore"),
                                                 std::move(query), report_schema()});
   return Json().set("type", "array").set("minItems", 1).set("items", std::move(either));
 }

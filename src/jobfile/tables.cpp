@@ -1,7 +1,6 @@
 #include "jobfile/tables.h"
 
 #include <algorithm>
-#include <array>
 
 #include <tranche/api/job.h>
 #include "connectors/several_sources.h"
@@ -97,11 +96,6 @@ OptionTable deed_table(const char* name, const OptionTable& own, const char* on_
   made.push_back(with_children(option("on_error", OptionKind::map, on_error), {retry_option()}));
   return ordered(std::move(made));
 }
-
-constexpr std::array later_key_table{
-    LaterKey{"step", "backup", "Use the database's own tool.", true},
-    LaterKey{"step", "restore", "Use the database's own tool.", true},
-};
 
 }  // namespace
 
@@ -261,6 +255,27 @@ const OptionTable& report_step_options() {
   return table;
 }
 
+const OptionTable& backup_step_options() {
+  static const OptionTable table = deed_table(
+      "nightly",
+      {with_children(required(option("backup", OptionKind::map,
+                                     "A database that is written into a folder, once in a run.")),
+                     backup_options())},
+      "What passing trouble of the database does to the step.");
+  return table;
+}
+
+const OptionTable& restore_step_options() {
+  static const OptionTable table = deed_table(
+      "copy",
+      {with_children(required(option("restore", OptionKind::map,
+                                     "A backup that is written into an empty database, once in a "
+                                     "run.")),
+                     restore_options())},
+      "What passing trouble of the database does to the step.");
+  return table;
+}
+
 const OptionTable& parameter_options() {
   static const OptionTable table{
       required(
@@ -335,14 +350,6 @@ OptionTable options_at(const Connector& system, SystemPlace place) {
     if (!is_known) table.push_back(more);
   }
   return table;
-}
-
-std::span<const LaterKey> later_keys() { return later_key_table; }
-
-const LaterKey* find_later_key(std::string_view place, std::string_view key) {
-  for (const LaterKey& later : later_key_table)
-    if (later.place == place && later.key == key) return &later;
-  return nullptr;
 }
 
 }  // namespace tranche

@@ -4,9 +4,6 @@
 // Threads: built once, read by anybody.
 #pragma once
 
-#include <span>
-#include <string_view>
-
 #include <tranche/core/connector.h>
 #include <tranche/core/options.h>
 
@@ -23,6 +20,9 @@ const OptionTable& execute_step_options();
 const OptionTable& query_step_options();
 // Of a step that runs a program.
 const OptionTable& exec_step_options();
+// Of a step that backs up a database, or restores a backup.
+const OptionTable& backup_step_options();
+const OptionTable& restore_step_options();
 // Of a step that writes a report.
 const OptionTable& report_step_options();
 const OptionTable& parameter_options();
@@ -32,15 +32,5 @@ const OptionTable& workers_options();
 enum class SystemPlace { read, read_list, write, execute };
 // What a system may be told there; empty: it can't stand there.
 OptionTable options_at(const Connector& system, SystemPlace place);
-
-// A key that the language of job files knows and this version does not do.
-struct LaterKey {
-  std::string_view place;  // "job", "step", "process", "read", "write", "batch", "workers"
-  std::string_view key;
-  std::string_view instead;    // what to do now: a sentence
-  bool replaces_read = false;  // of a step: a kind of step that needs neither read nor write
-};
-std::span<const LaterKey> later_keys();
-const LaterKey* find_later_key(std::string_view place, std::string_view key);
 
 }  // namespace tranche

@@ -113,7 +113,7 @@ Result<std::string> write_job(const JobSpec& job, const std::string& head) {
   Writer writer;
   std::string steps;
   for (const StepSpec& step : job.steps) {
-    if (step.exec || step.query) {
+    if (step.query || (!step.has_records() && !step.execute)) {
       return make_error(ErrorKind::config,
                         fmt::format("Step \"{}\" can't be written as a job file.", step.name));
     }

@@ -44,22 +44,7 @@ std::string checksum_cell(const ComparedTable& table) {
   return to_hex64(table.checksum_found);
 }
 
-// What keeps a table from being what was read; empty: nothing.
-std::string difference(const ComparedTable& table) {
-  if (table.is_equal()) return {};
-  if (!table.trouble.empty()) return table.trouble;
-  if (table.rows != table.rows_found)
-    return fmt::format("{} were read, {} are there", format_number_of(table.rows, "row", "rows"),
-                       format_count(table.rows_found));
-  return fmt::format("its rows are others: their checksum was {}", to_hex64(table.checksum));
-}
-
 }  // namespace
-
-bool are_equal(std::span<const ComparedTable> tables) {
-  return std::all_of(tables.begin(), tables.end(),
-                     [](const ComparedTable& table) { return table.is_equal(); });
-}
 
 std::string render_move_plan(const Move& move, bool lists_tables, const Look& look) {
   const MovePlan& plan = move.plan();
@@ -126,7 +111,7 @@ std::string render_compared(std::span<const ComparedTable> tables, const Look& l
     if (is_timed) row.push_back({one.seconds > 0 ? fmt::format("{:.1f}", one.seconds) : ""});
     row.push_back({sign, is_good ? Colour::green : Colour::red});
     table.add(std::move(row));
-    const std::string wrong = difference(one);
+    const std::string wrong = one.difference();
     if (!wrong.empty()) notes += fmt::format("  {}: {}.\n", one.table, wrong);
     if (is_good && !one.only_counted.empty())
       notes += fmt::format("  {}: only counted, since {}.\n", one.table, one.only_counted);
@@ -145,7 +130,7 @@ Json compared_json(std::span<const ComparedTable> tables) {
         .set("rows", table.rows_found)
         .set("checksum", checksum_cell(table))
         .set("seconds", table.seconds);
-    if (const std::string wrong = difference(table); !wrong.empty()) one.set("difference", wrong);
+    if (const std::string wrong = table.difference(); !wrong.empty()) one.set("difference", wrong);
     if (!table.only_counted.empty()) one.set("only_counted", table.only_counted);
     list.push(std::move(one));
   }

@@ -18,6 +18,5 @@ Json move_plan_json(const Move& move);
 // At the end: a line a table.
 std::string render_compared(std::span<const ComparedTable> tables, const Look& look);
 Json compared_json(std::span<const ComparedTable> tables);
-bool are_equal(std::span<const ComparedTable> tables);
 
 }  // namespace tranche

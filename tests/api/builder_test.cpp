@@ -81,6 +81,28 @@ TEST_F(BuiltJob, HasProgramsAndStepsThatAreToldWhatOthersCameTo) {
   EXPECT_EQ(read_file(at("made")).value(), "2\n");
 }
 
+TEST_F(BuiltJob, BacksUpWhatItLoadedAndRestoresIt) {
+  RunOptions options;
+  options.state = at("state");
+  put("in.csv", "id\n1\n2\n");
+  const auto shop = [&] { return sqlite(at("shop.db").string()); };
+  const std::string kept = at("kept").string();
+  const JobSpec spec = job("built")
+                           .step(step("load")
+                                     .read(csv(at("in.csv").string()).columns({{"id", "bigint"}}))
+                                     .write(shop().table("sale").mode(append)))
+                           .step(step("keep").backup(shop().option("tables", "sale"), kept))
+                           .step(step("copy").restore(kept, duckdb(at("copy.duckdb").string())))
+                           .step(step("look")
+                                     .read(duckdb(at("copy.duckdb").string()).table("sale"))
+                                     .write(csv(at("out.csv").string())));
+  const auto summary = run(spec, options);
+  ASSERT_TRUE(summary) << summary.error().message;
+  ASSERT_EQ(summary->state, RunState::completed) << summary->error->message;
+  EXPECT_EQ(summary->steps[1].counts.written, 2U);
+  EXPECT_EQ(read_file(at("out.csv")).value(), "id\n1\n2\n");
+}
+
 TEST_F(BuiltJob, IsToldOfAWebServiceThatCantBe) {
   RunOptions options;
   options.state = at("state");

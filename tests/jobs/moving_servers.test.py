@@ -3,6 +3,7 @@
 said before, and what is refused. The real systems judge what arrived."""
 import contextlib
 import json
+import os
 import pathlib
 import sqlite3
 import sys
@@ -158,18 +159,52 @@ class Moving(scenes.Case):
         self.type(2, "backup", url, "kept", said=["holds a backup already"])
         self.type(2, "backup", url, "kept", "--since", "id", said=["must be made as that was"])
 
-    def test_no_password_stays_anywhere(self):
+    def with_password(self, url):
         server.sql(f"CREATE ROLE mover LOGIN PASSWORD '{postgres_server.SECRET}' SUPERUSER")
         self.addCleanup(server.sql, "DROP ROLE mover")
-        url = self.shop.replace(f"{postgres_server.OWNER}@", f"mover:{postgres_server.SECRET}@")
-        said = [self.type(0, "migrate", url, "sqlite:a.db", "--tables", "customer"),
-                self.type(0, "backup", url, "kept", "--tables", "nothing"),
-                self.type(0, "migrate", url, "sqlite:c.db", "--write-job", "job.yaml")]
+        return url.replace(f"{postgres_server.OWNER}@", f"mover:{postgres_server.SECRET}@")
+
+    def expect_no_secret(self, *said):
         for done in said:
             self.assertNotIn(postgres_server.SECRET, done.out + done.err)
         for path in self.scene.root.rglob("*"):
             if path.is_file():
                 self.assertNotIn(postgres_server.SECRET.encode(), path.read_bytes(), path)
+
+    def test_steps_of_a_job_go_on_though_the_server_was_written_to_and_are_taken_back(self):
+        url, copy = database("night"), database("night_copy")
+        postgres_server.sql(url, "CREATE TABLE e (id integer PRIMARY KEY, v text); CREATE TABLE tmp_x (id integer);"
+                                 "INSERT INTO e SELECT g * 100, 'v' FROM generate_series(1, 1000) g")
+        for name, value in (("NIGHT_URL", self.with_password(url)), ("COPY_URL", copy)):
+            os.environ[name] = value
+            self.addCleanup(os.environ.pop, name)
+        job = """job: nightly
+connections: { night: "${env:NIGHT_URL}", copy: "${env:COPY_URL}" }
+steps:
+  - name: keep
+    backup: { postgres: night, to: %s, exclude: "tmp_*", on_change: restart }
+  - name: copy
+    restore: { from: %s, postgres: copy%s }
+"""
+        self.scene.write_job(job % ("kept", "kept", ", cast: { e.id: smallint }"))
+        said = [self.expect(1, self.scene.run(fault="kill:seal-manifest"), "3 times without a commit in between")]
+        postgres_server.sql(url, "UPDATE e SET v = 'changed' WHERE id = 700")
+        said.append(self.expect(1, self.scene.run(), "32800"))  # the backup is done; no smallint
+        self.expect(0, self.scene.type("verify", "kept", url))
+        self.assertEqual("e", postgres_server.sql(copy, "SELECT tablename FROM pg_tables WHERE tablename = 'e'"))
+        self.scene.write_job(job % ("again", "again", ""))
+        said.append(self.expect(0, self.scene.run("--fresh")))
+        self.assertEqual("1000|1", postgres_server.sql(copy, "SELECT count(*), count(*) FILTER (WHERE v = 'changed') FROM e"))
+        said.append(self.expect(0, self.scene.type("verify", "last")))
+        self.assertEqual("e", postgres_server.sql(copy, "SELECT tablename FROM pg_tables WHERE schemaname = 'public'"))
+        self.expect_no_secret(*said)
+
+    def test_no_password_stays_anywhere(self):
+        url = self.with_password(self.shop)
+        said = [self.type(0, "migrate", url, "sqlite:a.db", "--tables", "customer"),
+                self.type(0, "backup", url, "kept", "--tables", "nothing"),
+                self.type(0, "migrate", url, "sqlite:c.db", "--write-job", "job.yaml")]
+        self.expect_no_secret(*said)
 
 
 if __name__ == "__main__":

@@ -150,6 +150,10 @@ class TRANCHE_EXPORT StepBuilder {
   StepBuilder&& execute(Use use) &&;
   // Or a program that runs once in a run: exec({"python3", "publish.py"}).
   StepBuilder&& exec(std::vector<std::string> program) &&;
+  // Or a database that is written into a folder, as in
+  // backup(postgres(url).option("exclude", "tmp_*"), "backups/shop"), or that into a database.
+  StepBuilder&& backup(Use database, std::string to) &&;
+  StepBuilder&& restore(std::string from, Use database) &&;
   // Or a report that is written.
   StepBuilder&& report(const Report& report) &&;
   // The steps that it waits for; the one above it when nothing is said, none for {}.

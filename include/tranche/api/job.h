@@ -65,8 +65,10 @@ struct StepSpec {
   // or a program runs, with the options of exec_options().
   std::optional<ConnectorUse> execute;
   std::optional<Node> exec;
-  std::optional<Node> report;  // or a report is written, with the options of report_options()
-  bool has_records() const { return !execute && !exec && !report; }
+  std::optional<Node> report;   // or a report is written, with the options of report_options()
+  std::optional<Node> backup;   // or a database is written into a folder: backup_options()
+  std::optional<Node> restore;  // or such a folder into a database: restore_options()
+  bool has_records() const { return !execute && !exec && !report && !backup && !restore; }
   Mark mark;
 };
 
@@ -98,6 +100,9 @@ const OptionTable& exec_options();
 // What a step that writes a report says of it, and what each of its sections says.
 const OptionTable& report_options();
 const OptionTable& report_section_options();
+// What a step that writes a database into a folder, or that into a database, is told.
+const OptionTable& backup_options();
+const OptionTable& restore_options();
 // The option table of a `plugin:` transform.
 const OptionTable& plugin_options();
 // The option table of an `http:` transform.
