@@ -256,6 +256,25 @@ class Killed(scenes.Case):
                 self.expect(0, self.scene.type(*words, "--accept", "snapshot"))
                 self.assertEqual(self.source.rows(), target.rows())
 
+    def test_what_duckdb_left_in_its_log_is_taken_in_before_the_rows_are_compared(self):
+        file = Place("duckdb", self.scene.root)
+        words = ["migrate", self.source.url, file.url]
+        for _ in range(10):  # until a kill comes between the last step and the end of the comparison
+            self.clean_up(file)()
+            process = self.scene.start(*words)
+            scenes.wait_until(lambda: self.scene.watch().look().run_state == "completed" or process.poll() is not None, "the run")
+            scenes.kill_group(process)
+            if self.scene.finish(process).code != 0 and list(self.scene.state.glob("moves/*.json")):
+                break
+        else:
+            self.fail("no kill met the comparison")
+        dies = ("import duckdb_file, os, signal, sys\nfile = duckdb_file.File(sys.argv[1])\n"
+                "file.rows('CREATE INDEX late ON log (what)')\nos.kill(os.getpid(), signal.SIGKILL)")
+        subprocess.run([sys.executable, "-c", dies, file.path], cwd=pathlib.Path(__file__).resolve().parent.parent, check=False)
+        self.assertTrue(file.path.with_name(file.path.name + ".wal").exists())
+        self.expect(0, self.type(*words))
+        self.check_rows(file)
+
     def test_backup_and_restore(self):
         kept = self.scene.root / "kept"
 
