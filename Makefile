@@ -9,7 +9,7 @@ CLANG_TIDY ?= $(firstword $(foreach tool,clang-tidy clang-tidy-14,$(shell comman
 CTEST := ctest --test-dir $(BUILD) --output-on-failure --no-tests=error -j $(shell expr $(JOBS) + 1)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup configure build tests demo check test memory torture torture-calls torture-full torture-power torture-workers torture-increments round-trips look fuzz bench format tidy asan tsan package test-packages test-fresh clean
+.PHONY: help setup configure build tests demo check test memory torture torture-calls torture-full torture-power torture-moves torture-workers torture-increments round-trips look fuzz bench format tidy asan tsan package test-packages test-fresh clean
 
 help:  ## what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -58,6 +58,10 @@ torture-full: tests  ## fill the disk, forty sizes a sink, and mend it (ten minu
 torture-power: tests  ## cut the power, fifty times a sink, into bench/results (ten minutes; CUTS, needs root and xfsprogs)
 	TRANCHE_BIN=$(BUILD)/tranche tests/crash/torture_power.py --cuts $(or $(CUTS),50) \
 	  --report bench/results/power-$$(date +%F).md
+
+torture-moves: build  ## kill backups, restores and migrations of five million rows and every type (three hours; KILLS, SCALE, TABLES, SEED)
+	TRANCHE_BIN=$(BUILD)/tranche TRANCHE_KILLS=$(or $(KILLS),10) SCALE=$(or $(SCALE),50) TABLES=$(or $(TABLES),20) \
+	  $(if $(SEED),TRANCHE_SEED=$(SEED)) python3 tests/crash/moving.test.py -v
 
 torture-workers: tests  ## poison a million records, and kill workers, engine and supervisor a thousand times (20 minutes)
 	TRANCHE_BIN=$(BUILD)/tranche RECORDS=$(or $(RECORDS),1000000) POISON=$(or $(POISON),100) \

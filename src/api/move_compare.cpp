@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <atomic>
+#include <memory>
+#include <mutex>
 #include <optional>
 #include <thread>
 
@@ -38,21 +40,94 @@ ConnectorUse written_use(const MovePlan& plan, const MovedTable& table, const Mo
   return read_use(order.target, table.target, columns, table.literals);
 }
 
-Result<void> read_table(const MovePlan& plan, const MovedTable& table, const MoveOrder& order,
-                        WorkerScope& worker, ComparedTable& compared) {
-  const bool has_no_files = plan.kind == MoveKind::backup && compared.files.empty();
-  if (has_no_files || !compared.trouble.empty()) return {};
-  std::vector<Field> read = table.columns;
-  const ConnectorUse use = written_use(plan, table, order, compared, read);
-  TRANCHE_ASSIGN(const auto source, make_source(use, {}));
-  TRANCHE_ASSIGN(const RowsFound found, find_rows(*source, read, worker, UINT64_MAX));
-  compared.rows_found = found.rows;
-  compared.checksum_found = found.digest;
-  if (found.unreadable > 0)
-    compared.trouble = fmt::format("{} rows can't be read", found.unreadable);
-  if (!found.has_columns) compared.trouble = "its columns are not those that were written";
-  return {};
-}
+// One table that is being read, by one thread or by several.
+struct Reading {
+  std::size_t table = 0;
+  std::unique_ptr<Source> source;
+  std::unique_ptr<RowsSearch> rows;
+  std::optional<Error> error;
+  unsigned readers = 0;
+};
+
+// Reads tables side by side, and the last ones by all threads.
+class TableReader {
+ public:
+  TableReader(const MovePlan& plan, const MoveOrder& order, std::vector<ComparedTable>& tables,
+              std::string scratch)
+      : plan_(plan), order_(order), tables_(tables), scratch_(std::move(scratch)) {}
+
+  // Threads: any number at once.
+  void work() {
+    std::optional<WorkerScope> worker;
+    for (std::size_t at = next_++; at < tables_.size(); at = next_++) {
+      auto begun = begin(at);
+      if (!begun)
+        tables_[at].trouble = begun.error().message;
+      else if (*begun)
+        read(**begun, worker);
+    }
+    while (Reading* const other = unfinished()) read(*other, worker);
+  }
+
+ private:
+  // nullptr: there is nothing to be read.
+  Result<Reading*> begin(std::size_t at) {
+    const ComparedTable& expected = tables_[at];
+    const bool has_no_files = plan_.kind == MoveKind::backup && expected.files.empty();
+    if (has_no_files || !expected.trouble.empty()) return nullptr;
+    auto reading = std::make_unique<Reading>();
+    reading->table = at;
+    reading->readers = 1;
+    std::vector<Field> columns = plan_.tables[at].columns;
+    const ConnectorUse use = written_use(plan_, plan_.tables[at], order_, expected, columns);
+    TRANCHE_ASSIGN(reading->source, make_source(use, {}));
+    TRANCHE_ASSIGN(reading->rows, RowsSearch::begin(*reading->source, columns, UINT64_MAX));
+    const std::scoped_lock lock(mutex_);
+    readings_.push_back(std::move(reading));
+    return readings_.back().get();
+  }
+
+  Reading* unfinished() {
+    const std::scoped_lock lock(mutex_);
+    for (const auto& reading : readings_) {
+      if (reading->error || !reading->rows->has_parts_left()) continue;
+      ++reading->readers;
+      return reading.get();
+    }
+    return nullptr;
+  }
+
+  void read(Reading& reading, std::optional<WorkerScope>& worker) {
+    // Of a server each table has a connection of its own, which ends with it.
+    const bool is_server = plan_.kind != MoveKind::backup && !order_.target.is_file();
+    if (is_server || !worker) worker.emplace(0U, database_memory_bytes, scratch_);
+    auto read = reading.rows->take_part(*worker);
+    const std::scoped_lock lock(mutex_);
+    if (!read) reading.error = std::move(read).error();
+    if (--reading.readers > 0) return;
+    note(reading);
+    std::erase_if(readings_, [&](const auto& one) { return one.get() == &reading; });
+  }
+
+  void note(const Reading& reading) {
+    ComparedTable& table = tables_[reading.table];
+    const RowsFound& found = reading.rows->found();
+    table.rows_found = found.rows;
+    table.checksum_found = found.digest;
+    if (found.unreadable > 0)
+      table.trouble = fmt::format("{} rows can't be read", found.unreadable);
+    if (!found.has_columns) table.trouble = "its columns are not those that were written";
+    if (reading.error) table.trouble = reading.error->message;
+  }
+
+  const MovePlan& plan_;
+  const MoveOrder& order_;
+  std::vector<ComparedTable>& tables_;  // each is noted by one thread
+  const std::string scratch_;
+  std::atomic<std::size_t> next_{0};
+  std::mutex mutex_;
+  std::vector<std::unique_ptr<Reading>> readings_;
+};
 
 }  // namespace
 
@@ -177,20 +252,11 @@ Result<std::vector<ComparedTable>> compare_tables(const MovePlan& plan, const Mo
   TRANCHE_TRY(scratch.create());
   const KeptInstances instances;
   const KeptConnections connections;
-  std::atomic<std::size_t> next{0};
-  const auto work = [&] {
-    // Of a server each table has a connection of its own, which ends with it.
-    const bool is_server = plan.kind != MoveKind::backup && !order.target.is_file();
-    std::optional<WorkerScope> worker;
-    for (std::size_t at = next++; at < expected.size(); at = next++) {
-      if (is_server || !worker) worker.emplace(0U, database_memory_bytes, scratch.path().string());
-      const auto read = read_table(plan, plan.tables[at], order, *worker, expected[at]);
-      if (!read) expected[at].trouble = read.error().message;
-    }
-  };
+  TableReader reader(plan, order, expected, scratch.path().string());
   std::vector<std::thread> threads;
-  for (unsigned number = 1; number < core_count(); ++number) threads.emplace_back(work);
-  work();
+  for (unsigned number = 1; number < core_count(); ++number)
+    threads.emplace_back([&] { reader.work(); });
+  reader.work();
   for (std::thread& thread : threads) thread.join();
   return expected;
 }

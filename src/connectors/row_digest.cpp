@@ -154,41 +154,66 @@ void RowDigest::add_row(const Page& page, std::size_t row) {
 
 std::uint64_t RowDigest::take() { return std::exchange(sum_, 0); }
 
-Result<RowsFound> find_rows(Source& source, std::span<const Field> columns, WorkerScope& worker,
-                            std::uint64_t rows_max) {
+Result<std::unique_ptr<RowsSearch>> RowsSearch::begin(Source& source,
+                                                      std::span<const Field> columns,
+                                                      std::uint64_t rows_max) {
   TRANCHE_ASSIGN(auto inputs, source.inputs());
   TRANCHE_TRY(source.use_inputs(std::move(inputs)));
   TRANCHE_ASSIGN(const SchemaPtr schema, source.schema());
-  RowsFound found;
-  RowDigest digest;
-  std::vector<std::size_t> places;
+  std::unique_ptr<RowsSearch> search(new RowsSearch(source, rows_max));
   for (const Field& column : columns) {
     const auto place = place_of(*schema, column);
-    found.has_columns = found.has_columns && place;
-    if (place) places.push_back(*place);
+    search->found_.has_columns = search->found_.has_columns && place;
+    if (place) search->columns_.push_back(*place);
   }
-  if (!found.has_columns) return found;
-  digest.choose(std::move(places));
+  if (!search->found_.has_columns) return search;
   TRANCHE_TRY(source.use_division(Division{}));
-  TRANCHE_ASSIGN(const auto slices, source.divide(nullptr));
-  CutLimits limits;
-  limits.records_max = source.default_division().rows;
-  while (found.rows <= rows_max) {
-    TRANCHE_ASSIGN(const auto slice, slices->next(limits));
-    if (!slice) break;
-    TRANCHE_ASSIGN(const auto reader, source.open(*slice, worker));
+  TRANCHE_ASSIGN(search->slices_, source.divide(nullptr));
+  search->limits_.records_max = source.default_division().rows;
+  search->has_parts_left_ = true;
+  return search;
+}
+
+bool RowsSearch::has_parts_left() const {
+  const std::scoped_lock lock(mutex_);
+  return has_parts_left_;
+}
+
+Result<std::optional<Slice>> RowsSearch::next_part() {
+  const std::scoped_lock lock(mutex_);
+  if (!has_parts_left_ || found_.rows > rows_max_) return std::optional<Slice>();
+  auto slice = slices_->next(limits_);
+  has_parts_left_ = slice && *slice;
+  return slice;
+}
+
+Result<void> RowsSearch::take_part(WorkerScope& worker) {
+  RowDigest digest;
+  digest.choose(columns_);
+  while (true) {
+    TRANCHE_ASSIGN(const auto slice, next_part());
+    if (!slice) return {};
+    TRANCHE_ASSIGN(const auto reader, source_.open(*slice, worker));
     std::vector<Reject> rejects;
+    std::uint64_t rows = 0;
     while (true) {
       TRANCHE_ASSIGN(const auto page, reader->next(rejects));
       if (!page) break;
       digest.add(*page, page->rows());
-      found.rows += page->rows();
+      rows += page->rows();
     }
-    found.rows += rejects.size();
-    found.unreadable += rejects.size();
+    const std::scoped_lock lock(mutex_);
+    found_.rows += rows + rejects.size();
+    found_.unreadable += rejects.size();
+    found_.digest += digest.take();
   }
-  found.digest = digest.value();
-  return found;
+}
+
+Result<RowsFound> find_rows(Source& source, std::span<const Field> columns, WorkerScope& worker,
+                            std::uint64_t rows_max) {
+  TRANCHE_ASSIGN(const auto search, RowsSearch::begin(source, columns, rows_max));
+  TRANCHE_TRY(search->take_part(worker));
+  return search->found();
 }
 
 }  // namespace tranche

@@ -3,10 +3,13 @@
 // its values as a Page has them, equal numbers being equal whatever their width; JSON is compared
 // as values, not as text, and lists and structs as the JSON that some databases keep them as.
 //
-// Threads: belongs to one thread. Lifetime: keeps its buffer from page to page.
+// Threads: RowDigest belongs to one thread, RowsSearch to many. Lifetime: a RowDigest keeps its buffer
+// from page to page; the source outlives its search.
 #pragma once
 
 #include <cstdint>
+#include <memory>
+#include <mutex>
 #include <optional>
 #include <span>
 #include <string>
@@ -48,8 +51,33 @@ struct RowsFound {
   std::uint64_t unreadable = 0;
   bool has_columns = true;  // else nothing was read
 };
+
 // Reads all of a source that is not bound yet, and only some of it when there are more rows than
 // `rows_max`. The digest is that of these columns of it.
+class RowsSearch {
+ public:
+  static Result<std::unique_ptr<RowsSearch>> begin(Source& source, std::span<const Field> columns,
+                                                   std::uint64_t rows_max);
+  // Reads parts of it until none is left. Threads: any number at once, each with its own worker.
+  Result<void> take_part(WorkerScope& worker);
+  bool has_parts_left() const;
+  // REQUIRES that whoever took part has ended.
+  const RowsFound& found() const { return found_; }
+
+ private:
+  RowsSearch(Source& source, std::uint64_t rows_max) : source_(source), rows_max_(rows_max) {}
+  Result<std::optional<Slice>> next_part();
+
+  Source& source_;
+  const std::uint64_t rows_max_;
+  std::vector<std::size_t> columns_;
+  CutLimits limits_;
+  mutable std::mutex mutex_;  // of what follows
+  std::unique_ptr<SliceStream> slices_;
+  bool has_parts_left_ = false;
+  RowsFound found_;
+};
+// The same in one thread.
 Result<RowsFound> find_rows(Source& source, std::span<const Field> columns, WorkerScope& worker,
                             std::uint64_t rows_max);
 
