@@ -16,11 +16,10 @@
 namespace tranche::duck {
 namespace {
 
-constexpr std::uint64_t examining_memory_bytes = 32ULL << 20;
-
-// For those who only look.
+// For those who only look. A log that a crash has left is replayed for them too, and needs the
+// memory that it was written with.
 Result<std::unique_ptr<DuckConnection>> connect_to_read(const Target& target) {
-  TRANCHE_ASSIGN(const auto database, DuckDatabase::open(examining_memory_bytes, ""));
+  TRANCHE_ASSIGN(const auto database, DuckDatabase::open(target.memory_bytes, ""));
   TRANCHE_ASSIGN(auto connection, database->connect());
   TRANCHE_ASSIGN(const std::string name, attach_to_read(*connection, target.database.string()));
   TRANCHE_TRY(run(*connection, "USE " + name));

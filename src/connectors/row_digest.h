@@ -3,8 +3,8 @@
 // its values as a Page has them, equal numbers being equal whatever their width; JSON is compared
 // as values, not as text, and lists and structs as the JSON that some databases keep them as.
 //
-// Threads: RowDigest belongs to one thread, RowsSearch to many. Lifetime: a RowDigest keeps its buffer
-// from page to page; the source outlives its search.
+// Threads: a RowDigest belongs to one thread, a RowsSearch to many. Lifetime: a digest keeps its
+// buffer from page to page; the source outlives its search.
 #pragma once
 
 #include <cstdint>

@@ -275,6 +275,21 @@ class Killed(scenes.Case):
         self.expect(0, self.type(*words))
         self.check_rows(file)
 
+    def test_a_log_of_duckdb_is_replayed_with_the_memory_that_it_was_written_with(self):
+        dies = ("import duckdb_file, os, signal, sys\nfile = duckdb_file.File(sys.argv[1])\n"
+                "file.rows('CREATE TABLE t (id BIGINT PRIMARY KEY, v VARCHAR)')\n"
+                "file.rows(\"INSERT INTO t SELECT i * 2, 'x' FROM range(2000000) r(i)\")\nfile.rows('CHECKPOINT')\n"
+                "file.rows(\"SET checkpoint_threshold = '1GB'\")\n"
+                "for n in range(4):\n"
+                "  file.rows(f'INSERT INTO t SELECT 40 * (50000 * {n} + i) + 1, repeat(md5(i::varchar), 3) FROM range(50000) r(i)')\n"
+                "os.kill(os.getpid(), signal.SIGKILL)")
+        subprocess.run([sys.executable, "-c", dies, self.scene.root / "a.duckdb"], check=False,
+                       cwd=pathlib.Path(__file__).resolve().parent.parent)
+        self.scene.write("in.csv", "id,v\n-1,x\n")
+        self.scene.write_job("job: late\nsteps:\n  - name: load\n    read: { csv: in.csv }\n"
+                             "    write: { duckdb: a.duckdb, table: t, mode: append }\n")
+        self.expect(0, self.scene.run())
+
     def test_backup_and_restore(self):
         kept = self.scene.root / "kept"
 
