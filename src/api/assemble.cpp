@@ -490,7 +490,8 @@ Result<void> examine_without_records(const JobSpec& job, const StepSpec& spec) {
   }
   TRANCHE_ASSIGN(const auto step, assemble_execute(job, spec));
   auto examined = step.script->examine();
-  if (!examined) examined.error().kind = ErrorKind::config;
+  if (!examined && !spec.retry.is_transient(examined.error()))
+    examined.error().kind = ErrorKind::config;
   return examined;
 }
 

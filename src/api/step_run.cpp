@@ -205,9 +205,13 @@ fs::path StepRun::fetching_run_folder() const {
 // runs again.
 Result<void> StepRun::run_query() {
   emit(Event::Kind::note, "runs its query");
-  return keep_result(frame_.job, spec_, surroundings(),
-                     query_result_path(frame_.run_folder(), spec_), {},
-                     [this] { return is_stop_wanted(); });
+  auto kept =
+      keep_result(frame_.job, spec_, surroundings(), query_result_path(frame_.run_folder(), spec_),
+                  {}, [this] { return is_stop_wanted(); });
+  // Its text, and the tables that it names, are looked at before it runs.
+  has_begun_ =
+      kept || (kept.error().kind != ErrorKind::config && !spec_.retry.is_transient(kept.error()));
+  return kept;
 }
 
 Result<BatchStep> StepRun::bind() {
@@ -298,8 +302,7 @@ Result<engine::StepEnd> StepRun::skip(const BatchStep& step, StepSummary& summar
   TRANCHE_TRY(ledger_.create_step(frame_.record.run, record));
   for (const auto& notice : step.notices)
     TRANCHE_TRY(ledger_.add_warning(frame_.record.run, notice));
-  TRANCHE_TRY(ledger_.set_step_state(frame_.record.run, step.name, "completed", {},
-                                     Durable::soon));
+  TRANCHE_TRY(ledger_.set_step_state(frame_.record.run, step.name, "completed", {}, Durable::soon));
   claims_.clear();
   summary.state = "completed";
   emit(Event::Kind::step_skipped, frame_.rejects_of.empty() ? "no new file" : "no rejects");
@@ -540,8 +543,7 @@ Result<engine::StepEnd> StepRun::run(StepSummary& summary, std::optional<BoundSt
 Result<engine::StepEnd> StepRun::run_batches(const BatchStep& step, const StepRecord& record,
                                              StepSummary& summary) {
   TRANCHE_ASSIGN(const auto settings, step_settings_from_json(record.settings));
-  TRANCHE_TRY(ledger_.set_step_state(frame_.record.run, spec_.name, "running", {},
-                                     Durable::soon));
+  TRANCHE_TRY(ledger_.set_step_state(frame_.record.run, spec_.name, "running", {}, Durable::soon));
   emit(Event::Kind::step_started, {});
 
   StepSurroundings around = surroundings();
@@ -554,6 +556,7 @@ Result<engine::StepEnd> StepRun::run_batches(const BatchStep& step, const StepRe
   }
   TRANCHE_ASSIGN(auto step_ledger, ledger_.step_ledger(frame_.record.run, spec_.name));
   engine::StepEnd end = run_batch_step(step, record.division, *step_ledger, around);
+  has_begun_ = has_begun_ || end.has_begun;
 
   fill_summary(summary, end.counts, end.batches_committed);
   summary.batches_resumed = end.batches_resumed;

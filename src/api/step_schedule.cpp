@@ -151,6 +151,7 @@ StepSchedule::Ended StepSchedule::run_step(Start start, Ledger& ledger) {
                tracks_[start.track]);
   ended.end = step.run(ended.summary, std::move(start.bound), start.again);
   ended.was_done = step.was_done();
+  ended.has_begun = step.has_begun();
   ended.rejects_path = step.rejects_path();
   return ended;
 }
@@ -204,8 +205,8 @@ void StepSchedule::take(Ended ended) {
   outcome.state = state_of(ended.end);
   outcome.rejects = ended.summary.counts.rejected();
   was_done_[ended.number] = ended.was_done;
+  has_begun_ = has_begun_ || ended.has_begun;
   if (ended.end) {
-    has_begun_ = true;
     memory_bytes_peak_ = std::max(memory_bytes_peak_, ended.end->memory_bytes_peak);
   } else {
     ended.summary.state = outcome.state == State::stopped ? "stopped" : "failed";

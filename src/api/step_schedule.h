@@ -41,7 +41,7 @@ struct ScheduleEnd {
   std::vector<StepSummary> steps;     // that began, or were not needed; in the job's order
   std::string rejects_path;           // empty: there are none
   std::uint64_t memory_bytes_peak = 0;
-  bool has_begun = false;  // a step went as far as its first batch
+  bool has_begun = false;  // in this process: a batch, a query, a program, SQL or a report
 };
 
 class StepSchedule {
@@ -68,6 +68,7 @@ class StepSchedule {
     StepSummary summary;
     std::string rejects_path;
     bool was_done = false;  // by an earlier start
+    bool has_begun = false;
     Result<engine::StepEnd> end = engine::StepEnd();
   };
 

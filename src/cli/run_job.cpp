@@ -81,16 +81,8 @@ int exit_code_of(const RunSummary& summary) {
     case RunState::stopped:
       return exit_stopped;
     default:
-      break;
+      return summary.error ? exit_code(*summary.error) : exit_failed;
   }
-  if (summary.error && summary.error->kind == ErrorKind::busy) return exit_busy;
-  // What is wrong before the first batch is the job's or the command line's fault.
-  const bool has_begun =
-      std::any_of(summary.steps.begin(), summary.steps.end(),
-                  [](const StepSummary& step) { return step.batches > step.batches_resumed; });
-  const bool is_wrong = summary.error && (summary.error->kind == ErrorKind::config ||
-                                          summary.error->kind == ErrorKind::usage);
-  return !has_begun && is_wrong ? exit_usage : exit_failed;
 }
 
 // Standard output is for the data alone where a step writes to it.

@@ -301,9 +301,10 @@ Error duckdb_file_error(Error error, const std::string& path) {
   const std::string who = begin == std::string::npos || end == std::string::npos
                               ? std::string()
                               : message.substr(begin, end - begin + 1) + " ";
-  return make_error(ErrorKind::transient,
+  return make_error(ErrorKind::busy,
                     fmt::format("Another process {}has DuckDB database {} open. DuckDB lets one "
-                                "process write, or several read; end that one, then run again.",
+                                "process write, or several read: end that one, or wait for it "
+                                "with --wait 10m.",
                                 who, path));
 }
 
