@@ -413,8 +413,8 @@ StepRun JobRun::step_run(std::size_t number) {
 // What is wrong is found before anything is written: of the steps that begin at once all of it, of
 // those that wait what does not depend on the others.
 Result<void> JobRun::check_steps() {
-  TRANCHE_ASSIGN(const auto clash, find_output_clash(job_, graph_));
-  if (clash) return clash->error;
+  auto clashes = find_output_clashes(job_, graph_);
+  if (!clashes.empty()) return std::move(clashes.front().error);
   for (std::size_t number = 0; number < job_.steps.size(); ++number) {
     const StepSpec& spec = job_.steps[number];
     if (graph_.before(number).empty()) {
@@ -475,6 +475,8 @@ Result<void> JobRun::begin_new_run() {
   }
   TRANCHE_TRY(create_folders(frame_.run_folder()));
   TRANCHE_TRY(ledger_->create_run(frame_.record));
+  for (const LostOutput& lost : find_lost_outputs(job_, graph_))
+    TRANCHE_TRY(ledger_->add_warning(frame_.record.run, lost.sentence));
   emit(Event::Kind::run_started, {}, "new");
   return {};
 }
