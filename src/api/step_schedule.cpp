@@ -95,18 +95,20 @@ void StepSchedule::settle_waiting() {
       if (state != State::skipped && state != State::held_back) continue;
       outcomes_[number].state = state;
       has_changed = true;
-      if (state == State::skipped) skip(number);
+      leave_out(number, state == State::skipped);
     }
   }
 }
 
-void StepSchedule::skip(std::size_t number) {
+// Of one that is held back the failure tells.
+void StepSchedule::leave_out(std::size_t number, bool is_skipped) {
   const StepSpec& spec = frame_.job.steps[number];
   StepSummary summary;
   summary.name = spec.name;
-  summary.state = "skipped";
+  summary.state = is_skipped ? "skipped" : "held back";
   add_step_values(values_, summary, {}, {});
   summaries_.emplace(number, std::move(summary));
+  if (!is_skipped) return;
   Event event;
   event.kind = Event::Kind::step_skipped;
   event.run = frame_.record.run;

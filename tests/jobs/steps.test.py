@@ -70,7 +70,8 @@ class Steps(scenes.Case):
         scene.write("good-in.csv", "id\n1\n")
         done = self.expect(1, scene.run())
         self.assertIn('The program of step "bad" exited with code 1.', done.err)
-        self.assertEqual({"good": "completed", "bad": "failed", "beside": "completed"}, self.states(done))
+        self.assertEqual({"good": "completed", "bad": "failed", "behind": "held back", "last": "held back", "beside": "completed"},
+                         self.states(done))
         scene.write("mended", "")
         again = self.expect(0, scene.run())
         self.assertEqual(done.json["run"], again.json["run"])
@@ -224,6 +225,15 @@ class Steps(scenes.Case):
                            "  - name: d\n    after: [e]\n    exec: [\"true\"]\n  - name: e\n    after: [d]\n    exec: [\"true\"]\n")
         for word in ('A condition is "broken"', 'waits for "c", which is no step', "in a circle"):
             self.assertEqual(1, self.expect(2, scene.type("check", "job.yaml")).err.count(word), word)
+
+    def test_that_are_held_back_stand_in_the_summary_and_say_so(self):
+        scene = self.scene(shell("a", "exit 1"), shell("b", "true", ""),
+                           "  - name: c\n    after: [b]\n    when: failed\n    exec: [sh, -c, 'echo ${steps.b.state} > told']\n",
+                           "  - name: d\n    after: [c]\n    when: failed\n    exec: [\"true\"]\n")
+        done = self.expect(1, scene.run())
+        self.assertEqual({"a": "failed", "b": "held back", "c": "completed", "d": "skipped"}, self.states(done))
+        self.assertEqual("held back\n", self.text(scene, "told"))
+        self.expect(0, scene.type("status", "last"), "held back", "skipped")
 
     def test_an_output_that_a_later_step_replaces_unread_is_noted(self):
         lost = load("b", "", "[a]").replace("b.csv }\n", "a.csv }\n").replace("b-in", "a-in")
