@@ -93,6 +93,8 @@ class Windows(Case):
         self.expect(2, scene.run("--window", day(0)), "is not over before")
         self.expect(2, scene.run("--window", f"{day(2)}T12:00"), f"lies in that of {day(2)}")
         self.expect(2, scene.run("--window", "soon"), "is no time")
+        self.expect(2, scene.run("--window", day(40)), "lies before the schedule", "(from: ", "let `from` be")
+        self.assertNotIn(day(40), self.expect(0, scene.type("backfill", scene.job, "--from", day(40), "--dry-run")).out)
         self.expect(2, scene.run("--due", "--again"), "--due runs the windows that are missing")
         scene.write_job("job: plain\nsteps:\n  - name: a\n    exec: [\"true\"]\n")
         for words in (["run", scene.job, "--window", day(1)], ["run", scene.job, "--due"], ["windows", scene.job],
