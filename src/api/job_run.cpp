@@ -417,6 +417,7 @@ Result<void> JobRun::check_steps() {
   if (!clashes.empty()) return std::move(clashes.front().error);
   for (std::size_t number = 0; number < job_.steps.size(); ++number) {
     const StepSpec& spec = job_.steps[number];
+    TRANCHE_TRY(check_writes_outside(job_, spec, frame_.state));
     if (graph_.before(number).empty()) {
       TRANCHE_TRY(bind_when_free(number));
     } else if (spec.exec) {

@@ -112,8 +112,14 @@ void check_batches_of(const JobSpec& job, const StepSpec& spec,
   entry.inputs = step->inputs;
 }
 
-// What several steps write.
+// What each step writes, and several of them.
 void check_outputs(const JobSpec& job, std::vector<CheckedStep>& checked) {
+  for (std::size_t number = 0; number < job.steps.size(); ++number) {
+    auto outside = check_writes_outside(job, job.steps[number], state_folder({}, job.base));
+    // Where its output can't be what it says, that was found before.
+    if (!outside && checked[number].errors.empty())
+      checked[number].errors.push_back(std::move(outside).error());
+  }
   Problems problems;
   const StepGraph graph = StepGraph::of(job, problems);
   if (!problems.empty()) return;  // of a job file they are known; a run names them

@@ -210,6 +210,26 @@ Error clash(const JobSpec& job, std::size_t earlier, const Output& of_earlier, s
 
 }  // namespace
 
+Result<void> check_writes_outside(const JobSpec& job, const StepSpec& spec,
+                                  const std::filesystem::path& state) {
+  const auto check = [&](const std::string& target, Mark mark) -> Result<void> {
+    const auto path = path_of_target(target);
+    if (!path || !is_within(*path, state)) return {};
+    return writes_over(job, mark, *path,
+                       fmt::format("lies in {}, where Tranche keeps its runs", state.string()));
+  };
+  if (spec.execute && spec.execute->connector != "postgres") {
+    const ConnectorUse& use = *spec.execute;
+    const Node* const file = use.options.find(use.connector);
+    if (file != nullptr)
+      TRANCHE_TRY(
+          check(file_name(job.base / file->text), mark_of(use.options, use.connector, spec.mark)));
+  }
+  TRANCHE_ASSIGN(const auto outputs, outputs_of(job, spec));
+  for (const Output& output : outputs) TRANCHE_TRY(check(output.name, output.mark));
+  return {};
+}
+
 Result<void> check_writes_apart(const JobSpec& job, const StepSpec& spec,
                                 const std::vector<Input>& inputs) {
   TRANCHE_ASSIGN(const auto sink, make_sink(spec.write, job.base));

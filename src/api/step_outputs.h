@@ -29,6 +29,10 @@ struct LostOutput {
 };
 std::vector<LostOutput> find_lost_outputs(const JobSpec& job, const StepGraph& graph);
 
+// Errors: config, where a step would write into the folder in which runs are kept.
+Result<void> check_writes_outside(const JobSpec& job, const StepSpec& spec,
+                                  const std::filesystem::path& state);
+
 // Errors: config, where the step would write over what it reads, over the job file, or its rejects
 // over its own output. `inputs`: what it reads.
 Result<void> check_writes_apart(const JobSpec& job, const StepSpec& spec,
