@@ -35,6 +35,15 @@ Result<void> check_step(BatchStep& step, const std::vector<Input>& inputs,
   return check_memory(step, surroundings);
 }
 
+// Loaded or not, where there is an increment.
+Result<std::vector<Input>> all_inputs(const BatchStep& step) {
+  const FileIncrement* const increment = step.file_increment();
+  if (increment == nullptr) return step.source->inputs();
+  FilePatterns files = increment->files;
+  files.knows_content = true;
+  return list_files(files);
+}
+
 // The first step's input exists; a later one may read what an earlier one writes, and an increment
 // what somebody is still to bring.
 bool waits_for_input(const JobSpec& job, const StepSpec& spec, const BatchStep& step,
@@ -94,7 +103,7 @@ void check_batches_of(const JobSpec& job, const StepSpec& spec,
     entry.errors.insert(entry.errors.end(), others.begin(), others.end());
     return;
   }
-  auto inputs = step->source->inputs();
+  auto inputs = all_inputs(*step);
   if (!inputs && waits_for_input(job, spec, *step, inputs.error())) {
     entry.notes.push_back("Its input is not there yet: " + inputs.error().message);
   } else if (!inputs) {
@@ -169,7 +178,7 @@ Result<DataCheck> check_data(const JobSpec& given,
     if (!spec.has_records() || spec.query) continue;
     TRANCHE_ASSIGN(auto step, assemble(job, spec, RunOptions{}));
     const auto surroundings = looking(job, scratch);
-    auto inputs = step.source->inputs();
+    auto inputs = all_inputs(step);
     if (!inputs && waits_for_input(job, spec, step, inputs.error())) continue;
     if (!inputs) return std::move(inputs).error();
     TRANCHE_TRY(bind_step(step, &*inputs, surroundings));
@@ -201,7 +210,7 @@ Result<std::vector<PlannedStep>> plan_job(const JobSpec& given) {
       continue;
     }
     TRANCHE_ASSIGN(auto step, assemble(job, spec, RunOptions{}));
-    auto inputs = step.source->inputs();
+    auto inputs = all_inputs(step);
     if (!inputs && waits_for_input(job, spec, step, inputs.error())) {
       planned.push_back(std::move(entry));
       continue;
@@ -239,7 +248,8 @@ Result<std::vector<PreviewStage>> preview_step(const JobSpec& given, const std::
   const auto result = query_result_path(scratch.path(), *spec);
   if (spec->query) TRANCHE_TRY(keep_result(job, *spec, surroundings, result, rows));
   TRANCHE_ASSIGN(auto step, assemble(job, reading_result(*spec, result), RunOptions{}));
-  TRANCHE_TRY(bind_step(step, nullptr, surroundings));
+  TRANCHE_ASSIGN(const auto inputs, all_inputs(step));
+  TRANCHE_TRY(bind_step(step, &inputs, surroundings));
   TRANCHE_ASSIGN(auto stages, preview_batch(step, surroundings, rows));
   std::vector<PreviewStage> preview;
   for (auto& stage : stages) {
