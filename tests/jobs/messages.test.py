@@ -45,6 +45,36 @@ class Messages(scenes.Case):
         self.expect(2, scene.type("runs", "--state", "nowhere"), "There is no folder nowhere")
         self.expect(0, scene.type("runs"), "There are no runs here yet")
 
+    def test_one_file_by_two_names_is_read_once_or_not_at_all(self):
+        scene = self.scene("csv: '*/*.csv'")
+        scene.write("data/a.csv", "id\n1\n")
+        (scene.root / "data" / "latest.csv").symlink_to("a.csv")
+        for words in (["check", "job.yaml"], ["run", "job.yaml"]):
+            self.expect(2, scene.type(*words), "data/a.csv and data/latest.csv in `csv:` are one file")
+        (scene.root / "data" / "latest.csv").unlink()
+        (scene.root / "now").symlink_to("data")
+        self.expect(2, scene.type("run", "job.yaml"), "data/a.csv and now/a.csv in `csv:` are one file")
+        scene.write_job(scene.job.read_text().replace("'*/*.csv'", "'*/*.csv', incremental: { files: true }"))
+        self.expect(0, scene.type("check", "job.yaml"))
+        self.assertEqual(1, self.expect(0, scene.run()).json["steps"][0]["written"])
+
+    def test_a_partition_that_no_folder_can_stand_for_is_a_reject(self):
+        scene = self.scene()
+        scene.write("in.csv", "id,name\n1,a\n2," + "x" * 300 + "\n3,__HIVE_DEFAULT_PARTITION__\n4,\n5," + "/" * 84 + "\n6," + "y" * 250 + "\n")
+        scene.write_job(scene.job.read_text().replace("csv: out.csv", "parquet: out, partition_by: [name], mode: append")
+                        .replace("    write", "    on_error: { max_rejects: 3 }\n    write"))
+        for words in ([], ["--workers", "{ processes: 2 }", "--again"]):
+            done = self.expect(0, scene.run(*words))
+            self.assertEqual((3, 3), (done.json["steps"][0]["written"], done.json["steps"][0]["rejected"]))
+            rejects = scene.rejects()
+            self.assertEqual([(1, "write", 3), (2, "write", 4), (4, "write", 6)], [(r["record"], r["phase"], r["line"]) for r in rejects])
+            self.assertIn('Column "name"', rejects[0]["error"])
+            self.assertIn("a text of 300 bytes: the folder's name would have 305, and 255 is the most", rejects[0]["error"])
+            self.assertIn("stands for null", rejects[1]["error"])
+            self.expect(0, scene.type("verify", "last"))
+        scene.write_job(scene.job.read_text().replace("max_rejects: 3", "max_rejects: 2"))
+        self.expect(1, scene.run("--again"), "Nothing of batch 0 was committed")
+
     def test_a_report_is_among_the_outputs(self):
         scene = self.scene()
         with scene.job.open("a") as job:
