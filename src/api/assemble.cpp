@@ -391,7 +391,8 @@ bool writes_standard_output(const JobSpec& job) {
                      [](const StepSpec& spec) { return writes_standard_output(spec); });
 }
 
-Result<BatchStep> assemble(const JobSpec& job, const StepSpec& spec, const RunOptions& options) {
+Result<BatchStep> assemble(const JobSpec& job, const StepSpec& spec, const RunOptions& options,
+                           std::vector<Error>* others) {
   BatchStep step;
   step.name = spec.name;
   step.division = spec.division;
@@ -399,24 +400,36 @@ Result<BatchStep> assemble(const JobSpec& job, const StepSpec& spec, const RunOp
   step.reject_limit = options.max_rejects.value_or(spec.reject_limit);
   step.retry = spec.retry;
   step.workers = options.workers.value_or(spec.workers);
-  auto source = make_sources(job, spec);
-  if (!source) return placed(std::move(source).error(), job, spec);
-  step.source = *std::move(source);
-  step.files = increments_of(job, spec);
-  for (const auto& use : spec.process) {
-    auto transform = make_transform(job, use, step.workers, step.transforms.size());
-    if (!transform) return placed(std::move(transform).error(), job, spec);
-    step.transforms.push_back(*std::move(transform));
+  std::vector<Error> wrong;
+  const auto take = [&](auto part, auto keep) {
+    if (part)
+      keep(*std::move(part));
+    else
+      wrong.push_back(placed(std::move(part).error(), job, spec));
+  };
+  take(make_sources(job, spec), [&](auto source) { step.source = std::move(source); });
+  for (const auto& use : spec.process)
+    take(make_transform(job, use, step.workers, step.transforms.size()),
+         [&](auto transform) { step.transforms.push_back(std::move(transform)); });
+  take(make_sink(spec.write, job.base), [&](auto sink) { step.sink = std::move(sink); });
+  if (auto streams = check_standard_streams(job, spec); !streams)
+    wrong.push_back(placed(std::move(streams).error(), job, spec));
+  if (wrong.empty()) {
+    step.files = increments_of(job, spec);
+    auto checked = check_remote(step);
+    if (checked) checked = check_increment(step, spec);
+    if (!checked) wrong.push_back(placed(std::move(checked).error(), job, spec));
   }
-  auto sink = make_sink(spec.write, job.base);
-  if (!sink) return placed(std::move(sink).error(), job, spec);
-  const auto streams = check_standard_streams(job, spec);
-  if (!streams) return placed(streams.error(), job, spec);
-  step.sink = *std::move(sink);
-  auto checked = check_remote(step);
-  if (checked) checked = check_increment(step, spec);
-  if (!checked) return placed(std::move(checked).error(), job, spec);
-  return step;
+  if (wrong.empty()) return step;
+  if (others != nullptr) {
+    WorkerScope scope(0, 0, {});
+    for (const auto& transform : step.transforms) {
+      if (auto checked = transform->check_alone(scope); !checked)
+        wrong.push_back(placed(std::move(checked).error(), job, spec));
+    }
+  }
+  if (others != nullptr) others->insert(others->end(), wrong.begin() + 1, wrong.end());
+  return wrong.front();
 }
 
 Result<ExecuteStep> assemble_execute(const JobSpec& job, const StepSpec& spec) {
@@ -498,7 +511,8 @@ Result<void> examine_without_records(const JobSpec& job, const StepSpec& spec) {
   }
   TRANCHE_ASSIGN(const auto step, assemble_execute(job, spec));
   auto examined = step.script->examine();
-  if (!examined) examined.error().kind = ErrorKind::config;
+  if (!examined && !spec.retry.is_transient(examined.error()))
+    examined.error().kind = ErrorKind::config;
   return examined;
 }
 

@@ -48,7 +48,9 @@ bool writes_one_file(const ConnectorUse& write);
 StepSpec rejects_spec(const StepSpec& spec);
 Result<BatchStep> assemble_for_rejects(const JobSpec& job, const StepSpec& spec,
                                        const RunOptions& options);
-Result<BatchStep> assemble(const JobSpec& job, const StepSpec& spec, const RunOptions& options);
+// The error of the first part that is wrong; those of the others go to `others` (nullptr: nowhere).
+Result<BatchStep> assemble(const JobSpec& job, const StepSpec& spec, const RunOptions& options,
+                           std::vector<Error>* others = nullptr);
 
 // Whether a source of the step is a web API, which may have something else each time.
 bool is_fetched(const StepSpec& spec);

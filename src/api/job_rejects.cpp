@@ -68,8 +68,10 @@ Result<std::optional<RunSummary>> JobRun::choose_rejects_run() {
   TRANCHE_TRY(ledger_->create_run(frame_.record));
   emit(Event::Kind::run_started, {}, "new");
   emit(Event::Kind::note, {},
-       fmt::format("The {} rejects of run {} are processed again.", rejects,
-                   short_id(original.run)));
+       rejects == 1
+           ? fmt::format("The reject of run {} is processed again.", short_id(original.run))
+           : fmt::format("The {} rejects of run {} are processed again.", rejects,
+                         short_id(original.run)));
   return std::optional<RunSummary>();
 }
 

@@ -45,9 +45,31 @@ bool is_unfinished(const RunRecord& run) {
   return run.state == "running" || run.state == "failed" || run.state == "stopped";
 }
 
-// What fails before anything was begun is for the person at the command line to mend.
+// What fails before the first batch is for the person at the command line to mend, or to wait for.
 Error before_the_start(Error error) {
-  if (error.kind == ErrorKind::failed) error.kind = ErrorKind::config;
+  switch (error.kind) {
+    case ErrorKind::usage:
+    case ErrorKind::config:
+    case ErrorKind::busy:
+    case ErrorKind::stopped:
+    case ErrorKind::bug:
+      return error;
+    case ErrorKind::transient:
+      error.message =
+          fmt::format("{}{} No batch was begun: it can be run again as it is.", error.message,
+                      error.message.find_last_of(".?!") + 1 == error.message.size() ? "" : ".");
+      break;
+    default:
+      break;
+  }
+  error.kind = ErrorKind::config;
+  return error;
+}
+
+// What was found behind the first batch is none that stopped the run before its start.
+Error behind_the_start(Error error) {
+  if (error.kind == ErrorKind::usage || error.kind == ErrorKind::config)
+    error.kind = ErrorKind::failed;
   return error;
 }
 
@@ -188,8 +210,9 @@ Result<RunSummary> JobRun::run() {
   auto opened = Ledger::open(frame_.state);
   if (!opened) return before_the_start(std::move(opened).error());
   ledger_ = *std::move(opened);
-  TRANCHE_ASSIGN(auto nothing_to_do, choose_run());
-  if (nothing_to_do) return *std::move(nothing_to_do);
+  auto chosen = choose_run();
+  if (!chosen) return before_the_start(std::move(chosen).error());
+  if (*chosen) return **std::move(chosen);
   summary_.run = frame_.record.run;
   summary_.job = job_.name;
   if (job_.window) summary_.window = job_.window->name;
@@ -206,8 +229,9 @@ Result<RunSummary> JobRun::run() {
   summary_.steps = std::move(end.steps);
   summary_.rejects_path = std::move(end.rejects_path);
   memory_bytes_peak_ = std::max(memory_bytes_peak_, end.memory_bytes_peak);
-  // Found before the first batch of a run that did nothing yet, it is a wrong job.
-  if (resumed_ && !end.has_begun && end.error && end.error->kind == ErrorKind::config) {
+  if (end.error)
+    end.error = end.has_begun ? behind_the_start(*end.error) : before_the_start(*end.error);
+  if (resumed_ && end.error && end.error->kind == ErrorKind::config) {
     TRANCHE_TRY(ledger_->set_run_state(frame_.record.run, "failed", end.error->message));
     return *std::move(end.error);
   }
@@ -391,12 +415,13 @@ StepRun JobRun::step_run(std::size_t number) {
 // What is wrong is found before anything is written: of the steps that begin at once all of it, of
 // those that wait what does not depend on the others.
 Result<void> JobRun::check_steps() {
-  TRANCHE_ASSIGN(const auto clash, find_output_clash(job_, graph_));
-  if (clash) return clash->error;
+  auto clashes = find_output_clashes(job_, graph_);
+  if (!clashes.empty()) return std::move(clashes.front().error);
   for (std::size_t number = 0; number < job_.steps.size(); ++number) {
     const StepSpec& spec = job_.steps[number];
+    TRANCHE_TRY(check_writes_outside(job_, spec, frame_.state));
     if (graph_.before(number).empty()) {
-      TRANCHE_TRY(bind_first_step(number));
+      TRANCHE_TRY(bind_when_free(number));
     } else if (spec.exec) {
       TRANCHE_TRY(assemble_exec(job_, spec));
     } else if (spec.execute) {
@@ -435,6 +460,18 @@ Result<void> JobRun::bind_first_step(std::size_t number) {
   return {};
 }
 
+// A database that another program has for itself is waited for like one that another run writes to.
+Result<void> JobRun::bind_when_free(std::size_t number) {
+  const auto deadline = system_clock().monotonic() + options_.wait;
+  while (true) {
+    auto bound = bind_first_step(number);
+    const bool is_busy = !bound && bound.error().kind == ErrorKind::busy;
+    if (!is_busy || system_clock().monotonic() >= deadline) return bound;
+    if (options_.stop != nullptr && options_.stop->load()) return stopped_waiting();
+    system_clock().sleep(100ms);
+  }
+}
+
 Result<void> JobRun::begin_new_run() {
   frame_.record.run = random_id();
   TRANCHE_TRY(check_steps());
@@ -443,6 +480,8 @@ Result<void> JobRun::begin_new_run() {
   }
   TRANCHE_TRY(create_folders(frame_.run_folder()));
   TRANCHE_TRY(ledger_->create_run(frame_.record));
+  for (const LostOutput& lost : find_lost_outputs(job_, graph_))
+    TRANCHE_TRY(ledger_->add_warning(frame_.record.run, lost.sentence));
   emit(Event::Kind::run_started, {}, "new");
   return {};
 }

@@ -57,6 +57,7 @@ class JobRun {
   Result<void> begin_new_run();
   Result<void> check_steps();
   Result<void> bind_first_step(std::size_t number);
+  Result<void> bind_when_free(std::size_t number);
   Result<RunSummary> finish(ScheduleEnd end);
   // Of a step that is looked at before it runs, in the first track.
   StepRun step_run(std::size_t number);

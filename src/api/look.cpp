@@ -36,6 +36,15 @@ Result<void> check_step(BatchStep& step, const std::vector<Input>& inputs,
   return check_memory(step, surroundings);
 }
 
+// Loaded or not, where there is an increment.
+Result<std::vector<Input>> all_inputs(const BatchStep& step) {
+  const FileIncrement* const increment = step.file_increment();
+  if (increment == nullptr) return step.source->inputs();
+  FilePatterns files = increment->files;
+  files.knows_content = true;
+  return list_files(files);
+}
+
 // The first step's input exists; a later one may read what an earlier one writes, and an increment
 // what somebody is still to bring.
 bool waits_for_input(const JobSpec& job, const StepSpec& spec, const BatchStep& step,
@@ -49,29 +58,86 @@ bool waits_for_output(const JobSpec& job, const StepSpec& spec, const Error& err
   return error.kind == ErrorKind::failed && &spec != &job.steps.front();
 }
 
+// An error, or a note of what is not there yet.
+void take_error(const JobSpec& job, const StepSpec& spec, Error error, CheckedStep& entry) {
+  if (waits_for_output(job, spec, error))
+    entry.notes.push_back("Its input is not there yet: " + error.message);
+  else
+    entry.errors.push_back(std::move(error));
+}
+
 void check_query(const JobSpec& job, const StepSpec& spec, const StepSurroundings& surroundings,
                  CheckedStep& entry) {
   entry.deed = "reads the result of a query";
   auto step = bind_to_no_result(job, spec, surroundings, surroundings.spill_folder);
-  if (step) {
-    entry.stages = step->schemas;
-    entry.stages.front().first = "query";
-  } else if (waits_for_output(job, spec, step.error())) {
-    entry.notes.push_back("Its input is not there yet: " + step.error().message);
-  } else {
-    entry.error = std::move(step).error();
+  if (!step) return take_error(job, spec, std::move(step).error(), entry);
+  entry.stages = step->schemas;
+  entry.stages.front().first = "query";
+}
+
+void check_deed(const JobSpec& job, const StepSpec& spec, const StepSurroundings& surroundings,
+                CheckedStep& entry) {
+  entry.deed = deed_of(spec);
+  std::vector<Error> others;
+  auto examined = spec.report          ? examine_report(job, spec, surroundings, &others)
+                  : move_options(spec) ? examine_move(job, spec)
+                                       : examine_without_records(job, spec);
+  if (!examined) take_error(job, spec, std::move(examined).error(), entry);
+  for (Error& error : others) take_error(job, spec, std::move(error), entry);
+}
+
+// What is wrong with the transforms behind the one that could not be bound, or was given nothing.
+void check_unbound(const BatchStep& step, const StepSurroundings& surroundings,
+                   CheckedStep& entry) {
+  WorkerScope scope(0, surroundings.database_memory_bytes, surroundings.spill_folder);
+  for (std::size_t i = step.schemas.size(); i < step.transforms.size(); ++i) {
+    if (auto checked = step.transforms[i]->check_alone(scope); !checked)
+      entry.errors.push_back(std::move(checked).error());
   }
 }
 
-Result<void> note_clash(const JobSpec& job, std::vector<CheckedStep>& checked) {
-  if (std::any_of(checked.begin(), checked.end(), [](const auto& step) { return step.error; }))
-    return {};
+void check_batches_of(const JobSpec& job, const StepSpec& spec,
+                      const StepSurroundings& surroundings, CheckedStep& entry) {
+  std::vector<Error> others;
+  auto step = assemble(job, spec, RunOptions{}, &others);
+  if (!step) {
+    entry.errors.push_back(std::move(step).error());
+    entry.errors.insert(entry.errors.end(), others.begin(), others.end());
+    return;
+  }
+  auto inputs = all_inputs(*step);
+  if (!inputs && waits_for_input(job, spec, *step, inputs.error())) {
+    entry.notes.push_back("Its input is not there yet: " + inputs.error().message);
+  } else if (!inputs) {
+    entry.errors.push_back(std::move(inputs).error());
+  } else if (auto ready = check_step(*step, *inputs, surroundings); !ready) {
+    entry.errors.push_back(std::move(ready).error());
+  }
+  if (!inputs || !entry.errors.empty()) check_unbound(*step, surroundings, entry);
+  if (inputs) {
+    if (auto apart = check_writes_apart(job, spec, *inputs); !apart)
+      entry.errors.push_back(std::move(apart).error());
+  }
+  if (entry.errors.empty() && inputs) entry.notes = step->source->notes();
+  entry.stages = step->schemas;
+  entry.inputs = step->inputs;
+}
+
+// What each step writes, and several of them.
+void check_outputs(const JobSpec& job, std::vector<CheckedStep>& checked) {
+  for (std::size_t number = 0; number < job.steps.size(); ++number) {
+    auto outside = check_writes_outside(job, job.steps[number], state_folder({}, job.base));
+    // Where its output can't be what it says, that was found before.
+    if (!outside && checked[number].errors.empty())
+      checked[number].errors.push_back(std::move(outside).error());
+  }
   Problems problems;
   const StepGraph graph = StepGraph::of(job, problems);
-  if (!problems.empty()) return {};  // of a job file they are known; a run names them
-  TRANCHE_ASSIGN(auto clash, find_output_clash(job, graph));
-  if (clash) checked[clash->later].error = std::move(clash->error);
-  return {};
+  if (!problems.empty()) return;  // of a job file they are known; a run names them
+  for (OutputClash& clash : find_output_clashes(job, graph))
+    checked[clash.later].errors.push_back(std::move(clash.error));
+  for (LostOutput& lost : find_lost_outputs(job, graph))
+    checked[lost.later].notes.push_back(std::move(lost.sentence));
 }
 
 // What steps come to is known in a run only.
@@ -88,47 +154,19 @@ Result<std::vector<CheckedStep>> check_job(const JobSpec& given) {
   const ScratchFolder scratch;
   TRANCHE_TRY(scratch.create());
   std::vector<CheckedStep> checked;
+  const StepSurroundings surroundings = looking(job, scratch);
   for (const auto& spec : job.steps) {
     CheckedStep entry;
     entry.step = spec.name;
-    if (!spec.has_records()) {
-      entry.deed = deed_of(spec);
-      auto examined = spec.report          ? examine_report(job, spec, looking(job, scratch))
-                      : move_options(spec) ? examine_move(job, spec)
-                                           : examine_without_records(job, spec);
-      if (!examined && waits_for_output(job, spec, examined.error()))
-        entry.notes.push_back("Its input is not there yet: " + examined.error().message);
-      else if (!examined)
-        entry.error = std::move(examined).error();
-      checked.push_back(std::move(entry));
-      continue;
-    }
-    if (spec.query) {
-      check_query(job, spec, looking(job, scratch), entry);
-      checked.push_back(std::move(entry));
-      continue;
-    }
-    auto step = assemble(job, spec, RunOptions{});
-    if (!step) {
-      entry.error = std::move(step).error();
-    } else {
-      auto inputs = step->source->inputs();
-      if (!inputs && waits_for_input(job, spec, *step, inputs.error())) {
-        entry.notes.push_back("Its input is not there yet: " + inputs.error().message);
-      } else if (!inputs) {
-        entry.error = std::move(inputs).error();
-      } else if (auto ready = check_step(*step, *inputs, looking(job, scratch)); !ready) {
-        entry.error = std::move(ready).error();
-      } else if (auto apart = check_writes_apart(job, spec, step->inputs); !apart) {
-        entry.error = std::move(apart).error();
-      }
-      if (!entry.error && inputs) entry.notes = step->source->notes();
-      entry.stages = step->schemas;
-      entry.inputs = step->inputs;
-    }
+    if (!spec.has_records())
+      check_deed(job, spec, surroundings, entry);
+    else if (spec.query)
+      check_query(job, spec, surroundings, entry);
+    else
+      check_batches_of(job, spec, surroundings, entry);
     checked.push_back(std::move(entry));
   }
-  TRANCHE_TRY(note_clash(job, checked));
+  check_outputs(job, checked);
   return checked;
 }
 
@@ -142,7 +180,7 @@ Result<DataCheck> check_data(const JobSpec& given,
     if (!spec.has_records() || spec.query) continue;
     TRANCHE_ASSIGN(auto step, assemble(job, spec, RunOptions{}));
     const auto surroundings = looking(job, scratch);
-    auto inputs = step.source->inputs();
+    auto inputs = all_inputs(step);
     if (!inputs && waits_for_input(job, spec, step, inputs.error())) continue;
     if (!inputs) return std::move(inputs).error();
     TRANCHE_TRY(bind_step(step, &*inputs, surroundings));
@@ -174,7 +212,7 @@ Result<std::vector<PlannedStep>> plan_job(const JobSpec& given) {
       continue;
     }
     TRANCHE_ASSIGN(auto step, assemble(job, spec, RunOptions{}));
-    auto inputs = step.source->inputs();
+    auto inputs = all_inputs(step);
     if (!inputs && waits_for_input(job, spec, step, inputs.error())) {
       planned.push_back(std::move(entry));
       continue;
@@ -212,7 +250,8 @@ Result<std::vector<PreviewStage>> preview_step(const JobSpec& given, const std::
   const auto result = query_result_path(scratch.path(), *spec);
   if (spec->query) TRANCHE_TRY(keep_result(job, *spec, surroundings, result, rows));
   TRANCHE_ASSIGN(auto step, assemble(job, reading_result(*spec, result), RunOptions{}));
-  TRANCHE_TRY(bind_step(step, nullptr, surroundings));
+  TRANCHE_ASSIGN(const auto inputs, all_inputs(step));
+  TRANCHE_TRY(bind_step(step, &inputs, surroundings));
   TRANCHE_ASSIGN(auto stages, preview_batch(step, surroundings, rows));
   std::vector<PreviewStage> preview;
   for (auto& stage : stages) {

@@ -175,12 +175,18 @@ Result<ReportStep> assemble_report(const JobSpec& job, const StepSpec& spec,
 }
 
 Result<void> examine_report(const JobSpec& job, const StepSpec& spec,
-                            const StepSurroundings& surroundings) {
+                            const StepSurroundings& surroundings, std::vector<Error>* others) {
   TRANCHE_ASSIGN(const auto step, assemble_report(job, spec, surroundings));
+  Result<void> first;
   for (const ReportSection& section : step.sections) {
-    TRANCHE_TRY(examine_report_section(section, surroundings.spill_folder));
+    auto examined = examine_report_section(section, surroundings.spill_folder);
+    if (examined) continue;
+    if (first)
+      first = std::move(examined);
+    else if (others != nullptr)
+      others->push_back(std::move(examined).error());
   }
-  return {};
+  return first;
 }
 
 }  // namespace tranche

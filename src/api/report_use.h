@@ -20,9 +20,10 @@ Result<ReportStep> assemble_report(const JobSpec& job, const StepSpec& spec,
 std::filesystem::path report_path(const Node& report, const std::filesystem::path& base);
 
 // Whether its queries and charts fit what is there now. Errors: failed, where their input is not
-// there.
+// there; the first one, those of other sections go to `others` (nullptr: nowhere).
 Result<void> examine_report(const JobSpec& job, const StepSpec& spec,
-                            const StepSurroundings& surroundings);
+                            const StepSurroundings& surroundings,
+                            std::vector<Error>* others = nullptr);
 
 // What is wrong with the name of the file; empty: nothing.
 std::string fault_of_report_file(std::string_view path);

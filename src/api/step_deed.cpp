@@ -54,6 +54,7 @@ Result<engine::StepEnd> StepRun::run_deed(const std::optional<StepRecord>& known
   emit(Event::Kind::note, spec_.execute
                               ? fmt::format("executes SQL in {}", spec_.execute->connector)
                               : deed_of(spec_));
+  has_begun_ = true;
   const auto executed = execute(settings, summary);
   summary.seconds = std::chrono::duration<double>(system_clock().monotonic() - started).count();
   engine::StepEnd end;

@@ -70,6 +70,9 @@ std::vector<std::size_t> steps_before(const JobSpec& job, std::size_t number, Pr
   for (const StepCondition& condition : spec.when) {
     const auto earlier = position_of(job, condition.step);
     if (earlier && std::find(before.begin(), before.end(), *earlier) != before.end()) continue;
+    const auto& after = spec.after.value_or(std::vector<std::string>());
+    const bool is_said = !earlier && std::count(after.begin(), after.end(), condition.step) > 0;
+    if (is_said) continue;
     problems.push_back(
         {condition.mark,
          earlier ? fmt::format("Step \"{0}\" has a condition on \"{1}\", for which it does not "

@@ -217,9 +217,13 @@ fs::path StepRun::fetching_run_folder() const {
 // runs again.
 Result<void> StepRun::run_query() {
   emit(Event::Kind::note, "runs its query");
-  return keep_result(frame_.job, spec_, surroundings(),
-                     query_result_path(frame_.run_folder(), spec_), {},
-                     [this] { return is_stop_wanted(); });
+  auto kept =
+      keep_result(frame_.job, spec_, surroundings(), query_result_path(frame_.run_folder(), spec_),
+                  {}, [this] { return is_stop_wanted(); });
+  // Its text, and the tables that it names, are looked at before it runs.
+  has_begun_ =
+      kept || (kept.error().kind != ErrorKind::config && !spec_.retry.is_transient(kept.error()));
+  return kept;
 }
 
 Result<BatchStep> StepRun::bind() {
@@ -571,6 +575,7 @@ Result<engine::StepEnd> StepRun::run_batches(const BatchStep& step, const StepRe
   }
   TRANCHE_ASSIGN(auto step_ledger, ledger_.step_ledger(frame_.record.run, spec_.name));
   engine::StepEnd end = run_batch_step(step, record.division, *step_ledger, around);
+  has_begun_ = has_begun_ || end.has_begun;
 
   fill_summary(summary, end.counts, end.batches_committed);
   summary.batches_resumed = end.batches_resumed;

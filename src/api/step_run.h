@@ -96,6 +96,9 @@ class StepRun {
   Result<void> check_still_last();
 
   bool was_done() const { return was_done_; }  // by an earlier start, when run() came
+  // Whether it has come to its first batch, its query, or its deed, and is no step that could not
+  // start.
+  bool has_begun() const { return has_begun_; }
   const std::string& rejects_path() const { return rejects_path_; }  // empty: there are none
 
  private:
@@ -153,6 +156,7 @@ class StepRun {
   const StepTrack track_;
   std::vector<FileLock> claims_;
   bool was_done_ = false;
+  bool has_begun_ = false;
   std::string rejects_path_;
 };
 

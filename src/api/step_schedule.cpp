@@ -95,18 +95,20 @@ void StepSchedule::settle_waiting() {
       if (state != State::skipped && state != State::held_back) continue;
       outcomes_[number].state = state;
       has_changed = true;
-      if (state == State::skipped) skip(number);
+      leave_out(number, state == State::skipped);
     }
   }
 }
 
-void StepSchedule::skip(std::size_t number) {
+// Of one that is held back the failure tells.
+void StepSchedule::leave_out(std::size_t number, bool is_skipped) {
   const StepSpec& spec = frame_.job.steps[number];
   StepSummary summary;
   summary.name = spec.name;
-  summary.state = "skipped";
+  summary.state = is_skipped ? "skipped" : "held back";
   add_step_values(values_, summary, {}, {});
   summaries_.emplace(number, std::move(summary));
+  if (!is_skipped) return;
   Event event;
   event.kind = Event::Kind::step_skipped;
   event.run = frame_.record.run;
@@ -151,6 +153,7 @@ StepSchedule::Ended StepSchedule::run_step(Start start, Ledger& ledger) {
                tracks_[start.track]);
   ended.end = step.run(ended.summary, std::move(start.bound), start.again);
   ended.was_done = step.was_done();
+  ended.has_begun = step.has_begun();
   ended.rejects_path = step.rejects_path();
   return ended;
 }
@@ -204,8 +207,8 @@ void StepSchedule::take(Ended ended) {
   outcome.state = state_of(ended.end);
   outcome.rejects = ended.summary.counts.rejected();
   was_done_[ended.number] = ended.was_done;
+  has_begun_ = has_begun_ || ended.has_begun;
   if (ended.end) {
-    has_begun_ = true;
     memory_bytes_peak_ = std::max(memory_bytes_peak_, ended.end->memory_bytes_peak);
   } else {
     ended.summary.state = outcome.state == State::stopped ? "stopped" : "failed";

@@ -38,10 +38,10 @@ struct ScheduleEnd {
   RunState state = RunState::completed;
   std::optional<Error> error;         // of the first step in the job's order that failed
   std::vector<std::string> warnings;  // those of the others
-  std::vector<StepSummary> steps;     // that began, or were not needed; in the job's order
+  std::vector<StepSummary> steps;     // that began, or are left out; in the job's order
   std::string rejects_path;           // empty: there are none
   std::uint64_t memory_bytes_peak = 0;
-  bool has_begun = false;  // a step went as far as its first batch
+  bool has_begun = false;  // in this process: a batch, a query, a program, SQL or a report
 };
 
 class StepSchedule {
@@ -68,12 +68,13 @@ class StepSchedule {
     StepSummary summary;
     std::string rejects_path;
     bool was_done = false;  // by an earlier start
+    bool has_begun = false;
     Result<engine::StepEnd> end = engine::StepEnd();
   };
 
   // Steps that can't run, or need not, whatever the others still do.
   void settle_waiting();
-  void skip(std::size_t number);
+  void leave_out(std::size_t number, bool is_skipped);
   std::optional<std::size_t> next_ready() const;
   bool runs_again(std::size_t number) const;
   Start start_of(std::size_t number, std::size_t track);

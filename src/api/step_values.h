@@ -22,7 +22,7 @@ using StepValues = std::map<std::string, std::string>;  // "load.written" and it
 // "written", "state" and the like, in the order of the documentation.
 const std::vector<std::string>& step_value_fields();
 
-// Of a step that ended, or was not needed. `error`: empty, or why it failed; `output`: what its
+// Of a step that ended, was not needed, or is held back. `error`: empty, or why it failed; `output`: what its
 // program left for later steps.
 void add_step_values(StepValues& values, const StepSummary& summary, const std::string& error,
                      const std::string& output);

@@ -18,11 +18,10 @@ Result<BatchStep> bound_as_ordered(const JobSpec& job, const RunOptions& options
                                    const WorkerOrder& order, const StepSurroundings& surroundings) {
   if (order.step >= job.steps.size())
     return make_error(ErrorKind::bug, "A worker was started for a step that the job has not.");
-  const auto assembled = order.is_for_rejects ? assemble_for_rejects : assemble;
-  const StepSpec spec = with_step_values(job.steps[order.step], order.values);
-  TRANCHE_ASSIGN(
-      auto step,
-      assembled(job, reading_result(spec, query_result_path(order.run.run_folder, spec)), options));
+  StepSpec spec = with_step_values(job.steps[order.step], order.values);
+  spec = reading_result(spec, query_result_path(order.run.run_folder, spec));
+  TRANCHE_ASSIGN(auto step, order.is_for_rejects ? assemble_for_rejects(job, spec, options)
+                                                 : assemble(job, spec, options));
   keep_fetched(step, order.fetching_run_folder);
   TRANCHE_TRY(bind_worker(step, order.inputs, surroundings));
   TRANCHE_ASSIGN(const std::string found, binding_fingerprint(step));

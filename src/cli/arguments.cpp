@@ -24,16 +24,18 @@ Error unknown_option(const Command& command, const std::string& word) {
                                        command.name, excerpt(name), command.name));
 }
 
+Error needs_value(const Flag& flag) {
+  return make_error(ErrorKind::usage, fmt::format("The option {0} needs a value, as in {0} {1}",
+                                                  flag.name, flag.value));
+}
+
 // The library names the option in its message; a person needs to hear what the option takes.
 Error explain(const Command& command, const CLI::ParseError& error) {
   const std::string said = error.what();
   for (const Flag& flag : command.flags) {
     if (said.find(flag.name) == std::string::npos) continue;
-    return make_error(
-        ErrorKind::usage,
-        flag.value.empty()
-            ? fmt::format("The option {} takes no value", flag.name)
-            : fmt::format("The option {0} needs a value, as in {0} {1}", flag.name, flag.value));
+    if (!flag.value.empty()) return needs_value(flag);
+    return make_error(ErrorKind::usage, fmt::format("The option {} takes no value", flag.name));
   }
   return make_error(ErrorKind::usage, excerpt(said, 200));
 }
@@ -129,8 +131,12 @@ Result<Invocation> parse_arguments(const Command& command, std::span<const std::
     if (!reversed.empty()) reversed.pop_back();
     app.parse(std::move(reversed));
     made.positionals = app.remaining();
-    for (auto& [name, given] : values)
-      if (!given.empty()) made.values.emplace(name, std::move(given));
+    for (const Flag& flag : command.flags) {
+      const auto given = values.find(flag.name);
+      if (given == values.end() || given->second.empty()) continue;
+      if (std::count(given->second.begin(), given->second.end(), "") > 0) return needs_value(flag);
+      made.values.emplace(flag.name, std::move(given->second));
+    }
     for (const auto& [name, is_on] : switches)
       if (is_on) made.values.emplace(name, std::vector<std::string>{});
   } catch (const CLI::ParseError& error) {

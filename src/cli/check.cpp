@@ -32,11 +32,11 @@ int act(const Invocation& invocation) {
   const auto steps = check_job(*job);
   if (!steps) return fail(invocation, steps.error());
   const bool is_wrong = std::any_of(steps->begin(), steps->end(),
-                                    [](const CheckedStep& step) { return step.error.has_value(); });
+                                    [](const CheckedStep& step) { return !step.errors.empty(); });
   const int code = is_wrong ? exit_usage : exit_completed;
   if (invocation.has("--data") && !is_wrong) return check_all_data(invocation, *job);
   for (const CheckedStep& step : *steps)
-    if (step.error) write_message(render_error(*step.error, message_look()));
+    for (const Error& error : step.errors) write_message(render_error(error, message_look()));
   if (invocation.has("--json")) return finish_json(checks_json(*steps), code);
   return finish(render_checks(*steps, data_look()), code);
 }

@@ -21,7 +21,8 @@ Result<TimeWindow> take_range(const Invocation& invocation, const Timetable& tim
   const auto latest = timetable.latest_due(now);
   TimeWindow range{timetable.first().begin, latest ? latest->end : timetable.first().begin};
   if (invocation.has("--from")) {
-    TRANCHE_ASSIGN(range.begin, timetable.instant_of(invocation.value("--from")));
+    TRANCHE_ASSIGN(const std::int64_t from, timetable.instant_of(invocation.value("--from")));
+    range.begin = std::max(range.begin, from);
   }
   if (invocation.has("--to")) {
     TRANCHE_ASSIGN(const std::int64_t to, timetable.instant_of(invocation.value("--to")));

@@ -21,7 +21,15 @@ Result<std::vector<GivenParameter>> given_parameters(const Invocation& invocatio
       return make_error(ErrorKind::usage, fmt::format("-p {}: name=value was expected, as in "
                                                       "-p day=2026-01-31",
                                                       excerpt(text)));
-    given.emplace_back(text.substr(0, equals), text.substr(equals + 1));
+    const std::string name = text.substr(0, equals);
+    for (const auto& [earlier, value] : given) {
+      if (earlier != name) continue;
+      return make_error(ErrorKind::usage, fmt::format("-p {} is given twice, as {} and as {}; give "
+                                                      "it once",
+                                                      excerpt(name), excerpt(value),
+                                                      excerpt(text.substr(equals + 1))));
+    }
+    given.emplace_back(name, text.substr(equals + 1));
   }
   return given;
 }

@@ -23,6 +23,18 @@ std::string command_that_goes_on(const Invocation& invocation) {
   return out;
 }
 
+// What lies before the schedule is none of its windows: nobody would miss it, or catch up with it.
+Result<void> check_is_scheduled(const JobSpec& job) {
+  const Timetable timetable = *Timetable::make(*job.schedule);
+  if (job.window->times.begin >= timetable.first().begin) return {};
+  return make_error(
+      ErrorKind::usage,
+      fmt::format("Window {} lies before the schedule, which begins with window {} (from: {}); to "
+                  "run it, let `from` be {} or earlier",
+                  job.window->name, timetable.name_of(timetable.first()), job.schedule->from,
+                  *timetable.value_text(job.window->times.begin, Type{TypeId::timestamp})));
+}
+
 // Of a window that is not over what is missing would be missing for ever: it counts as done.
 Result<void> check_is_over(const JobSpec& job, std::int64_t now) {
   if (job.window->times.end <= now) return {};
@@ -74,8 +86,9 @@ int act(const Invocation& invocation) {
                                        "missing, or --window {} for one",
                                        job->name, job->window->name)));
   if (job->schedule) {
-    const auto is_over = check_is_over(*job, system_clock().now_microseconds());
-    if (!is_over) return fail(invocation, is_over.error());
+    auto fits = check_is_scheduled(*job);
+    if (fits) fits = check_is_over(*job, system_clock().now_microseconds());
+    if (!fits) return fail(invocation, fits.error());
   }
   return run_job(invocation, *job, *options, command_that_goes_on(invocation));
 }

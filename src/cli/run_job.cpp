@@ -30,7 +30,8 @@ bool begins_anew(const JobSpec& job) {
 
 // Where a step writes, as a path from here.
 std::string output_of(const JobSpec& job, const StepSpec& step) {
-  std::string out = option_text(step.write.options, step.write.connector);
+  std::string out = step.report ? option_text(*step.report, "report")
+                                : option_text(step.write.options, step.write.connector);
   if (writes_standard_output(step)) return "standard output";
   const bool is_path = out.find("://") == std::string::npos;
   if (!out.empty() && is_path && !job.base.empty())
@@ -58,6 +59,16 @@ void take_bad_records(const RunSummary& summary, SummaryContext& context) {
     context.bad_records_count = *count - std::min(*count, published);
 }
 
+// What a refused change asks to be accepted, as part of a command: " --accept job".
+std::string accepting(const RunSummary& summary) {
+  if (!summary.error) return {};
+  for (const char* part : {"input", "job", "code", "snapshot"}) {
+    const std::string accepted = fmt::format(" --accept {}", part);
+    if (summary.error->message.find(accepted) != std::string::npos) return accepted;
+  }
+  return {};
+}
+
 SummaryContext summary_context(const Invocation& invocation, const JobSpec& job,
                                const RunSummary& summary, const std::string& go_on) {
   SummaryContext context;
@@ -65,7 +76,7 @@ SummaryContext summary_context(const Invocation& invocation, const JobSpec& job,
     if (std::string path = output_of(job, step); !path.empty())
       context.outputs.emplace_back(step.name, std::move(path));
   const bool is_to_go_on = summary.state == RunState::failed || summary.state == RunState::stopped;
-  if (is_to_go_on && !begins_anew(job)) context.resume_command = go_on;
+  if (is_to_go_on && !begins_anew(job)) context.resume_command = go_on + accepting(summary);
   context.rejects_command =
       quote_for_shell(invocation.program) + " rejects " + summary.run.substr(0, 8);
   if (!summary.state_folder.empty() && fs::path(summary.state_folder) != state_folder({}, {}))
@@ -81,16 +92,8 @@ int exit_code_of(const RunSummary& summary) {
     case RunState::stopped:
       return exit_stopped;
     default:
-      break;
+      return summary.error ? exit_code(*summary.error) : exit_failed;
   }
-  if (summary.error && summary.error->kind == ErrorKind::busy) return exit_busy;
-  // What is wrong before the first batch is the job's or the command line's fault.
-  const bool has_begun =
-      std::any_of(summary.steps.begin(), summary.steps.end(),
-                  [](const StepSummary& step) { return step.batches > step.batches_resumed; });
-  const bool is_wrong = summary.error && (summary.error->kind == ErrorKind::config ||
-                                          summary.error->kind == ErrorKind::usage);
-  return !has_begun && is_wrong ? exit_usage : exit_failed;
 }
 
 // Standard output is for the data alone where a step writes to it.

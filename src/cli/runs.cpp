@@ -1,3 +1,5 @@
+#include <fmt/format.h>
+
 #include <tranche/api/inspect.h>
 
 #include "base/clock.h"
@@ -15,6 +17,11 @@ int act(const Invocation& invocation) {
   if (!limit) return fail(invocation, limit.error());
   const auto state = take_state(invocation);
   if (!state) return fail(invocation, state.error());
+  // What was asked for by name, and is not there, is rather misspelled than empty.
+  if (invocation.has("--state") && !file_exists(*state))
+    return fail(invocation, make_error(ErrorKind::usage,
+                                       fmt::format("There is no folder {}, so no run is kept there",
+                                                   state->string())));
   const auto runs = list_runs(*state, *limit);
   if (!runs) return fail(invocation, runs.error());
   if (invocation.has("--json")) return finish_json(runs_json(*runs));

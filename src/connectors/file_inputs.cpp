@@ -26,6 +26,14 @@ Error named_twice(const std::string& name, const FilePatterns& files) {
                                 name, files.key));
 }
 
+// By a link to it, or to a folder above it.
+Error reached_twice(const std::string& name, const std::string& other, const FilePatterns& files) {
+  return make_error(ErrorKind::config,
+                    fmt::format("{} and {} in `{}:` are one file, its records would be read twice. "
+                                "Leave out one of the names.",
+                                other, name, files.key));
+}
+
 // A pipe or a device gives its bytes once, and to whom comes first.
 Error no_file(const std::string& name, const FilePatterns& files) {
   return make_error(ErrorKind::config,
@@ -36,7 +44,8 @@ Error no_file(const std::string& name, const FilePatterns& files) {
 }
 
 Result<void> add_matches(const FilePatterns& files, const std::string& pattern,
-                         std::set<std::string>& seen, std::vector<Input>& found) {
+                         std::set<std::string>& seen, std::map<std::string, std::string>& places,
+                         std::vector<Input>& found) {
   TRANCHE_ASSIGN(const auto paths, expand_glob(pattern, files.base));
   const bool is_relative = fs::path(pattern).is_relative() && !files.base.empty();
   for (const auto& path : paths) {
@@ -44,6 +53,12 @@ Result<void> add_matches(const FilePatterns& files, const std::string& pattern,
     input.name = is_relative ? path.lexically_relative(files.base).string() : path.string();
     if (!seen.insert(path.lexically_normal().string()).second)
       return named_twice(input.name, files);
+    std::error_code unknown;
+    const fs::path place = fs::canonical(path, unknown);
+    if (!unknown && !files.knows_content) {
+      const auto [known, is_new] = places.emplace(place.string(), input.name);
+      if (!is_new) return reached_twice(input.name, known->second, files);
+    }
     TRANCHE_ASSIGN(const auto status, file_status(path));
     if (!status.is_regular) return no_file(input.name, files);
     input.bytes = status.bytes;
@@ -157,11 +172,12 @@ Result<std::vector<Input>> list_files(const FilePatterns& files) {
     return list_standard_input(files);
   std::vector<Input> found;
   std::set<std::string> seen;
+  std::map<std::string, std::string> places;  // and the name by which it was found
   const auto names = remote_names(files.patterns);
   for (std::size_t i = 0; i < names.size(); ++i) {
     const std::string& pattern = files.patterns[i];
     if (names[i].empty()) {
-      TRANCHE_TRY(add_matches(files, pattern, seen, found));
+      TRANCHE_TRY(add_matches(files, pattern, seen, places, found));
       continue;
     }
     if (!seen.insert(pattern).second) return named_twice(names[i], files);
@@ -239,6 +255,7 @@ std::optional<FileIncrement> read_file_increment(const Node& options, const Opti
 Result<NewFiles> find_new_files(const FileIncrement& increment, const std::vector<Input>& loaded,
                                 std::int64_t now_microseconds) {
   FilePatterns matching = increment.files;
+  matching.knows_content = true;
   std::erase_if(matching.patterns, [&](const std::string& pattern) {
     return matches_nothing(increment.files, pattern);
   });

@@ -25,6 +25,7 @@ struct FilePatterns {
   std::vector<std::string> patterns;
   std::filesystem::path base;
   bool may_be_remote = false;  // http, https, s3
+  bool knows_content = false;  // who asks tells by it that two names are one file
 };
 
 // Every file once, in the order of the patterns. Errors: config, also when one matches nothing.

@@ -13,6 +13,7 @@
 
 #include "base/fault.h"
 #include "base/file.h"
+#include "base/text.h"
 #include "connectors/parquet_file.h"
 #include "drivers/duckdb_database.h"
 #include "formats/page_codec.h"
@@ -103,7 +104,8 @@ class ParquetEncoder : public Encoder {
     for (std::uint32_t row = 0; row < rows; ++row) partition_of(page, row).selected.push_back(row);
     for (auto& [folder, partition] : partitions_) {
       if (partition.selected.empty()) continue;
-      append_page_frame(partition.frames, page, partition.selected, FrameOrigins::left_out);
+      append_page_frame(partition.frames, page, partition.selected,
+                        folder == refused_label ? FrameOrigins::kept : FrameOrigins::left_out);
       partition.rows += partition.selected.size();
       rows_ += partition.selected.size();
     }
@@ -131,6 +133,7 @@ class ParquetEncoder : public Encoder {
     TRANCHE_TRY(connect());
     std::map<std::string, std::vector<Segment>> by_folder;
     for (const Segment& segment : segments) by_folder[segment.label].push_back(segment);
+    const auto refused = by_folder.extract(std::string(refused_label));
     std::vector<Segment> parts;
     for (auto& [folder, of_folder] : by_folder) {
       part_->segments = std::move(of_folder);
@@ -139,6 +142,7 @@ class ParquetEncoder : public Encoder {
       if (!part) return std::move(part).error();
       parts.push_back(*std::move(part));
     }
+    if (refused) parts.insert(parts.end(), refused.mapped().begin(), refused.mapped().end());
     return parts;
   }
 
@@ -169,7 +173,8 @@ class ParquetEncoder : public Encoder {
     if (found != keys_.end()) {
       last_ = found->second;
     } else {
-      last_ = &partitions_[folder_of(page, row)];
+      const bool is_refused = !partition_fault(page, row, target_.partition_columns).empty();
+      last_ = &partitions_[is_refused ? std::string(refused_label) : folder_of(page, row)];
       keys_.emplace(key_, last_);
     }
     last_key_ = key_;
@@ -177,21 +182,18 @@ class ParquetEncoder : public Encoder {
   }
 
   std::string folder_of(const Page& page, std::size_t row) const {
-    std::string folder;
+    std::string folders;
     std::string text;
     for (const std::size_t at : target_.partition_columns) {
-      append_encoded(folder, target_.schema->fields[at].name);
-      folder += '=';
-      text.clear();
+      text = null_partition;
       if (page.column(at).is_valid(row)) {
+        text.clear();
         append_value_text(text, page.column(at), row);
-        append_encoded(folder, text);
-      } else {
-        folder += "__HIVE_DEFAULT_PARTITION__";
       }
-      folder += '/';
+      folders += partition_folder(target_.schema->fields[at].name, text);
+      folders += '/';
     }
-    return folder;
+    return folders;
   }
 
   // Makes the table function that COPY reads. Not before something is merged: many a worker only
@@ -272,6 +274,38 @@ class ParquetEncoder : public Encoder {
 };
 
 }  // namespace
+
+std::string partition_folder(std::string_view column, std::string_view value) {
+  std::string folder;
+  append_encoded(folder, column);
+  folder += '=';
+  append_encoded(folder, value);
+  return folder;
+}
+
+std::string partition_fault(const Page& page, std::size_t row,
+                            const std::vector<std::size_t>& partition_columns) {
+  std::string text;
+  for (const std::size_t at : partition_columns) {
+    if (!page.column(at).is_valid(row)) continue;
+    text.clear();
+    append_value_text(text, page.column(at), row);
+    const std::string& column = page.schema().fields[at].name;
+    if (text == null_partition) {
+      return fmt::format(
+          "Column \"{}\", by which folders are named, holds the text {}, which as a folder's name "
+          "stands for null.",
+          column, text);
+    }
+    const std::size_t bytes = partition_folder(column, text).size();
+    if (bytes <= folder_name_bytes_max) continue;
+    return fmt::format(
+        "Column \"{}\", by which folders are named, holds \"{}\", a text of {} bytes: the folder's "
+        "name would have {}, and {} is the most that one can have.",
+        column, excerpt(text, 40), text.size(), bytes, folder_name_bytes_max);
+  }
+  return {};
+}
 
 Result<std::unique_ptr<Encoder>> make_parquet_encoder(PartTarget target, WorkerScope& worker) {
   return std::unique_ptr<Encoder>(std::make_unique<ParquetEncoder>(std::move(target), worker));

@@ -14,6 +14,7 @@
 #include "base/text.h"
 #include "connectors/parquet_encoder.h"
 #include "connectors/parquet_file.h"
+#include "formats/page_codec.h"
 
 namespace tranche {
 namespace {
@@ -167,7 +168,10 @@ Result<void> remove_temporaries(const fs::path& root, const std::string& prefix,
 
 class ParquetCommitter : public Committer {
  public:
-  explicit ParquetCommitter(fs::path folder) : folder_(std::move(folder)) {}
+  ParquetCommitter(fs::path folder, SchemaPtr schema, std::vector<std::size_t> partition_columns)
+      : folder_(std::move(folder)),
+        schema_(std::move(schema)),
+        partition_columns_(std::move(partition_columns)) {}
 
   Result<Applied> apply(std::uint64_t group, std::span<const Segment> segments,
                         const std::string& reject_id) override {
@@ -178,6 +182,10 @@ class ParquetCommitter : public Committer {
     receipt_ = Receipt{};
     const bool drops = !segments.empty() && fault_drops_record("sink");
     for (const Segment& segment : segments) {
+      if (segment.label == refused_label) {
+        TRANCHE_TRY(refuse(segment, applied));
+        continue;
+      }
       const Part part{segment.label, segment.final_name, segment.rows, segment.bytes,
                       segment.checksum};
       TRANCHE_ASSIGN(const std::string wrong, differs(folder_ / part.temporary, part, false));
@@ -207,7 +215,21 @@ class ParquetCommitter : public Committer {
   void rollback() override { receipt_ = Receipt{}; }  // the files wait to be written again
 
  private:
+  Result<void> refuse(const Segment& segment, Applied& applied) const {
+    TRANCHE_ASSIGN(auto bytes, segment.load());
+    PageFrames frames(schema_, std::move(bytes));
+    while (true) {
+      TRANCHE_ASSIGN(const auto page, frames.next());
+      if (!page) return {};
+      for (std::size_t row = 0; row < page->rows(); ++row)
+        applied.rejects.push_back(
+            reject_row(*page, row, "write", partition_fault(*page, row, partition_columns_)));
+    }
+  }
+
   fs::path folder_;
+  SchemaPtr schema_;
+  std::vector<std::size_t> partition_columns_;
   Receipt receipt_;
 };
 
@@ -248,6 +270,9 @@ Result<void> ParquetSink::examine(const SchemaPtr& schema) {
     if (found && is_nested(schema->fields[*found].type))
       return wrong(fmt::format("partition_by names \"{}\", a {}, whose values can't name folders",
                                column, to_string(schema->fields[*found].type)));
+    if (found && partition_folder(column, null_partition).size() > folder_name_bytes_max)
+      return wrong(fmt::format("partition_by names \"{}\", a name too long for folders",
+                               excerpt(column, 40)));
     if (found) continue;
     const auto near = nearest(column, schema->names());
     return wrong(near ? fmt::format("partition_by names no column: \"{}\"; did you mean \"{}\"?",
@@ -298,15 +323,21 @@ Result<std::vector<Receipt>> ParquetSink::recover(const SinkRun& run, const Sche
   return std::vector<Receipt>(committed.begin(), committed.end());
 }
 
-Result<std::unique_ptr<Encoder>> ParquetSink::encoder(WorkerScope& worker) const {
-  PartTarget target{options_, schema_, {}, temporary_prefix_, job_, step_};
+std::vector<std::size_t> ParquetSink::partition_columns() const {
+  std::vector<std::size_t> columns;
   for (const std::string& column : options_.partition_by)
-    target.partition_columns.push_back(schema_->find(column).value());
-  return make_parquet_encoder(std::move(target), worker);
+    columns.push_back(schema_->find(column).value());
+  return columns;
+}
+
+Result<std::unique_ptr<Encoder>> ParquetSink::encoder(WorkerScope& worker) const {
+  return make_parquet_encoder(
+      {options_, schema_, partition_columns(), temporary_prefix_, job_, step_}, worker);
 }
 
 Result<std::unique_ptr<Committer>> ParquetSink::committer() {
-  return std::unique_ptr<Committer>(std::make_unique<ParquetCommitter>(options_.folder));
+  return std::unique_ptr<Committer>(
+      std::make_unique<ParquetCommitter>(options_.folder, schema_, partition_columns()));
 }
 
 // The ledger's record is the commit, so there is never a doubt that the folder could resolve.

@@ -54,6 +54,8 @@ class ParquetSink : public Sink {
                                           std::span<const Receipt> committed) override;
 
  private:
+  std::vector<std::size_t> partition_columns() const;  // once it is bound
+
   ParquetSinkOptions options_;
   SchemaPtr schema_;
   std::string temporary_prefix_;  // ".tranche-<run>-"

@@ -43,8 +43,9 @@ Result<void> TableSink::examine(const SchemaPtr& schema) {
     TRANCHE_TRY(CommitRecord(*connection, target_).check());
     return examine_in(*connection, *schema);
   }();
-  // Before the start a server that is not there is a matter of the job, or of who runs it.
-  if (!examined) examined.error().kind = ErrorKind::config;
+  // Before the start what is wrong there is a mistake in the job; a server that is away may come.
+  if (!examined && examined.error().kind != ErrorKind::transient)
+    examined.error().kind = ErrorKind::config;
   return examined;
 }
 

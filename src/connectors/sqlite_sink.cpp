@@ -79,6 +79,8 @@ Result<void> TableSink::examine(const SchemaPtr& schema) {
   if (!examined && examined.error().kind == ErrorKind::failed) {
     examined.error().kind = ErrorKind::config;
   }
+  if (!examined && examined.error().kind == ErrorKind::transient)
+    examined.error().kind = ErrorKind::busy;
   return examined;
 }
 

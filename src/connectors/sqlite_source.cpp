@@ -402,6 +402,7 @@ Result<std::vector<Input>> TableSource::inputs() {
   if (!looked) {
     // Before the start a file that is no database, or no such query, is a mistake in the job.
     if (looked.error().kind == ErrorKind::failed) looked.error().kind = ErrorKind::config;
+    if (looked.error().kind == ErrorKind::transient) looked.error().kind = ErrorKind::busy;
     return looked.error();
   }
   Input input;

@@ -153,6 +153,7 @@ class Checker {
           return mismatch(option, value, mark);
         return check_columns(value);
       case OptionKind::texts:
+        if (has_null_item(value)) return null_item(option, value, mark);
         if (!is_texts(value)) return mismatch(option, value, mark);
         if (value.kind == Node::Kind::scalar) return check_text(option, value, mark);
         for (const Node& item : value.items) check_text(option, item, mark);
@@ -171,6 +172,26 @@ class Checker {
     if (fault.empty()) return;
     report(value.mark.line != 0 ? value.mark : mark,
            fmt::format("Key \"{}\" in {}: {}", option.name, what_, fault));
+  }
+
+  static bool has_null_item(const Node& value) {
+    return value.kind == Node::Kind::list &&
+           std::any_of(value.items.begin(), value.items.end(),
+                       [](const Node& item) { return item.is_null(); });
+  }
+
+  // A word that YAML itself takes for nothing.
+  void null_item(const Option& option, const Node& value, Mark mark) {
+    for (const Node& item : value.items) {
+      if (!item.is_null()) continue;
+      report(item.mark.line != 0 ? item.mark : mark,
+             fmt::format(
+                 "An item of \"{}\" in {} is {}; put it in quotes where the text is meant: "
+                 "\"{}\".",
+                 option.name, what_,
+                 item.text.empty() ? "empty" : fmt::format("{}, which is YAML's null", item.text),
+                 item.text));
+    }
   }
 
   static bool is_texts(const Node& value) {

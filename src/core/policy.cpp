@@ -61,7 +61,7 @@ bool within_share(std::uint64_t rejected, std::uint64_t records, std::uint64_t m
 }  // namespace
 
 bool RetryPolicy::is_transient(const Error& error) const {
-  if (error.kind == ErrorKind::transient) return true;
+  if (error.kind == ErrorKind::transient || error.kind == ErrorKind::busy) return true;
   if (error.kind != ErrorKind::failed) return false;
   const std::string message = to_lower(error.message);
   return std::any_of(transient.begin(), transient.end(), [&](const std::string& words) {

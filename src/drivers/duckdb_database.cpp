@@ -292,6 +292,12 @@ Result<std::shared_ptr<DuckDatabase>> DuckDatabase::open_at(const char* path,
 Error duckdb_file_error(Error error, const std::string& path) {
   const std::string& message = error.message;
   const bool is_locked = message.find("Could not set lock on file") != std::string::npos;
+  // What it says of a file that it takes for one of another system, and of any other one.
+  for (const char* words :
+       {"in-memory database in read-only mode", "not a valid DuckDB database"}) {
+    if (message.find(words) == std::string::npos) continue;
+    return make_error(ErrorKind::config, fmt::format("{} is no DuckDB database.", path));
+  }
   if (!is_locked) {
     error.message = fmt::format("DuckDB database {}: {}", path, message);
     return error;
@@ -301,9 +307,10 @@ Error duckdb_file_error(Error error, const std::string& path) {
   const std::string who = begin == std::string::npos || end == std::string::npos
                               ? std::string()
                               : message.substr(begin, end - begin + 1) + " ";
-  return make_error(ErrorKind::transient,
+  return make_error(ErrorKind::busy,
                     fmt::format("Another process {}has DuckDB database {} open. DuckDB lets one "
-                                "process write, or several read; end that one, then run again.",
+                                "process write, or several read: end that one, or wait for it "
+                                "with --wait 10m.",
                                 who, path));
 }
 

@@ -93,8 +93,8 @@ Error refused(PGconn* handle, const PostgresPlace& place) {
     if (why.find(words) != std::string::npos) kind = ErrorKind::config;
   }
   if (why.find(".s.PGSQL.") != std::string::npos) kind = ErrorKind::transient;  // no socket yet
-  return make_error(kind, fmt::format("Can't connect to PostgreSQL database {}: {}.",
-                                      to_string(place), why));
+  return make_error(kind, fmt::format("Can't connect to PostgreSQL database {}: {}{}",
+                                      to_string(place), why, why.ends_with('?') ? "" : "."));
 }
 
 constexpr const char* session_settings =

@@ -70,7 +70,11 @@ std::uint64_t StepRun::bytes_unread() const {
 
 // Plans a bounded way ahead of the workers, so that planning overlaps with work and a batch is
 // durable in the ledger before it is dispatched.
+//
+// What is found in the input counts behind the batches before it, however many of them were planned
+// in one go.
 Result<void> StepRun::plan_ahead() {
+  if (plan_trouble_) return *plan_trouble_;
   const std::size_t wanted = 4 * work_.executor->workers() + 4;
   const bool lead_open = groups_.empty() || !groups_.front().closed();
   if (state_.plan_complete || (stopping_ && !lead_open)) return {};
@@ -90,7 +94,13 @@ Result<void> StepRun::plan_ahead() {
   bool complete = false;
   const auto deadline = work_.clock->monotonic() + 50ms;  // then the workers get what there is
   while (tasks < 2 * wanted && planned.size() < batches_a_plan_write_max && is_ready(0ms)) {
-    TRANCHE_ASSIGN(auto batch, work_.next_batch());
+    auto next = work_.next_batch();
+    if (!next && planned.empty()) return std::move(next).error();
+    if (!next) {
+      plan_trouble_ = std::move(next).error();
+      break;
+    }
+    std::optional<BatchPlan>& batch = *next;
     if (!batch) {
       complete = true;
       break;

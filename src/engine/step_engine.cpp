@@ -67,6 +67,7 @@ Result<StepEnd::State> StepRun::loop() {
     TRANCHE_TRY(plan_ahead());
     if (groups_.empty() && state_.plan_complete) break;
     if (stop_wanted() && !finishes_lead()) return StepEnd::State::stopped;
+    end_.has_begun = end_.has_begun || !groups_.empty();
     TRANCHE_TRY(dispatch());
     // One group at a time, though many may be ready behind one that was slow: neither a stop nor
     // the workers, who need more tasks by then, wait for all of them.
@@ -75,6 +76,7 @@ Result<StepEnd::State> StepRun::loop() {
     if (stopping_ && !finishes_lead()) return StepEnd::State::stopped;
     if (committed || !outcome) emit_progress(false);
   }
+  end_.has_begun = true;
   // A seal that has begun is rolled forward, whatever limit is given by now.
   if (state_.seal == SealState::open && !verdict_->limit.finish(end_.counts.planned)) {
     return make_error(

@@ -80,7 +80,8 @@ struct StepEnd {
   std::uint64_t batches_resumed = 0;
   std::uint32_t retries = 0;
   std::uint64_t memory_bytes_peak = 0;
-  unsigned workers = 0;  // that were at work, lanes among them; 0: it did not get that far
+  bool has_begun = false;  // it came to its first batch in this process, or beyond its last one
+  unsigned workers = 0;    // that were at work, lanes among them; 0: it did not get that far
   std::string workers_why;
 };
 inline constexpr std::size_t bad_records_shown = 10;

@@ -117,6 +117,7 @@ class StepRun {
   std::uint64_t quarantined_ = 0;
   std::uint64_t batches_planned_ = 0;
   std::uint64_t last_batch_bytes_ = 0;  // of the one that was planned last
+  std::optional<Error> plan_trouble_;   // behind what is planned
   bool stopping_ = false;
   std::optional<std::uint64_t> last_group_;  // when stopping: the last one to finish
   std::chrono::nanoseconds next_memory_sample_{0};

@@ -128,14 +128,15 @@ class GzipDecoder final : public TextDecoder {
   Error broken(std::string_view what) const {
     return make_error(ErrorKind::failed,
                       fmt::format("{} is damaged: {} at byte {} of the file, byte {} of its text. "
-                                  "Bring the file as it was made, and run again.", name_, what,
-                                  file_offset(), offset_), name_);
+                                  "Bring the file as it was made, and run again.",
+                                  name_, what, file_offset(), offset_));
   }
   Error broken_off() const {
     return make_error(ErrorKind::failed,
                       fmt::format("{} is cut off: it ends at byte {} of the file, byte {} of its "
                                   "text, within a gzip member. Bring the whole file, and run "
-                                  "again.", name_, file_offset(), offset_), name_);
+                                  "again.",
+                                  name_, file_offset(), offset_));
   }
   Error not_as_written() const {
     return make_error(ErrorKind::failed,

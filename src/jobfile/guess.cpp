@@ -182,8 +182,8 @@ class Guesser {
     asked.name = "asked";
     asked.write = "jsonl";
     TRANCHE_ASSIGN(const auto checked, check(asked));
-    if (checked.error) {
-      Error error = *checked.error;
+    if (!checked.errors.empty()) {
+      Error error = checked.errors.front();
       if (error.message.find(step.files.front()) == std::string::npos)
         error.message = fmt::format("{}: {}", step.files.front(), error.message);
       return error;
@@ -227,10 +227,10 @@ class Guesser {
   Result<void> finish(StepGuess& step) {
     step.write = "parquet";
     TRANCHE_ASSIGN(auto checked, check(step));
-    if (checked.error) {
+    if (!checked.errors.empty()) {
       step.write = "jsonl";
       TRANCHE_ASSIGN(checked, check(step));
-      if (checked.error) return *checked.error;
+      if (!checked.errors.empty()) return checked.errors.front();
     }
     if (step.bytes > checked_bytes_max) return {};
     TRANCHE_ASSIGN(const JobSpec job, load(step));

@@ -111,9 +111,10 @@ void JobReader::read(Node root, JobSpec& job) {
           fmt::format("Two steps have the name \"{}\"; give each its own", excerpt(made.name, 40)));
   }
   // Of names that are wrong, more would be said than helps.
-  if (!problems_.empty()) return;
+  if (names.size() != job.steps.size()) return;
+  const std::size_t before = problems_.size();
   const StepGraph graph = StepGraph::of(job, problems_);
-  if (problems_.empty()) check_step_values(job, graph, problems_);
+  if (problems_.size() == before) check_step_values(job, graph, problems_);
 }
 
 void JobReader::connections(const Node& given) {

@@ -89,14 +89,16 @@ Json dataset_json(const Dataset& dataset) {
 Json outputs_json(const JobSpec& job, const RunSummary* summary) {
   Json list{Json::Array{}};
   for (const StepSpec& step : job.steps) {
-    if (!step.has_records()) continue;
     std::set<Dataset> outputs;
-    add_datasets(step.write, job.base, outputs);
+    if (step.report)
+      add_datasets({"report", *step.report}, job.base, outputs);
+    else if (step.has_records())
+      add_datasets(step.write, job.base, outputs);
     for (const Dataset& output : outputs) {
       Json one = dataset_json(output);
       for (const StepSummary& done :
            summary == nullptr ? std::vector<StepSummary>() : summary->steps) {
-        if (done.name != step.name) continue;
+        if (done.name != step.name || step.report) continue;
         Json statistics = facet("OutputStatisticsOutputDatasetFacet");
         statistics.set("rowCount", done.counts.written);
         one.set("outputFacets", Json().set("outputStatistics", std::move(statistics)));

@@ -168,9 +168,9 @@ std::string render_checks(std::span<const CheckedStep> steps, const Look& look) 
     if (!out.empty()) out += "\n";
     out += paint(look, Colour::bold, step.step) + "  " +
            paint(look, Colour::dim,
-                 step.inputs.empty() && step.error ? "wrong"
-                 : !step.deed.empty()              ? step.deed
-                                                   : inputs_text(step.inputs)) +
+                 step.inputs.empty() && !step.errors.empty() ? "wrong"
+                 : !step.deed.empty()                        ? step.deed
+                                                             : inputs_text(step.inputs)) +
            "\n";
     for (const std::string& note : step.notes) out += "  " + wrap(note, 80, 2) + "\n";
     for (const auto& [stage, schema] : step.stages) {

@@ -77,8 +77,10 @@ Json checks_json(std::span<const CheckedStep> steps) {
     Json notes{Json::Array{}};
     for (const std::string& note : step.notes) notes.push(note);
     one.set("notes", std::move(notes));
-    if (step.error)
-      one.set("error", Json().set("message", step.error->message).set("where", step.error->where));
+    Json errors{Json::Array{}};
+    for (const Error& error : step.errors)
+      errors.push(Json().set("message", error.message).set("where", error.where));
+    one.set("errors", std::move(errors));
     list.push(std::move(one));
   }
   return Json().set("steps", std::move(list));

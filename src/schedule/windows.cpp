@@ -1,5 +1,6 @@
 #include "schedule/windows.h"
 
+#include <algorithm>
 #include <map>
 #include <utility>
 
@@ -51,8 +52,9 @@ Result<CoveredTime> covered_time(const fs::path& state, const std::string& job,
   return covered_by(records);
 }
 
-Result<std::vector<WindowInfo>> list_windows(const fs::path& state, const JobSpec& job,
-                                             std::int64_t from, std::int64_t to, std::int64_t now) {
+Result<void> for_each_window(const fs::path& state, const JobSpec& job, std::int64_t from,
+                             std::int64_t to, std::int64_t now,
+                             const std::function<Result<void>(WindowInfo)>& take) {
   TRANCHE_ASSIGN(const auto records,
                  records_of(state, job.name, job.window ? job.window->variant : std::string()));
   const CoveredTime done = covered_by(records);
@@ -60,12 +62,14 @@ Result<std::vector<WindowInfo>> list_windows(const fs::path& state, const JobSpe
   for (const WindowRecord& record : records)
     if (!record.run.empty()) runs[{record.times.begin, record.times.end}] = &record;
   const Agenda agenda = agenda_of(job);
+  const Timetable& timetable = agenda.timetable();
   const auto earliest = agenda.earliest(now);
-  std::vector<WindowInfo> windows;
-  for (const TimeWindow& times : agenda.left_between({}, from, to)) {
+  TimeWindow times = timetable.window_of(from);
+  if (times.begin < from) times = timetable.behind(times);
+  for (; times.end <= to; times = timetable.behind(times)) {
     WindowInfo info;
     info.times = times;
-    info.name = agenda.timetable().name_of(times);
+    info.name = timetable.name_of(times);
     info.state = done.covers(times)                          ? "done"
                  : earliest && times.begin < earliest->begin ? "skipped"
                                                              : "missing";
@@ -78,9 +82,26 @@ Result<std::vector<WindowInfo>> list_windows(const fs::path& state, const JobSpe
       info.started_microseconds = run->second->started_microseconds;
       info.ended_microseconds = run->second->ended_microseconds;
     }
-    windows.push_back(std::move(info));
+    TRANCHE_TRY(take(std::move(info)));
   }
+  return {};
+}
+
+Result<std::vector<WindowInfo>> list_windows(const fs::path& state, const JobSpec& job,
+                                             std::int64_t from, std::int64_t to, std::int64_t now) {
+  std::vector<WindowInfo> windows;
+  TRANCHE_TRY(for_each_window(state, job, from, to, now, [&](WindowInfo info) -> Result<void> {
+    windows.push_back(std::move(info));
+    return {};
+  }));
   return windows;
+}
+
+std::int64_t begin_of_latest(const Timetable& timetable, std::int64_t from, std::int64_t to,
+                             std::size_t count) {
+  TimeWindow window = timetable.window_of(to);  // the last one behind `to`, or beyond it
+  for (std::size_t i = 0; i < count && window.begin > from; ++i) window = timetable.before(window);
+  return std::max(window.begin, from);
 }
 
 Result<std::optional<ScheduleTrouble>> trouble_of(const fs::path& state, const std::string& job) {

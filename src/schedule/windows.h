@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -36,9 +37,17 @@ Agenda agenda_of(const JobSpec& job);
 Result<CoveredTime> covered_time(const fs::path& state, const std::string& job,
                                  const std::string& variant);
 
-// The windows that begin at `from` or later and end by `to`, in order.
+// Gives the windows that begin at `from` or later and end by `to`, one after the other, in order.
+// Errors: those of `take` too.
+Result<void> for_each_window(const fs::path& state, const JobSpec& job, std::int64_t from,
+                             std::int64_t to, std::int64_t now,
+                             const std::function<Result<void>(WindowInfo)>& take);
+// All of them at once.
 Result<std::vector<WindowInfo>> list_windows(const fs::path& state, const JobSpec& job,
                                              std::int64_t from, std::int64_t to, std::int64_t now);
+// Where the latest `count` of those begin, or `from` where there are no more.
+std::int64_t begin_of_latest(const Timetable& timetable, std::int64_t from, std::int64_t to,
+                             std::size_t count);
 
 // The failures in a row that a schedule has met in the job.
 Result<std::optional<ScheduleTrouble>> trouble_of(const fs::path& state, const std::string& job);

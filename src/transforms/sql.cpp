@@ -277,6 +277,13 @@ class SqlTransform : public Transform {
     return error;
   }
 
+  Result<void> check_alone(WorkerScope& worker) const override {
+    TRANCHE_ASSIGN(const auto database, DuckDatabase::of(worker));
+    TRANCHE_ASSIGN(const auto connection, database->connect());
+    const auto parsed = connection->count_statements(definition_->options.text);
+    return parsed ? Result<void>() : Result<void>(definition_->at_place(parsed.error()));
+  }
+
   Result<std::unique_ptr<TransformInstance>> instance(WorkerScope& worker) const override {
     Workplace place;
     auto ready = place.connect(*definition_, worker);

@@ -218,7 +218,7 @@ class Damage(Case):
         self.expect(0, scene.run())
         packed = members("a,b\n" + text_of(300), 1)
         scene = self.scene(job_text(), in_csv_gz=packed + b"garbage")
-        self.expect(1, scene.run(), f"from byte {len(packed)} of the file on")
+        self.expect(2, scene.run(), f"from byte {len(packed)} of the file on")
 
     def test_an_encoding_that_the_file_denies_is_said(self):
         wide = "\ufeffa,b\n1,x\n".encode("utf-16le")

@@ -50,6 +50,16 @@ class Places(scenes.Case):
         self.refused(job_text("csv: job.yaml"), "is the job file")
         self.refused(job_text("jsonl: linked.csv", read="*.csv"), "is read by the step")
 
+    def test_what_lies_in_the_state_folder_is_refused(self):
+        for write in ("sqlite: .tranche/ledger.db, table: t, mode: append", "csv: ./x/../.tranche/out.csv",
+                      "duckdb: .tranche/runs/a.duckdb, table: t, mode: append"):
+            self.refused(job_text(write), "where Tranche keeps its runs")
+        scene = scenes.Scene(job_text("csv: out.csv") + "  - name: wipe\n    execute: { sqlite: .tranche/ledger.db, sql: DELETE FROM runs }\n")
+        self.addCleanup(scene.__exit__)
+        scene.write("in.csv", INPUT)
+        self.expect(2, scene.run(), "job.yaml:8:24: ")
+        self.assertFalse((scene.root / "out.csv").exists())
+
     def test_a_file_that_is_replaced_keeps_its_mode_and_a_link_to_it_stays(self):
         scene = scenes.Scene(job_text("csv: out.csv"))
         self.addCleanup(scene.__exit__)

@@ -93,12 +93,25 @@ class Windows(Case):
         self.expect(2, scene.run("--window", day(0)), "is not over before")
         self.expect(2, scene.run("--window", f"{day(2)}T12:00"), f"lies in that of {day(2)}")
         self.expect(2, scene.run("--window", "soon"), "is no time")
+        self.expect(2, scene.run("--window", day(40)), "lies before the schedule", "(from: ", "let `from` be")
+        self.assertNotIn(day(40), self.expect(0, scene.type("backfill", scene.job, "--from", day(40), "--dry-run")).out)
         self.expect(2, scene.run("--due", "--again"), "--due runs the windows that are missing")
         scene.write_job("job: plain\nsteps:\n  - name: a\n    exec: [\"true\"]\n")
         for words in (["run", scene.job, "--window", day(1)], ["run", scene.job, "--due"], ["windows", scene.job],
                       ["backfill", scene.job], ["schedule", scene.job]):
             self.expect(2, scene.type(*words), "has none; add \"schedule:")
         self.assertEqual([], self.loaded(scene))
+
+    def test_of_more_than_anybody_looks_at_the_latest_are_shown(self):
+        scene = self.scene("job: often\nschedule: { cron: '* * * * *', from: 1990-01-01 }\nsteps:\n  - name: a\n    exec: ['true']\n")
+        done = self.expect(0, scene.type("windows", scene.job), "... 9,980 before them", "were not looked at", "10,000 missing")
+        self.assertLess(len(done.out.splitlines()), 30)
+        listed = self.expect(0, scene.type("windows", scene.job, "--json")).json
+        self.assertEqual(10_000, len(listed["windows"]))
+        self.assertEqual(listed["looked_at_from"], listed["windows"][0]["window"])
+        early = ["windows", scene.job, "--from", "1990-01-01", "--to", "1990-01-02"]
+        self.assertEqual(1440, len(self.expect(0, scene.type(*early, "--json")).json["windows"]))
+        self.assertEqual(1440, self.expect(0, scene.type(*early, "--all")).out.count("  missing  "))
 
     def test_due_runs_what_is_missing_in_order_and_goes_on_after_a_failure(self):
         scene = self.scene(job_text())

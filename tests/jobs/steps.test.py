@@ -70,7 +70,8 @@ class Steps(scenes.Case):
         scene.write("good-in.csv", "id\n1\n")
         done = self.expect(1, scene.run())
         self.assertIn('The program of step "bad" exited with code 1.', done.err)
-        self.assertEqual({"good": "completed", "bad": "failed", "beside": "completed"}, self.states(done))
+        self.assertEqual({"good": "completed", "bad": "failed", "behind": "held back", "last": "held back", "beside": "completed"},
+                         self.states(done))
         scene.write("mended", "")
         again = self.expect(0, scene.run())
         self.assertEqual(done.json["run"], again.json["run"])
@@ -207,6 +208,44 @@ class Steps(scenes.Case):
             with self.subTest(sentence):
                 done = self.expect(2, self.scene(steps).run())
                 self.assertIn(sentence, done.err)
+
+    def test_of_a_job_with_several_mistakes_all_are_named(self):
+        sql = '    process:\n      - sql: {}\n      - sql: {}\n'
+        scene = self.scene(load("a", sql.format("SELECT nope FROM batch", "SELEC 1")),
+                           load("b", sql.format("SELECT id FROM batch", "SELEC 2"), "[]").replace("b-in", "absent"),
+                           "  - name: c\n    report: c.html\n    sections:\n      - title: t\n        query: SELECT 1 FROM\n"
+                           "      - title: u\n        query: SELEC 3\n",
+                           "  - name: d\n    read: { csv: a-in.csv }\n    write: { csv: d.csv, mode: append }\n"
+                           + "    process:\n      - sql: SELEC 4\n")
+        scene.write("a-in.csv", "id\n1\n")
+        done = self.expect(2, scene.type("check", "job.yaml"))
+        for place in (r"9:14: .*nope", "10:14: .*SELEC", "17:14: .*SELEC", "22:16: .*syntax", "24:16: .*SELEC", "25:5: .*mode append", "29:14: .*SELEC"):
+            self.assertRegex(done.err, r"job\.yaml:" + place)
+        scene = self.scene("  - name: a\n    exec: [\"true\"]\n  - name: b\n    after: [c]\n    when: broken\n    exec: [\"true\"]\n"
+                           "  - name: d\n    after: [e]\n    exec: [\"true\"]\n  - name: e\n    after: [d]\n    exec: [\"true\"]\n")
+        for word in ('A condition is "broken"', 'waits for "c", which is no step', "in a circle"):
+            self.assertEqual(1, self.expect(2, scene.type("check", "job.yaml")).err.count(word), word)
+
+    def test_that_are_held_back_stand_in_the_summary_and_say_so(self):
+        scene = self.scene(shell("a", "exit 1"), shell("b", "true", ""),
+                           "  - name: c\n    after: [b]\n    when: failed\n    exec: [sh, -c, 'echo ${steps.b.state} > told']\n",
+                           "  - name: d\n    after: [c]\n    when: failed\n    exec: [\"true\"]\n")
+        done = self.expect(1, scene.run())
+        self.assertEqual({"a": "failed", "b": "held back", "c": "completed", "d": "skipped"}, self.states(done))
+        self.assertEqual("held back\n", self.text(scene, "told"))
+        self.expect(0, scene.type("status", "last"), "held back", "skipped")
+
+    def test_an_output_that_a_later_step_replaces_unread_is_noted(self):
+        lost = load("b", "", "[a]").replace("b.csv }\n", "a.csv }\n").replace("b-in", "a-in")
+        scene = self.scene(load("a"), lost)
+        scene.write("a-in.csv", "id\n1\n")
+        sentence = r'job\.yaml:11:19: Step "b" replaces what step "a" \(.*job\.yaml:7:19\) has written to .*a\.csv'
+        self.assertRegex(" ".join(self.expect(0, scene.type("check", "job.yaml")).out.split()), sentence)
+        self.assertRegex(self.expect(0, scene.run()).json["warnings"][0], sentence)
+        reads = "  - name: c\n    query: SELECT * FROM 'a.csv'\n    write: { csv: c.csv }\n"
+        scene = self.scene(load("a"), reads, lost.replace("[a]", "[c]"))
+        scene.write("a-in.csv", "id\n1\n")
+        self.assertNotIn("warnings", self.expect(0, scene.run()).json)
 
     def test_at_once_may_not_write_to_one_place(self):
         other = load("b").replace("b.csv }\n", "a.csv }\n").replace("b-in", "a-in")

@@ -142,7 +142,7 @@ struct CheckedStep {
   std::string deed;  // "executes SQL", "runs a program", "reads ...": it has no inputs
   std::vector<std::pair<std::string, SchemaPtr>> stages;
   std::vector<Input> inputs;
-  std::optional<Error> error;      // what is wrong with it
+  std::vector<Error> errors;       // all that is wrong with it
   std::vector<std::string> notes;  // "2 columns were guessed from a sample"
 };
 TRANCHE_EXPORT Result<std::vector<CheckedStep>> check_job(const JobSpec& job);
