@@ -47,7 +47,7 @@ Result<std::vector<Output>> outputs_of(const JobSpec& job, const StepSpec& spec)
     TRANCHE_ASSIGN(const MoveOrder order, move_order(job, spec));
     const bool is_backup = order.kind == MoveKind::backup;
     outputs.push_back({is_backup ? file_name(order.folder) : order.target.name(),
-                       mark_of(*move, is_backup ? "to" : order.target.system, spec.mark)});
+                       mark_of(*move, is_backup ? "to" : order.target.system, spec.mark), false});
   }
   if (!spec.has_records()) return outputs;
   TRANCHE_ASSIGN(const auto sink, make_sink(spec.write, job.base));
