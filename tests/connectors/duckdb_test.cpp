@@ -238,7 +238,7 @@ TEST_F(DuckTest, AnotherProcessIsToldWhoHasTheFile) {
       << problem_;
   const auto examined = sink("append")->examine(schema());
   ASSERT_FALSE(examined);
-  EXPECT_EQ(examined.error().kind, ErrorKind::transient);
+  EXPECT_EQ(examined.error().kind, ErrorKind::busy);
   ::kill(child, SIGKILL);
   ::waitpid(child, nullptr, 0);
   ::close(ready[0]);

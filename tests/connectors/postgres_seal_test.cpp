@@ -268,7 +268,7 @@ TEST_F(PostgresExamine, RefusesWhatIsNoTableAndWhatItMayNotWrite) {
   ASSERT_TRUE(absent);
   const auto examined = (*absent)->examine(schema());
   ASSERT_FALSE(examined);
-  EXPECT_EQ(examined.error().kind, ErrorKind::config);
+  EXPECT_EQ(examined.error().kind, ErrorKind::transient);
   expect_contains(examined.error().message, "Can't connect to PostgreSQL database 127.0.0.1:1/d");
 }
 

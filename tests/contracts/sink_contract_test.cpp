@@ -432,7 +432,8 @@ TEST_P(SinkTrouble, EndsWithAnErrorOfItsKindAndNothingHalfWritten) {
     const ErrorKind kind = loaded.error().kind;
     const bool is_before_the_start = moment == Moment::before_recover;
     EXPECT_TRUE(kind == ErrorKind::transient || kind == ErrorKind::in_doubt ||
-                kind == ErrorKind::failed || (is_before_the_start && kind == ErrorKind::config))
+                kind == ErrorKind::failed ||
+                (is_before_the_start && (kind == ErrorKind::config || kind == ErrorKind::busy)))
         << static_cast<int>(kind) << ": " << loaded.error().message;
     EXPECT_EQ(written(), expected_on_the_way(ledger_.size()));
     load_all();

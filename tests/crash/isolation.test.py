@@ -24,7 +24,7 @@ PROGRAM = BUILD / "programs" / "poisoned"
 RECORDS = int(os.environ.get("RECORDS", 60_000))
 KILLS = int(os.environ.get("KILLS", 12))
 SEED = int(os.environ.get("SEED", 1))
-TIMEOUT = 2 if not scenes.IS_SANITIZED else 10  # seconds without progress
+TIMEOUT = 3 if not scenes.IS_SANITIZED else 10  # seconds without progress
 
 # What a record does, and what its reject says of it; None: it harms nobody.
 DEEDS = {
