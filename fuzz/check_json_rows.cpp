@@ -16,8 +16,8 @@
 namespace tranche {
 namespace {
 
-// Up to `short_bytes` an input is cut behind each of its bytes, longer ones at so many places, which
-// differ from input to input: each cut is read anew, which takes a hundred times as long as the input.
+// Up to `short_bytes` an input is cut behind each of its bytes, longer ones at so many places,
+// which differ from input to input: each cut is read anew, as if it were an input of its own.
 constexpr std::size_t short_bytes = 40;
 constexpr std::size_t cuts_of_long = 6;
 

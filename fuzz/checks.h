@@ -18,7 +18,7 @@ std::string check_csv(std::string_view input);
 std::string check_writing(std::string_view input);
 // Whatever a line is, the lines around it are read, and every line is a row or a reject.
 std::string check_jsonl(std::string_view input);
-// Many lines of JSON at once are the same rows and rejects as each by itself, cut at several places.
+// Many lines of JSON at once are the same rows and rejects as each by itself, cut here and there.
 std::string check_json_rows(std::string_view input);
 // Numbers: what is parsed, against parsers that are slow and obvious; what is written reads back.
 std::string check_numbers(std::string_view input);

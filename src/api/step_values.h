@@ -22,8 +22,8 @@ using StepValues = std::map<std::string, std::string>;  // "load.written" and it
 // "written", "state" and the like, in the order of the documentation.
 const std::vector<std::string>& step_value_fields();
 
-// Of a step that ended, was not needed, or is held back. `error`: empty, or why it failed; `output`: what its
-// program left for later steps.
+// Of a step that ended, was not needed, or is held back. `error`: empty, or why it failed;
+// `output`: what its program left for later steps.
 void add_step_values(StepValues& values, const StepSummary& summary, const std::string& error,
                      const std::string& output);
 // The step with values in the places of markers; in SQL texts are quoted. A value that is not

@@ -61,8 +61,8 @@ class Transform {
   // Text is cut into chunks of at most so many bytes where a record may take long, so that workers
   // come to their ends at about the same time; 0: what suits the source.
   virtual std::uint64_t text_chunk_bytes() const { return 0; }
-  // What is wrong with it whatever it is given, where it can't be bound since something before it is
-  // wrong. Errors: config.
+  // What is wrong with it whatever it is given, where it can't be bound since something before it
+  // is wrong. Errors: config.
   virtual Result<void> check_alone(WorkerScope& /*worker*/) const { return {}; }
   // Whether its instances have WorkerScope::lanes() help with their calls.
   virtual bool uses_lanes() const { return false; }
