@@ -69,7 +69,9 @@ std::optional<fs::path> path_of_target(const std::string& target) {
        {file_prefix, std::string_view("sqlite:"), std::string_view("duckdb:")}) {
     if (!target.starts_with(prefix)) continue;
     std::string path = target.substr(prefix.size());
-    if (prefix != file_prefix) path.resize(path.rfind(':'));
+    // Its table is behind it, but for a restore, which makes them all.
+    const std::size_t table = prefix == file_prefix ? std::string::npos : path.rfind(':');
+    if (table != std::string::npos) path.resize(table);
     return path;
   }
   return std::nullopt;

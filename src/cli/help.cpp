@@ -92,7 +92,7 @@ std::span<const std::pair<int, std::string_view>> exit_codes() {
   static constexpr std::array<std::pair<int, std::string_view>, 5> codes{{
       {exit_completed, "completed"},
       {exit_failed, "failed"},
-      {exit_usage, "usage, job file, or found before the first batch"},
+      {exit_usage, "usage, or not begun"},
       {exit_stopped, "stopped"},
       {exit_busy, "busy"},
   }};

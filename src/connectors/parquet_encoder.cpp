@@ -279,6 +279,11 @@ std::string partition_folder(std::string_view column, std::string_view value) {
   std::string folder;
   append_encoded(folder, column);
   folder += '=';
+  // DuckDB takes the word as it is for a null.
+  if (to_lower(value) == "null") {
+    folder += fmt::format("%{:02X}", static_cast<unsigned char>(value.front()));
+    value.remove_prefix(1);
+  }
   append_encoded(folder, value);
   return folder;
 }

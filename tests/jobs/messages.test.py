@@ -75,6 +75,15 @@ class Messages(scenes.Case):
         scene.write_job(scene.job.read_text().replace("max_rejects: 3", "max_rejects: 2"))
         self.expect(1, scene.run("--again"), "Nothing of batch 0 was committed")
 
+    def test_a_partition_called_null_is_none(self):
+        scene = self.scene()
+        scene.write("in.csv", "id,name\n1,NULL\n2,\n")
+        scene.write_job(scene.job.read_text().replace("csv: out.csv", "parquet: out, partition_by: [name], mode: append")
+                        + "  - name: look\n    query: SELECT id, name FROM read_parquet('out/*/*.parquet') ORDER BY id\n"
+                          "    write: { csv: seen.csv }\n")
+        self.expect(0, scene.run())
+        self.assertEqual("id,name\n1,NULL\n2,\n", (scene.root / "seen.csv").read_text())
+
     def test_a_report_is_among_the_outputs(self):
         scene = self.scene()
         with scene.job.open("a") as job:

@@ -52,7 +52,7 @@ class StandardOutput(Case):
             done = self.expect(1, scene.run(), "in.csv, line 1236", "begins anew")
             self.assertEqual(1_000, len(done.out.splitlines()) - 1)
             self.assertNotIn("goes on", done.err)
-        self.expect(1, scene.type("resume", "last", "--state", scene.state), "can't be gone on with")
+        self.expect(2, scene.type("resume", "last", "--state", scene.state), "can't be gone on with")
         done = self.expect(0, scene.run("--max-rejects", "1"))
         self.assertEqual(RECORDS - 1, len(done.out.splitlines()) - 1)
 
