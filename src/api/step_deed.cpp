@@ -54,8 +54,11 @@ Result<engine::StepEnd> StepRun::run_deed(const std::optional<StepRecord>& known
   emit(Event::Kind::note, spec_.execute
                               ? fmt::format("executes SQL in {}", spec_.execute->connector)
                               : deed_of(spec_));
-  has_begun_ = true;
   const auto executed = execute(settings, summary);
+  // A move looks at all before it begins.
+  const bool is_refused =
+      is_move(settings) && !executed && executed.error().kind == ErrorKind::config;
+  has_begun_ = !is_refused;
   summary.seconds = std::chrono::duration<double>(system_clock().monotonic() - started).count();
   engine::StepEnd end;
   if (executed) {
