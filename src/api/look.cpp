@@ -127,9 +127,7 @@ void check_batches_of(const JobSpec& job, const StepSpec& spec,
 void check_outputs(const JobSpec& job, std::vector<CheckedStep>& checked) {
   for (std::size_t number = 0; number < job.steps.size(); ++number) {
     auto outside = check_writes_outside(job, job.steps[number], state_folder({}, job.base));
-    // Where its output can't be what it says, that was found before.
-    if (!outside && checked[number].errors.empty())
-      checked[number].errors.push_back(std::move(outside).error());
+    if (!outside) checked[number].errors.push_back(std::move(outside).error());
   }
   Problems problems;
   const StepGraph graph = StepGraph::of(job, problems);

@@ -61,6 +61,7 @@ Result<engine::StepEnd> StepRun::run_deed(const std::optional<StepRecord>& known
   has_begun_ = !is_refused;
   summary.seconds = std::chrono::duration<double>(system_clock().monotonic() - started).count();
   engine::StepEnd end;
+  end.memory_bytes_peak = memory_bytes_peak_;
   if (executed) {
     end.state = engine::StepEnd::State::completed;
     summary.retries = *executed;

@@ -1,6 +1,7 @@
 // A step of a run that backs a database up, or restores a backup: a move with a job, a ledger and
 // commits of its own, which runs in the engine of this one. What it has committed it goes on from,
 // whichever of the two runs died.
+#include <algorithm>
 #include <map>
 
 #include <fmt/format.h>
@@ -141,6 +142,7 @@ Result<std::uint32_t> StepRun::run_move(StepSettings& settings, StepSummary& sum
     if (!said.empty() && !move.is_resumed())
       TRANCHE_TRY(ledger_.add_warning(frame_.record.run, said));
     TRANCHE_ASSIGN(const RunSummary moved, move.run(&watch));
+    memory_bytes_peak_ = std::max(memory_bytes_peak_, moved.peak_memory_bytes);
     if (moved.state == RunState::stopped) return make_error(ErrorKind::stopped, "Stopped.");
     if (moved.error) return *moved.error;
     TRANCHE_ASSIGN(const auto tables, move.compare(moved));

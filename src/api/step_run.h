@@ -157,6 +157,7 @@ class StepRun {
   std::vector<FileLock> claims_;
   bool was_done_ = false;
   bool has_begun_ = false;
+  std::uint64_t memory_bytes_peak_ = 0;  // of a move
   std::string rejects_path_;
 };
 

@@ -116,6 +116,10 @@ steps:
         self.expect(0, self.scene.run("--accept", "job"))
         self.expect(0, self.scene.type("verify", "kept", "sqlite:shop.db"), "3  ")
 
+    def test_their_memory_is_in_the_summary(self):
+        self.scene.write_job("job: small\nsteps:\n  - name: keep\n    backup: { sqlite: shop.db, to: kept }\n")
+        self.assertGreater(self.expect(0, self.scene.run()).json["peak_memory_bytes"], 1 << 20)
+
     def test_an_unfinished_one_belongs_to_its_run(self):
         self.begin_keep()
         words = ["backup", "sqlite:shop.db", "backups/2026-01-31"]

@@ -59,6 +59,9 @@ class Places(scenes.Case):
         scene.write("in.csv", INPUT)
         self.expect(2, scene.run(), "job.yaml:8:24: ")
         self.assertFalse((scene.root / "out.csv").exists())
+        (scene.root / "in.csv").unlink()
+        done = self.expect(2, scene.type("check", "job.yaml"), "No such file: in.csv")  # and what else is wrong
+        self.assertIn("where Tranche keeps its runs", done.err)
 
     def test_a_file_that_is_replaced_keeps_its_mode_and_a_link_to_it_stays(self):
         scene = scenes.Scene(job_text("csv: out.csv"))
