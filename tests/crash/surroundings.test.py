@@ -93,7 +93,8 @@ class StateFolder(Around):
         scene = self.scene("sqlite append")
         before = self.as_nobody(scene)
         process = scene.start_run(before=before, fault="kill:committed:3")
-        scenes.wait_until(lambda: scene.look().commits >= 2, "no commits")
+        watch = scene.watch()
+        scenes.wait_until(lambda: watch.look().commits >= 2, "no commits")
         scenes.kill_group(process)
         process.communicate()
         everything = [scene.state, *scene.state.rglob("*")]
@@ -148,7 +149,8 @@ class Clock(Around):
                 with self.subTest(sink=sink, seconds=seconds), self.disturbed(sink) as (scene, calls):
                     calls.jump(1, seconds)
                     process = scene.start_run(before=calls.before, fault=f"kill:committed:{draw.randint(1, 5)}")
-                    scenes.wait_until(lambda: scene.look().commits > 0 or process.poll() is not None, "no commits")
+                    watch = scene.watch()
+                    scenes.wait_until(lambda: watch.look().commits > 0 or process.poll() is not None, "no commits")
                     scenes.kill_group(process)
                     process.communicate()
                     started = scene.ask_ledger(lambda db: db.execute("SELECT started FROM runs").fetchone()[0])

@@ -140,7 +140,8 @@ class Resumes(Case):
                 # The supervisor starts the engine again by itself: without any commit in between, thrice at most.
                 for _ in range(2):
                     process = scene.start_run(fault=f"kill:{point}:{draw.randint(3, 10)}")
-                    scenes.wait_until(lambda: process.poll() is not None or scene.look().commits >= 12, "no commits")
+                    watch = scene.watch()
+                    scenes.wait_until(lambda: process.poll() is not None or watch.look().commits >= 12, "no commits")
                     scenes.kill_group(process)
                     process.communicate()
                 again = self.expect(0, scene.run())

@@ -151,7 +151,8 @@ class OfNginx(Case):
         for workers, point in ((2, "recorded"), ("{ processes: 2 }", "committed")):
             scene = self.scene(job_text(f'csv: "{self.server.url}/sales.csv"'), workers)
             process = scene.start_run(fault=f"kill:{point}:{draw.randint(9, 11)}")
-            scenes.wait_until(lambda: process.poll() is not None or scene.look().commits >= 12, "no commits")
+            watch = scene.watch()
+            scenes.wait_until(lambda: process.poll() is not None or watch.look().commits >= 12, "no commits")
             scenes.kill_group(process)
             process.communicate()
             before = len(self.server.requests())
@@ -208,7 +209,8 @@ class OfNginx(Case):
         scene = self.scene(job_text(f'csv: "{self.server.url}/changing.csv"', rows=5_000))
         for _ in range(3):  # the supervisor starts the engine anew, until it makes no progress
             process = scene.start_run(fault="kill:committed:3")
-            scenes.wait_until(lambda: process.poll() is not None or scene.look().commits >= 3, "no commits")
+            watch = scene.watch()
+            scenes.wait_until(lambda: process.poll() is not None or watch.look().commits >= 3, "no commits")
             scenes.kill_group(process)
             process.communicate()
             if 0 < scene.look().commits < 10:
