@@ -1,7 +1,9 @@
 #include "base/process.h"
 
 #include <dirent.h>
+#include <elf.h>
 #include <fcntl.h>
+#include <link.h>
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
@@ -19,6 +21,7 @@ extern "C" {
 #include <array>
 #include <cerrno>
 #include <cstdlib>
+#include <cstring>
 #include <limits>
 #include <utility>
 
@@ -33,6 +36,7 @@ namespace {
 
 using std::chrono::milliseconds;
 using std::chrono::steady_clock;
+using namespace std::literals::string_view_literals;
 
 constexpr int unknown_exit = 127;  // of a child whose parent was gone before it began
 
@@ -89,6 +93,21 @@ Exit to_exit(const siginfo_t& info) {
   Exit exit;
   (info.si_code == CLD_EXITED ? exit.code : exit.signal) = info.si_status;
   return exit;
+}
+
+// The bytes of the note with the build id among notes that begin and go on at multiples of `unit`.
+std::string_view find_build_id(std::string_view notes, std::size_t unit) {
+  const auto padded = [&](std::size_t bytes) { return (bytes + unit - 1) / unit * unit; };
+  ElfW(Nhdr) head;
+  for (std::size_t at = 0; at + sizeof head <= notes.size();) {
+    std::memcpy(&head, notes.data() + at, sizeof head);
+    const std::string_view name = notes.substr(at + sizeof head, head.n_namesz);
+    at = std::min(notes.size(), padded(at + sizeof head + head.n_namesz));
+    if (head.n_type == NT_GNU_BUILD_ID && name == "GNU\0"sv)
+      return notes.substr(at, head.n_descsz);
+    at = padded(at + head.n_descsz);
+  }
+  return {};
 }
 
 }  // namespace
@@ -228,6 +247,23 @@ unsigned terminal_columns(int descriptor) {
   winsize size{};
   if (::ioctl(descriptor, TIOCGWINSZ, &size) != 0 || size.ws_col == 0) return unknown_columns;
   return size.ws_col;
+}
+
+std::string build_id() {
+  std::string id;
+  const auto find = [](dl_phdr_info* object, std::size_t, void* found) {
+    for (int i = 0; i < object->dlpi_phnum; ++i) {
+      const ElfW(Phdr)& segment = object->dlpi_phdr[i];
+      if (segment.p_type != PT_NOTE) continue;
+      const auto* const notes = reinterpret_cast<const char*>(object->dlpi_addr + segment.p_vaddr);
+      for (const char byte : find_build_id({notes, segment.p_memsz}, segment.p_align == 8 ? 8 : 4))
+        *static_cast<std::string*>(found) +=
+            fmt::format("{:02x}", static_cast<unsigned char>(byte));
+    }
+    return 1;  // the first object is the program
+  };
+  ::dl_iterate_phdr(find, &id);
+  return id;
 }
 
 std::string executable_path() {

@@ -126,5 +126,8 @@ int thread_count();     // of this process now
 bool is_terminal(int descriptor);
 unsigned terminal_columns(int descriptor);  // 80 when unknown
 std::string executable_path();              // /proc/self/exe
+// What the linker made of all of this program's bytes (ELF's NT_GNU_BUILD_ID), in hexadecimal;
+// empty where it was told to leave that out.
+std::string build_id();
 
 }  // namespace tranche

@@ -64,6 +64,8 @@ Result<std::string> explain_exception(std::exception_ptr exception) {
 void reject_null(std::string_view field) { throw Reject(null_field_text(field)); }
 
 Result<std::string> program_fingerprint() {
+  const std::string id = build_id();
+  if (!id.empty()) return "build " + id;
   TRANCHE_ASSIGN(const std::uint64_t digest, digest_file(executable_path()));
   return "program " + to_hex64(digest);
 }

@@ -199,5 +199,15 @@ TEST(MachineTest, KnowsTerminalsAndItsOwnProgram) {
   EXPECT_TRUE(file_exists(executable_path()));
 }
 
+TEST(MachineTest, TellsTheLinkersIdOfItsOwnProgram) {
+  const std::string tool = "readelf -n " + executable_path() + " | sed -n 's/ *Build ID: //p'";
+  FILE* const pipe = ::popen(tool.c_str(), "r");
+  ASSERT_NE(pipe, nullptr);
+  char told[128] = {};
+  const bool is_told = std::fgets(told, sizeof told, pipe) != nullptr;
+  ::pclose(pipe);
+  EXPECT_EQ(is_told ? build_id() + "\n" : build_id(), std::string(told));
+}
+
 }  // namespace
 }  // namespace tranche
