@@ -39,7 +39,8 @@ inline void require_fields(std::string_view null_field) {
   if (!null_field.empty()) [[unlikely]]
     reject_null(null_field);
 }
-// The digest of this program, which holds the functions: for fingerprints.
+// What this program is, which holds the functions, for fingerprints: the linker's build id, or
+// where there is none the digest of the file.
 Result<std::string> program_fingerprint();
 
 // Copies of a function object for lanes: each belongs to one thread at a time.
@@ -294,7 +295,8 @@ template <class Function> class FunctionInstance final : public TransformInstanc
         }
         require_fields(null_fields_[at]);
         if constexpr (Shape::filters) {
-          const auto output = function_(std::as_const(inputs_[at]));
+          // Not const, else g++ has it lie in memory, copied there by its parts.
+          auto output = function_(std::as_const(inputs_[at]));
           if (!output) {
             ++rows.filtered;
             continue;

@@ -43,13 +43,15 @@ class RecordStrings {
   std::string_view kept_;
 };
 
-// What a field's C++ type is as a column. Specialised for each supported type.
+// What a field's C++ type is as a column: its type, how values lie in it, and both ways between
+// them; what `make` gives may point into the stored value. Specialised for each supported type.
 template <class T> struct FieldTraits { static constexpr bool supported = false; };
 
 template <class T, TypeId id> struct PlainField {
   static constexpr bool supported = true;
+  using Stored = T;
   static Type type() { return Type{id}; }
-  static T get(const Column& column, std::size_t row) { return column.values<T>()[row]; }
+  static T make(const Stored& stored) { return stored; }
   static void put(Column& column, std::size_t row, const T& value, RecordStrings&) {
     column.values<T>()[row] = value;
   }
@@ -64,17 +66,31 @@ template <> struct FieldTraits<std::uint32_t> : PlainField<std::uint32_t, TypeId
 template <> struct FieldTraits<std::uint64_t> : PlainField<std::uint64_t, TypeId::ubigint> {};
 template <> struct FieldTraits<float> : PlainField<float, TypeId::real> {};
 template <> struct FieldTraits<double> : PlainField<double, TypeId::double_> {};
-template <> struct FieldTraits<Date> : PlainField<Date, TypeId::date> {};
-template <> struct FieldTraits<Time> : PlainField<Time, TypeId::time> {};
-template <> struct FieldTraits<Timestamp> : PlainField<Timestamp, TypeId::timestamp> {};
-template <> struct FieldTraits<TimestampTz> : PlainField<TimestampTz, TypeId::timestamptz> {};
+
+// The number in a struct is written as a number: g++ keeps a record in memory, and copies it there,
+// as soon as one of its fields is only ever copied as a struct.
+template <auto member, TypeId id> struct NumberField;
+template <class T, class Number, Number T::*member, TypeId id> struct NumberField<member, id> {
+  static constexpr bool supported = true;
+  using Stored = Number;
+  static Type type() { return Type{id}; }
+  static T make(const Stored& stored) { return T{stored}; }
+  static void put(Column& column, std::size_t row, const T& value, RecordStrings&) {
+    column.values<Number>()[row] = value.*member;
+  }
+};
+template <> struct FieldTraits<Date> : NumberField<&Date::days, TypeId::date> {};
+template <> struct FieldTraits<Time> : NumberField<&Time::microseconds, TypeId::time> {};
+template <>
+struct FieldTraits<Timestamp> : NumberField<&Timestamp::microseconds, TypeId::timestamp> {};
+template <>
+struct FieldTraits<TimestampTz> : NumberField<&TimestampTz::microseconds, TypeId::timestamptz> {};
 
 template <> struct FieldTraits<bool> {
   static constexpr bool supported = true;
+  using Stored = std::uint8_t;
   static Type type() { return Type{TypeId::boolean}; }
-  static bool get(const Column& column, std::size_t row) {
-    return column.values<std::uint8_t>()[row] != 0;
-  }
+  static bool make(const Stored& stored) { return stored != 0; }
   static void put(Column& column, std::size_t row, bool value, RecordStrings&) {
     column.values<std::uint8_t>()[row] = value ? 1 : 0;
   }
@@ -89,9 +105,7 @@ template <unsigned W, unsigned S> struct FieldTraits<Decimal<W, S>> {
   static Type type() {
     return decimal_type(static_cast<std::uint8_t>(W), static_cast<std::uint8_t>(S));
   }
-  static Decimal<W, S> get(const Column& column, std::size_t row) {
-    return Decimal<W, S>::from_stored(column.values<Stored>()[row]);
-  }
+  static Decimal<W, S> make(const Stored& stored) { return Decimal<W, S>::from_stored(stored); }
   static void put(Column& column, std::size_t row, Decimal<W, S> value, RecordStrings&) {
     column.values<Stored>()[row] = static_cast<Stored>(value.scaled());
   }
@@ -99,10 +113,9 @@ template <unsigned W, unsigned S> struct FieldTraits<Decimal<W, S>> {
 
 template <class T> struct TextField {
   static constexpr bool supported = true;
+  using Stored = StringRef;
   static Type type() { return Type{TypeId::varchar}; }
-  static T get(const Column& column, std::size_t row) {
-    return T(column.values<StringRef>()[row].view());
-  }
+  static T make(const Stored& stored) { return T(stored.view()); }
   static void put(Column& column, std::size_t row, const T& value, RecordStrings& strings) {
     column.values<StringRef>()[row] = strings.put(value);
   }
@@ -179,14 +192,16 @@ template <class Record>
     using Member = reflect::FieldType<Record, I>;
     using Traits = FieldTraits<typename FieldValue<Member>::type>;
     const Column& column = page.column(columns[I]);
+    // A variable of its own: what is written to a record could be the column for all g++ knows.
+    const auto* const stored = column.values<typename Traits::Stored>() + first;
     if (!column.has_nulls()) {
       for (std::size_t i = 0; i < count; ++i)
-        std::get<I>(reflect::tie_fields(records[i])) = Traits::get(column, first + i);
+        std::get<I>(reflect::tie_fields(records[i])) = Traits::make(stored[i]);
       return;
     }
     for (std::size_t i = 0; i < count; ++i) {
       if (column.is_valid(first + i)) {
-        std::get<I>(reflect::tie_fields(records[i])) = Traits::get(column, first + i);
+        std::get<I>(reflect::tie_fields(records[i])) = Traits::make(stored[i]);
       } else if constexpr (IsOptional<Member>::value) {
         std::get<I>(reflect::tie_fields(records[i])) = std::nullopt;
       } else if (null_fields[i].empty()) {
@@ -196,23 +211,27 @@ template <class Record>
   });
 }
 
+template <class Field>
+[[gnu::always_inline]] inline void write_field(Column& column, std::size_t row, const Field& field,
+                                               RecordStrings& strings) {
+  using Traits = FieldTraits<typename FieldValue<Field>::type>;
+  if constexpr (IsOptional<Field>::value) {
+    if (field)
+      Traits::put(column, row, *field, strings);
+    else
+      column.set_null(row);
+  } else {
+    Traits::put(column, row, field, strings);
+  }
+}
+
 // Writes `record` as row `row` of `page`, whose columns are those of schema_of<Record>().
 template <class Record>
 [[gnu::always_inline]] inline void write_record(Page& page, std::size_t row, const Record& record,
                                                 RecordStrings& strings) {
-  auto fields = reflect::tie_fields(record);
-  for_each_field<Record>([&]<std::size_t I>() {
-    using Member = std::remove_const_t<reflect::FieldType<Record, I>>;
-    using Traits = FieldTraits<typename FieldValue<Member>::type>;
-    Column& column = page.column(I);
-    if constexpr (IsOptional<Member>::value) {
-      if (std::get<I>(fields))
-        Traits::put(column, row, *std::get<I>(fields), strings);
-      else
-        column.set_null(row);
-    } else {
-      Traits::put(column, row, std::get<I>(fields), strings);
-    }
+  reflect::visit_fields(record, [&](const auto&... fields) __attribute__((always_inline)) {
+    std::size_t column = 0;
+    (write_field(page.column(column++), row, fields, strings), ...);
   });
 }
 

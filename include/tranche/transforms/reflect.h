@@ -50,153 +50,163 @@ template <class T, std::size_t N = fields_max> constexpr std::size_t field_count
 #endif
 
 // A structured binding needs as many names as there are fields, hence the ladders.
-template <std::size_t count, class T> constexpr auto tie_to_14(T& record) {
+template <std::size_t count, class T, class Visit>
+[[gnu::always_inline]] constexpr auto visit_to_14(T& record, Visit&& visit) {
   if constexpr (count == 1) {
     auto& [f0] = record;
-    return std::tie(f0);
+    return visit(f0);
   } else if constexpr (count == 2) {
     auto& [f0, f1] = record;
-    return std::tie(f0, f1);
+    return visit(f0, f1);
   } else if constexpr (count == 3) {
     auto& [f0, f1, f2] = record;
-    return std::tie(f0, f1, f2);
+    return visit(f0, f1, f2);
   } else if constexpr (count == 4) {
     auto& [f0, f1, f2, f3] = record;
-    return std::tie(f0, f1, f2, f3);
+    return visit(f0, f1, f2, f3);
   } else if constexpr (count == 5) {
     auto& [f0, f1, f2, f3, f4] = record;
-    return std::tie(f0, f1, f2, f3, f4);
+    return visit(f0, f1, f2, f3, f4);
   } else if constexpr (count == 6) {
     auto& [f0, f1, f2, f3, f4, f5] = record;
-    return std::tie(f0, f1, f2, f3, f4, f5);
+    return visit(f0, f1, f2, f3, f4, f5);
   } else if constexpr (count == 7) {
     auto& [f0, f1, f2, f3, f4, f5, f6] = record;
-    return std::tie(f0, f1, f2, f3, f4, f5, f6);
+    return visit(f0, f1, f2, f3, f4, f5, f6);
   } else if constexpr (count == 8) {
     auto& [f0, f1, f2, f3, f4, f5, f6, f7] = record;
-    return std::tie(f0, f1, f2, f3, f4, f5, f6, f7);
+    return visit(f0, f1, f2, f3, f4, f5, f6, f7);
   } else if constexpr (count == 9) {
     auto& [f0, f1, f2, f3, f4, f5, f6, f7, f8] = record;
-    return std::tie(f0, f1, f2, f3, f4, f5, f6, f7, f8);
+    return visit(f0, f1, f2, f3, f4, f5, f6, f7, f8);
   } else if constexpr (count == 10) {
     auto& [f0, f1, f2, f3, f4, f5, f6, f7, f8, f9] = record;
-    return std::tie(f0, f1, f2, f3, f4, f5, f6, f7, f8, f9);
+    return visit(f0, f1, f2, f3, f4, f5, f6, f7, f8, f9);
   } else if constexpr (count == 11) {
     auto& [f0, f1, f2, f3, f4, f5, f6, f7, f8, f9, f10] = record;
-    return std::tie(f0, f1, f2, f3, f4, f5, f6, f7, f8, f9, f10);
+    return visit(f0, f1, f2, f3, f4, f5, f6, f7, f8, f9, f10);
   } else if constexpr (count == 12) {
     auto& [f0, f1, f2, f3, f4, f5, f6, f7, f8, f9, f10, f11] = record;
-    return std::tie(f0, f1, f2, f3, f4, f5, f6, f7, f8, f9, f10, f11);
+    return visit(f0, f1, f2, f3, f4, f5, f6, f7, f8, f9, f10, f11);
   } else if constexpr (count == 13) {
     auto& [f0, f1, f2, f3, f4, f5, f6, f7, f8, f9, f10, f11, f12] = record;
-    return std::tie(f0, f1, f2, f3, f4, f5, f6, f7, f8, f9, f10, f11, f12);
+    return visit(f0, f1, f2, f3, f4, f5, f6, f7, f8, f9, f10, f11, f12);
   } else if constexpr (count == 14) {
     auto& [f0, f1, f2, f3, f4, f5, f6, f7, f8, f9, f10, f11, f12, f13] = record;
-    return std::tie(f0, f1, f2, f3, f4, f5, f6, f7, f8, f9, f10, f11, f12, f13);
+    return visit(f0, f1, f2, f3, f4, f5, f6, f7, f8, f9, f10, f11, f12, f13);
   }
 }
 
-template <std::size_t count, class T> constexpr auto tie_to_23(T& record) {
+template <std::size_t count, class T, class Visit>
+[[gnu::always_inline]] constexpr auto visit_to_23(T& record, Visit&& visit) {
   if constexpr (count == 15) {
     auto& [f0, f1, f2, f3, f4, f5, f6, f7, f8, f9, f10, f11, f12, f13, f14] = record;
-    return std::tie(f0, f1, f2, f3, f4, f5, f6, f7, f8, f9, f10, f11, f12, f13, f14);
+    return visit(f0, f1, f2, f3, f4, f5, f6, f7, f8, f9, f10, f11, f12, f13, f14);
   } else if constexpr (count == 16) {
     auto& [f0, f1, f2, f3, f4, f5, f6, f7, f8, f9, f10, f11, f12, f13, f14, f15] = record;
-    return std::tie(f0, f1, f2, f3, f4, f5, f6, f7, f8, f9, f10, f11, f12, f13, f14, f15);
+    return visit(f0, f1, f2, f3, f4, f5, f6, f7, f8, f9, f10, f11, f12, f13, f14, f15);
   } else if constexpr (count == 17) {
     auto& [f0, f1, f2, f3, f4, f5, f6, f7, f8, f9, f10, f11, f12, f13, f14, f15, f16] = record;
-    return std::tie(f0, f1, f2, f3, f4, f5, f6, f7, f8, f9, f10, f11, f12, f13, f14, f15, f16);
+    return visit(f0, f1, f2, f3, f4, f5, f6, f7, f8, f9, f10, f11, f12, f13, f14, f15, f16);
   } else if constexpr (count == 18) {
     auto& [f0, f1, f2, f3, f4, f5, f6, f7, f8, f9, f10, f11, f12, f13, f14, f15, f16, f17] = record;
-    return std::tie(f0, f1, f2, f3, f4, f5, f6, f7, f8, f9, f10, f11, f12, f13, f14, f15, f16, f17);
+    return visit(f0, f1, f2, f3, f4, f5, f6, f7, f8, f9, f10, f11, f12, f13, f14, f15, f16, f17);
   } else if constexpr (count == 19) {
     auto& [f0, f1, f2, f3, f4, f5, f6, f7, f8, f9, f10, f11, f12, f13, f14, f15, f16, f17, f18] =
         record;
-    return std::tie(f0, f1, f2, f3, f4, f5, f6, f7, f8, f9, f10, f11, f12, f13, f14, f15, f16, f17,
+    return visit(f0, f1, f2, f3, f4, f5, f6, f7, f8, f9, f10, f11, f12, f13, f14, f15, f16, f17,
                     f18);
   } else if constexpr (count == 20) {
     auto& [f0, f1, f2, f3, f4, f5, f6, f7, f8, f9, f10, f11, f12, f13, f14, f15, f16, f17, f18,
            f19] = record;
-    return std::tie(f0, f1, f2, f3, f4, f5, f6, f7, f8, f9, f10, f11, f12, f13, f14, f15, f16, f17,
+    return visit(f0, f1, f2, f3, f4, f5, f6, f7, f8, f9, f10, f11, f12, f13, f14, f15, f16, f17,
                     f18, f19);
   } else if constexpr (count == 21) {
     auto& [f0, f1, f2, f3, f4, f5, f6, f7, f8, f9, f10, f11, f12, f13, f14, f15, f16, f17, f18, f19,
            f20] = record;
-    return std::tie(f0, f1, f2, f3, f4, f5, f6, f7, f8, f9, f10, f11, f12, f13, f14, f15, f16, f17,
+    return visit(f0, f1, f2, f3, f4, f5, f6, f7, f8, f9, f10, f11, f12, f13, f14, f15, f16, f17,
                     f18, f19, f20);
   } else if constexpr (count == 22) {
     auto& [f0, f1, f2, f3, f4, f5, f6, f7, f8, f9, f10, f11, f12, f13, f14, f15, f16, f17, f18, f19,
            f20, f21] = record;
-    return std::tie(f0, f1, f2, f3, f4, f5, f6, f7, f8, f9, f10, f11, f12, f13, f14, f15, f16, f17,
+    return visit(f0, f1, f2, f3, f4, f5, f6, f7, f8, f9, f10, f11, f12, f13, f14, f15, f16, f17,
                     f18, f19, f20, f21);
   } else if constexpr (count == 23) {
     auto& [f0, f1, f2, f3, f4, f5, f6, f7, f8, f9, f10, f11, f12, f13, f14, f15, f16, f17, f18, f19,
            f20, f21, f22] = record;
-    return std::tie(f0, f1, f2, f3, f4, f5, f6, f7, f8, f9, f10, f11, f12, f13, f14, f15, f16, f17,
+    return visit(f0, f1, f2, f3, f4, f5, f6, f7, f8, f9, f10, f11, f12, f13, f14, f15, f16, f17,
                     f18, f19, f20, f21, f22);
   }
 }
 
-template <std::size_t count, class T> constexpr auto tie_to_32(T& record) {
+template <std::size_t count, class T, class Visit>
+[[gnu::always_inline]] constexpr auto visit_to_32(T& record, Visit&& visit) {
   if constexpr (count == 24) {
     auto& [f0, f1, f2, f3, f4, f5, f6, f7, f8, f9, f10, f11, f12, f13, f14, f15, f16, f17, f18, f19,
            f20, f21, f22, f23] = record;
-    return std::tie(f0, f1, f2, f3, f4, f5, f6, f7, f8, f9, f10, f11, f12, f13, f14, f15, f16, f17,
+    return visit(f0, f1, f2, f3, f4, f5, f6, f7, f8, f9, f10, f11, f12, f13, f14, f15, f16, f17,
                     f18, f19, f20, f21, f22, f23);
   } else if constexpr (count == 25) {
     auto& [f0, f1, f2, f3, f4, f5, f6, f7, f8, f9, f10, f11, f12, f13, f14, f15, f16, f17, f18, f19,
            f20, f21, f22, f23, f24] = record;
-    return std::tie(f0, f1, f2, f3, f4, f5, f6, f7, f8, f9, f10, f11, f12, f13, f14, f15, f16, f17,
+    return visit(f0, f1, f2, f3, f4, f5, f6, f7, f8, f9, f10, f11, f12, f13, f14, f15, f16, f17,
                     f18, f19, f20, f21, f22, f23, f24);
   } else if constexpr (count == 26) {
     auto& [f0, f1, f2, f3, f4, f5, f6, f7, f8, f9, f10, f11, f12, f13, f14, f15, f16, f17, f18, f19,
            f20, f21, f22, f23, f24, f25] = record;
-    return std::tie(f0, f1, f2, f3, f4, f5, f6, f7, f8, f9, f10, f11, f12, f13, f14, f15, f16, f17,
+    return visit(f0, f1, f2, f3, f4, f5, f6, f7, f8, f9, f10, f11, f12, f13, f14, f15, f16, f17,
                     f18, f19, f20, f21, f22, f23, f24, f25);
   } else if constexpr (count == 27) {
     auto& [f0, f1, f2, f3, f4, f5, f6, f7, f8, f9, f10, f11, f12, f13, f14, f15, f16, f17, f18, f19,
            f20, f21, f22, f23, f24, f25, f26] = record;
-    return std::tie(f0, f1, f2, f3, f4, f5, f6, f7, f8, f9, f10, f11, f12, f13, f14, f15, f16, f17,
+    return visit(f0, f1, f2, f3, f4, f5, f6, f7, f8, f9, f10, f11, f12, f13, f14, f15, f16, f17,
                     f18, f19, f20, f21, f22, f23, f24, f25, f26);
   } else if constexpr (count == 28) {
     auto& [f0, f1, f2, f3, f4, f5, f6, f7, f8, f9, f10, f11, f12, f13, f14, f15, f16, f17, f18, f19,
            f20, f21, f22, f23, f24, f25, f26, f27] = record;
-    return std::tie(f0, f1, f2, f3, f4, f5, f6, f7, f8, f9, f10, f11, f12, f13, f14, f15, f16, f17,
+    return visit(f0, f1, f2, f3, f4, f5, f6, f7, f8, f9, f10, f11, f12, f13, f14, f15, f16, f17,
                     f18, f19, f20, f21, f22, f23, f24, f25, f26, f27);
   } else if constexpr (count == 29) {
     auto& [f0, f1, f2, f3, f4, f5, f6, f7, f8, f9, f10, f11, f12, f13, f14, f15, f16, f17, f18, f19,
            f20, f21, f22, f23, f24, f25, f26, f27, f28] = record;
-    return std::tie(f0, f1, f2, f3, f4, f5, f6, f7, f8, f9, f10, f11, f12, f13, f14, f15, f16, f17,
+    return visit(f0, f1, f2, f3, f4, f5, f6, f7, f8, f9, f10, f11, f12, f13, f14, f15, f16, f17,
                     f18, f19, f20, f21, f22, f23, f24, f25, f26, f27, f28);
   } else if constexpr (count == 30) {
     auto& [f0, f1, f2, f3, f4, f5, f6, f7, f8, f9, f10, f11, f12, f13, f14, f15, f16, f17, f18, f19,
            f20, f21, f22, f23, f24, f25, f26, f27, f28, f29] = record;
-    return std::tie(f0, f1, f2, f3, f4, f5, f6, f7, f8, f9, f10, f11, f12, f13, f14, f15, f16, f17,
+    return visit(f0, f1, f2, f3, f4, f5, f6, f7, f8, f9, f10, f11, f12, f13, f14, f15, f16, f17,
                     f18, f19, f20, f21, f22, f23, f24, f25, f26, f27, f28, f29);
   } else if constexpr (count == 31) {
     auto& [f0, f1, f2, f3, f4, f5, f6, f7, f8, f9, f10, f11, f12, f13, f14, f15, f16, f17, f18, f19,
            f20, f21, f22, f23, f24, f25, f26, f27, f28, f29, f30] = record;
-    return std::tie(f0, f1, f2, f3, f4, f5, f6, f7, f8, f9, f10, f11, f12, f13, f14, f15, f16, f17,
+    return visit(f0, f1, f2, f3, f4, f5, f6, f7, f8, f9, f10, f11, f12, f13, f14, f15, f16, f17,
                     f18, f19, f20, f21, f22, f23, f24, f25, f26, f27, f28, f29, f30);
   } else if constexpr (count == 32) {
     auto& [f0, f1, f2, f3, f4, f5, f6, f7, f8, f9, f10, f11, f12, f13, f14, f15, f16, f17, f18, f19,
            f20, f21, f22, f23, f24, f25, f26, f27, f28, f29, f30, f31] = record;
-    return std::tie(f0, f1, f2, f3, f4, f5, f6, f7, f8, f9, f10, f11, f12, f13, f14, f15, f16, f17,
+    return visit(f0, f1, f2, f3, f4, f5, f6, f7, f8, f9, f10, f11, f12, f13, f14, f15, f16, f17,
                     f18, f19, f20, f21, f22, f23, f24, f25, f26, f27, f28, f29, f30, f31);
+  }
+}
+
+// Calls `visit` with references to the fields of `record`, in order. No reference is kept in
+// memory, so that a record the compiler sees through need not lie in memory either.
+template <class T, class Visit>
+[[gnu::always_inline]] constexpr auto visit_fields(T& record, Visit&& visit) {
+  constexpr std::size_t count = field_count<std::remove_const_t<T>>();
+  static_assert(count > 0, "a record struct has at least one field");
+  if constexpr (count <= 14) {
+    return visit_to_14<count>(record, visit);
+  } else if constexpr (count <= 23) {
+    return visit_to_23<count>(record, visit);
+  } else {
+    return visit_to_32<count>(record, visit);
   }
 }
 
 // References to the fields of `record`, in order.
 template <class T> constexpr auto tie_fields(T& record) {
-  constexpr std::size_t count = field_count<std::remove_const_t<T>>();
-  static_assert(count > 0, "a record struct has at least one field");
-  if constexpr (count <= 14) {
-    return tie_to_14<count>(record);
-  } else if constexpr (count <= 23) {
-    return tie_to_23<count>(record);
-  } else {
-    return tie_to_32<count>(record);
-  }
+  return visit_fields(record, [](auto&... fields) { return std::tie(fields...); });
 }
 
 // An object that is never made, so that its members have addresses at compile time.
