@@ -40,6 +40,7 @@ struct FastPath {
 inline constexpr FastPath fast_paths[] = {
     {"portable", [] { set_simd_level(SimdLevel::portable); }},
     {"avx2, where the machine has it", [] { set_simd_level(SimdLevel::avx2); }},
+    {"avx512, where the machine has it", [] { set_simd_level(SimdLevel::avx512); }},
 };
 
 }  // namespace tranche

@@ -1,5 +1,6 @@
 #include "base/simd.h"
 
+#include <algorithm>
 #include <atomic>
 #include <cstdlib>
 #include <string_view>
@@ -9,8 +10,9 @@ namespace {
 
 SimdLevel choose() {
   const char* const wanted = std::getenv("TRANCHE_SIMD");
-  if (wanted != nullptr && std::string_view(wanted) == "portable") return SimdLevel::portable;
-  return best_simd_level();
+  const std::string_view level = wanted == nullptr ? "" : wanted;
+  if (level == "portable") return SimdLevel::portable;
+  return level == "avx2" ? std::min(SimdLevel::avx2, best_simd_level()) : best_simd_level();
 }
 
 std::atomic<SimdLevel>& level_in_use() {
@@ -24,7 +26,10 @@ SimdLevel best_simd_level() {
 #if defined(__x86_64__)
   if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi2") &&
       __builtin_cpu_supports("pclmul")) {
-    return SimdLevel::avx2;
+    const bool has_avx512 =
+        __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+        __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512vbmi2");
+    return has_avx512 ? SimdLevel::avx512 : SimdLevel::avx2;
   }
 #endif
   return SimdLevel::portable;
@@ -33,8 +38,7 @@ SimdLevel best_simd_level() {
 SimdLevel simd_level() { return level_in_use().load(std::memory_order_relaxed); }
 
 void set_simd_level(SimdLevel level) {
-  level_in_use().store(level == SimdLevel::avx2 ? best_simd_level() : level,
-                       std::memory_order_relaxed);
+  level_in_use().store(std::min(level, best_simd_level()), std::memory_order_relaxed);
 }
 
 }  // namespace tranche

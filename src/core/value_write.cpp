@@ -6,6 +6,7 @@
 
 #include <tranche/core/value.h>
 
+#include "core/digits.h"
 #include "core/timestamp_writer.h"
 
 namespace tranche {
@@ -29,61 +30,11 @@ char* put_pair(char* out, std::uint64_t value) {
   return out + 2;
 }
 
-// The eight digits of a number below 10^8, the first one in the lowest byte, each as its value.
-// Paul Khuong, "How to print integers really fast", https://pvk.ca/Blog/2017/12/22/.
-std::uint64_t eight_digits(std::uint64_t value) {
-  const std::uint64_t halves = (value / 10000) | ((value % 10000) << 32);
-  const std::uint64_t hundreds = ((halves * 10486) >> 20) & 0x0000007F0000007FULL;
-  const std::uint64_t pairs = hundreds | ((halves - 100 * hundreds) << 16);
-  const std::uint64_t tens = ((pairs * 103) >> 10) & 0x000F000F000F000FULL;
-  return tens | ((pairs - 10 * tens) << 8);
-}
-
-constexpr std::uint64_t eight_digits_limit = 100'000'000;
-constexpr std::uint64_t ascii_zeros = 0x3030303030303030ULL;
-
-// How many of eight_digits() are zeros in front; `kept` of the last ones are never counted.
-unsigned leading_zeros(std::uint64_t digits, unsigned kept) {
-  const std::uint64_t stop = std::uint64_t{1} << (8 * (8 - kept));
-  return static_cast<unsigned>(std::countr_zero(digits | stop)) / 8;
-}
-
-char* put_word(char* out, std::uint64_t word, unsigned bytes) {
-  std::memcpy(out, &word, sizeof word);
-  return out + bytes;
-}
-
-// Exactly `digits` digits, with zeros in front.
-char* put_padded(char* out, std::uint64_t value, unsigned digits) {
-  for (unsigned i = digits; i-- > 0; value /= 10) out[i] = static_cast<char>('0' + value % 10);
-  return out + digits;
-}
-
-// REQUIRES 8 bytes of room behind the number.
-char* put_unsigned(char* out, std::uint64_t value) {
-  if (value < eight_digits_limit) [[likely]] {
-    const std::uint64_t digits = eight_digits(value);
-    const unsigned zeros = leading_zeros(digits, 1);
-    return put_word(out, (digits | ascii_zeros) >> (8 * zeros), 8 - zeros);
-  }
-  out = put_unsigned(out, value / eight_digits_limit);
-  return put_word(out, eight_digits(value % eight_digits_limit) | ascii_zeros, 8);
-}
-
 template <class T>
 T load(const void* value) {
   T loaded;
   std::memcpy(&loaded, value, sizeof(T));
   return loaded;
-}
-
-char* put_integer(char* out, std::int64_t value) {
-  auto magnitude = static_cast<std::uint64_t>(value);
-  if (value < 0) {
-    *out++ = '-';
-    magnitude = 0 - magnitude;
-  }
-  return put_unsigned(out, magnitude);
 }
 
 char* put_unsigned128(char* out, UInt128 value) {
@@ -97,27 +48,6 @@ char* put_integer128(char* out, Int128 value) {
   if (value >= 0) return put_unsigned128(out, static_cast<UInt128>(value));
   *out++ = '-';
   return put_unsigned128(out, UInt128{0} - static_cast<UInt128>(value));
-}
-
-// A number of up to 64 bits with `scale` digits behind the point. REQUIRES 1 <= scale <= 18.
-char* put_decimal64(char* out, std::int64_t scaled, unsigned scale) {
-  auto magnitude = static_cast<std::uint64_t>(scaled);
-  if (scaled < 0) {
-    *out++ = '-';
-    magnitude = 0 - magnitude;
-  }
-  if (magnitude < eight_digits_limit && scale < 8) [[likely]] {
-    const std::uint64_t digits = eight_digits(magnitude);
-    const unsigned zeros = leading_zeros(digits, scale + 1);
-    const std::uint64_t text = digits | ascii_zeros;
-    out = put_word(out, text >> (8 * zeros), 8 - zeros - scale);
-    *out++ = '.';
-    return put_word(out, text >> (8 * (8 - scale)), scale);
-  }
-  const std::uint64_t unit = value_detail::powers_of_10[scale];
-  out = put_unsigned(out, magnitude / unit);
-  *out++ = '.';
-  return put_padded(out, magnitude % unit, scale);
 }
 
 char* put_decimal128(char* out, Int128 scaled, std::size_t scale) {
@@ -167,20 +97,6 @@ char* put_date(char* out, std::int64_t days) {
   out = put_pair(out, civil.month);
   *out++ = '-';
   return put_pair(out, civil.day);
-}
-
-char* put_time(char* out, std::int64_t microseconds) {
-  const auto rest = static_cast<std::uint64_t>(microseconds % microseconds_per_second);
-  const auto seconds = static_cast<std::uint32_t>(microseconds / microseconds_per_second);
-  out = put_pair(out, seconds / 3600);
-  *out++ = ':';
-  out = put_pair(out, seconds / 60 % 60);
-  *out++ = ':';
-  out = put_pair(out, seconds % 60);
-  if (rest == 0) return out;
-  *out++ = '.';
-  const std::uint64_t digits = (eight_digits(rest) | ascii_zeros) >> 16;
-  return put_word(out, digits, rest % 1000 == 0 ? 3 : 6);
 }
 
 char* put_timestamp(char* out, std::int64_t microseconds) {
@@ -236,22 +152,15 @@ char* write_timestamp(char* out, std::int64_t microseconds) {
   return put_timestamp(out, microseconds);
 }
 
-char* TimestampWriter::write(char* out, std::int64_t microseconds) {
-  constexpr unsigned usual_bytes = 11;  // of a day with four digits of year, and the T behind it
-  if (is_infinity(microseconds)) [[unlikely]] return put_infinity(out, microseconds < 0);
-  std::int64_t number = microseconds / microseconds_per_day;
-  std::int64_t of_day = microseconds - number * microseconds_per_day;
-  if (of_day < 0) --number, of_day += microseconds_per_day;
-  Day& day = days_[static_cast<std::uint64_t>(number) % days_.size()];
-  if (day.number != number) {
-    char* end = put_date(out, number);
-    *end++ = 'T';
-    if (end - out != usual_bytes) return put_time(end, of_day);
-    day.number = number;
-    std::memcpy(day.text, out, usual_bytes);
-  }
-  std::memcpy(out, day.text, sizeof day.text);
-  return put_time(out + usual_bytes, of_day);
+const TimestampWriter::Day* TimestampWriter::name_day(std::int64_t number) {
+  char text[value_text_bytes_max];
+  char* const end = put_date(text, number);
+  if (end - text + 1 != day_bytes) return nullptr;
+  *end = 'T';
+  Day& day = days_[static_cast<std::uint64_t>(number) % days_count];
+  day.number = number;
+  std::memcpy(day.text, text, day_bytes);
+  return &day;
 }
 
 char* write_value_text(char* out, Type type, const void* value) {

@@ -5,6 +5,8 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
+#include <cstring>
 
 #if defined(__SSE2__)
 #include <emmintrin.h>
@@ -50,12 +52,7 @@ class ByteSearch {
   // Bit i is set where p[i] is one of the bytes; of the 16 bytes at `p`.
   unsigned matches(const char* p) const {
 #if defined(__SSE2__)
-    const __m128i block = _mm_loadu_si128(reinterpret_cast<const __m128i*>(p));
-    __m128i found = _mm_cmpeq_epi8(block, needles_[0]);
-    for (std::size_t i = 1; i < count; ++i) {
-      found = _mm_or_si128(found, _mm_cmpeq_epi8(block, needles_[i]));
-    }
-    return static_cast<unsigned>(_mm_movemask_epi8(found));
+    return matches(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)));
 #else
     unsigned mask = 0;
     for (unsigned i = 0; i < 16; ++i) {
@@ -64,8 +61,28 @@ class ByteSearch {
     return mask;
 #endif
   }
+  // The same of the bytes of two words, the lowest one first.
+  unsigned matches(std::uint64_t low, std::uint64_t high) const {
+#if defined(__SSE2__)
+    return matches(_mm_set_epi64x(static_cast<long long>(high), static_cast<long long>(low)));
+#else
+    char bytes[16];
+    std::memcpy(bytes, &low, sizeof low);
+    std::memcpy(bytes + sizeof low, &high, sizeof high);
+    return matches(bytes);
+#endif
+  }
 
  private:
+#if defined(__SSE2__)
+  unsigned matches(__m128i block) const {
+    __m128i found = _mm_cmpeq_epi8(block, needles_[0]);
+    for (std::size_t i = 1; i < count; ++i) {
+      found = _mm_or_si128(found, _mm_cmpeq_epi8(block, needles_[i]));
+    }
+    return static_cast<unsigned>(_mm_movemask_epi8(found));
+  }
+#endif
   char bytes_[count];
 #if defined(__SSE2__)
   __m128i needles_[count];

@@ -3,14 +3,14 @@
 #include <algorithm>
 
 #include "formats/byte_search.h"
+#include "formats/csv_kernels.h"
 #include "formats/number_kernels.h"
 #include "formats/string_kernels.h"
 
 namespace tranche {
 
 struct CsvConverter::Target {
-  const Block& block;
-  const CsvField* fields;  // of the first row
+  CsvFieldColumn from;
   const Field& type;
   std::uint32_t column_number;
   Column& column;
@@ -46,18 +46,30 @@ std::string_view CsvConverter::text(const char* base, const CsvField& field, Are
 }
 
 // `parse`: text -> value, the strict parser of the type. `read`: the same for the usual form alone,
-// false where that is not what stands there.
+// false where that is not what stands there. `read_many`: that of csv_kernels.h.
+template <class T, class ReadMany, class Read, class Parse>
+void CsvConverter::run(const Target& target, ReadMany read_many, Read read, Parse parse) {
+  T* const out = target.column.values<T>() + target.first_row;
+  const std::size_t rows = target.from.rows;
+  for (std::size_t row = 0; row < rows;) {
+    if (only_empty_is_null_) row = read_many(target.from, row, out);
+    const std::size_t end = std::min(rows, row + 4);
+    run_rows<T>(target, row, end, read, parse);
+    row = end;
+  }
+}
+
 template <class T, class Read, class Parse>
-void CsvConverter::run(const Target& target, Read read, Parse parse) {
-  T* out = target.column.values<T>() + target.first_row;
-  const CsvField* field = target.fields;
-  const char* const base = target.block.base;
-  const std::size_t rows = target.block.rows;
-  const std::size_t stride = target.block.stride;
+void CsvConverter::run_rows(const Target& target, std::size_t first, std::size_t last, Read read,
+                            Parse parse) {
+  T* out = target.column.values<T>() + target.first_row + first;
+  const char* const base = target.from.base;
+  const std::size_t stride = target.from.stride;
+  const CsvField* field = &target.from.at(first);
   // No mark, and no null by itself: one comparison tells that of nearly every field.
   const std::uint32_t plain_max = only_empty_is_null_ ? CsvField::absent_mark - 1 : 0;
   std::uint64_t* validity = nullptr;
-  for (std::size_t row = 0; row < rows; ++row, ++out, field += stride) {
+  for (std::size_t row = first; row < last; ++row, ++out, field += stride) {
     if (field->marks - 1 < plain_max && read(base + field->begin, field->marks, *out)) [[likely]]
       continue;
     if (is_null(base, *field)) {
@@ -81,6 +93,11 @@ void CsvConverter::run(const Target& target, Read read, Parse parse) {
   }
 }
 
+template <class T, class Read, class Parse>
+void CsvConverter::run(const Target& target, Read read, Parse parse) {
+  run_rows<T>(target, 0, target.from.rows, read, parse);
+}
+
 template <class T, class Parse>
 void CsvConverter::run(const Target& target, Parse parse) {
   run<T>(target, [](const char*, std::uint32_t, T&) { return false; }, parse);
@@ -88,12 +105,18 @@ void CsvConverter::run(const Target& target, Parse parse) {
 
 template <class T>
 void CsvConverter::convert_integer(const Target& target) {
-  run<T>(
-      target,
-      [](const char* text, std::uint32_t length, T& out) {
-        return read_integer(text, length, out);
-      },
-      [](std::string_view text, T& out) { return parse_integer(text, out); });
+  const auto read = [](const char* text, std::uint32_t length, T& out) {
+    return read_integer(text, length, out);
+  };
+  const auto parse = [](std::string_view text, T& out) { return parse_integer(text, out); };
+  if constexpr (std::is_same_v<T, std::int32_t> || std::is_same_v<T, std::int64_t>) {
+    const auto read_many = [](const CsvFieldColumn& from, std::size_t row, T* out) {
+      return read_integers(from, row, out);
+    };
+    run<T>(target, read_many, read, parse);
+  } else {
+    run<T>(target, read, parse);
+  }
 }
 
 template <class T>
@@ -104,12 +127,16 @@ void CsvConverter::convert_decimal(const Target& target, Type type) {
     return parse_decimal(decimal_comma_ ? with_point(text) : text, width, scale, out);
   };
   if (decimal_comma_ || scale == 0 || scale > 7) return run<T>(target, parse);
-  run<T>(
-      target,
-      [width, scale](const char* text, std::uint32_t length, T& out) {
-        return read_decimal(text, length, width, scale, out);
-      },
-      parse);
+  const auto read = [width, scale](const char* text, std::uint32_t length, T& out) {
+    return read_decimal(text, length, width, scale, out);
+  };
+  if constexpr (std::is_same_v<T, std::int32_t> || std::is_same_v<T, std::int64_t>) {
+    const auto read_many = [scale](const CsvFieldColumn& from, std::size_t row, T* out) {
+      return read_decimals(from, row, scale, out);
+    };
+    if (width >= 8) return run<T>(target, read_many, read, parse);
+  }
+  run<T>(target, read, parse);
 }
 
 template <class T>
@@ -150,15 +177,20 @@ void CsvConverter::convert_times(const Target& target, TypeId type) {
       return parse_time_by(std::span<const TimeFormat>(timestamp_formats_), text, out);
     });
   }
-  return run<std::int64_t>(target,
-                           type == TypeId::timestamp ? parse_timestamp : parse_timestamptz);
+  run<std::int64_t>(
+      target,
+      [this](const CsvFieldColumn& from, std::size_t row, std::int64_t* out) {
+        return timestamps_.read(from, row, out);
+      },
+      [](const char*, std::uint32_t, std::int64_t&) { return false; },
+      type == TypeId::timestamp ? parse_timestamp : parse_timestamptz);
 }
 
 void CsvConverter::convert(const Block& block, std::size_t field, const Field& type,
                            std::uint32_t column_number, Column& column, std::size_t first_row,
                            Arena& arena, std::vector<CsvBadValue>& bad) {
-  const Target target{block, block.fields + field, type, column_number,
-                      column, first_row,           arena, bad};
+  const Target target{{block.base, block.fields + field, block.stride, block.rows},
+                      type, column_number, column, first_row, arena, bad};
   switch (type.type.id) {
     case TypeId::boolean: return run<std::uint8_t>(target, parse_boolean);
     case TypeId::tinyint: return convert_integer<std::int8_t>(target);

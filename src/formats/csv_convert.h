@@ -13,6 +13,7 @@
 #include <tranche/core/value.h>
 
 #include "formats/csv_fields.h"
+#include "formats/csv_kernels.h"
 
 namespace tranche {
 
@@ -46,10 +47,14 @@ class CsvConverter {
 
  private:
   struct Target;
+  template <class T, class ReadMany, class Read, class Parse>
+  void run(const Target& target, ReadMany read_many, Read read, Parse parse);
   template <class T, class Read, class Parse>
   void run(const Target& target, Read read, Parse parse);
   template <class T, class Parse>
   void run(const Target& target, Parse parse);
+  template <class T, class Read, class Parse>
+  void run_rows(const Target& target, std::size_t first, std::size_t last, Read read, Parse parse);
   template <class T>
   void convert_integer(const Target& target);
   template <class T>
@@ -74,6 +79,7 @@ class CsvConverter {
   bool decimal_comma_;
   std::vector<TimeFormat> date_formats_;
   std::vector<TimeFormat> timestamp_formats_;
+  CsvTimestamps timestamps_;
   std::string number_;  // a number with a comma, rewritten with a point
 };
 

@@ -6,6 +6,9 @@
 
 #if defined(TRANCHE_TARGET_AVX2)
 #include <immintrin.h>
+#if !defined(__clang__)
+#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"  // g++ 12 says it of its own AVX-512 header
+#endif
 #endif
 
 namespace tranche {
@@ -34,7 +37,7 @@ bool CsvIndex::suits(const CsvDialect& dialect) {
 }
 
 void CsvIndex::reserve(std::size_t bytes) {
-  // At most every byte is an end, and eight are written at a time.
+  // At most every byte is an end, and up to sixteen are written at a time.
   const std::size_t wanted = bytes + 2 * block_bytes;
   if (wanted <= ends_capacity_) return;
   ends_ = std::make_unique_for_overwrite<std::uint32_t[]>(wanted);
@@ -50,14 +53,8 @@ bool CsvIndex::search(const char* base, std::uint32_t begin, std::uint32_t end, 
   has_returns_ = false;
   Carry carry;
   const char* const p = base + begin;
-#if defined(TRANCHE_TARGET_AVX2)
-  if (simd_level() == SimdLevel::avx2) {
-    if (with_fields_) return search_avx2<true>(p, base + end, begin, carry);
-    return search_avx2<false>(p, base + end, begin, carry);
-  }
-#endif
-  if (with_fields_) return search_portable<true>(p, base + end, begin, carry);
-  return search_portable<false>(p, base + end, begin, carry);
+  if (with_fields_) return search_from<true>(p, base + end, begin, carry);
+  return search_from<false>(p, base + end, begin, carry);
 }
 
 // Follows the quotes through 64 bytes; `around`: all bytes that have a meaning. False: one of them
@@ -89,10 +86,10 @@ bool CsvIndex::search(const char* base, std::uint32_t begin, std::uint32_t end, 
   return (behind_returns & ~block.line_feeds & ~behind_quoted) == 0;
 }
 
-// Takes the structure of 64 bytes. False: a quote or a CR breaks the rules.
+// Finds the structure of 64 bytes. False: a quote or a CR breaks the rules.
 template <bool with_fields>
-[[gnu::always_inline]] inline bool CsvIndex::add(const Block& block, std::uint32_t position,
-                                                 Carry& carry) {
+[[gnu::always_inline]] inline bool CsvIndex::find(const Block& block, std::uint32_t position,
+                                                  Carry& carry, Found& found) {
   const std::uint64_t line_bytes = block.line_feeds | block.returns;
   std::uint64_t line_ends = line_bytes;
   if ((block.returns | carry.was_return) != 0 && !follow_returns(block, carry, line_ends)) {
@@ -109,48 +106,25 @@ template <bool with_fields>
     }
     separators &= ~in_quotes;
     record_ends &= ~in_quotes;
-    carry.quote_seen = carry.quote_seen || block.quotes != 0;
   }
   carry.may_open = around >> 63;
-  const std::size_t before = end_count_;
-  const auto count = static_cast<std::size_t>(std::popcount(separators));
-  std::uint32_t* out = ends_.get() + before;
-  for (std::uint64_t bits = separators; bits != 0; out += 8) {
-    for (unsigned i = 0; i < 8; ++i, bits &= bits - 1) {
-      out[i] = position + static_cast<std::uint32_t>(std::countr_zero(bits));
-    }
-  }
-  end_count_ = before + count;
-  if (record_ends != 0) {
-    for (std::uint64_t bits = record_ends; bits != 0; bits &= bits - 1) {
-      const std::uint64_t to_here = separators & (bits ^ (bits - 1));
-      rows_.push_back(
-          {static_cast<std::uint32_t>(before + static_cast<std::size_t>(std::popcount(to_here))),
-           carry.quote_seen});
-    }
-    carry.quote_seen = block.quotes != 0 || carry.in_quotes != 0;
-  }
+  found = {separators, record_ends, block.quotes};
   return true;
 }
 
-// The last block, of fewer than 64 bytes.
-template <bool with_fields>
-[[gnu::always_inline]] inline bool CsvIndex::add_last(Block block, std::uint32_t position,
-                                                      std::size_t length, Carry& carry) {
-  const std::uint64_t there = (std::uint64_t{1} << length) - 1;
-  block.line_feeds &= there;
-  block.returns &= there;
-  block.delimiters &= there;
-  block.quotes &= there;
-  // The end of the file ends the record as a line end would. Where more bytes follow, the same mark
-  // only keeps a quote at the end from being called wrong: its row is not taken.
-  block.line_feeds |= std::uint64_t{1} << length;
-  if (!add<with_fields>(block, position, carry)) return false;
-  const std::uint32_t end = position + static_cast<std::uint32_t>(length);
-  if (!final_ && !rows_.empty() && end_count_ > 0 && ends_[end_count_ - 1] == end) {
-    rows_.pop_back();
+// Takes what was found, once its separators have been written behind the other ends.
+[[gnu::always_inline]] inline void CsvIndex::take_rows(const Found& found, Carry& carry) {
+  std::uint64_t quotes = found.quotes;
+  for (std::uint64_t bits = found.record_ends; bits != 0; bits &= bits - 1) {
+    const std::uint64_t to_here = bits ^ (bits - 1);
+    const auto ends = static_cast<std::size_t>(std::popcount(found.separators & to_here));
+    rows_.push_back({static_cast<std::uint32_t>(end_count_ + ends),
+                     carry.quote_seen || (quotes & to_here) != 0});
+    quotes &= ~to_here;
+    carry.quote_seen = false;
   }
-  return true;
+  carry.quote_seen = carry.quote_seen || quotes != 0;
+  end_count_ += static_cast<std::size_t>(std::popcount(found.separators));
 }
 
 // False: here the count ends.
@@ -187,14 +161,6 @@ template <bool with_fields>
   return true;
 }
 
-CsvIndex::Count CsvIndex::count(const char* base, std::uint32_t begin, std::uint32_t end,
-                                const CountLimits& limits) const {
-#if defined(TRANCHE_TARGET_AVX2)
-  if (simd_level() == SimdLevel::avx2) return count_avx2(base, begin, end, limits);
-#endif
-  return count_portable(base, begin, end, limits);
-}
-
 // Looks at 64 bytes with what every machine has.
 class CsvIndex::PortableLook {
  public:
@@ -204,6 +170,15 @@ class CsvIndex::PortableLook {
     const std::uint64_t quotes = has_quote_ ? bits(quotes_, p) : 0;
     return {bits(line_feeds_, p), bits(returns_, p), bits(delimiters_, p), quotes,
             prefix_xor(quotes)};
+  }
+  // Writes where the bits stand, from `position` on, and maybe something behind that.
+  [[gnu::always_inline]] static void write_places(std::uint64_t bits, std::uint32_t position,
+                                                  std::uint32_t* out) {
+    for (; bits != 0; out += 8) {
+      for (unsigned i = 0; i < 8; ++i, bits &= bits - 1) {
+        out[i] = position + static_cast<std::uint32_t>(std::countr_zero(bits));
+      }
+    }
   }
 
  private:
@@ -236,15 +211,35 @@ template <bool with_fields>
 bool CsvIndex::search_portable(const char* p, const char* end, std::uint32_t position,
                                Carry& carry) {
   const PortableLook look(*this);
-  while (true) {
-    const Block block = look.at(p);
-    if (end - p < block_bytes) {
-      return add_last<with_fields>(block, position, static_cast<std::size_t>(end - p), carry);
-    }
-    if (!add<with_fields>(block, position, carry)) return false;
-    p += block_bytes;
-    position += block_bytes;
+  Found found;
+  for (; end - p >= block_bytes; p += block_bytes, position += block_bytes) {
+    if (!find<with_fields>(look.at(p), position, carry, found)) return false;
+    PortableLook::write_places(found.separators, position, ends_.get() + end_count_);
+    take_rows(found, carry);
   }
+  return add_last<with_fields>(look.at(p), position, static_cast<std::size_t>(end - p), carry);
+}
+
+// The last block, of fewer than 64 bytes.
+template <bool with_fields>
+bool CsvIndex::add_last(Block block, std::uint32_t position, std::size_t length, Carry& carry) {
+  const std::uint64_t there = (std::uint64_t{1} << length) - 1;
+  block.line_feeds &= there;
+  block.returns &= there;
+  block.delimiters &= there;
+  block.quotes &= there;
+  // The end of the file ends the record as a line end would. Where more bytes follow, the same mark
+  // only keeps a quote at the end from being called wrong: its row is not taken.
+  block.line_feeds |= std::uint64_t{1} << length;
+  Found found;
+  if (!find<with_fields>(block, position, carry, found)) return false;
+  PortableLook::write_places(found.separators, position, ends_.get() + end_count_);
+  take_rows(found, carry);
+  const std::uint32_t end = position + static_cast<std::uint32_t>(length);
+  if (!final_ && !rows_.empty() && end_count_ > 0 && ends_[end_count_ - 1] == end) {
+    rows_.pop_back();
+  }
+  return true;
 }
 
 #if defined(TRANCHE_TARGET_AVX2)
@@ -264,6 +259,13 @@ class CsvIndex::Avx2Look {
     return {bits(low, high, line_feed_), bits(low, high, return_), bits(low, high, delimiter_),
             quotes, prefix_xor_by_product(quotes)};
   }
+  // The product without carries with a number of nothing but ones.
+  [[gnu::always_inline]] TRANCHE_TARGET_AVX2 static std::uint64_t prefix_xor_by_product(
+      std::uint64_t bits) {
+    const __m128i product =
+        _mm_clmulepi64_si128(_mm_cvtsi64_si128(static_cast<long long>(bits)), _mm_set1_epi8(-1), 0);
+    return static_cast<std::uint64_t>(_mm_cvtsi128_si64(product));
+  }
 
  private:
   [[gnu::always_inline]] TRANCHE_TARGET_AVX2 static std::uint64_t bits(__m256i low, __m256i high,
@@ -273,18 +275,53 @@ class CsvIndex::Avx2Look {
     };
     return mask(_mm256_cmpeq_epi8(low, needle)) | mask(_mm256_cmpeq_epi8(high, needle)) << 32;
   }
-  // The product without carries with a number of nothing but ones.
-  [[gnu::always_inline]] TRANCHE_TARGET_AVX2 static std::uint64_t prefix_xor_by_product(
-      std::uint64_t bits) {
-    const __m128i product = _mm_clmulepi64_si128(_mm_cvtsi64_si128(static_cast<long long>(bits)),
-                                                 _mm_set1_epi8(-1), 0);
-    return static_cast<std::uint64_t>(_mm_cvtsi128_si64(product));
-  }
   const __m256i line_feed_;
   const __m256i return_;
   const __m256i delimiter_;
   const __m256i quote_;
   const std::uint64_t counts_quotes_;
+};
+
+// The same for AVX-512: one comparison gives the bits of all 64 bytes, and one instruction packs
+// the numbers of the bytes whose bits are set.
+class CsvIndex::Avx512Look {
+ public:
+  TRANCHE_TARGET_AVX512 explicit Avx512Look(const CsvIndex& index)
+      : line_feed_(_mm512_set1_epi8('\n')),
+        return_(_mm512_set1_epi8('\r')),
+        delimiter_(_mm512_set1_epi8(index.delimiter_)),
+        quote_(_mm512_set1_epi8(index.quote_)),
+        counts_quotes_(index.has_quote_ ? ~std::uint64_t{0} : 0) {
+    alignas(64) char numbers[block_bytes];
+    for (unsigned i = 0; i < block_bytes; ++i) numbers[i] = static_cast<char>(i);
+    numbers_ = _mm512_load_si512(numbers);
+  }
+  [[gnu::always_inline]] TRANCHE_TARGET_AVX512 Block at(const char* p) const {
+    const __m512i bytes = _mm512_loadu_si512(p);
+    const std::uint64_t quotes = _mm512_cmpeq_epi8_mask(bytes, quote_) & counts_quotes_;
+    return {_mm512_cmpeq_epi8_mask(bytes, line_feed_), _mm512_cmpeq_epi8_mask(bytes, return_),
+            _mm512_cmpeq_epi8_mask(bytes, delimiter_), quotes,
+            Avx2Look::prefix_xor_by_product(quotes)};
+  }
+  [[gnu::always_inline]] TRANCHE_TARGET_AVX512 void write_places(std::uint64_t bits,
+                                                                 std::uint32_t position,
+                                                                 std::uint32_t* out) const {
+    __m512i places = _mm512_maskz_compress_epi8(bits, numbers_);
+    const __m512i from = _mm512_set1_epi32(static_cast<int>(position));
+    for (int left = std::popcount(bits); left > 0; left -= 16, out += 16) {
+      const __m512i wide = _mm512_cvtepu8_epi32(_mm512_castsi512_si128(places));
+      _mm512_storeu_si512(out, _mm512_add_epi32(wide, from));
+      places = _mm512_shuffle_i32x4(places, places, 0b00'11'10'01);
+    }
+  }
+
+ private:
+  const __m512i line_feed_;
+  const __m512i return_;
+  const __m512i delimiter_;
+  const __m512i quote_;
+  const std::uint64_t counts_quotes_;
+  __m512i numbers_;
 };
 
 TRANCHE_TARGET_AVX2 CsvIndex::Count CsvIndex::count_avx2(const char* base, std::uint32_t begin,
@@ -298,21 +335,60 @@ TRANCHE_TARGET_AVX2 CsvIndex::Count CsvIndex::count_avx2(const char* base, std::
   }
   return counted;
 }
+TRANCHE_TARGET_AVX512 CsvIndex::Count CsvIndex::count_avx512(const char* base, std::uint32_t begin,
+                                                             std::uint32_t end,
+                                                             const CountLimits& limits) const {
+  const Avx512Look look(*this);
+  CountCarry carry;
+  Count counted{0, 0, begin};
+  for (std::uint32_t at = begin; end - at > block_bytes; at += block_bytes) {
+    if (!count_block(look.at(base + at), at, limits, carry, counted)) break;
+  }
+  return counted;
+}
 
 template <bool with_fields>
 TRANCHE_TARGET_AVX2 bool CsvIndex::search_avx2(const char* p, const char* end,
                                                std::uint32_t position, Carry& carry) {
   const Avx2Look look(*this);
-  while (true) {
-    const Block block = look.at(p);
-    if (end - p < block_bytes) {
-      return add_last<with_fields>(block, position, static_cast<std::size_t>(end - p), carry);
-    }
-    if (!add<with_fields>(block, position, carry)) return false;
-    p += block_bytes;
-    position += block_bytes;
+  Found found;
+  for (; end - p >= block_bytes; p += block_bytes, position += block_bytes) {
+    if (!find<with_fields>(look.at(p), position, carry, found)) return false;
+    PortableLook::write_places(found.separators, position, ends_.get() + end_count_);
+    take_rows(found, carry);
   }
+  return add_last<with_fields>(look.at(p), position, static_cast<std::size_t>(end - p), carry);
+}
+template <bool with_fields>
+TRANCHE_TARGET_AVX512 bool CsvIndex::search_avx512(const char* p, const char* end,
+                                                   std::uint32_t position, Carry& carry) {
+  const Avx512Look look(*this);
+  Found found;
+  for (; end - p >= block_bytes; p += block_bytes, position += block_bytes) {
+    if (!find<with_fields>(look.at(p), position, carry, found)) return false;
+    look.write_places(found.separators, position, ends_.get() + end_count_);
+    take_rows(found, carry);
+  }
+  return add_last<with_fields>(look.at(p), position, static_cast<std::size_t>(end - p), carry);
 }
 #endif
+
+CsvIndex::Count CsvIndex::count(const char* base, std::uint32_t begin, std::uint32_t end,
+                                const CountLimits& limits) const {
+#if defined(TRANCHE_TARGET_AVX2)
+  if (simd_level() == SimdLevel::avx512) return count_avx512(base, begin, end, limits);
+  if (simd_level() == SimdLevel::avx2) return count_avx2(base, begin, end, limits);
+#endif
+  return count_portable(base, begin, end, limits);
+}
+
+template <bool with_fields>
+bool CsvIndex::search_from(const char* p, const char* end, std::uint32_t position, Carry& carry) {
+#if defined(TRANCHE_TARGET_AVX2)
+  if (simd_level() == SimdLevel::avx512) return search_avx512<with_fields>(p, end, position, carry);
+  if (simd_level() == SimdLevel::avx2) return search_avx2<with_fields>(p, end, position, carry);
+#endif
+  return search_portable<with_fields>(p, end, position, carry);
+}
 
 }  // namespace tranche

@@ -96,22 +96,39 @@ class CsvIndex {
   bool follow_returns(const Block& block, Carry& carry, std::uint64_t& line_ends);
   static bool count_block(const Block& block, std::uint64_t position, const CountLimits& limits,
                           CountCarry& carry, Count& counted);
+  // What was found in 64 bytes.
+  struct Found {
+    std::uint64_t separators = 0;  // what ends() is to hold
+    std::uint64_t record_ends = 0;
+    std::uint64_t quotes = 0;
+  };
+  template <bool with_fields>
+  bool find(const Block& block, std::uint32_t position, Carry& carry, Found& found);
+  void take_rows(const Found& found, Carry& carry);
+  template <bool with_fields>
+  bool add_last(Block block, std::uint32_t position, std::size_t length, Carry& carry);
+  // Each of them looks at 64 bytes with one level of instructions.
+  class PortableLook;
   Count count_portable(const char* base, std::uint32_t begin, std::uint32_t end,
                        const CountLimits& limits) const;
-  class PortableLook;
-  template <bool with_fields> bool add(const Block& block, std::uint32_t position, Carry& carry);
   template <bool with_fields>
   bool search_portable(const char* p, const char* end, std::uint32_t position, Carry& carry);
 #if defined(TRANCHE_TARGET_AVX2)
   class Avx2Look;
+  class Avx512Look;
   TRANCHE_TARGET_AVX2 Count count_avx2(const char* base, std::uint32_t begin, std::uint32_t end,
                                        const CountLimits& limits) const;
+  TRANCHE_TARGET_AVX512 Count count_avx512(const char* base, std::uint32_t begin, std::uint32_t end,
+                                           const CountLimits& limits) const;
   template <bool with_fields>
   TRANCHE_TARGET_AVX2 bool search_avx2(const char* p, const char* end, std::uint32_t position,
                                        Carry& carry);
+  template <bool with_fields>
+  TRANCHE_TARGET_AVX512 bool search_avx512(const char* p, const char* end, std::uint32_t position,
+                                           Carry& carry);
 #endif
   template <bool with_fields>
-  bool add_last(Block block, std::uint32_t position, std::size_t length, Carry& carry);
+  bool search_from(const char* p, const char* end, std::uint32_t position, Carry& carry);
   void reserve(std::size_t bytes);
 
   char delimiter_;

@@ -7,6 +7,8 @@
 #include <tranche/core/value.h>
 
 #include "base/fault.h"
+#include "core/digits.h"
+#include "formats/digit_kernels.h"
 
 namespace tranche {
 namespace {
@@ -40,6 +42,7 @@ struct CsvWriter::PageColumn {
   Type type;
   Kind kind;
   const TimeFormat* format = nullptr;  // of Kind::formatted
+  std::uint64_t* digits = nullptr;     // of the strip's numbers, where that is what they are
   std::string made = {};               // the text of Kind::made, of the row in work
 
   bool is_valid(std::size_t row) const {
@@ -92,35 +95,111 @@ CsvWriter::PageColumn CsvWriter::look_up(const Column& column) const {
   } else if (type.id == TypeId::timestamp) {
     kind = Kind::timestamp;
   } else if (type.id == TypeId::decimal && physical_type(type) == PhysicalType::int64) {
-    kind = Kind::decimal64;
+    kind = type.scale == 0 ? Kind::int64 : Kind::decimal64;
   }
   return {column.bytes(), column.validity(), column.stride(),
           type,           kind,              output_.time_formats.of(type)};
 }
 
-// Room for `bytes` behind `out`; returns where `out` is by then.
-char* CsvWriter::make_room(char* out, std::size_t bytes) {
-  length_ = static_cast<std::size_t>(out - buffer_.get());
-  if (capacity_ - length_ < bytes) {
-    constexpr std::size_t first_bytes = std::size_t{64} << 10;
-    const std::size_t capacity = std::max({capacity_ * 2, capacity_ + bytes, first_bytes});
-    auto larger = std::make_unique_for_overwrite<char[]>(capacity);
-    if (length_ > 0) std::memcpy(larger.get(), buffer_.get(), length_);
-    buffer_ = std::move(larger);
-    capacity_ = capacity;
+// Where `bytes` can be written.
+char* CsvWriter::make_room(std::size_t bytes) {
+  if (capacity_ < bytes) {
+    buffer_ = std::make_unique_for_overwrite<char[]>(bytes);
+    capacity_ = bytes;
   }
-  return buffer_.get() + length_;
+  return buffer_.get();
+}
+
+// write_text for strings of up to 32 bytes. The shortest lie in the StringRef itself, behind which
+// at least 4 bytes may be read: the next one, or the column's padding. Of the others nothing may be
+// read beyond their ends, so two halves are taken, one over the other.
+[[gnu::always_inline]] inline char* CsvWriter::write_string(char* out,
+                                                            const StringRef& string) const {
+  const std::uint32_t length = string.length;
+  if (output_.null.empty()) [[likely]] {
+    if (length <= 12 && length != 0) {
+      std::memcpy(out, string.head, 16);
+      if ((special_.matches(string.head) & ((1U << length) - 1)) == 0) [[likely]]
+        return out + length;
+    } else if (length >= 16 && length <= 32) {
+      const char* const last = string.pointer + length - 16;
+      const unsigned specials = special_.matches(string.pointer) | special_.matches(last);
+      std::memcpy(out, string.pointer, 16);
+      std::memcpy(out + length - 16, last, 16);
+      if (specials == 0) [[likely]] return out + length;
+    } else if (length > 12 && length < 16) {
+      std::uint64_t first = 0;
+      std::uint64_t last = 0;
+      std::memcpy(&first, string.pointer, 8);
+      std::memcpy(&last, string.pointer + length - 8, 8);
+      std::memcpy(out, &first, 8);
+      std::memcpy(out + length - 8, &last, 8);
+      if (special_.matches(first, last) == 0) [[likely]] return out + length;
+    }
+  }
+  return write_text(out, string.view(), false);
+}
+
+// The digits of numbers, a column at a time; pages have room behind their last row.
+void CsvWriter::write_digits(std::size_t row, std::size_t rows) {
+  for (const PageColumn& column : columns_) {
+    if (column.kind == PageColumn::Kind::int32) {
+      write_eight_digits(&column.value<std::int32_t>(row), rows, column.digits);
+    } else if (column.kind == PageColumn::Kind::int64 ||
+               column.kind == PageColumn::Kind::decimal64) {
+      write_eight_digits(&column.value<std::int64_t>(row), rows, column.digits);
+    }
+  }
+}
+
+// REQUIRES room for the row at `out`, which stays a variable of its own: what is written through it
+// could be a member as far as the compiler knows.
+[[gnu::always_inline]] inline char* CsvWriter::write_row(char* out, std::size_t row,
+                                                         std::size_t in_strip) {
+  const char delimiter = output_.delimiter[0];
+  const bool delimiter_is_long = output_.delimiter.size() > 1;
+  for (const PageColumn& column : columns_) {
+    if (!column.is_valid(row)) [[unlikely]] {
+      out = copy(out, output_.null);
+    } else {
+      switch (column.kind) {
+        case PageColumn::Kind::int32:
+          out = put_integer(out, column.value<std::int32_t>(row), column.digits[in_strip]);
+          break;
+        case PageColumn::Kind::int64:
+          out = put_integer(out, column.value<std::int64_t>(row), column.digits[in_strip]);
+          break;
+        case PageColumn::Kind::decimal64:
+          out = put_decimal64(out, column.value<std::int64_t>(row), column.type.scale,
+                              column.digits[in_strip]);
+          break;
+        case PageColumn::Kind::timestamp:
+          out = timestamps_.write(out, column.value<std::int64_t>(row));
+          break;
+        case PageColumn::Kind::text: out = write_string(out, column.value<StringRef>(row)); break;
+        default: out = write_other(out, column, row); break;
+      }
+    }
+    *out++ = delimiter;
+    if (delimiter_is_long) [[unlikely]]
+      out = copy(out, std::string_view(output_.delimiter).substr(1));
+  }
+  out -= output_.delimiter.size();  // there is none behind the last one
+  *out++ = '\n';
+  return out;
 }
 
 void CsvWriter::add(const Page& page) {
   columns_.clear();
   std::vector<const StringRef*> strings;  // of columns whose room depends on the row
   std::vector<std::size_t> made;          // and those whose text is made first
+  digits_.resize(page.column_count() * strip_rows_max);
   // What is written of any column goes past its end, delimiter and quotes around it.
   const std::size_t around = output_.delimiter.size() + output_.null.size() + 2;
   std::size_t room_fixed = 1;
   for (std::size_t i = 0; i < page.column_count(); ++i) {
     columns_.push_back(look_up(page.column(i)));
+    columns_[i].digits = digits_.data() + i * strip_rows_max;
     room_fixed += around + search_padding_bytes;
     switch (columns_[i].kind) {
       case PageColumn::Kind::text: strings.push_back(&columns_[i].value<StringRef>(0)); break;
@@ -130,54 +209,27 @@ void CsvWriter::add(const Page& page) {
     }
   }
   const bool drop = page.rows() > 0 && fault_drops_record("encode");
-  char* out = buffer_.get() + length_;
-  for (std::size_t row = drop ? 1 : 0; row < page.rows(); ++row) {
-    std::size_t room = room_fixed;
-    for (const StringRef* const values : strings) room += 2 * std::size_t{values[row].length};
+  if (bytes_.empty()) bytes_.reserve(bytes_expected_);
+  // Few rows, which stay in the nearest cache until they are added to the others.
+  const std::size_t strip_rows = made.empty() ? strip_rows_max : 1;
+  for (std::size_t row = drop ? 1 : 0; row < page.rows();) {
+    const std::size_t end = std::min(row + strip_rows, page.rows());
+    std::size_t room = (end - row) * room_fixed;
+    for (const StringRef* const values : strings) {
+      for (std::size_t i = row; i < end; ++i) room += 2 * std::size_t{values[i].length};
+    }
     for (const std::size_t i : made) {
       columns_[i].made.clear();
       append_value_text(columns_[i].made, page.column(i), row);
       room += 2 * columns_[i].made.size();
     }
-    out = write_row(make_room(out, room), row);
+    write_digits(row, end - row);
+    char* const begin = make_room(room);
+    char* out = begin;
+    for (std::size_t i = 0; row < end; ++row, ++i) out = write_row(out, row, i);
+    bytes_.append(begin, static_cast<std::size_t>(out - begin));
   }
-  length_ = static_cast<std::size_t>(out - buffer_.get());
   rows_ += page.rows() - (drop ? 1 : 0);
-}
-
-// REQUIRES room for the row at `out`, which stays a variable of its own: what is written through it
-// could be a member as far as the compiler knows.
-char* CsvWriter::write_row(char* out, std::size_t row) {
-  const char delimiter = output_.delimiter[0];
-  const bool delimiter_is_long = output_.delimiter.size() > 1;
-  bool first = true;
-  for (const PageColumn& column : columns_) {
-    if (!first) *out++ = delimiter;
-    if (!first && delimiter_is_long) out = copy(out, std::string_view(output_.delimiter).substr(1));
-    first = false;
-    if (!column.is_valid(row)) {
-      out = copy(out, output_.null);
-      continue;
-    }
-    switch (column.kind) {
-      case PageColumn::Kind::int32:
-        out = write_integer(out, column.value<std::int32_t>(row));
-        break;
-      case PageColumn::Kind::int64:
-        out = write_integer(out, column.value<std::int64_t>(row));
-        break;
-      case PageColumn::Kind::decimal64:
-        out = write_decimal(out, column.value<std::int64_t>(row), column.type.scale);
-        break;
-      case PageColumn::Kind::timestamp:
-        out = timestamps_.write(out, column.value<std::int64_t>(row));
-        break;
-      case PageColumn::Kind::text: out = write_string(out, column.value<StringRef>(row)); break;
-      default: out = write_other(out, column, row); break;
-    }
-  }
-  *out++ = '\n';
-  return out;
 }
 
 char* CsvWriter::write_other(char* out, const PageColumn& column, std::size_t row) const {
@@ -192,31 +244,6 @@ char* CsvWriter::write_other(char* out, const PageColumn& column, std::size_t ro
   char text[value_text_bytes_max];
   const char* const end = write_value_text(text, column.type, value);
   return write_text(out, {text, static_cast<std::size_t>(end - text)}, true);
-}
-
-// write_text for strings of up to 32 bytes. The shortest lie in the StringRef itself, behind which
-// at least 4 bytes may be read: the next one, or the column's padding. Of the others nothing may be
-// read beyond their ends, so two halves are taken, one over the other.
-char* CsvWriter::write_string(char* out, const StringRef& string) const {
-  const std::uint32_t length = string.length;
-  if (output_.null.empty()) [[likely]] {
-    if (length <= 12 && length != 0) {
-      std::memcpy(out, string.head, 16);
-      if ((special_.matches(string.head) & ((1U << length) - 1)) == 0) [[likely]]
-        return out + length;
-    } else if (length >= 16 && length <= 32) {
-      const char* const last = string.pointer + length - 16;
-      const unsigned specials = special_.matches(string.pointer) | special_.matches(last);
-      std::memcpy(out, string.pointer, 16);
-      std::memcpy(out + length - 16, last, 16);
-      if (specials == 0) [[likely]] return out + length;
-    } else if (length > 12 && length < 16) {
-      std::memcpy(out, string.pointer, 8);
-      std::memcpy(out + length - 8, string.pointer + length - 8, 8);
-      if ((special_.matches(out) & ((1U << length) - 1)) == 0) [[likely]] return out + length;
-    }
-  }
-  return write_text(out, string.view(), false);
 }
 
 char* CsvWriter::write_text(char* out, std::string_view text, bool is_typed) const {
@@ -251,13 +278,12 @@ char* CsvWriter::write_quoted(char* out, std::string_view text) const {
 
 std::string CsvWriter::take() {
   constexpr std::size_t kept_bytes_max = std::size_t{4} << 20;
-  std::string bytes(buffer_.get(), length_);
-  length_ = 0;
-  if (capacity_ > kept_bytes_max) {  // one huge chunk must not cost its memory for ever
+  if (capacity_ > kept_bytes_max) {  // one huge row must not cost its memory for ever
     buffer_.reset();
     capacity_ = 0;
   }
-  return bytes;
+  bytes_expected_ = std::min(kept_bytes_max, bytes_.size() + bytes_.size() / 32);
+  return std::exchange(bytes_, {});
 }
 
 }  // namespace tranche

@@ -37,15 +37,16 @@ class CsvWriter {
   std::string header() const;
   void add(const Page& page);
   std::uint64_t rows() const { return rows_; }  // since the beginning, counted as each is written
-  std::size_t bytes() const { return length_; }
-  // What was written since the last call, in a string of that size.
+  std::size_t bytes() const { return bytes_.size(); }
+  // What was written since the last call.
   std::string take();
 
  private:
   struct PageColumn;
   PageColumn look_up(const Column& column) const;
-  char* make_room(char* out, std::size_t bytes);
-  char* write_row(char* out, std::size_t row);
+  char* make_room(std::size_t bytes);
+  void write_digits(std::size_t row, std::size_t rows);
+  char* write_row(char* out, std::size_t row, std::size_t in_strip);
   char* write_other(char* out, const PageColumn& column, std::size_t row) const;
   char* write_string(char* out, const StringRef& string) const;
   char* write_text(char* out, std::string_view text, bool is_typed) const;
@@ -56,11 +57,14 @@ class CsvWriter {
   CsvOutput output_;
   bool check_typed_;                // values of other types than text may need quotes too
   std::vector<PageColumn> columns_; // of the page in work
+  static constexpr std::size_t strip_rows_max = 32;
+  std::vector<std::uint64_t> digits_;  // of each column, so many
   TimestampWriter timestamps_;
   ByteSearch<4> special_;           // what makes quotes necessary
-  std::unique_ptr<char[]> buffer_;  // kept from chunk to chunk
+  std::unique_ptr<char[]> buffer_;  // of the rows in work
   std::size_t capacity_ = 0;
-  std::size_t length_ = 0;
+  std::string bytes_;
+  std::size_t bytes_expected_ = 0;  // until they are taken, if they are as many as the last time
   std::uint64_t rows_ = 0;
 };
 

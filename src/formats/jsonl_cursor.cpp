@@ -161,7 +161,7 @@ void JsonlCursor::find_feeds(std::uint32_t begin, std::uint32_t end) {
     feeds_ = std::make_unique_for_overwrite<std::uint32_t[]>(search_bytes + 1);
   const char* const base = window().get();
 #if defined(TRANCHE_TARGET_AVX2)
-  if (simd_level() == SimdLevel::avx2) {
+  if (simd_level() >= SimdLevel::avx2) {
     feed_count_ = find_feeds_avx2(base, begin, end, feeds_.get());
     return;
   }

@@ -101,7 +101,7 @@ class EachSimdLevel {
  public:
   ~EachSimdLevel() { set_simd_level(before_); }
   template <class Check> void run(Check check) const {
-    for (const SimdLevel level : {SimdLevel::portable, SimdLevel::avx2}) {
+    for (const SimdLevel level : {SimdLevel::portable, SimdLevel::avx2, SimdLevel::avx512}) {
       set_simd_level(level);
       check();
     }
