@@ -126,8 +126,8 @@ int thread_count();     // of this process now
 bool is_terminal(int descriptor);
 unsigned terminal_columns(int descriptor);  // 80 when unknown
 std::string executable_path();              // /proc/self/exe
-// What the linker made of all of this program's bytes (ELF's NT_GNU_BUILD_ID), in hexadecimal;
-// empty where it was told to leave that out.
+// What the linker made of this program's bytes (ELF's NT_GNU_BUILD_ID), in hexadecimal: another one
+// after every change, unless it was told which to take; empty where it was told to leave it out.
 std::string build_id();
 
 }  // namespace tranche

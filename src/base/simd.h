@@ -11,6 +11,8 @@
 #define TRANCHE_TARGET_AVX2 __attribute__((target("avx2,bmi,bmi2,lzcnt,popcnt,pclmul")))
 #define TRANCHE_TARGET_AVX512 \
   __attribute__((target("avx512f,avx512bw,avx512vl,avx512vbmi2,bmi,bmi2,lzcnt,popcnt,pclmul")))
+// A part of such functions.
+#define TRANCHE_INLINE_AVX2 [[gnu::always_inline]] TRANCHE_TARGET_AVX2 inline
 #endif
 
 namespace tranche {

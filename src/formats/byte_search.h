@@ -1,7 +1,8 @@
 // Finds the next of a few bytes, 16 at a time with SSE2, one at a time elsewhere: the one seam
 // under all text formats behind which a wider instruction set would go.
 //
-// Threads: pure. REQUIRES of every function: 16 readable bytes behind `end`, whatever they hold.
+// Threads: pure. REQUIRES of every function that is given addresses: 16 readable bytes behind
+// `end`, whatever they hold.
 #pragma once
 
 #include <cstddef>

@@ -51,11 +51,10 @@ template <class T, class ReadMany, class Read, class Parse>
 void CsvConverter::run(const Target& target, ReadMany read_many, Read read, Parse parse) {
   T* const out = target.column.values<T>() + target.first_row;
   const std::size_t rows = target.from.rows;
-  for (std::size_t row = 0; row < rows;) {
+  for (std::size_t row = 0;; row += 4) {
     if (only_empty_is_null_) row = read_many(target.from, row, out);
-    const std::size_t end = std::min(rows, row + 4);
-    run_rows<T>(target, row, end, read, parse);
-    row = end;
+    if (row >= rows) return;
+    run_rows<T>(target, row, std::min(rows, row + 4), read, parse);
   }
 }
 

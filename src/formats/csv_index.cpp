@@ -6,9 +6,6 @@
 
 #if defined(TRANCHE_TARGET_AVX2)
 #include <immintrin.h>
-#if !defined(__clang__)
-#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"  // g++ 12 says it of its own AVX-512 header
-#endif
 #endif
 
 namespace tranche {
@@ -282,6 +279,10 @@ class CsvIndex::Avx2Look {
   const std::uint64_t counts_quotes_;
 };
 
+#if !defined(__clang__)
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"  // g++ 12 says it of its own header
+#endif
 // The same for AVX-512: one comparison gives the bits of all 64 bytes, and one instruction packs
 // the numbers of the bytes whose bits are set.
 class CsvIndex::Avx512Look {
@@ -371,6 +372,9 @@ TRANCHE_TARGET_AVX512 bool CsvIndex::search_avx512(const char* p, const char* en
   }
   return add_last<with_fields>(look.at(p), position, static_cast<std::size_t>(end - p), carry);
 }
+#if !defined(__clang__)
+#pragma GCC diagnostic pop
+#endif
 #endif
 
 CsvIndex::Count CsvIndex::count(const char* base, std::uint32_t begin, std::uint32_t end,

@@ -26,7 +26,7 @@ class CsvIndex {
  public:
   struct Row {
     std::uint32_t ends = 0;  // how many of ends() lie before the next row
-    bool quoted = false;     // it may have a quote
+    bool quoted = false;     // it has a quote
   };
 
   // `with_fields`: ends() holds the ends of fields too, not those of records alone.

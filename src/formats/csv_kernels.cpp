@@ -8,11 +8,12 @@
 
 #if defined(TRANCHE_TARGET_AVX2)
 #include <immintrin.h>
-#define TRANCHE_KERNEL [[gnu::always_inline]] TRANCHE_TARGET_AVX2 inline
 #endif
 
 namespace tranche {
 namespace {
+
+#if defined(TRANCHE_TARGET_AVX2)
 
 std::uint64_t load64(const char* p) {
   std::uint64_t word = 0;
@@ -20,9 +21,7 @@ std::uint64_t load64(const char* p) {
   return word;
 }
 
-#if defined(TRANCHE_TARGET_AVX2)
-
-TRANCHE_KERNEL __m256i in_each(std::uint64_t word) {
+TRANCHE_INLINE_AVX2 __m256i in_each(std::uint64_t word) {
   return _mm256_set1_epi64x(static_cast<long long>(word));
 }
 
@@ -30,17 +29,17 @@ TRANCHE_KERNEL __m256i in_each(std::uint64_t word) {
 struct Quad {
   const CsvField* rows[4];
 
-  TRANCHE_KERNEL static Quad at(const CsvFieldColumn& column, std::size_t row) {
+  TRANCHE_INLINE_AVX2 static Quad at(const CsvFieldColumn& column, std::size_t row) {
     const CsvField* const first = &column.at(row);
     const std::size_t stride = column.stride;
     return {{first, first + stride, first + 2 * stride, first + 3 * stride}};
   }
-  TRANCHE_KERNEL __m128i marks() const {
+  TRANCHE_INLINE_AVX2 __m128i marks() const {
     return _mm_setr_epi32(static_cast<int>(rows[0]->marks), static_cast<int>(rows[1]->marks),
                           static_cast<int>(rows[2]->marks), static_cast<int>(rows[3]->marks));
   }
   // The 8 bytes that end `before` bytes before each field's end. REQUIRES fields without marks.
-  TRANCHE_KERNEL __m256i words(const char* base, std::uint32_t before) const {
+  TRANCHE_INLINE_AVX2 __m256i words(const char* base, std::uint32_t before) const {
     const char* const from = base - 8 - before;
     return _mm256_setr_epi64x(
         static_cast<long long>(load64(from + rows[0]->begin + rows[0]->marks)),
@@ -51,40 +50,40 @@ struct Quad {
 };
 
 // Whether each of four numbers is one from `least` to `most`.
-TRANCHE_KERNEL bool all_within(__m128i numbers, std::uint32_t least, std::uint32_t most) {
+TRANCHE_INLINE_AVX2 bool all_within(__m128i numbers, std::uint32_t least, std::uint32_t most) {
   const __m128i above = _mm_sub_epi32(numbers, _mm_set1_epi32(static_cast<int>(least)));
   const __m128i largest = _mm_set1_epi32(static_cast<int>(most - least));
   return _mm_movemask_epi8(_mm_cmpeq_epi32(_mm_min_epu32(above, largest), above)) == 0xFFFF;
 }
 
 // The bytes of a number as the values of its digits, where all of them are digits.
-TRANCHE_KERNEL __m256i digits_of(__m256i words) {
+TRANCHE_INLINE_AVX2 __m256i digits_of(__m256i words) {
   return _mm256_xor_si256(words, _mm256_set1_epi8('0'));
 }
 
 // All bits of each byte that is `minus` where `first` allows one.
-TRANCHE_KERNEL __m256i find_minus(__m256i digits, __m256i first) {
+TRANCHE_INLINE_AVX2 __m256i find_minus(__m256i digits, __m256i first) {
   return _mm256_and_si256(_mm256_cmpeq_epi8(digits, _mm256_set1_epi8('-' ^ '0')), first);
 }
 
 // Zero where bytes are digits, the first one lowest; they make the number.
-TRANCHE_KERNEL __m256i beyond_nine(__m256i digits) {
+TRANCHE_INLINE_AVX2 __m256i beyond_nine(__m256i digits) {
   return _mm256_subs_epu8(digits, _mm256_set1_epi8(9));
 }
-TRANCHE_KERNEL __m256i join_digits(__m256i digits) {
+TRANCHE_INLINE_AVX2 __m256i join_digits(__m256i digits) {
   const __m256i pairs = _mm256_maddubs_epi16(digits, _mm256_set1_epi16(0x010A));
   const __m256i fours = _mm256_madd_epi16(pairs, _mm256_set1_epi32(0x00010064));
   return _mm256_add_epi64(_mm256_mul_epu32(fours, in_each(10'000)), _mm256_srli_epi64(fours, 32));
 }
 
-TRANCHE_KERNEL __m256i negate(__m256i numbers, __m256i negative) {
+TRANCHE_INLINE_AVX2 __m256i negate(__m256i numbers, __m256i negative) {
   return _mm256_sub_epi64(_mm256_xor_si256(numbers, negative), negative);
 }
 
-TRANCHE_KERNEL void store(__m256i numbers, std::int64_t* out) {
+TRANCHE_INLINE_AVX2 void store(__m256i numbers, std::int64_t* out) {
   _mm256_storeu_si256(reinterpret_cast<__m256i*>(out), numbers);
 }
-TRANCHE_KERNEL void store(__m256i numbers, std::int32_t* out) {
+TRANCHE_INLINE_AVX2 void store(__m256i numbers, std::int32_t* out) {
   const __m256i low =
       _mm256_permutevar8x32_epi32(numbers, _mm256_setr_epi32(0, 2, 4, 6, 0, 0, 0, 0));
   _mm_storeu_si128(reinterpret_cast<__m128i*>(out), _mm256_castsi256_si128(low));
@@ -93,7 +92,7 @@ TRANCHE_KERNEL void store(__m256i numbers, std::int32_t* out) {
 // Reads the last `lengths` (1 to 8) bytes of each word; a minus may stand first, but for where
 // `never_minus` has bits. False: something else stands there.
 template <class T>
-TRANCHE_KERNEL bool read_words(__m256i words, __m128i lengths, __m256i never_minus, T* out) {
+TRANCHE_INLINE_AVX2 bool read_words(__m256i words, __m128i lengths, __m256i never_minus, T* out) {
   const __m256i shifts =
       _mm256_sub_epi64(in_each(64), _mm256_slli_epi64(_mm256_cvtepu32_epi64(lengths), 3));
   const __m256i first = _mm256_sllv_epi64(in_each(0xFF), shifts);
@@ -108,8 +107,8 @@ TRANCHE_KERNEL bool read_words(__m256i words, __m128i lengths, __m256i never_min
 }
 
 // The same for lengths of 1 to 16, in two words each.
-TRANCHE_KERNEL bool read_long_words(__m256i front, __m256i back, __m128i lengths,
-                                    std::int64_t* out) {
+TRANCHE_INLINE_AVX2 bool read_long_words(__m256i front, __m256i back, __m128i lengths,
+                                         std::int64_t* out) {
   const __m256i bits = _mm256_slli_epi64(_mm256_cvtepu32_epi64(lengths), 3);
   // A shift by 64 or more, or by less than nothing, leaves nothing.
   const __m256i back_shifts = _mm256_sub_epi64(in_each(64), bits);
@@ -205,8 +204,8 @@ class CsvTimestamps::Reading {
 
  private:
   // What stands behind the month: -DD hh:mm:ss.fff. False: it is no day of it, or no time.
-  TRANCHE_KERNEL static bool add_rest(const char* text, bool has_fraction, const Month& month,
-                                      std::int64_t& out) {
+  TRANCHE_INLINE_AVX2 static bool add_rest(const char* text, bool has_fraction, const Month& month,
+                                           std::int64_t& out) {
     constexpr char usual[] = "-00 00:00:00.000";
     constexpr char with_t[] = "-00T00:00:00.000";
     const __m128i rest = _mm_loadu_si128(reinterpret_cast<const __m128i*>(text + 7));

@@ -184,7 +184,7 @@ void CsvWriter::write_digits(std::size_t row, std::size_t rows) {
     if (delimiter_is_long) [[unlikely]]
       out = copy(out, std::string_view(output_.delimiter).substr(1));
   }
-  out -= output_.delimiter.size();  // there is none behind the last one
+  if (!columns_.empty()) out -= output_.delimiter.size();  // there is none behind the last one
   *out++ = '\n';
   return out;
 }
@@ -212,11 +212,14 @@ void CsvWriter::add(const Page& page) {
   if (bytes_.empty()) bytes_.reserve(bytes_expected_);
   // Few rows, which stay in the nearest cache until they are added to the others.
   const std::size_t strip_rows = made.empty() ? strip_rows_max : 1;
+  constexpr std::size_t strip_bytes_max = std::size_t{256} << 10;
   for (std::size_t row = drop ? 1 : 0; row < page.rows();) {
-    const std::size_t end = std::min(row + strip_rows, page.rows());
-    std::size_t room = (end - row) * room_fixed;
-    for (const StringRef* const values : strings) {
-      for (std::size_t i = row; i < end; ++i) room += 2 * std::size_t{values[i].length};
+    const std::size_t rows_max = std::min(strip_rows, page.rows() - row);
+    std::size_t room = 0;
+    std::size_t end = row;
+    for (; end < row + rows_max && room < strip_bytes_max; ++end) {
+      room += room_fixed;
+      for (const StringRef* const values : strings) room += 2 * std::size_t{values[end].length};
     }
     for (const std::size_t i : made) {
       columns_[i].made.clear();
@@ -283,6 +286,8 @@ std::string CsvWriter::take() {
     capacity_ = 0;
   }
   bytes_expected_ = std::min(kept_bytes_max, bytes_.size() + bytes_.size() / 32);
+  // It waits for its turn among others: what it took to grow is not to wait with it.
+  if (bytes_.capacity() - bytes_.size() > bytes_.size() / 8) bytes_.shrink_to_fit();
   return std::exchange(bytes_, {});
 }
 

@@ -5,7 +5,6 @@
 
 #if defined(TRANCHE_TARGET_AVX2)
 #include <immintrin.h>
-#define TRANCHE_KERNEL [[gnu::always_inline]] TRANCHE_TARGET_AVX2 inline
 #endif
 
 namespace tranche {
@@ -21,10 +20,10 @@ template <class T> void write_portable(const T* values, std::size_t count, std::
 
 #if defined(TRANCHE_TARGET_AVX2)
 
-TRANCHE_KERNEL __m256i load(const std::int64_t* values) {
+TRANCHE_INLINE_AVX2 __m256i load(const std::int64_t* values) {
   return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(values));
 }
-TRANCHE_KERNEL __m256i load(const std::int32_t* values) {
+TRANCHE_INLINE_AVX2 __m256i load(const std::int32_t* values) {
   return _mm256_cvtepi32_epi64(_mm_loadu_si128(reinterpret_cast<const __m128i*>(values)));
 }
 

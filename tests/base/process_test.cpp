@@ -200,7 +200,8 @@ TEST(MachineTest, KnowsTerminalsAndItsOwnProgram) {
 }
 
 TEST(MachineTest, TellsTheLinkersIdOfItsOwnProgram) {
-  const std::string tool = "readelf -n " + executable_path() + " | sed -n 's/ *Build ID: //p'";
+  const std::string tool =
+      "LC_ALL=C readelf -n '" + executable_path() + "' | sed -n 's/ *Build ID: //p'";
   FILE* const pipe = ::popen(tool.c_str(), "r");
   ASSERT_NE(pipe, nullptr);
   char told[128] = {};

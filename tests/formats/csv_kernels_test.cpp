@@ -2,7 +2,10 @@
 // between the usual ones.
 #include "formats/csv_kernels.h"
 
+#include <cstdint>
 #include <random>
+#include <string>
+#include <vector>
 
 #include <fmt/format.h>
 #include <gtest/gtest.h>
@@ -90,17 +93,17 @@ class CsvKernels : public testing::Test {
  protected:
   void SetUp() override {
     if (simd_level() < SimdLevel::avx2) GTEST_SKIP() << "this machine has no AVX2";
-    RecordProperty("seed", std::to_string(seed_));
   }
   std::size_t below(std::size_t end) { return random_() % end; }
 
-  // `rows` of what `usual` makes; one in `oddity` has a letter changed, put in or taken out.
+  // `rows` of what `usual` makes; one in `oddity` has a letter changed, put in or taken out, none
+  // of them where that is 0.
   template <class Make> FieldColumn column(std::size_t rows, std::size_t oddity, Make usual) {
     constexpr std::string_view letters = "0123456789-+.:T /,e\xFF";
     std::vector<std::string> texts;
     for (std::size_t row = 0; row < rows; ++row) {
       std::string text = usual();
-      if (below(oddity) == 0) {
+      if (oddity != 0 && below(oddity) == 0) {
         const std::size_t at = below(text.size());
         const char letter = letters[below(letters.size())];
         switch (below(3)) {
@@ -127,12 +130,13 @@ class CsvKernels : public testing::Test {
   }
 
   const std::uint64_t seed_ = std::random_device{}();
+  const testing::ScopedTrace trace_{__FILE__, __LINE__, fmt::format("seed {}", seed_)};
   std::mt19937_64 random_{seed_};
 };
 
 TEST_F(CsvKernels, ReadWholeNumbersOfEveryLength) {
   for (std::size_t digits = 1; digits <= 16; ++digits) {
-    const auto numbers = column(400, 1'000'000, [&] {
+    const auto numbers = column(400, 0, [&] {
       std::string text = number(1) + std::string(digits - 1, static_cast<char>('0' + below(10)));
       return text.size() > 16 ? text.substr(1) : text;
     });
@@ -168,7 +172,7 @@ TEST_F(CsvKernels, ReadDecimalsAsTheStrictParserOrLeaveThem) {
 }
 
 TEST_F(CsvKernels, ReadPricesAndLeaveNone) {
-  const auto prices = column(4000, 1'000'000, [&] { return number(5) + ".25"; });
+  const auto prices = column(4000, 0, [&] { return number(5) + ".25"; });
   EXPECT_EQ(expect_decimals<std::int64_t>(prices, 12, 2), 4000U);
 }
 

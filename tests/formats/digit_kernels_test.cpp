@@ -1,8 +1,10 @@
 // Digits of numbers, written many at once, are those that everybody would write.
 #include "formats/digit_kernels.h"
 
+#include <cstdint>
 #include <limits>
 #include <random>
+#include <string>
 #include <vector>
 
 #include <fmt/format.h>
@@ -63,7 +65,7 @@ class DigitKernels : public testing::TestWithParam<SimdLevel> {
         made.push_back(static_cast<T>(-power + beside));
       }
     }
-    std::mt19937_64 random(std::random_device{}());
+    std::mt19937_64 random(seed_);
     while (made.size() < 20'000) {
       const auto number = static_cast<T>(random() >> (random() % 64));
       made.push_back(number);
@@ -73,6 +75,8 @@ class DigitKernels : public testing::TestWithParam<SimdLevel> {
 
  private:
   const SimdLevel before_ = simd_level();
+  const std::uint64_t seed_ = std::random_device{}();
+  const testing::ScopedTrace trace_{__FILE__, __LINE__, fmt::format("seed {}", seed_)};
 };
 
 TEST_P(DigitKernels, WriteNumbersOfEveryLength) {

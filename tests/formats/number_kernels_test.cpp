@@ -24,8 +24,7 @@ class Padded {
   unsigned length_;
 };
 
-template <class T>
-void expect_integer(const std::string& text) {
+template <class T> void expect_integer(const std::string& text) {
   const Padded padded(text);
   T fast = 77;
   T strict = 77;
@@ -45,8 +44,7 @@ void expect_integers(const std::string& text) {
   expect_integer<std::uint64_t>(text);
 }
 
-template <class T>
-void expect_decimal(const std::string& text, unsigned width, unsigned scale) {
+template <class T> void expect_decimal(const std::string& text, unsigned width, unsigned scale) {
   const Padded padded(text);
   T fast = 77;
   T strict = 77;
@@ -82,10 +80,11 @@ TEST(NumberKernels, ReadTheUsualFormOfEveryLength) {
 }
 
 TEST(NumberKernels, AreNoneAtTheEdgesOfTheirTypes) {
-  for (const char* text : {"127", "128", "-128", "-129", "255", "256", "32767", "32768", "-32768",
-                           "65535", "65536", "2147483647", "2147483648", "-2147483648",
-                           "4294967295", "4294967296", "-1", "-0", "0", "00000000", "", "-",
-                           "+1"}) {
+  for (const char* text :
+       {"127",        "128",         "-128",       "-129",       "255",   "256",
+        "32767",      "32768",       "-32768",     "65535",      "65536", "2147483647",
+        "2147483648", "-2147483648", "4294967295", "4294967296", "-1",    "-0",
+        "0",          "00000000",    "",           "-",          "+1"}) {
     expect_integers(text);
   }
 }
@@ -99,9 +98,12 @@ TEST(NumberKernels, AgreeWithTheStrictParsersOnAnyText) {
     expect_integers(text);
     const unsigned scale = 1 + static_cast<unsigned>(random() % 7);
     const unsigned width = scale + static_cast<unsigned>(random() % (19 - scale));
-    if (width <= 4) expect_decimal<std::int16_t>(text, width, scale);
-    else if (width <= 9) expect_decimal<std::int32_t>(text, width, scale);
-    else expect_decimal<std::int64_t>(text, width, scale);
+    if (width <= 4)
+      expect_decimal<std::int16_t>(text, width, scale);
+    else if (width <= 9)
+      expect_decimal<std::int32_t>(text, width, scale);
+    else
+      expect_decimal<std::int64_t>(text, width, scale);
   }
 }
 
