@@ -13,8 +13,7 @@ namespace {
 
 constexpr std::size_t page_rows_max = vector_rows;
 constexpr std::size_t page_bytes_max = std::size_t{8} << 20;  // of values, in wide rows
-// Part of the second cache, most of it being for the page; not less, since a page ends with it.
-constexpr std::size_t window_bytes_max = std::size_t{256} << 10;
+constexpr std::size_t window_bytes_max = std::size_t{1024} << 10;
 
 std::size_t page_rows_for(const Schema& schema, std::uint64_t records) {
   std::size_t row_bytes = sizeof(Origin);
