@@ -285,7 +285,9 @@ std::string CsvWriter::take() {
     buffer_.reset();
     capacity_ = 0;
   }
-  bytes_expected_ = std::min(kept_bytes_max, bytes_.size() + bytes_.size() / 32);
+  // As many as the last time or, since a batch ends with a smaller chunk, not many fewer.
+  bytes_expected_ = std::min(kept_bytes_max, std::max(bytes_.size() + bytes_.size() / 32,
+                                                      bytes_expected_ - bytes_expected_ / 16));
   // It waits for its turn among others: what it took to grow is not to wait with it.
   if (bytes_.capacity() - bytes_.size() > bytes_.size() / 8) bytes_.shrink_to_fit();
   return std::exchange(bytes_, {});

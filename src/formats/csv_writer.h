@@ -64,7 +64,7 @@ class CsvWriter {
   std::unique_ptr<char[]> buffer_;  // of the rows in work
   std::size_t capacity_ = 0;
   std::string bytes_;
-  std::size_t bytes_expected_ = 0;  // until they are taken, if they are as many as the last time
+  std::size_t bytes_expected_ = 0;  // until they are taken
   std::uint64_t rows_ = 0;
 };
 
