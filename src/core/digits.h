@@ -15,6 +15,7 @@
 namespace tranche {
 
 inline constexpr std::uint64_t eight_digits_limit = 100'000'000;
+inline constexpr std::uint64_t eight_zeros = 0x3030303030303030ULL;  // as text
 
 // The eight digits of a number below 10^8, the first one in the lowest byte, each as its value.
 // Paul Khuong, "How to print integers really fast", https://pvk.ca/Blog/2017/12/22/.
@@ -27,7 +28,7 @@ inline std::uint64_t eight_digits(std::uint64_t value) {
 }
 
 inline std::uint64_t eight_digits_text(std::uint64_t value) {
-  return eight_digits(value) | 0x3030303030303030ULL;
+  return eight_digits(value) | eight_zeros;
 }
 
 // How many digits a number below 10^8 has: Daniel Lemire, "Computing the number of digits of an
@@ -52,7 +53,7 @@ inline unsigned digit_count(std::uint64_t value) {
 // How many of eight digits are zeros before the last `kept` (1 to 8), which are not looked at.
 inline unsigned zeros_in_front(std::uint64_t text, unsigned kept) {
   const std::uint64_t stop = std::uint64_t{1} << (8 * (8 - kept));
-  return static_cast<unsigned>(std::countr_zero((text ^ 0x3030303030303030ULL) | stop)) / 8;
+  return static_cast<unsigned>(std::countr_zero((text ^ eight_zeros) | stop)) / 8;
 }
 
 inline char* put_word(char* out, std::uint64_t word, unsigned bytes) {

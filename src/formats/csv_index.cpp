@@ -193,9 +193,13 @@ class CsvIndex::PortableLook {
   const bool has_quote_;
 };
 
-CsvIndex::Count CsvIndex::count_portable(const char* base, std::uint32_t begin, std::uint32_t end,
-                                         const CountLimits& limits) const {
-  const PortableLook look(*this);
+// The loops of all levels. What looks is not always_inline: g++ would take it in before these are
+// in a function that is compiled for its level.
+template <class Look>
+[[gnu::always_inline]] inline CsvIndex::Count CsvIndex::count_by(const Look& look, const char* base,
+                                                                 std::uint32_t begin,
+                                                                 std::uint32_t end,
+                                                                 const CountLimits& limits) {
   CountCarry carry;
   Count counted{0, 0, begin};
   for (std::uint32_t at = begin; end - at > block_bytes; at += block_bytes) {
@@ -204,14 +208,14 @@ CsvIndex::Count CsvIndex::count_portable(const char* base, std::uint32_t begin, 
   return counted;
 }
 
-template <bool with_fields>
-bool CsvIndex::search_portable(const char* p, const char* end, std::uint32_t position,
-                               Carry& carry) {
-  const PortableLook look(*this);
+template <bool with_fields, class Look>
+[[gnu::always_inline]] inline bool CsvIndex::search_by(const Look& look, const char* p,
+                                                       const char* end, std::uint32_t position,
+                                                       Carry& carry) {
   Found found;
   for (; end - p >= block_bytes; p += block_bytes, position += block_bytes) {
     if (!find<with_fields>(look.at(p), position, carry, found)) return false;
-    PortableLook::write_places(found.separators, position, ends_.get() + end_count_);
+    look.write_places(found.separators, position, ends_.get() + end_count_);
     take_rows(found, carry);
   }
   return add_last<with_fields>(look.at(p), position, static_cast<std::size_t>(end - p), carry);
@@ -249,12 +253,15 @@ class CsvIndex::Avx2Look {
         delimiter_(_mm256_set1_epi8(index.delimiter_)),
         quote_(_mm256_set1_epi8(index.quote_)),
         counts_quotes_(index.has_quote_ ? ~std::uint64_t{0} : 0) {}
-  [[gnu::always_inline]] TRANCHE_TARGET_AVX2 Block at(const char* p) const {
+  TRANCHE_TARGET_AVX2 Block at(const char* p) const {
     const __m256i low = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p));
     const __m256i high = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p + 32));
     const std::uint64_t quotes = bits(low, high, quote_) & counts_quotes_;
     return {bits(low, high, line_feed_), bits(low, high, return_), bits(low, high, delimiter_),
             quotes, prefix_xor_by_product(quotes)};
+  }
+  static void write_places(std::uint64_t bits, std::uint32_t position, std::uint32_t* out) {
+    PortableLook::write_places(bits, position, out);
   }
   // The product without carries with a number of nothing but ones.
   [[gnu::always_inline]] TRANCHE_TARGET_AVX2 static std::uint64_t prefix_xor_by_product(
@@ -297,16 +304,15 @@ class CsvIndex::Avx512Look {
     for (unsigned i = 0; i < block_bytes; ++i) numbers[i] = static_cast<char>(i);
     numbers_ = _mm512_load_si512(numbers);
   }
-  [[gnu::always_inline]] TRANCHE_TARGET_AVX512 Block at(const char* p) const {
+  TRANCHE_TARGET_AVX512 Block at(const char* p) const {
     const __m512i bytes = _mm512_loadu_si512(p);
     const std::uint64_t quotes = _mm512_cmpeq_epi8_mask(bytes, quote_) & counts_quotes_;
     return {_mm512_cmpeq_epi8_mask(bytes, line_feed_), _mm512_cmpeq_epi8_mask(bytes, return_),
             _mm512_cmpeq_epi8_mask(bytes, delimiter_), quotes,
             Avx2Look::prefix_xor_by_product(quotes)};
   }
-  [[gnu::always_inline]] TRANCHE_TARGET_AVX512 void write_places(std::uint64_t bits,
-                                                                 std::uint32_t position,
-                                                                 std::uint32_t* out) const {
+  TRANCHE_TARGET_AVX512 void write_places(std::uint64_t bits, std::uint32_t position,
+                                          std::uint32_t* out) const {
     __m512i places = _mm512_maskz_compress_epi8(bits, numbers_);
     const __m512i from = _mm512_set1_epi32(static_cast<int>(position));
     for (int left = std::popcount(bits); left > 0; left -= 16, out += 16) {
@@ -328,49 +334,23 @@ class CsvIndex::Avx512Look {
 TRANCHE_TARGET_AVX2 CsvIndex::Count CsvIndex::count_avx2(const char* base, std::uint32_t begin,
                                                          std::uint32_t end,
                                                          const CountLimits& limits) const {
-  const Avx2Look look(*this);
-  CountCarry carry;
-  Count counted{0, 0, begin};
-  for (std::uint32_t at = begin; end - at > block_bytes; at += block_bytes) {
-    if (!count_block(look.at(base + at), at, limits, carry, counted)) break;
-  }
-  return counted;
+  return count_by(Avx2Look(*this), base, begin, end, limits);
 }
 TRANCHE_TARGET_AVX512 CsvIndex::Count CsvIndex::count_avx512(const char* base, std::uint32_t begin,
                                                              std::uint32_t end,
                                                              const CountLimits& limits) const {
-  const Avx512Look look(*this);
-  CountCarry carry;
-  Count counted{0, 0, begin};
-  for (std::uint32_t at = begin; end - at > block_bytes; at += block_bytes) {
-    if (!count_block(look.at(base + at), at, limits, carry, counted)) break;
-  }
-  return counted;
+  return count_by(Avx512Look(*this), base, begin, end, limits);
 }
 
 template <bool with_fields>
 TRANCHE_TARGET_AVX2 bool CsvIndex::search_avx2(const char* p, const char* end,
                                                std::uint32_t position, Carry& carry) {
-  const Avx2Look look(*this);
-  Found found;
-  for (; end - p >= block_bytes; p += block_bytes, position += block_bytes) {
-    if (!find<with_fields>(look.at(p), position, carry, found)) return false;
-    PortableLook::write_places(found.separators, position, ends_.get() + end_count_);
-    take_rows(found, carry);
-  }
-  return add_last<with_fields>(look.at(p), position, static_cast<std::size_t>(end - p), carry);
+  return search_by<with_fields>(Avx2Look(*this), p, end, position, carry);
 }
 template <bool with_fields>
 TRANCHE_TARGET_AVX512 bool CsvIndex::search_avx512(const char* p, const char* end,
                                                    std::uint32_t position, Carry& carry) {
-  const Avx512Look look(*this);
-  Found found;
-  for (; end - p >= block_bytes; p += block_bytes, position += block_bytes) {
-    if (!find<with_fields>(look.at(p), position, carry, found)) return false;
-    look.write_places(found.separators, position, ends_.get() + end_count_);
-    take_rows(found, carry);
-  }
-  return add_last<with_fields>(look.at(p), position, static_cast<std::size_t>(end - p), carry);
+  return search_by<with_fields>(Avx512Look(*this), p, end, position, carry);
 }
 #if !defined(__clang__)
 #pragma GCC diagnostic pop
@@ -383,7 +363,7 @@ CsvIndex::Count CsvIndex::count(const char* base, std::uint32_t begin, std::uint
   if (simd_level() == SimdLevel::avx512) return count_avx512(base, begin, end, limits);
   if (simd_level() == SimdLevel::avx2) return count_avx2(base, begin, end, limits);
 #endif
-  return count_portable(base, begin, end, limits);
+  return count_by(PortableLook(*this), base, begin, end, limits);
 }
 
 template <bool with_fields>
@@ -392,7 +372,7 @@ bool CsvIndex::search_from(const char* p, const char* end, std::uint32_t positio
   if (simd_level() == SimdLevel::avx512) return search_avx512<with_fields>(p, end, position, carry);
   if (simd_level() == SimdLevel::avx2) return search_avx2<with_fields>(p, end, position, carry);
 #endif
-  return search_portable<with_fields>(p, end, position, carry);
+  return search_by<with_fields>(PortableLook(*this), p, end, position, carry);
 }
 
 }  // namespace tranche

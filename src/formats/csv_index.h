@@ -107,12 +107,14 @@ class CsvIndex {
   void take_rows(const Found& found, Carry& carry);
   template <bool with_fields>
   bool add_last(Block block, std::uint32_t position, std::size_t length, Carry& carry);
-  // Each of them looks at 64 bytes with one level of instructions.
+  // A look finds the bits of 64 bytes with one level of instructions.
   class PortableLook;
-  Count count_portable(const char* base, std::uint32_t begin, std::uint32_t end,
-                       const CountLimits& limits) const;
-  template <bool with_fields>
-  bool search_portable(const char* p, const char* end, std::uint32_t position, Carry& carry);
+  template <class Look>
+  static Count count_by(const Look& look, const char* base, std::uint32_t begin, std::uint32_t end,
+                        const CountLimits& limits);
+  template <bool with_fields, class Look>
+  bool search_by(const Look& look, const char* p, const char* end, std::uint32_t position,
+                 Carry& carry);
 #if defined(TRANCHE_TARGET_AVX2)
   class Avx2Look;
   class Avx512Look;

@@ -5,6 +5,7 @@
 #include <tranche/core/value.h>
 
 #include "base/simd.h"
+#include "formats/number_kernels.h"
 
 #if defined(TRANCHE_TARGET_AVX2)
 #include <immintrin.h>
@@ -15,11 +16,7 @@ namespace {
 
 #if defined(TRANCHE_TARGET_AVX2)
 
-std::uint64_t load64(const char* p) {
-  std::uint64_t word = 0;
-  std::memcpy(&word, p, sizeof word);
-  return word;
-}
+using number_detail::load64;
 
 TRANCHE_INLINE_AVX2 __m256i in_each(std::uint64_t word) {
   return _mm256_set1_epi64x(static_cast<long long>(word));
