@@ -1,5 +1,6 @@
 #include "formats/csv_index.h"
 
+#include <algorithm>
 #include <bit>
 
 #include "formats/byte_search.h"
@@ -124,38 +125,57 @@ template <bool with_fields>
   end_count_ += static_cast<std::size_t>(std::popcount(found.separators));
 }
 
-// False: here the count ends.
+// Counts 64 bytes. False: they need a closer look, and nothing of them is counted.
 [[gnu::always_inline]] inline bool CsvIndex::count_block(const Block& block, std::uint64_t position,
-                                                         const CountLimits& limits,
-                                                         CountCarry& carry, Count& counted) {
-  if (block.returns != 0) return false;
-  std::uint64_t record_ends = block.line_feeds;
-  const std::uint64_t around = block.line_feeds | block.delimiters | block.quotes;
+                                                         CountCarry& carry) {
   std::uint64_t in_quotes = 0;
-  if (!follow_quotes(block, around, carry, in_quotes)) return false;
-  record_ends &= ~in_quotes;
+  const std::uint64_t around = block.line_feeds | block.delimiters | block.quotes;
+  const bool follows = follow_quotes(block, around, carry, in_quotes);
+  const std::uint64_t record_ends = block.line_feeds & ~in_quotes;
+  const std::uint64_t empty = record_ends & ((record_ends << 1) | carry.after_end);
+  if (!follows || (block.returns | empty) != 0) [[unlikely]] return false;
   carry.may_open = around >> 63;
-  const std::uint64_t behind = position + block_bytes;
-  if ((record_ends & ((record_ends << 1) | carry.after_end)) != 0) return false;
-  if (behind - counted.end > limits.record_bytes_max) return false;
   carry.after_end = record_ends >> 63;
-  const auto take = [&](std::uint64_t up_to_end, unsigned records) {
-    counted.records += records;
-    counted.end = position + static_cast<unsigned>(std::bit_width(up_to_end));
-    counted.lines =
-        carry.lines + static_cast<unsigned>(std::popcount(block.line_feeds & up_to_end));
-  };
-  const auto records = static_cast<unsigned>(std::popcount(record_ends));
-  if (counted.records + records >= limits.records_max || behind >= limits.end_wanted) {
-    for (std::uint64_t bits = record_ends; bits != 0; bits &= bits - 1) {
-      take(bits ^ (bits - 1), 1);
-      if (counted.records >= limits.records_max || counted.end >= limits.end_wanted) return false;
-    }
-  } else if (record_ends != 0) {
-    take(~std::uint64_t{0} >> std::countl_zero(record_ends), records);
-  }
+  if (record_ends != 0) carry.last = {position, record_ends, block.line_feeds, carry.lines};
+  carry.records += static_cast<unsigned>(std::popcount(record_ends));
   carry.lines += static_cast<unsigned>(std::popcount(block.line_feeds));
   return true;
+}
+
+CsvIndex::Count CsvIndex::CountCarry::counted() const {
+  const std::uint64_t to_end =
+      last.record_ends == 0 ? 0 : ~std::uint64_t{0} >> std::countl_zero(last.record_ends);
+  const auto lines_to_end = static_cast<unsigned>(std::popcount(last.line_feeds & to_end));
+  return {records, last.lines_before + lines_to_end, last.end()};
+}
+
+// How many blocks from `at` on hold no limit, whatever is in them.
+inline std::uint64_t CsvIndex::blocks_within(const CountLimits& limits, const CountCarry& carry,
+                                             std::uint64_t at) {
+  constexpr std::uint64_t block_records_max = block_bytes / 2;  // there are no empty ones
+  if (carry.records >= limits.records_max || at >= limits.end_wanted) return 0;
+  const std::uint64_t of_records = (limits.records_max - carry.records - 1) / block_records_max;
+  const std::uint64_t of_end = (limits.end_wanted - at - 1) / block_bytes;
+  const std::uint64_t open_bytes = at - carry.last.end();
+  const std::uint64_t of_record =
+      limits.record_bytes_max < open_bytes ? 0
+                                           : (limits.record_bytes_max - open_bytes) / block_bytes;
+  return std::min({of_records, of_end, of_record});
+}
+
+// What is counted up to a limit that lies in the last block.
+CsvIndex::Count CsvIndex::cut(const LastEnds& ends, std::uint64_t records_before,
+                              const CountLimits& limits) {
+  CountCarry counted;
+  counted.records = records_before;
+  counted.last = ends;
+  counted.last.record_ends = 0;
+  for (std::uint64_t bits = ends.record_ends; bits != 0; bits &= bits - 1) {
+    ++counted.records;
+    counted.last.record_ends |= bits & -bits;
+    if (counted.records >= limits.records_max || counted.last.end() >= limits.end_wanted) break;
+  }
+  return counted.counted();
 }
 
 // Looks at 64 bytes with what every machine has.
@@ -201,11 +221,23 @@ template <class Look>
                                                                  std::uint32_t end,
                                                                  const CountLimits& limits) {
   CountCarry carry;
-  Count counted{0, 0, begin};
-  for (std::uint32_t at = begin; end - at > block_bytes; at += block_bytes) {
-    if (!count_block(look.at(base + at), at, limits, carry, counted)) break;
+  carry.last.position = begin;
+  // Of the last 64 bytes, or what there is of them, nothing is said.
+  const std::uint32_t stop = begin + (std::max(end - begin, 1U) - 1) / block_bytes * block_bytes;
+  for (std::uint32_t at = begin; at < stop;) {
+    const auto blocks = static_cast<std::uint32_t>(
+        std::min<std::uint64_t>(blocks_within(limits, carry, at), (stop - at) / block_bytes));
+    for (const std::uint32_t to = at + blocks * block_bytes; at < to; at += block_bytes) {
+      if (!count_block(look.at(base + at), at, carry)) return carry.counted();
+    }
+    if (at == stop || at + block_bytes - carry.last.end() > limits.record_bytes_max) break;
+    const std::uint64_t records_before = carry.records;
+    if (!count_block(look.at(base + at), at, carry)) break;
+    if (carry.records >= limits.records_max || carry.last.end() >= limits.end_wanted)
+      return cut(carry.last, records_before, limits);
+    at += block_bytes;
   }
-  return counted;
+  return carry.counted();
 }
 
 template <bool with_fields, class Look>

@@ -11,6 +11,7 @@
 // Threads: an index belongs to one thread. Lifetime: positions are relative to the bytes given.
 #pragma once
 
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -86,16 +87,31 @@ class CsvIndex {
     std::uint64_t was_return = 0;
     bool quote_seen = false;  // in the row in work
   };
+  // The last block in which records end.
+  struct LastEnds {
+    std::uint64_t position = 0;
+    std::uint64_t record_ends = 0;
+    std::uint64_t line_feeds = 0;
+    std::uint64_t lines_before = 0;
+    std::uint64_t end() const {
+      return position + static_cast<unsigned>(std::bit_width(record_ends));
+    }
+  };
   // What one block tells the next when records are only counted.
   struct CountCarry : Carry {
     std::uint64_t after_end = 1;  // the last byte ended a record
+    std::uint64_t records = 0;
     std::uint64_t lines = 0;
+    LastEnds last;
+    Count counted() const;
   };
   static bool follow_quotes(const Block& block, std::uint64_t around, Carry& carry,
                             std::uint64_t& in_quotes);
   bool follow_returns(const Block& block, Carry& carry, std::uint64_t& line_ends);
-  static bool count_block(const Block& block, std::uint64_t position, const CountLimits& limits,
-                          CountCarry& carry, Count& counted);
+  static bool count_block(const Block& block, std::uint64_t position, CountCarry& carry);
+  static std::uint64_t blocks_within(const CountLimits& limits, const CountCarry& carry,
+                                     std::uint64_t at);
+  static Count cut(const LastEnds& ends, std::uint64_t records_before, const CountLimits& limits);
   // What was found in 64 bytes.
   struct Found {
     std::uint64_t separators = 0;  // what ends() is to hold
