@@ -31,6 +31,7 @@ class TableCommitter final : public Committer {
   // Not where its rows break keys that are asked at the commit: those of another group must not
   // mend them, since it depends on the moment which groups share a commit.
   std::optional<Receipt> defer_commit() override;
+  bool locks_until_commit() const override { return true; }
   Result<Receipt> commit() override;
   void rollback() override;
 

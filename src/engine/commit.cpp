@@ -18,6 +18,8 @@ using namespace std::chrono_literals;
 constexpr std::size_t groups_a_commit_max = 8;
 constexpr int deferral_by_cost = 32;
 constexpr auto deferral_max = 1s;
+// What is applied and waits for a group that is still in work holds no more than that.
+constexpr std::uint64_t awaiting_bytes_max = std::uint64_t{16} << 20;
 
 std::string place_of(const Reject& reject) {
   if (!reject.has_position) return fmt::format("record {}", reject.record);
@@ -44,10 +46,7 @@ void sort_by_record(std::vector<Reject>& rejects) {
 
 Result<bool> StepRun::commit_ready() {
   if (groups_.empty()) return false;
-  if (!applied_.empty()) {
-    TRANCHE_TRY(go_on_from_applied());
-    return true;
-  }
+  if (!applied_.empty()) return go_on_from_applied();
   Group& group = groups_.front();
   if (group.failure) {
     const auto recorded =
@@ -61,7 +60,7 @@ Result<bool> StepRun::commit_ready() {
 }
 
 // The first groups are applied and wait for a commit: another one joins them, or it comes now.
-Result<void> StepRun::go_on_from_applied() {
+Result<bool> StepRun::go_on_from_applied() {
   const bool has_next = groups_.size() > applied_.size();
   if (has_next && may_defer() && !groups_[applied_.size()].failure &&
       groups_[applied_.size()].ready(work_.sink->merges())) {
@@ -69,14 +68,16 @@ Result<void> StepRun::go_on_from_applied() {
     const std::uint64_t number = next.number();
     const auto deferred = apply_group(next);
     if (!deferred) break_up(number);
-    if (!deferred || *deferred) return {};
+    if (!deferred || *deferred) return true;
+  } else if (awaits_company()) {
+    return false;
   }
   const std::uint64_t last = applied_.back().committed.receipt.group;
   const auto committed = commit_applied();
-  if (committed) return {};
+  if (committed) return true;
   if (committed.error().kind == ErrorKind::transient) {
     break_up(last);
-    return {};
+    return true;
   }
   const Group& group = groups_.front();
   const auto recorded =
@@ -92,12 +93,29 @@ void StepRun::break_up(std::uint64_t last) {
   alone_until_ = last;
 }
 
-bool StepRun::may_defer() const {
-  if (stopping_ || applied_.size() >= groups_a_commit_max) return false;
+std::uint64_t StepRun::applied_bytes() const {
   std::uint64_t held = 0;
   for (std::size_t i = 0; i < applied_.size(); ++i) held += groups_[i].held_bytes();
+  return held;
+}
+
+StepRun::Nanoseconds StepRun::deferral_left() const {
   const auto longest = std::min<Nanoseconds>(deferral_by_cost * commit_took_, deferral_max);
-  return budget_.may_hold_back(held) && work_.clock->monotonic() - applying_since_ < longest;
+  return applying_since_ + longest - work_.clock->monotonic();
+}
+
+bool StepRun::may_defer() const {
+  if (stopping_ || applied_.size() >= groups_a_commit_max) return false;
+  return budget_.may_hold_back(applied_bytes()) && deferral_left() > 0ns;
+}
+
+// Whether what is applied waits for the next group, which is in work: a disk that is asked to sync
+// less often has more time for what it is given. Nobody and little memory may wait with it.
+bool StepRun::awaits_company() const {
+  if (submitted_ == 0 || groups_.size() <= applied_.size() || !may_defer()) return false;
+  if (committer_->locks_until_commit() || applied_bytes() > awaiting_bytes_max) return false;
+  const Group& next = groups_[applied_.size()];
+  return !next.failure && next.attempt == 1;
 }
 
 // Commits the oldest group, trying again after transient errors, each time in a fresh transaction;

@@ -93,7 +93,7 @@ Result<void> StepRun::plan_ahead() {
   std::size_t tasks = tasks_waiting();
   bool complete = false;
   const auto deadline = work_.clock->monotonic() + 50ms;  // then the workers get what there is
-  while (tasks < 2 * wanted && planned.size() < batches_a_plan_write_max && is_ready(0ms)) {
+  while (tasks < 4 * wanted && planned.size() < batches_a_plan_write_max && is_ready(0ms)) {
     auto next = work_.next_batch();
     if (!next && planned.empty()) return std::move(next).error();
     if (!next) {
@@ -203,13 +203,18 @@ Result<bool> StepRun::take_outcomes(bool wait) {
     return false;
   }
   const bool waits_for_trial = !trials_.empty() && work_.isolator != work_.executor;
+  std::chrono::milliseconds longest = 100ms;
+  if (!applied_.empty()) {  // their commit comes in time
+    const auto left = std::chrono::ceil<std::chrono::milliseconds>(deferral_left());
+    longest = std::clamp<std::chrono::milliseconds>(left, 0ms, longest);
+  }
   bool came = false;
   if (waits_for_trial) {
     const auto timeout = !wait ? 0ms : submitted_ > 0 ? 20ms : 100ms;
     TRANCHE_ASSIGN(came, take_next(*work_.isolator, timeout));
   }
   if (submitted_ > 0 || !waits_for_trial) {
-    const auto timeout = !wait ? 0ms : waits_for_trial ? 20ms : 100ms;
+    const auto timeout = !wait ? 0ms : waits_for_trial ? 20ms : longest;
     TRANCHE_ASSIGN(const bool more, take_next(*work_.executor, timeout));
     came = came || more;
   }

@@ -63,8 +63,11 @@ class StepRun {
   // commit.cpp
   Result<bool> commit_ready();  // true when a group was applied or committed
   Result<void> commit_group(Group& group);
-  Result<void> go_on_from_applied();
+  Result<bool> go_on_from_applied();
+  bool awaits_company() const;
   void break_up(std::uint64_t last);
+  std::uint64_t applied_bytes() const;  // held by groups that wait for their commit
+  Nanoseconds deferral_left() const;  // until the commit of what is applied is due
   bool may_defer() const;
   static std::string take_reject_id(Group& group);
   void begin_ahead();

@@ -485,7 +485,7 @@ engine::StepEnd run_batch_step(const BatchStep& step, const Division& division, 
   std::optional<BatchAhead> ahead;
   if (may_plan_ahead(step))
     ahead.emplace([&] { return feed.next(); }, [&] { feed.interrupt(); });
-  if (ahead && step.source->is_fetched())
+  if (ahead)
     work.batch_is_ready = [&](std::chrono::milliseconds longest) {
       return ahead->is_ready(longest);
     };

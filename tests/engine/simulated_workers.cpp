@@ -104,6 +104,7 @@ void SimulatedWorkers::kill_engine(Death death) {
     if (job_.killers.are_named && records.count() > 0) {
       const std::uint64_t record = records.first + random_() % records.count();
       other.in_hand = RecordRange{record, record + 1};
+      world_.have_killed.insert(record);  // who kills once may have done it just then
     }
     world_.suspects.push_back({0, std::move(other)});
   }

@@ -95,6 +95,8 @@ class Committer {
   // transaction. Its receipt, true as soon as a later commit returned; nullopt: it has to be
   // committed before another one is applied.
   virtual std::optional<Receipt> defer_commit() { return std::nullopt; }
+  // Whether others can't use the target while a commit is put off.
+  virtual bool locks_until_commit() const { return false; }
   // In the place of apply: the group as the earlier run wrote it, of which nothing is encoded anew.
   // The receipt has its rows, Applied none. REQUIRES a sink whose output is rewritten.
   virtual Result<Applied> carry_over(std::uint64_t group);
