@@ -230,11 +230,15 @@ class ParquetEncoder : public Encoder {
     part_->rows = 0;
     // DuckDB writes through our descriptor, so that the fsync and its result are ours.
     const auto& options = target_.options;
+    const std::string compression =
+        options.compression == "zstd"
+            ? fmt::format("zstd, COMPRESSION_LEVEL {}", options.compression_level)
+        : options.compression == "none" ? "uncompressed"
+                                        : options.compression;
     auto written = connection_->execute(fmt::format(
         "COPY (SELECT {} FROM {}()) TO {} (FORMAT parquet, COMPRESSION {}, ROW_GROUP_SIZE {}, "
         "USE_TMP_FILE false, KV_METADATA {{tranche_job: {}, tranche_step: {}}})",
-        columns_, feed_name_, sql_literal(descriptor_path(file)),
-        options.compression == "none" ? "uncompressed" : options.compression,
+        columns_, feed_name_, sql_literal(descriptor_path(file)), compression,
         options.row_group_rows, sql_literal(target_.job), sql_literal(target_.step)));
     if (!written) return copy_error(std::move(written).error(), file, part.label);
     if (part_->rows != rows || *written != rows)

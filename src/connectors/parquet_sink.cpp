@@ -15,6 +15,7 @@
 #include "connectors/parquet_encoder.h"
 #include "connectors/parquet_file.h"
 #include "formats/page_codec.h"
+#include "formats/text_compressor.h"
 
 namespace tranche {
 namespace {
@@ -241,6 +242,11 @@ Error lost_part(const std::string& wrong) {
 }
 
 }  // namespace
+
+std::uint64_t ParquetSink::encoder_bytes() const {
+  if (options_.compression != "zstd") return 0;
+  return compressor_bytes({Compression::zstd, options_.compression_level});
+}
 
 std::vector<std::string> ParquetSink::targets() const {
   std::error_code error;

@@ -25,6 +25,7 @@ struct ParquetSinkOptions {
   bool replace = false;
   std::uint64_t part_bytes = 64ULL << 20;  // of input, a group
   std::string compression = "zstd";        // zstd, snappy, none
+  int compression_level = 1;               // of zstd: a sixth less time than 3, 4 % larger
   std::uint64_t row_group_rows = 61'440;   // half of the memory of twice as many, 1 % larger
 };
 
@@ -36,6 +37,7 @@ class ParquetSink : public Sink {
   bool appends() const override { return !options_.replace; }
   bool merges() const override { return true; }
   bool uses_database() const override { return true; }
+  std::uint64_t encoder_bytes() const override;
   std::uint64_t default_group_bytes() const override { return options_.part_bytes; }
   Result<void> examine(const SchemaPtr& schema) override;
   Result<std::vector<Receipt>> recover(const SinkRun& run, const SchemaPtr& schema,

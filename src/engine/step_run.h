@@ -67,7 +67,7 @@ class StepRun {
   bool awaits_company() const;
   void break_up(std::uint64_t last);
   std::uint64_t applied_bytes() const;  // held by groups that wait for their commit
-  Nanoseconds deferral_left() const;  // until the commit of what is applied is due
+  Nanoseconds deferral_left() const;    // until the commit of what is applied is due
   bool may_defer() const;
   static std::string take_reject_id(Group& group);
   void begin_ahead();

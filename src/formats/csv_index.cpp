@@ -133,7 +133,8 @@ template <bool with_fields>
   const bool follows = follow_quotes(block, around, carry, in_quotes);
   const std::uint64_t record_ends = block.line_feeds & ~in_quotes;
   const std::uint64_t empty = record_ends & ((record_ends << 1) | carry.after_end);
-  if (!follows || (block.returns | empty) != 0) [[unlikely]] return false;
+  if (!follows || (block.returns | empty) != 0) [[unlikely]]
+    return false;
   carry.may_open = around >> 63;
   carry.after_end = record_ends >> 63;
   if (record_ends != 0) carry.last = {position, record_ends, block.line_feeds, carry.lines};
@@ -157,9 +158,9 @@ inline std::uint64_t CsvIndex::blocks_within(const CountLimits& limits, const Co
   const std::uint64_t of_records = (limits.records_max - carry.records - 1) / block_records_max;
   const std::uint64_t of_end = (limits.end_wanted - at - 1) / block_bytes;
   const std::uint64_t open_bytes = at - carry.last.end();
-  const std::uint64_t of_record =
-      limits.record_bytes_max < open_bytes ? 0
-                                           : (limits.record_bytes_max - open_bytes) / block_bytes;
+  const std::uint64_t of_record = limits.record_bytes_max < open_bytes
+                                      ? 0
+                                      : (limits.record_bytes_max - open_bytes) / block_bytes;
   return std::min({of_records, of_end, of_record});
 }
 

@@ -67,6 +67,26 @@ class Case(scenes.Case):
         return path.read_text()
 
 
+class ParquetLevels(Case):
+    def parts(self, more):
+        job = job_text("csv: in.csv", f"parquet: out/o, mode: replace{more}", 40_000)
+        scene = self.scene(job, in_csv="a,b\n" + text_of(40_000).replace("bad-", ""))
+        self.expect(0, scene.run())
+        return sum(part.stat().st_size for part in (scene.out / "o").glob("*.parquet"))
+
+    def test_are_those_of_zstd(self):
+        usual = self.parts("")
+        self.assertEqual(self.parts(", compression_level: 1"), usual)
+        self.assertNotEqual(self.parts(", compression_level: 19"), usual)
+        self.assertLess(usual, self.parts(", compression: none"))
+
+    def test_that_there_are_not_are_refused_at_their_place(self):
+        for more, why in ((", compression_level: 0", "is 1 to 19, not 0"), (", compression_level: 20", "is 1 to 19, not 20"),
+                          (", compression: snappy, compression_level: 3", "say `compression: zstd`")):
+            scene = self.scene(job_text("csv: in.csv", f"parquet: out/o, mode: replace{more}"), in_csv="a,b\n" + text_of(10))
+            self.expect(2, scene.run(), why)
+
+
 class SameOutput(Case):
     def test_whatever_the_compression_and_the_workers(self):
         records = 25_000

@@ -32,7 +32,7 @@ struct Segment {
   std::shared_ptr<const std::string> data;  // the bytes, when they are in memory
   std::shared_ptr<const SegmentFile> file;  // else where they are
   std::uint64_t file_offset = 0;
-  std::string final_name;      // of a part file: after the seal, without the commit sequence
+  std::string final_name;  // of a part file: after the seal, without the commit sequence
 
   // A segment of `bytes` in memory, with its length.
   static Segment make(std::string bytes, std::uint64_t rows);
