@@ -34,8 +34,10 @@ Result<void> move_to_file(const std::shared_ptr<AnonymousFile>& file,
   for (auto& segment : segments) {
     if (!segment.data) continue;
     TRANCHE_TRY(file->file_.write_at(*segment.data, file->bytes_));
-    segment.move_to(file, file->bytes_);
-    file->bytes_ += segment.bytes;
+    segment.file = file;
+    segment.file_offset = file->bytes_;
+    file->bytes_ += segment.data->size();
+    segment.data.reset();
   }
   return {};
 }

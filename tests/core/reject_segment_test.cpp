@@ -86,9 +86,11 @@ TEST(RejectSegment, MergesRunsByRecordAndEqualRecordsByRun) {
 
 TEST(RejectSegment, RefusesBytesThatAreNotThoseThatWereEncoded) {
   const std::vector<Reject> rejects{reject(1, "a")};
-  const auto segment = encode_rejects(rejects).at(0);
+  auto segment = encode_rejects(rejects).at(0);
   const auto shorter = Segment::make(segment.data->substr(0, segment.data->size() - 1), 1);
   EXPECT_EQ(decode_rejects(shorter).error().kind, ErrorKind::bug);
+  segment.checksum ^= 1;
+  EXPECT_EQ(decode_rejects(segment).error().kind, ErrorKind::failed);
 }
 
 }  // namespace

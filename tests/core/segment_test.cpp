@@ -21,11 +21,12 @@ class FakeSpill : public SegmentFile {
   std::string bytes_;
 };
 
-// What the file holds may be something else.
-Segment spilled(std::string encoded, std::string file, std::uint64_t offset) {
-  Segment segment = Segment::make(std::move(encoded), 3);
-  segment.move_to(std::make_shared<const FakeSpill>(std::move(file)), offset);
-  return segment;
+Segment spilled(const Segment& segment, std::string file, std::uint64_t offset) {
+  Segment moved = segment;
+  moved.data.reset();
+  moved.file = std::make_shared<const FakeSpill>(std::move(file));
+  moved.file_offset = offset;
+  return moved;
 }
 
 TEST(Segment, LoadsWhatWasEncodedFromMemoryWithoutACopy) {
@@ -39,7 +40,7 @@ TEST(Segment, LoadsWhatWasEncodedFromMemoryWithoutACopy) {
 }
 
 TEST(Segment, LoadsWhatWasEncodedFromASegmentFile) {
-  const Segment segment = spilled("three rows", "xxthree rowsyy", 2);
+  const Segment segment = spilled(Segment::make("three rows", 3), "xxthree rowsyy", 2);
   EXPECT_EQ(segment.memory_bytes(), 0U);
   const auto loaded = segment.load();
   ASSERT_TRUE(loaded);
@@ -54,20 +55,21 @@ class SharedMemory final : public FakeSpill {
 
 TEST(Segment, InSharedMemoryCountsWithItsOwnBytesAlone) {
   Segment segment = Segment::make("three rows", 3);
-  segment.move_to(std::make_shared<const SharedMemory>("three rows, and those of others"), 0);
+  segment.data.reset();
+  segment.file = std::make_shared<const SharedMemory>("three rows, and those of others");
   EXPECT_EQ(segment.memory_bytes(), 10U);
   EXPECT_EQ(**segment.load(), "three rows");
 }
 
 TEST(Segment, IsDamagedWhenAByteDiffers) {
-  const auto loaded = spilled("three rows", "three rowz", 0).load();
+  const auto loaded = spilled(Segment::make("three rows", 3), "three rowz", 0).load();
   ASSERT_FALSE(loaded);
   EXPECT_EQ(loaded.error().kind, ErrorKind::failed);
   EXPECT_NE(loaded.error().message.find("checksum differs"), std::string::npos);
 }
 
 TEST(Segment, IsDamagedWhenBytesAreMissing) {
-  const auto loaded = spilled("three rows", "three ro", 0).load();
+  const auto loaded = spilled(Segment::make("three rows", 3), "three ro", 0).load();
   ASSERT_FALSE(loaded);
   EXPECT_EQ(
       loaded.error().message,

@@ -27,23 +27,20 @@ class SegmentFile {
 struct Segment {
   std::uint64_t rows = 0;
   std::uint64_t bytes = 0;     // encoded length
-  std::uint64_t checksum = 0;  // digest64 of the encoded bytes, where they are in a file
+  std::uint64_t checksum = 0;  // digest64 of the encoded bytes
   std::string label;           // what the sink wants to know again (a part's temporary name)
   std::shared_ptr<const std::string> data;  // the bytes, when they are in memory
   std::shared_ptr<const SegmentFile> file;  // else where they are
   std::uint64_t file_offset = 0;
   std::string final_name;  // of a part file: after the seal, without the commit sequence
 
-  // A segment of `bytes` in memory, with its length.
+  // A segment of `bytes` in memory, with its length and checksum.
   static Segment make(std::string bytes, std::uint64_t rows);
-  // Its bytes are in the file from here on, where others may damage them. REQUIRES bytes in memory,
-  // and the same ones at `offset` of the file.
-  void move_to(std::shared_ptr<const SegmentFile> file, std::uint64_t offset);
   std::uint64_t memory_bytes() const {
     return data ? data->capacity() : file && file->is_in_memory() ? bytes : 0;
   }
-  // The encoded bytes, read back when they are in a file. Errors: failed, when their checksum or
-  // length is not that of what was encoded.
+  // The encoded bytes, read back when they are in a file. Errors: failed, when checksum or length
+  // differ from what was encoded.
   Result<std::shared_ptr<const std::string>> load() const;
 };
 
