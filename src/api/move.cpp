@@ -11,6 +11,7 @@
 #include "api/backup_manifest.h"
 #include "base/clock.h"
 #include "base/digest.h"
+#include "base/fault.h"
 #include "base/file.h"
 #include "base/text.h"
 #include "connectors/catalog_types.h"
@@ -170,6 +171,12 @@ Move::Move(MoveOrder order, RunOptions options, std::optional<MoveOwner> owner)
 
 Result<void> Move::begin_or_go_on() {
   TRANCHE_TRY(look_at_earlier());
+  TRANCHE_ASSIGN(is_done_before_, find_done());
+  if (is_done_before_) {
+    is_resumed_ = is_done_ = true;
+    job_ = make_job(plan_, order_);
+    return {};
+  }
   const bool is_unfinished =
       last_state_ == "running" || last_state_ == "failed" || last_state_ == "stopped";
   const bool is_of_plan = begun_ && last_run_ != begun_->after_run;
@@ -211,6 +218,43 @@ Result<void> Move::look_at_earlier() {
   has_rows_left_ = std::any_of(begun_->tables.begin(), begun_->tables.end(),
                                [&](const MovedTable& table) { return !done.contains(table.step); });
   return {};
+}
+
+// Whether the same command has done all that this one asks for, and it is still there: one that was
+// killed before it could say so is typed again.
+Result<bool> Move::find_done() {
+  const std::filesystem::path path = finished_plan_path(order_, state_);
+  const bool adds_to_it = !order_.since.empty();
+  if (begun_ || owner_ || options_.fresh || adds_to_it || last_state_ != "completed" ||
+      !file_exists(path))
+    return false;
+  TRANCHE_ASSIGN(MovePlan finished, read_move_plan(path));
+  // Without tables nothing would be compared.
+  if (finished.order != order_.text() || finished.after_run == last_run_ || finished.tables.empty())
+    return false;
+  plan_ = std::move(finished);
+  const auto compared = compare_with(last_run_);
+  if (!compared || !are_equal(*compared)) return false;
+  TRANCHE_ASSIGN(const std::string state, state_of_source());
+  if (state != plan_.held.state && !options_.accept_snapshot) {
+    // A restore of another backup, and another backup, find out by themselves what is in the way.
+    if (order_.kind != MoveKind::migrate) return false;
+    return bad_order(fmt::format(
+        "{} holds what was read from {} by run {}, but that was written to since. --accept "
+        "snapshot leaves it at that; another migration needs an empty database.",
+        order_.target_name(), order_.source_name(), last_run_.substr(0, 8)));
+  }
+  compared_ = *compared;
+  return true;
+}
+
+Result<std::string> Move::state_of_source() {
+  if (order_.kind == MoveKind::restore) {
+    TRANCHE_ASSIGN(const BackupManifest manifest, read_manifest(order_.folder));
+    return manifest.state;
+  }
+  TRANCHE_ASSIGN(const Json answer, hold_source());
+  return answer["state"].text();
 }
 
 // Goes on with what an earlier process has begun. False: it must be begun anew.
@@ -505,8 +549,7 @@ Result<RunSummary> Move::run(Observer* observer) {
   return summary;
 }
 
-Result<std::vector<ComparedTable>> Move::compare(const RunSummary& summary) {
-  const std::string run = summary.run;
+Result<std::vector<ComparedTable>> Move::compare_with(const std::string& run) {
   TRANCHE_ASSIGN(const Json answer, ask_([&]() -> Result<Json> {
                    // DuckDB reads no file whose log a crash has left; opened to be written, it
                    // takes that in.
@@ -524,21 +567,28 @@ Result<std::vector<ComparedTable>> Move::compare(const RunSummary& summary) {
                  }));
   std::vector<ComparedTable> compared;
   for (const Json& item : answer.items()) compared.push_back(compared_table_from_json(item));
+  return compared;
+}
+
+Result<std::vector<ComparedTable>> Move::compare(const RunSummary& summary) {
+  if (is_done_before_) return compared_;
+  TRANCHE_ASSIGN(auto compared, compare_with(summary.run));
   for (ComparedTable& table : compared)
     for (const StepSummary& step : summary.steps)
       if (step.name == table.step) table.seconds = step.seconds;
   if (!are_equal(compared)) return compared;
   if (order_.kind == MoveKind::backup) {
     TRANCHE_TRY(write_manifest(plan_, order_, compared));
-  } else if (!run.empty()) {
+  } else if (!summary.run.empty()) {
     const auto forgotten = ask_([&]() -> Result<Json> {
-      TRANCHE_TRY(forget_commits(order_.target, run));
+      TRANCHE_TRY(forget_commits(order_.target, summary.run));
       return Json(true);
     });
     if (!forgotten) return forgotten.error();
   }
   // The run of a step may yet die before it knows that this is done.
-  if (!owner_) TRANCHE_TRY(remove_file(plan_path()));
+  if (!owner_) TRANCHE_TRY(rename_durably(plan_path(), finished_plan_path(order_, state_)));
+  fault_point("move-done");
   return compared;
 }
 

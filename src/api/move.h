@@ -40,6 +40,8 @@ class Move {
   const MovePlan& plan() const { return plan_; }
   const JobSpec& job() const { return job_; }
   bool is_resumed() const { return is_resumed_; }
+  // An earlier process did all of it, and found it equal, as it still is.
+  bool is_done_before() const { return is_done_before_; }
   const std::filesystem::path& state() const { return state_; }
   Result<RunSummary> run(Observer* observer);
   // Behind the run: what is there now. Of a backup the manifest is written.
@@ -51,6 +53,8 @@ class Move {
   std::string owner() const { return owner_ ? owner_->run : std::string(); }
   Result<void> begin_or_go_on();
   Result<void> look_at_earlier();
+  Result<bool> find_done();
+  Result<std::string> state_of_source();
   Result<bool> go_on();
   Result<void> empty_tables_in_work();
   Result<void> plan_anew();
@@ -58,6 +62,7 @@ class Move {
   Result<void> read_source();
   Result<void> check_folder() const;
   Result<void> give_up_earlier();
+  Result<std::vector<ComparedTable>> compare_with(const std::string& run);
   void choose_tables();
   Result<void> write_scripts();
   Result<void> take_files();
@@ -74,9 +79,11 @@ class Move {
   MovePlan plan_;
   JobSpec job_;
   bool is_resumed_ = false;
-  bool is_done_ = false;           // all but the comparison
-  std::optional<MovePlan> begun_;  // that an earlier process planned
-  std::string last_run_;           // of the job; empty: there is none
+  bool is_done_ = false;  // all but the comparison
+  bool is_done_before_ = false;
+  std::vector<ComparedTable> compared_;  // of one that was done before
+  std::optional<MovePlan> begun_;        // that an earlier process planned
+  std::string last_run_;                 // of the job; empty: there is none
   std::string last_state_;
   bool has_rows_left_ = true;  // a table of the last run is not done
   std::optional<Holder> holder_;

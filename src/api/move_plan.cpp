@@ -182,6 +182,11 @@ std::filesystem::path move_plan_path(const MoveOrder& order, const std::filesyst
   return state / "moves" / (move_job_name(order) + ".json");
 }
 
+std::filesystem::path finished_plan_path(const MoveOrder& order,
+                                         const std::filesystem::path& state) {
+  return state / "moves" / (move_job_name(order) + ".done");
+}
+
 Result<MovePlan> read_move_plan(const std::filesystem::path& path) {
   TRANCHE_ASSIGN(const std::string text, read_file(path));
   TRANCHE_ASSIGN(const Json json, Json::parse(text));

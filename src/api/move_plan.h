@@ -1,8 +1,8 @@
 // What a backup, a restore or a migration is going to do: which tables go where, what is executed
 // before and behind their rows, what can't be carried over; and the job that does it.
 //
-// Threads: value types. Lifetime: kept as JSON beside the ledger until all is done and compared, so
-// that a resume does what was begun, and not what it would plan by now.
+// Threads: value types. Lifetime: kept as JSON beside the ledger, so that a resume does what was
+// begun, and not what it would plan by now; when all is done and compared, under another name.
 #pragma once
 
 #include <filesystem>
@@ -100,6 +100,9 @@ JobSpec make_job(const MovePlan& plan, const MoveOrder& order);
 std::string move_job_name(const MoveOrder& order);
 // Where the plan is kept in the state folder of that job.
 std::filesystem::path move_plan_path(const MoveOrder& order, const std::filesystem::path& state);
+// Where that is of the latest one that was done and compared.
+std::filesystem::path finished_plan_path(const MoveOrder& order,
+                                         const std::filesystem::path& state);
 // The plan that is kept there. Errors: failed: there is none, or it is damaged.
 Result<MovePlan> read_move_plan(const std::filesystem::path& path);
 

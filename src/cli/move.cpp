@@ -152,12 +152,17 @@ int say_end(const Invocation& invocation, const Move& move, const RunSummary& su
   std::string out = "\n" + render_compared(tables, data_look());
   std::uint64_t rows = 0;
   for (const ComparedTable& table : tables) rows += table.rows_found;
-  out += fmt::format("\n{}: {} of {} in {}\n",
-                     is_good ? paint(data_look(), Colour::green, "done")
-                             : paint(data_look(), Colour::red, "not what was read"),
-                     format_number_of(rows, "row", "rows"),
-                     format_number_of(tables.size(), "table", "tables"),
-                     format_seconds(summary.seconds));
+  const std::string moved = fmt::format("{} of {}", format_number_of(rows, "row", "rows"),
+                                        format_number_of(tables.size(), "table", "tables"));
+  if (move.is_done_before()) {
+    out += fmt::format("\n{}: {}, by run {}\n", paint(data_look(), Colour::green, "done before"),
+                       moved, summary.run.substr(0, 8));
+  } else {
+    out += fmt::format("\n{}: {} in {}\n",
+                       is_good ? paint(data_look(), Colour::green, "done")
+                               : paint(data_look(), Colour::red, "not what was read"),
+                       moved, format_seconds(summary.seconds));
+  }
   return finish(out, code);
 }
 

@@ -256,6 +256,30 @@ class Killed(scenes.Case):
                 self.expect(0, self.scene.type(*words, "--accept", "snapshot"))
                 self.assertEqual(self.source.rows(), target.rows())
 
+    def test_one_that_is_killed_when_all_is_done_has_nothing_left_to_do(self):
+        kept = self.scene.root / "kept"
+        self.clean_up()()
+        files = [Place(system, self.scene.root, "restored") for system in ("sqlite", "duckdb")]
+        server_place = Place("postgres", self.scene.root, "restored")
+        server_place.clear()
+        commands = [["backup", self.source.url, kept], *(["restore", kept, place.url] for place in (server_place, *files)),
+                    ["migrate", files[0].url, f"duckdb:{self.scene.root / 'on.duckdb'}"]]
+        for words in commands:
+            with self.subTest(words=words):
+                self.expect(-signal.SIGKILL, self.scene.type(*words, fault="kill:move-done"))
+                for _ in range(2):
+                    self.expect(0, self.scene.type(*words), "done before: 150,020 rows of 3 tables")
+        for place in (server_place, *files):
+            self.check_rows(place)
+        postgres_server.sql(server_place.url, "DELETE FROM sale WHERE id = 7")
+        self.expect(2, self.scene.type(*commands[1]), "is not empty")
+        server_place.clear()
+        self.expect(0, self.scene.type(*commands[1]), "done: 150,020 rows of 3 tables")
+        with contextlib.closing(sqlite3.connect(files[0].path)) as connection:
+            connection.executescript("DELETE FROM sale WHERE id = 7")
+        self.expect(2, self.scene.type(*commands[-1]), "written to since", "--accept snapshot")
+        self.expect(0, self.scene.type(*commands[-1], "--accept", "snapshot"), "done before")
+
     def test_what_duckdb_left_in_its_log_is_taken_in_before_the_rows_are_compared(self):
         file = Place("duckdb", self.scene.root)
         words = ["migrate", self.source.url, file.url]

@@ -130,6 +130,11 @@ class Moving(scenes.Case):
         self.type(0, *words, "--data-only", said=["equal"])
         self.assertEqual([(50, 3.25)], self.sqlite("s.db", "SELECT count(*), (SELECT price FROM \"Order\" WHERE id = 3 AND line = 0) "
                                                            "FROM customer"))
+        self.type(0, *words, "--data-only", said=["done before"])
+        postgres_server.sql(self.shop, "CREATE TABLE late (); DROP TABLE late")
+        self.type(2, *words, "--data-only", said=["was written to since", "--accept snapshot"])
+        with contextlib.closing(sqlite3.connect(self.scene.root / "s.db")) as connection:
+            connection.executescript("DELETE FROM item WHERE n IS NULL; UPDATE customer SET joined = NULL")
         self.type(2, *words, "--data-only", said=["is not empty"])
 
     def test_a_table_without_columns_is_left_out_and_said_to_be(self):
