@@ -20,6 +20,7 @@ StepRun::StepRun(const StepWork& work, StepState state)
     : work_(work), state_(std::move(state)), budget_(work.memory_bytes_max) {
   started_ = work_.clock->monotonic();
   last_progress_ = started_;
+  next_memory_sample_ = started_ + progress_interval;  // the first one is not waited for
   last_stop_look_ = started_ - stop_look_interval;
   std::uint64_t groups_committed = state_.committed.size();
   for (const auto& group : state_.committed) end_.counts.add(group.counts);
@@ -47,6 +48,7 @@ StepEnd StepRun::run() {
   emit_progress(true);  // tells what earlier processes have committed
   Result<StepEnd::State> ended = loop();
   if (committer_) committer_->rollback();
+  if (end_.memory_bytes_peak == 0) next_memory_sample_ = {};
   emit_progress(true);
   if (ended) {
     end_.state = *ended;

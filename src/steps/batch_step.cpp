@@ -80,11 +80,15 @@ std::uint64_t engine_bytes(const BatchStep& step) {
   return step.source->planner_bytes() + step.sink->committer_bytes();
 }
 
+std::ptrdiff_t transforms_of_batches(const BatchStep& step) {
+  return std::count_if(step.transforms.begin(), step.transforms.end(), [](const auto& transform) {
+    return transform->scope() == Transform::Scope::batch;
+  });
+}
+
 // Also tells the source how much of the memory is its own.
 Result<StepMemory> memory_of(const BatchStep& step, const StepSurroundings& surroundings) {
-  const auto of_batches = std::count_if(
-      step.transforms.begin(), step.transforms.end(),
-      [](const auto& transform) { return transform->scope() == Transform::Scope::batch; });
+  const auto of_batches = transforms_of_batches(step);
   TRANCHE_ASSIGN(const auto decoder_bytes, step.source->decoder_bytes());
   std::uint64_t source_bytes = 0;
   if (decoder_bytes) {
@@ -439,7 +443,15 @@ Division full_division(const BatchStep& step) {
 Result<void> check_memory(const BatchStep& step, const StepSurroundings& surroundings) {
   TRANCHE_ASSIGN(const StepMemory memory, memory_of(step, surroundings));
   if (step.source->is_fetched()) return {};  // nothing is kept yet
-  const auto fits = BatchFeed(step, full_division(step), memory).begin(StepState{});
+  Division division = full_division(step);
+  const bool is_by_chunks =
+      transforms_of_batches(step) == 0 && !division.window && division.chunk_bytes > 0;
+  if (is_by_chunks) {  // the first of them tells as much as a batch does, and is found sooner
+    const std::uint64_t batch_bytes = std::exchange(division.bytes, division.chunk_bytes);
+    if (BatchFeed(step, division, memory).begin(StepState{})) return {};
+    division.bytes = batch_bytes;
+  }
+  const auto fits = BatchFeed(step, division, memory).begin(StepState{});
   return fits ? Result<void>() : Result<void>(fits.error());
 }
 
@@ -483,8 +495,7 @@ engine::StepEnd run_batch_step(const BatchStep& step, const Division& division, 
   work.run = sink_run_of(step, surroundings);
   work.schema = step.output_schema();
   std::optional<BatchAhead> ahead;
-  if (may_plan_ahead(step))
-    ahead.emplace([&] { return feed.next(); }, [&] { feed.interrupt(); });
+  if (may_plan_ahead(step)) ahead.emplace([&] { return feed.next(); }, [&] { feed.interrupt(); });
   if (ahead)
     work.batch_is_ready = [&](std::chrono::milliseconds longest) {
       return ahead->is_ready(longest);
