@@ -75,6 +75,9 @@ if(TRANCHE_BUILT_ROOMS)
       target_link_options(${library} PUBLIC "-fsanitize=${TRANCHE_SANITIZE}")
     endif()
   endforeach()
+  if(DuckDB_BUNDLED AND NOT PROJECT_IS_TOP_LEVEL)   # ours look beside themselves
+    target_link_options(tranche_static INTERFACE "-Wl,-rpath,${PROJECT_BINARY_DIR}")
+  endif()
   add_library(Tranche::tranche ALIAS tranche_static)
   add_library(Tranche::tranche_shared ALIAS tranche_shared)
   add_library(tranche_main INTERFACE)   # tranche::main lives in the library; this says that a program wants it

@@ -244,6 +244,7 @@ Result<void> create_database_file(const std::string& path, const std::string& sc
 Result<std::shared_ptr<DuckDatabase>> DuckDatabase::open_at(const char* path,
                                                             std::uint64_t memory_bytes_max,
                                                             const std::string& spill_folder) {
+  TRANCHE_TRY(load_duckdb());
   ConfigHandle config;
   if (duckdb_create_config(config.out()) != DuckDBSuccess)
     return make_error(ErrorKind::memory, "DuckDB's configuration can't be made: out of memory");

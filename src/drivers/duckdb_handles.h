@@ -2,8 +2,6 @@
 // Threads: as the handles' owners. Lifetime: each owner destroys its handle.
 #pragma once
 
-#include <duckdb.h>
-
 #include <memory>
 #include <optional>
 #include <string>
@@ -11,11 +9,12 @@
 #include <vector>
 
 #include "drivers/duckdb_database.h"
+#include "drivers/duckdb_library.h"
 
 namespace tranche {
 
 // Owns a handle that DuckDB destroys through a pointer to it.
-template <class Handle, void (*destroy)(Handle*)> class DuckHandle {
+template <class Handle, const auto& destroy> class DuckHandle {
  public:
   DuckHandle() = default;
   explicit DuckHandle(Handle handle) : handle_(handle) {}
@@ -50,17 +49,25 @@ LogicalTypeHandle make_logical_type(Type type);
 
 // How the values of one result column, or of a part of it, become ours.
 enum class ColumnCopy {
-  fixed, string, enumeration, seconds, milliseconds, nanoseconds, list, array, structure,
+  fixed,
+  string,
+  enumeration,
+  seconds,
+  milliseconds,
+  nanoseconds,
+  list,
+  array,
+  structure,
 };
 struct ResultColumn {
   std::string name;
   Type type;
   ColumnCopy copy = ColumnCopy::fixed;
-  std::vector<std::string> words;  // of an enumeration
-  std::size_t index_bytes = 0;     // of an enumeration
-  std::size_t array_length = 0;    // elements of each value of an array, which becomes a list
+  std::vector<std::string> words;   // of an enumeration
+  std::size_t index_bytes = 0;      // of an enumeration
+  std::size_t array_length = 0;     // elements of each value of an array, which becomes a list
   std::vector<ResultColumn> parts;  // of a list or an array its element, of a struct its members
-  std::string unsupported;         // DuckDB's name of a type that we don't have
+  std::string unsupported;          // DuckDB's name of a type that we don't have
 };
 ResultColumn describe_result_column(const char* name, duckdb_logical_type type);
 
