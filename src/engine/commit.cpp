@@ -110,9 +110,11 @@ bool StepRun::may_defer() const {
 }
 
 // Whether what is applied waits for the next group, which is in work: a disk that is asked to sync
-// less often has more time for what it is given. Nobody and little memory may wait with it.
+// less often has more time for what it is given. Nobody and little memory may wait with it, and no
+// worker for that memory.
 bool StepRun::awaits_company() const {
   if (submitted_ == 0 || groups_.size() <= applied_.size() || !may_defer()) return false;
+  if (lacks_memory_ && submitted_ < 2 * work_.executor->workers()) return false;
   if (committer_->locks_until_commit() || applied_bytes() > awaiting_bytes_max) return false;
   const Group& next = groups_[applied_.size()];
   return !next.failure && next.attempt == 1;

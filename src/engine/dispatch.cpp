@@ -14,6 +14,7 @@ using namespace std::chrono_literals;
 constexpr std::uint64_t tasks_submitted_per_worker = 16;
 constexpr std::size_t batches_a_plan_write_max = 256;
 constexpr auto wait_for_batch_longest = 50ms;  // before results and stops are looked at
+constexpr auto look_for_batch = 2ms;           // where results are waited for, and a batch too
 
 }  // namespace
 
@@ -164,6 +165,7 @@ Result<void> StepRun::submit_merge(Group& group) {
 }
 
 Result<void> StepRun::dispatch() {
+  lacks_memory_ = false;
   TRANCHE_TRY(submit_trials());
   // Threads share one process: until it is known who killed the last one, nobody else may.
   const bool on_trial = !trials_.empty() || !trials_waiting_.empty();
@@ -177,7 +179,8 @@ Result<void> StepRun::dispatch() {
     const bool paused = group.not_before > now;
     if (!paused && group.wants_merge(work_.sink->merges())) {
       // Younger work must not take what the merge waits for.
-      if (!budget_.admits(work_.task_memory_bytes, lead && submitted_ == 0)) return {};
+      lacks_memory_ = !budget_.admits(work_.task_memory_bytes, lead && submitted_ == 0);
+      if (lacks_memory_) return {};
       TRANCHE_TRY(submit_merge(group));
     }
     if (!paused) {
@@ -185,7 +188,8 @@ Result<void> StepRun::dispatch() {
         if (state.phase != TaskState::Phase::waiting || state.not_before > now) continue;
         if (submitted_ >= submitted_max) return {};
         TRANCHE_ASSIGN(const bool admitted, submit(group, state, lead && submitted_ == 0));
-        if (!admitted) return {};
+        lacks_memory_ = !admitted;
+        if (lacks_memory_) return {};
       }
     }
     lead = false;
@@ -208,6 +212,10 @@ Result<bool> StepRun::take_outcomes(bool wait) {
     const auto left = std::chrono::ceil<std::chrono::milliseconds>(deferral_left());
     longest = std::clamp<std::chrono::milliseconds>(left, 0ms, longest);
   }
+  // Who is idle gets the next batch as soon as it is planned, which nobody tells us.
+  const bool is_batch_awaited = work_.batch_is_ready && !state_.plan_complete && !stopping_ &&
+                                submitted_ < work_.executor->workers() && tasks_waiting() == 0;
+  if (is_batch_awaited) longest = std::min<std::chrono::milliseconds>(longest, look_for_batch);
   bool came = false;
   if (waits_for_trial) {
     const auto timeout = !wait ? 0ms : submitted_ > 0 ? 20ms : 100ms;

@@ -113,7 +113,9 @@ bool StepRun::finishes_lead() {
     const auto begun = [](const TaskState& state) {
       return state.phase != TaskState::Phase::waiting;
     };
-    if (std::none_of(lead.tasks().begin(), lead.tasks().end(), begun)) return false;
+    const bool has_begun = lead.tasks().empty() ||  // it is carried over
+                           std::any_of(lead.tasks().begin(), lead.tasks().end(), begun);
+    if (!has_begun) return false;
     last_group_ = lead.number();
   }
   return lead.number() <= *last_group_;

@@ -115,6 +115,7 @@ class StepRun {
   std::optional<std::uint64_t> alone_until_;  // groups up to it share no commit
   std::uint64_t next_task_ = 1;
   std::uint64_t submitted_ = 0;
+  bool lacks_memory_ = false;  // a task waits for what others hold, since the last dispatch
   std::map<std::uint64_t, TrialKey> trials_;  // in work, by the id of their task
   std::deque<TrialKey> trials_waiting_;       // for their next trial, or the end of their inquest
   std::uint64_t quarantined_ = 0;

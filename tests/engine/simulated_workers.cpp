@@ -63,12 +63,16 @@ struct Written {
 }  // namespace
 
 Result<void> SimulatedWorkers::submit(Task task) {
+  records_submitted_ += task.records().count();
   tasks_.push_back(std::move(task));
   return {};
 }
 
-Result<std::optional<Outcome>> SimulatedWorkers::next(std::chrono::milliseconds) {
+Result<std::optional<Outcome>> SimulatedWorkers::next(std::chrono::milliseconds timeout) {
   if (tasks_.empty()) return std::optional<Outcome>();
+  const bool is_half_idle = tasks_.size() < job_.workers && records_submitted_ < job_.records;
+  if (timeout.count() == 0 && job_.take_time) return std::optional<Outcome>();
+  if (is_half_idle && timeout.count() > 0) ++world_.waits_half_idle;
   const auto index = random_() % tasks_.size();
   const Task task = tasks_[index];
   tasks_.erase(tasks_.begin() + static_cast<std::ptrdiff_t>(index));

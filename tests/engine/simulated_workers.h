@@ -38,6 +38,7 @@ class SimulatedWorkers final : public Executor {
   std::mt19937_64 random_;
   std::vector<Task> tasks_;
   std::uint64_t bytes_read_ = 0;
+  std::uint64_t records_submitted_ = 0;
 };
 
 }  // namespace tranche::simulation

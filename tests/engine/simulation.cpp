@@ -328,7 +328,7 @@ engine::StepEnd run_engine(World& world, const Job& job, Fault& fault) {
   work.same_failures_max = job.same_failures_max;
   work.whole_batches = job.whole_batches;
   work.unread_bytes_max = job.unread_bytes_max;
-  work.memory_bytes_max = 10'000;
+  work.memory_bytes_max = job.memory_bytes_max;
   work.stop = &world.stop;
   auto state = engine::recover_commits(work);
   if (!state) {

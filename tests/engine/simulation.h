@@ -71,6 +71,8 @@ struct World {
   std::size_t commits = 0;  // of the target
   // The most that was planned and not read.
   std::uint64_t unread_peak = 0;
+  // How often workers were waited for that had fewer tasks than they could, and more were to come.
+  std::uint64_t waits_half_idle = 0;
 };
 
 // Records that kill the worker that has them in hand, and whatever else kills one.
@@ -105,6 +107,8 @@ struct Job {
   RejectLimit limit{true, 0, 1'000'000};
   std::uint64_t seed = 1;
   unsigned workers = 3;
+  bool take_time = false;  // the workers: nothing is done where nobody waits
+  std::uint64_t memory_bytes_max = 10'000;
   Killers killers;
   bool is_isolated = true;
 };

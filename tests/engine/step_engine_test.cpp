@@ -299,6 +299,25 @@ TEST(StepEngine, CommitsGroupsTogetherThatAreReadyWhereTheTargetDefersCommits) {
   expect_whole(world, job, "deferred");
 }
 
+TEST(StepEngine, WaitsForNoCompanyWhereWhatWaitsTakesTheMemoryOfWorkers) {
+  Job job;
+  job.batch_records = job.chunk_records = 5;
+  job.workers = 5;
+  job.take_time = true;
+  job.memory_bytes_max = 5 * job.chunk_records * 8;  // a task for each, and nothing beside them
+  for (job.seed = 1; job.seed <= 20; ++job.seed) {
+    std::uint64_t waits[2] = {};
+    for (const bool defers : {false, true}) {
+      job.defers_commits = defers;
+      World world;
+      Fault none;
+      ASSERT_EQ(run_engine(world, job, none).state, State::completed);
+      waits[defers ? 1 : 0] = world.waits_half_idle;
+    }
+    EXPECT_LE(waits[1], waits[0]) << "seed " << job.seed;
+  }
+}
+
 TEST(StepEngine, CommitsWhatComesBeforeAGroupThatIsRefusedInCompany) {
   Job job;
   job.batch_records = 5;
