@@ -83,6 +83,7 @@ Result<BackupManifest> read_manifest(const std::filesystem::path& folder) {
         fmt::format("The backup in {} was made by a newer version of Tranche.", folder.string()));
   }
   BackupManifest manifest;
+  manifest.digest = digest_hex(text);
   manifest.source = json["source"].text();
   manifest.order = json["order"].text();
   manifest.state = json["state"].text();

@@ -24,6 +24,7 @@ struct BackedUpTable {
 };
 
 struct BackupManifest {
+  std::string digest;  // of the file that was read
   std::string source;  // for people, without a password
   std::string order;
   std::string state;                   // of the source, as it was read

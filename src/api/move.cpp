@@ -223,38 +223,43 @@ Result<void> Move::look_at_earlier() {
 // Whether the same command has done all that this one asks for, and it is still there: one that was
 // killed before it could say so is typed again.
 Result<bool> Move::find_done() {
-  const std::filesystem::path path = finished_plan_path(order_, state_);
   const bool adds_to_it = !order_.since.empty();
-  if (begun_ || owner_ || options_.fresh || adds_to_it || last_state_ != "completed" ||
-      !file_exists(path))
-    return false;
-  TRANCHE_ASSIGN(MovePlan finished, read_move_plan(path));
-  // Without tables nothing would be compared.
-  if (finished.order != order_.text() || finished.after_run == last_run_ || finished.tables.empty())
-    return false;
-  plan_ = std::move(finished);
+  if (begun_ || owner_ || options_.fresh || adds_to_it || last_state_ != "completed") return false;
+  auto finished = read_move_plan(finished_plan_path(order_, state_));
+  if (!finished) return false;  // none is there, or nobody can tell any more what it was
+  plan_ = *std::move(finished);
+  if (plan_.order != order_.text() || plan_.after_run == last_run_) return false;
+  if (order_.kind != MoveKind::migrate) {
+    TRANCHE_ASSIGN(const bool is_same_backup, has_backup_of_plan());
+    if (!is_same_backup) return false;
+  }
   const auto compared = compare_with(last_run_);
-  if (!compared || !are_equal(*compared)) return false;
-  TRANCHE_ASSIGN(const std::string state, state_of_source());
-  if (state != plan_.held.state && !options_.accept_snapshot) {
-    // A restore of another backup, and another backup, find out by themselves what is in the way.
-    if (order_.kind != MoveKind::migrate) return false;
-    return bad_order(fmt::format(
-        "{} holds what was read from {} by run {}, but that was written to since. --accept "
-        "snapshot leaves it at that; another migration needs an empty database.",
-        order_.target_name(), order_.source_name(), last_run_.substr(0, 8)));
+  const bool has_rows = compared && std::any_of(compared->begin(), compared->end(),
+                                                [](const auto& table) { return table.rows > 0; });
+  if (!has_rows || !are_equal(*compared)) return false;
+  if (order_.kind != MoveKind::restore) {
+    TRANCHE_ASSIGN(const Json answer, hold_source());
+    const bool is_same_state = answer["state"].text() == plan_.held.state;
+    // Another backup finds out by itself what is in its way.
+    if (!is_same_state && order_.kind == MoveKind::backup) return false;
+    if (!is_same_state && !options_.accept_snapshot) {
+      return bad_order(fmt::format(
+          "{} holds what was read from {} by run {}, but that was written to since. --accept "
+          "snapshot leaves it at that; another migration needs an empty database.",
+          order_.target_name(), order_.source_name(), last_run_.substr(0, 8)));
+    }
   }
   compared_ = *compared;
   return true;
 }
 
-Result<std::string> Move::state_of_source() {
-  if (order_.kind == MoveKind::restore) {
-    TRANCHE_ASSIGN(const BackupManifest manifest, read_manifest(order_.folder));
-    return manifest.state;
-  }
-  TRANCHE_ASSIGN(const Json answer, hold_source());
-  return answer["state"].text();
+// Whether the backup in the folder is the one that the plan has made, or restores.
+Result<bool> Move::has_backup_of_plan() const {
+  if (!has_manifest(order_.folder)) return false;
+  TRANCHE_ASSIGN(const BackupManifest manifest, read_manifest(order_.folder));
+  if (order_.kind == MoveKind::restore) return manifest.digest == plan_.backup;
+  return manifest.order == plan_.order && manifest.state == plan_.held.state &&
+         manifest.made_microseconds == plan_.begun_microseconds;
 }
 
 // Goes on with what an earlier process has begun. False: it must be begun anew.
@@ -350,6 +355,7 @@ Result<Json> Move::hold_source() {
 Result<void> Move::read_source() {
   if (order_.kind == MoveKind::restore) {
     TRANCHE_ASSIGN(const BackupManifest manifest, read_manifest(order_.folder));
+    plan_.backup = manifest.digest;
     plan_.catalog = manifest.catalog;
     plan_.held.state = manifest.state;
     return {};

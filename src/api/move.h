@@ -54,7 +54,7 @@ class Move {
   Result<void> begin_or_go_on();
   Result<void> look_at_earlier();
   Result<bool> find_done();
-  Result<std::string> state_of_source();
+  Result<bool> has_backup_of_plan() const;
   Result<bool> go_on();
   Result<void> empty_tables_in_work();
   Result<void> plan_anew();

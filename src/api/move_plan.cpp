@@ -139,6 +139,7 @@ Json to_json(const MovePlan& plan) {
       .set("owner", plan.owner)
       .set("state", plan.held.state)
       .set("snapshot", plan.held.snapshot)
+      .set("backup", plan.backup)
       .set("catalog", to_json(plan.catalog))
       .set("tables", std::move(tables))
       .set("before", scripts_json(plan.before))
@@ -157,6 +158,7 @@ Result<MovePlan> move_plan_from_json(const Json& json) {
   plan.after_run = json["after_run"].text();
   plan.owner = json["owner"].text();
   plan.held = {json["state"].text(), json["snapshot"].text()};
+  plan.backup = json["backup"].text();
   TRANCHE_ASSIGN(plan.catalog, catalog_from_json(json["catalog"]));
   for (const Json& item : json["tables"].items()) {
     TRANCHE_ASSIGN(auto table, table_of(item));

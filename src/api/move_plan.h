@@ -75,6 +75,7 @@ struct MovePlan {
   std::string after_run;  // the latest run of the job when this was planned
   std::string owner;      // the run whose step this is; empty: a command of its own
   HeldState held;         // what is read
+  std::string backup;     // of a restore: the digest of its manifest
   Catalog catalog;
   std::vector<MovedTable> tables;
   std::vector<MoveScript> before;

@@ -280,6 +280,34 @@ class Killed(scenes.Case):
         self.expect(2, self.scene.type(*commands[-1]), "written to since", "--accept snapshot")
         self.expect(0, self.scene.type(*commands[-1], "--accept", "snapshot"), "done before")
 
+    def test_only_what_is_asked_for_now_counts_as_done(self):
+        shop = self.scene.root / "s.db"
+        with contextlib.closing(sqlite3.connect(shop)) as connection:
+            connection.executescript("CREATE TABLE a (x); INSERT INTO a VALUES (1), (2); CREATE TABLE b (y); INSERT INTO b VALUES (3)")
+        kept = self.scene.root / "kept"
+        self.expect(0, self.scene.type("backup", "sqlite:s.db", kept, "--tables", "a"))
+        self.expect(0, self.scene.type("restore", kept, "sqlite:t.db"), "done: 2 rows of 1 table")
+        self.expect(0, self.scene.type("restore", kept, "sqlite:t.db"), "done before: 2 rows of 1 table")
+        shutil.rmtree(kept)  # another backup of the same state
+        self.expect(0, self.scene.type("backup", "sqlite:s.db", kept))
+        self.expect(2, self.scene.type("restore", kept, "sqlite:t.db"), "is not empty: it holds a")
+        (kept / "manifest.json").unlink()
+        self.expect(0, self.scene.type("backup", "sqlite:s.db", kept), "done: 3 rows of 2 tables")
+        self.expect(0, self.scene.type("verify", kept, "sqlite:s.db"))
+        for note in (kept / ".tranche" / "moves").iterdir():
+            note.write_text("{")
+        self.expect(2, self.scene.type("backup", "sqlite:s.db", kept), "holds a backup already")
+
+    def test_a_migration_of_no_rows_is_not_in_the_way_of_another(self):
+        for name in ("s.db", "t.db"):
+            with contextlib.closing(sqlite3.connect(self.scene.root / name)) as connection:
+                connection.executescript("CREATE TABLE a (x)")
+        words = ["migrate", "sqlite:s.db", "sqlite:t.db", "--data-only"]
+        self.expect(0, self.scene.type(*words))
+        with contextlib.closing(sqlite3.connect(self.scene.root / "s.db")) as connection:
+            connection.executescript("INSERT INTO a VALUES (1)")
+        self.expect(0, self.scene.type(*words), "done: 1 row of 1 table")
+
     def test_what_duckdb_left_in_its_log_is_taken_in_before_the_rows_are_compared(self):
         file = Place("duckdb", self.scene.root)
         words = ["migrate", self.source.url, file.url]
