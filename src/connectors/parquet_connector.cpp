@@ -1,7 +1,5 @@
 #include "connectors/parquet_connector.h"
 
-#include <fmt/format.h>
-
 #include "connectors/bad_file.h"
 #include "connectors/file_inputs.h"
 #include "connectors/parquet_sink.h"
@@ -110,13 +108,7 @@ Result<int> read_compression_level(const OptionReader& options) {
     return make_error(
         ErrorKind::config,
         "`compression_level` is one of zstd: say `compression: zstd`, or leave it out");
-  const std::uint64_t level = options.count("compression_level");
-  const int level_max = compression_level_max(Compression::zstd);
-  if (level == 0 || level > static_cast<std::uint64_t>(level_max))
-    return make_error(
-        ErrorKind::config,
-        fmt::format("`compression_level` of zstd is 1 to {}, not {}", level_max, level));
-  return static_cast<int>(level);
+  return check_compression_level(Compression::zstd, options.count("compression_level"));
 }
 
 Result<std::unique_ptr<Sink>> make_sink(const Node& node, const std::filesystem::path& base) {

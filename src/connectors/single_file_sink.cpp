@@ -459,15 +459,8 @@ Result<TextPacking> read_packing(const OptionReader& options, const std::string&
                                   ".gz or .zst, or say `compression:`.",
                                   target));
   }
-  const std::uint64_t level = options.count("compression_level");
-  const int level_max = compression_level_max(packing.compression);
-  if (level == 0 || level > static_cast<std::uint64_t>(level_max)) {
-    return make_error(
-        ErrorKind::config,
-        fmt::format("`compression_level` of {} is 1 to {}, not {}.",
-                    packing.compression == Compression::gzip ? "gzip" : "zstd", level_max, level));
-  }
-  packing.level = static_cast<int>(level);
+  TRANCHE_ASSIGN(packing.level,
+                 check_compression_level(packing.compression, options.count("compression_level")));
   return packing;
 }
 

@@ -49,25 +49,17 @@ LogicalTypeHandle make_logical_type(Type type);
 
 // How the values of one result column, or of a part of it, become ours.
 enum class ColumnCopy {
-  fixed,
-  string,
-  enumeration,
-  seconds,
-  milliseconds,
-  nanoseconds,
-  list,
-  array,
-  structure,
+  fixed, string, enumeration, seconds, milliseconds, nanoseconds, list, array, structure,
 };
 struct ResultColumn {
   std::string name;
   Type type;
   ColumnCopy copy = ColumnCopy::fixed;
-  std::vector<std::string> words;   // of an enumeration
-  std::size_t index_bytes = 0;      // of an enumeration
-  std::size_t array_length = 0;     // elements of each value of an array, which becomes a list
+  std::vector<std::string> words;  // of an enumeration
+  std::size_t index_bytes = 0;     // of an enumeration
+  std::size_t array_length = 0;    // elements of each value of an array, which becomes a list
   std::vector<ResultColumn> parts;  // of a list or an array its element, of a struct its members
-  std::string unsupported;          // DuckDB's name of a type that we don't have
+  std::string unsupported;         // DuckDB's name of a type that we don't have
 };
 ResultColumn describe_result_column(const char* name, duckdb_logical_type type);
 

@@ -14,7 +14,7 @@
 namespace tranche {
 
 // REQUIRED before any of the functions below: it is done by DuckDatabase::open, whose results they
-// work on. Errors: failed, when there is no such library, or one of another version.
+// work on. Errors: failed, where there is no such library.
 Result<void> load_duckdb();
 
 // Ends the process where the library has no such function.

@@ -142,8 +142,12 @@ int level_of(const TextPacking& packing) {
 
 }  // namespace
 
-int compression_level_max(Compression compression) {
-  return compression == Compression::gzip ? Z_BEST_COMPRESSION : zstd_level_max;
+Result<int> check_compression_level(Compression compression, std::uint64_t level) {
+  const bool is_gzip = compression == Compression::gzip;
+  const int level_max = is_gzip ? Z_BEST_COMPRESSION : zstd_level_max;
+  if (level > 0 && level <= static_cast<std::uint64_t>(level_max)) return static_cast<int>(level);
+  return make_error(ErrorKind::config, fmt::format("`compression_level` of {} is 1 to {}, not {}.",
+                                                   is_gzip ? "gzip" : "zstd", level_max, level));
 }
 
 Result<std::unique_ptr<TextCompressor>> make_text_compressor(const TextPacking& packing) {

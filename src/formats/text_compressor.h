@@ -24,8 +24,8 @@ struct TextPacking {
   int level = 0;  // 0: the usual one
 };
 
-// The levels that there are: 1 to this.
-int compression_level_max(Compression compression);
+// The level, if there is such a one. REQUIRES gzip or zstd. Errors: config.
+Result<int> check_compression_level(Compression compression, std::uint64_t level);
 
 class TextCompressor {
  public:
