@@ -300,12 +300,15 @@ Result<void> sync_folder(const fs::path& folder) {
   return {};
 }
 
+Result<void> rename_file(const fs::path& from, const fs::path& to) {
+  if (::rename(from.c_str(), to.c_str()) == 0) return {};
+  const int error_number = errno;
+  return system_error(ErrorKind::failed, "rename",
+                      fmt::format("{} to {}", from.native(), to.native()), error_number);
+}
+
 Result<void> rename_durably(const fs::path& from, const fs::path& to) {
-  if (::rename(from.c_str(), to.c_str()) != 0) {
-    const int error_number = errno;
-    return system_error(ErrorKind::failed, "rename",
-                        fmt::format("{} to {}", from.native(), to.native()), error_number);
-  }
+  TRANCHE_TRY(rename_file(from, to));
   TRANCHE_TRY(sync_folder(folder_of(to)));
   if (folder_of(from) != folder_of(to)) TRANCHE_TRY(sync_folder(folder_of(from)));
   return {};

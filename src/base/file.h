@@ -86,6 +86,7 @@ Result<void> write_file_durably(const fs::path& path, std::string_view bytes);
 // file system has unnamed files, several may do so at once: the first one wins.
 Result<void> create_file_durably(const fs::path& path, std::string_view bytes);
 Result<void> sync_folder(const fs::path& folder);
+Result<void> rename_file(const fs::path& from, const fs::path& to);  // not yet durable
 // Renames and syncs the folders of both names.
 Result<void> rename_durably(const fs::path& from, const fs::path& to);
 Result<void> remove_file(const fs::path& path);  // a missing file is no error

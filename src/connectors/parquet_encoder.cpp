@@ -11,6 +11,7 @@
 
 #include <tranche/core/value.h>
 
+#include "base/early_writeback.h"
 #include "base/fault.h"
 #include "base/file.h"
 #include "base/text.h"
@@ -49,6 +50,8 @@ struct PartFeed {
   Breadcrumb& breadcrumb;  // who looks at it sees that a long merge gets on
   std::vector<Segment> segments;
   std::uint64_t rows = 0;  // given to DuckDB
+  int descriptor = -1;     // of the file that it makes of them
+  EarlyWriteback writeback;
 };
 
 Result<PageRun> next_run(PartFeed& part, const SchemaPtr& schema, std::size_t& at,
@@ -59,6 +62,7 @@ Result<PageRun> next_run(PartFeed& part, const SchemaPtr& schema, std::size_t& a
       if (page) {
         const std::size_t rows = page->rows();
         part.breadcrumb.beat();
+        part.writeback.advance(part.descriptor);
         part.rows += rows;
         return PageRun{std::shared_ptr<const Page>(std::move(page)), 0, rows};
       }
@@ -228,6 +232,8 @@ class ParquetEncoder : public Encoder {
     TRANCHE_TRY(create_folders(target_.options.folder / folder));
     TRANCHE_ASSIGN(File file, File::create(target_.options.folder / part.label));
     part_->rows = 0;
+    part_->descriptor = file.descriptor();
+    part_->writeback.begin(file.descriptor());
     // DuckDB writes through our descriptor, so that the fsync and its result are ours.
     const auto& options = target_.options;
     const std::string compression =
@@ -247,9 +253,10 @@ class ParquetEncoder : public Encoder {
                                     "to {}",
                                     rows, part_->rows, *written, part.label));
     fault_point("part-written");
-    TRANCHE_TRY(file.sync());
     TRANCHE_ASSIGN(part.bytes, file.size());
+    file.begin_writeback(0, part.bytes);  // goes on while it is read
     TRANCHE_ASSIGN(part.checksum, digest_range(file, 0, part.bytes));
+    TRANCHE_TRY(file.sync());
     TRANCHE_TRY(file.close());
     part.rows = rows;
     return part;

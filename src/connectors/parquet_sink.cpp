@@ -402,21 +402,24 @@ Result<std::string> ParquetSink::plan_seal(std::span<const Receipt> committed) {
 Result<void> ParquetSink::seal(const std::string& intent) {
   TRANCHE_ASSIGN(const Json plan, Json::parse(intent));
   const fs::path& folder = options_.folder;
+  std::set<fs::path> renamed;  // folders: parts stay in theirs
   for (const Json& rename : plan["renames"].items()) {
     const fs::path from = folder / rename["from"].text();
     const fs::path to = folder / rename["to"].text();
     fault_point("seal-rename");
+    renamed.insert(to.parent_path());
     if (exists(from)) {
-      TRANCHE_TRY(rename_durably(from, to));
+      TRANCHE_TRY(rename_file(from, to));
       continue;
     }
-    // An earlier attempt has renamed it already.
+    // An earlier attempt has renamed it already, and may not have synced its folder.
     Part part;
     part.bytes = rename["bytes"].natural();
     TRANCHE_ASSIGN(const std::string wrong, differs(to, part, false));
     if (!wrong.empty()) return lost_part(wrong);
-    TRANCHE_TRY(sync_folder(to.parent_path()));
   }
+  // Before the manifest names them; until then a name that is lost is given again.
+  for (const fs::path& of_parts : renamed) TRANCHE_TRY(sync_folder(of_parts));
   // What is left was written for a group that was done again with fewer parts.
   if (const std::string& prefix = plan["temporaries"].text(); !prefix.empty())
     TRANCHE_TRY(remove_temporaries(folder, prefix, {}));

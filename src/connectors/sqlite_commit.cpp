@@ -88,6 +88,7 @@ Result<Applied> TableCommitter::apply(std::uint64_t group, std::span<const Segme
       if (!page) break;
       TRANCHE_TRY(insert_page(*page, applied));
     }
+    database_.begin_writeback();
   }
   receipt_.rows = applied.rows;
   receipt_.checksum -= refused_digest_.value();

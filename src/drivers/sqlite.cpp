@@ -254,7 +254,10 @@ Result<std::unique_ptr<SqliteDatabase>> SqliteDatabase::open(const std::filesyst
 }
 
 // Statements that outlive the database would keep it open: close_v2 waits for them.
-SqliteDatabase::~SqliteDatabase() { sqlite3_close_v2(handle_); }
+SqliteDatabase::~SqliteDatabase() {
+  writeback_.reset();
+  sqlite3_close_v2(handle_);
+}
 
 Result<void> SqliteDatabase::execute(const std::string& sql) {
   const int code = sqlite3_exec(handle_, sql.c_str(), nullptr, nullptr, nullptr);
@@ -295,6 +298,14 @@ Result<void> SqliteDatabase::begin() {
   TRANCHE_TRY(execute("BEGIN IMMEDIATE"));
   turn_ = std::move(turn);
   return {};
+}
+
+void SqliteDatabase::begin_writeback() {
+  if (!writeback_) writeback_ = std::make_unique<SqliteWriteback>(path_);
+  int cache_bytes = 0;
+  int highest = 0;
+  sqlite3_db_status(handle_, SQLITE_DBSTATUS_CACHE_USED, &cache_bytes, &highest, 0);
+  writeback_->advance(static_cast<std::uint64_t>(cache_bytes));
 }
 
 Result<void> SqliteDatabase::commit() {

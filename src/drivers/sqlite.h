@@ -22,6 +22,8 @@
 
 #include <tranche/base/result.h>
 
+#include "drivers/sqlite_writeback.h"
+
 struct sqlite3;
 struct sqlite3_stmt;
 
@@ -123,6 +125,10 @@ class SqliteDatabase {
   Result<SqliteState> begin_reading();
   // Waits for the write lock first, so that the transaction can't fail half-way for want of it.
   Result<void> begin();
+  // Has the system write what the transaction has added to the end of the file, but for what may
+  // lie in the connection's cache, so that commit waits for less. Where there is a write-ahead log
+  // it does nothing.
+  void begin_writeback();
   Result<void> commit();  // on an error the transaction may still be open: roll back
   void rollback();        // harmless when there is none
   // A transaction is open. SQLite itself ends one on some errors (disk full, a trigger's ROLLBACK).
@@ -151,6 +157,7 @@ class SqliteDatabase {
   sqlite3* handle_;
   std::filesystem::path path_;
   std::chrono::milliseconds wait_;
+  std::unique_ptr<SqliteWriteback> writeback_;  // once it was asked for
   std::shared_ptr<std::mutex> turns_;
   Turn turn_;  // of the transaction
 };

@@ -9,6 +9,7 @@
 #include <limits>
 
 #include "base/temporary_folder.h"
+#include "base/writeback_requests.h"
 
 namespace tranche {
 namespace {
@@ -147,6 +148,75 @@ TEST_F(Sqlite, SaysWhyTheKernelRefusesAWrite) {
         << journal << ": " << written.error().message;
     EXPECT_EQ(database->query_integer("SELECT count(*) FROM t").value(), 0);
   }
+}
+
+class SqliteWritebackTest : public Sqlite {
+ protected:
+  void SetUp() override {
+    WritebackRequests::take();
+    database_ = open("a.db");
+    ASSERT_TRUE(database_->execute("PRAGMA cache_size = -1024; CREATE TABLE t (a)"));
+  }
+  // 16 MiB in a transaction that stays open.
+  void insert() {
+    ASSERT_TRUE(database_->begin());
+    auto statement = database_->prepare("INSERT INTO t VALUES (?)").value();
+    const std::string kilobyte(1024, 'x');
+    for (int row = 0; row < 16 * 1024; ++row) {
+      statement.bind_text(1, kilobyte);
+      ASSERT_TRUE(statement.run());
+      if (row % 1024 == 0) database_->begin_writeback();
+    }
+  }
+  std::int64_t rows() { return database_->query_integer("SELECT count(*) FROM t").value(); }
+
+  std::unique_ptr<SqliteDatabase> database_;
+};
+
+TEST_F(SqliteWritebackTest, AsksTheSystemToWriteTheEndOfTheDatabaseBeforeTheCommit) {
+  insert();
+  std::vector<WritebackRequest> requests;
+  while (requests.empty()) {  // another thread asks
+    database_->begin_writeback();
+    requests = WritebackRequests::take();
+  }
+  ASSERT_TRUE(database_->commit());
+  EXPECT_EQ(rows(), 16 * 1024);
+  std::uint64_t end = requests.front().offset;
+  for (const auto& request : requests) {
+    EXPECT_EQ(request.file, at("a.db"));
+    EXPECT_EQ(request.offset, end);
+    end += request.bytes;
+  }
+  EXPECT_LE(end, fs::file_size(at("a.db")));
+}
+
+TEST_F(SqliteWritebackTest, LeavesTheLocksOfTheTransactionAlone) {
+  auto other = open("a.db", milliseconds(0));
+  insert();
+  const auto begun = other->begin();
+  ASSERT_FALSE(begun);
+  EXPECT_EQ(begun.error().kind, ErrorKind::transient);
+  ASSERT_TRUE(database_->commit());
+  EXPECT_TRUE(other->begin());
+}
+
+TEST_F(SqliteWritebackTest, GoesOnBehindARollback) {
+  insert();
+  database_->rollback();
+  EXPECT_EQ(rows(), 0);
+  insert();
+  ASSERT_TRUE(database_->commit());
+  EXPECT_EQ(rows(), 16 * 1024);
+}
+
+TEST_F(SqliteWritebackTest, DoesNothingWhereThereIsAWriteAheadLog) {
+  ASSERT_TRUE(database_->execute("PRAGMA journal_mode = WAL"));
+  insert();
+  ASSERT_TRUE(database_->commit());
+  EXPECT_EQ(rows(), 16 * 1024);
+  database_.reset();
+  EXPECT_TRUE(WritebackRequests::take().empty());
 }
 
 TEST_F(Sqlite, SaysThatTheDiskIsFull) {

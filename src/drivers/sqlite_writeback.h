@@ -1,0 +1,39 @@
+// Has the system write what a transaction adds to the end of a SQLite database while it still adds,
+// on a thread of its own: who inserts is busy, and the requests cost the processor.
+//
+// SQLite itself leaves all that to the COMMIT, which then waits for the whole disk.
+// Threads: one calls. Lifetime: REQUIRES that the database stays open as long.
+#pragma once
+
+#include <condition_variable>
+#include <cstdint>
+#include <filesystem>
+#include <mutex>
+#include <optional>
+#include <thread>
+
+#include "base/early_writeback.h"
+
+namespace tranche {
+
+class SqliteWriteback {
+ public:
+  // Of the database at `path`, which is open. Where it can't work it does nothing.
+  explicit SqliteWriteback(const std::filesystem::path& path);
+  ~SqliteWriteback();
+  // Of the file as it is now, but for its last `lag_bytes`. Does not wait.
+  void advance(std::uint64_t lag_bytes);
+
+ private:
+  void run();
+
+  const int descriptor_;  // -1: there is none
+  EarlyWriteback writeback_;
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::optional<std::uint64_t> lag_bytes_;  // asked for, not yet begun
+  bool ends_ = false;
+  std::thread thread_;
+};
+
+}  // namespace tranche
