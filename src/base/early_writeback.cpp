@@ -1,36 +1,37 @@
 #include "base/early_writeback.h"
 
-#include <fcntl.h>
 #include <sys/stat.h>
 
 #include <algorithm>
-#include <optional>
+
+#include "base/file.h"
 
 namespace tranche {
 namespace {
 
 constexpr std::uint64_t part_bytes = std::uint64_t{2} << 20;
 
-std::optional<std::uint64_t> size_of(int descriptor) {
-  struct stat found {};
-  if (::fstat(descriptor, &found) != 0) return std::nullopt;
-  return static_cast<std::uint64_t>(found.st_size);
-}
-
 }  // namespace
 
-void EarlyWriteback::begin(int descriptor) { begun_ = size_of(descriptor).value_or(0); }
+EarlyWriteback::EarlyWriteback(int descriptor) {
+  struct stat found {};
+  if (::fstat(descriptor, &found) != 0) return;
+  descriptor_ = descriptor;
+  device_ = found.st_dev;
+  inode_ = found.st_ino;
+  begun_ = static_cast<std::uint64_t>(found.st_size);
+}
 
-void EarlyWriteback::advance(int descriptor, std::uint64_t lag_bytes) {
-  const auto size = size_of(descriptor);
-  if (!size) return;
-  begun_ = std::min(begun_, *size);  // it was cut: a transaction was rolled back
-  const std::uint64_t bytes = *size - begun_;
-  if (bytes < lag_bytes + part_bytes) return;
-  static_cast<void>(::sync_file_range(descriptor, static_cast<off64_t>(begun_),
-                                      static_cast<off64_t>(bytes - lag_bytes),
-                                      SYNC_FILE_RANGE_WRITE));
-  begun_ += bytes - lag_bytes;
+void EarlyWriteback::advance(std::uint64_t lag_bytes) {
+  struct stat found {};
+  if (descriptor_ < 0 || ::fstat(descriptor_, &found) != 0) return;
+  if (found.st_dev != device_ || found.st_ino != inode_) return;
+  const auto size = static_cast<std::uint64_t>(found.st_size);
+  begun_ = std::min(begun_, size);  // it was cut: a transaction was rolled back
+  if (size - begun_ < lag_bytes + part_bytes) return;
+  const std::uint64_t bytes = size - begun_ - lag_bytes;
+  begin_writeback(descriptor_, begun_, bytes);
+  begun_ += bytes;
 }
 
 }  // namespace tranche

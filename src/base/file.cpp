@@ -86,6 +86,11 @@ int open_unlinked(const fs::path& folder) {
 
 }  // namespace
 
+void begin_writeback(int descriptor, std::uint64_t offset, std::uint64_t bytes) {
+  static_cast<void>(::sync_file_range(descriptor, static_cast<off64_t>(offset),
+                                      static_cast<off64_t>(bytes), SYNC_FILE_RANGE_WRITE));
+}
+
 File::File(File&& other) noexcept
     : descriptor_(std::exchange(other.descriptor_, -1)), path_(std::move(other.path_)) {}
 
@@ -193,12 +198,6 @@ Result<void> File::truncate(std::uint64_t bytes) {
     return failure("truncate", path_, errno);
   if (::lseek(descriptor_, length, SEEK_SET) < 0) return failure("truncate", path_, errno);
   return {};
-}
-
-void File::begin_writeback(std::uint64_t offset, std::uint64_t bytes) const {
-  // Advice only: an error of the disk is for sync() to tell.
-  static_cast<void>(::sync_file_range(descriptor_, static_cast<off64_t>(offset),
-                                      static_cast<off64_t>(bytes), SYNC_FILE_RANGE_WRITE));
 }
 
 // Not repeated, not even on EINTR: after a failed fsync Linux holds the lost pages for clean, and

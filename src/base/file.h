@@ -31,6 +31,10 @@ struct FileStatus {
   bool is_regular = false;
 };
 
+// Has the system begin to write these bytes to the disk, so that a later sync waits for less.
+// Advice only: an error of the disk is for the sync to tell.
+void begin_writeback(int descriptor, std::uint64_t offset, std::uint64_t bytes);
+
 class File {
  public:
   File() = default;
@@ -60,8 +64,9 @@ class File {
   Result<std::size_t> read_at(char* buffer, std::size_t bytes, std::uint64_t offset) const;
   Result<void> write(std::string_view bytes);  // all of them, at the present position
   Result<void> write_at(std::string_view bytes, std::uint64_t offset);
-  // Has the system begin to write these bytes to the disk, so that a later sync() waits for less.
-  void begin_writeback(std::uint64_t offset, std::uint64_t bytes) const;
+  void begin_writeback(std::uint64_t offset, std::uint64_t bytes) const {
+    tranche::begin_writeback(descriptor_, offset, bytes);
+  }
   Result<void> truncate(std::uint64_t bytes);  // and seeks to the new end
   Result<void> sync();                         // fsync; on failure the file must be written anew
   Result<std::uint64_t> size() const;

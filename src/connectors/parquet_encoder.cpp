@@ -49,9 +49,8 @@ struct PartFeed {
   explicit PartFeed(Breadcrumb& of_worker) : breadcrumb(of_worker) {}
   Breadcrumb& breadcrumb;  // who looks at it sees that a long merge gets on
   std::vector<Segment> segments;
-  std::uint64_t rows = 0;  // given to DuckDB
-  int descriptor = -1;     // of the file that it makes of them
-  EarlyWriteback writeback;
+  std::uint64_t rows = 0;    // given to DuckDB
+  EarlyWriteback writeback;  // of the file that it makes of them
 };
 
 Result<PageRun> next_run(PartFeed& part, const SchemaPtr& schema, std::size_t& at,
@@ -62,7 +61,7 @@ Result<PageRun> next_run(PartFeed& part, const SchemaPtr& schema, std::size_t& a
       if (page) {
         const std::size_t rows = page->rows();
         part.breadcrumb.beat();
-        part.writeback.advance(part.descriptor);
+        part.writeback.advance();
         part.rows += rows;
         return PageRun{std::shared_ptr<const Page>(std::move(page)), 0, rows};
       }
@@ -143,6 +142,7 @@ class ParquetEncoder : public Encoder {
       part_->segments = std::move(of_folder);
       auto part = write_part(group, parts.size(), folder);
       part_->segments.clear();
+      part_->writeback = EarlyWriteback();
       if (!part) return std::move(part).error();
       parts.push_back(*std::move(part));
     }
@@ -232,8 +232,7 @@ class ParquetEncoder : public Encoder {
     TRANCHE_TRY(create_folders(target_.options.folder / folder));
     TRANCHE_ASSIGN(File file, File::create(target_.options.folder / part.label));
     part_->rows = 0;
-    part_->descriptor = file.descriptor();
-    part_->writeback.begin(file.descriptor());
+    part_->writeback = EarlyWriteback(file.descriptor());
     // DuckDB writes through our descriptor, so that the fsync and its result are ours.
     const auto& options = target_.options;
     const std::string compression =

@@ -301,7 +301,11 @@ Result<void> SqliteDatabase::begin() {
 }
 
 void SqliteDatabase::begin_writeback() {
-  if (!writeback_) writeback_ = std::make_unique<SqliteWriteback>(path_);
+  if (!writeback_) {
+    auto mode = query("PRAGMA journal_mode");
+    if (!mode || !mode->step() || mode->text(0) == "wal") return;
+    writeback_ = std::make_unique<SqliteWriteback>(path_);
+  }
   int cache_bytes = 0;
   int highest = 0;
   sqlite3_db_status(handle_, SQLITE_DBSTATUS_CACHE_USED, &cache_bytes, &highest, 0);

@@ -125,9 +125,9 @@ class SqliteDatabase {
   Result<SqliteState> begin_reading();
   // Waits for the write lock first, so that the transaction can't fail half-way for want of it.
   Result<void> begin();
-  // Has the system write what the transaction has added to the end of the file, but for what may
-  // lie in the connection's cache, so that commit waits for less. Where there is a write-ahead log
-  // it does nothing.
+  // Has the system write what the file has grown by since the first call, but for what may lie in
+  // the connection's cache, so that commit waits for less. Where there is a write-ahead log it does
+  // nothing: transactions grow that, and COMMIT the file.
   void begin_writeback();
   Result<void> commit();  // on an error the transaction may still be open: roll back
   void rollback();        // harmless when there is none

@@ -3,6 +3,7 @@
 #include <sys/stat.h>
 
 #include <charconv>
+#include <string>
 #include <system_error>
 
 #include "base/process.h"
@@ -32,9 +33,10 @@ int descriptor_of(const fs::path& path) {
 
 }  // namespace
 
-SqliteWriteback::SqliteWriteback(const fs::path& path) : descriptor_(descriptor_of(path)) {
-  if (descriptor_ < 0) return;
-  writeback_.begin(descriptor_);
+SqliteWriteback::SqliteWriteback(const fs::path& path) {
+  const int descriptor = descriptor_of(path);
+  if (descriptor < 0) return;
+  writeback_ = EarlyWriteback(descriptor);
   const SignalShield shield;
   try {
     thread_ = std::thread([this] { run(); });
@@ -69,7 +71,7 @@ void SqliteWriteback::run() {
     const std::uint64_t lag_bytes = *lag_bytes_;
     lag_bytes_.reset();
     lock.unlock();
-    writeback_.advance(descriptor_, lag_bytes);
+    writeback_.advance(lag_bytes);
     lock.lock();
   }
 }

@@ -1,8 +1,9 @@
 // Has the system write what a transaction adds to the end of a SQLite database while it still adds,
 // on a thread of its own: who inserts is busy, and the requests cost the processor.
 //
-// SQLite itself leaves all that to the COMMIT, which then waits for the whole disk.
-// Threads: one calls. Lifetime: REQUIRES that the database stays open as long.
+// SQLite itself leaves all that to the COMMIT, which then waits until the disk has taken it.
+// Threads: one calls. Lifetime: while the database is open; its descriptor may be that of another
+// connection to the file, and closed before: then nothing is asked for any more.
 #pragma once
 
 #include <condition_variable>
@@ -18,7 +19,8 @@ namespace tranche {
 
 class SqliteWriteback {
  public:
-  // Of the database at `path`, which is open. Where it can't work it does nothing.
+  // Of the database at `path`, which is open, from its present end on. Where it can't work it does
+  // nothing.
   explicit SqliteWriteback(const std::filesystem::path& path);
   ~SqliteWriteback();
   // Of the file as it is now, but for its last `lag_bytes`. Does not wait.
@@ -27,8 +29,7 @@ class SqliteWriteback {
  private:
   void run();
 
-  const int descriptor_;  // -1: there is none
-  EarlyWriteback writeback_;
+  EarlyWriteback writeback_;  // the thread's, once there is one
   std::mutex mutex_;
   std::condition_variable changed_;
   std::optional<std::uint64_t> lag_bytes_;  // asked for, not yet begun

@@ -1,5 +1,7 @@
 #include "base/early_writeback.h"
 
+#include <utility>
+
 #include "base/temporary_folder.h"
 #include "base/writeback_requests.h"
 
@@ -19,61 +21,69 @@ class EarlyWritebackTest : public TemporaryFolder {
   std::pair<std::uint64_t, std::uint64_t> asked() const {
     const auto requests = WritebackRequests::take();
     if (requests.size() != 1) return {requests.size(), 0};
-    EXPECT_EQ(requests.front().file, at("a"));
+    EXPECT_EQ(requests.front().file, fs::canonical(at("a")));
     return {requests.front().offset, requests.front().offset + requests.front().bytes};
   }
 
   File file_ = File::create(at("a")).value();
-  EarlyWriteback writeback_;
 };
 
 TEST_F(EarlyWritebackTest, AsksForWhatTheFileHasGrownByOnce) {
   grow(3 * MiB);
-  writeback_.begin(file_.descriptor());
+  EarlyWriteback writeback(file_.descriptor());
   grow(5 * MiB);
-  writeback_.advance(file_.descriptor());
+  writeback.advance();
   EXPECT_EQ(asked(), std::pair(3 * MiB, 8 * MiB));
   grow(2 * MiB);
-  writeback_.advance(file_.descriptor());
+  writeback.advance();
   EXPECT_EQ(asked(), std::pair(8 * MiB, 10 * MiB));
 }
 
 TEST_F(EarlyWritebackTest, WaitsUntilThereIsALargePart) {
-  writeback_.begin(file_.descriptor());
+  EarlyWriteback writeback(file_.descriptor());
   grow(2 * MiB - 1);
-  writeback_.advance(file_.descriptor());
+  writeback.advance();
   EXPECT_TRUE(WritebackRequests::take().empty());
   grow(1);
-  writeback_.advance(file_.descriptor());
+  writeback.advance();
   EXPECT_EQ(asked(), std::pair(0 * MiB, 2 * MiB));
 }
 
 TEST_F(EarlyWritebackTest, LeavesTheEndThatMayBeWrittenAnew) {
-  writeback_.begin(file_.descriptor());
+  EarlyWriteback writeback(file_.descriptor());
   grow(9 * MiB);
-  writeback_.advance(file_.descriptor(), 4 * MiB);
+  writeback.advance(4 * MiB);
   EXPECT_EQ(asked(), std::pair(0 * MiB, 5 * MiB));
   grow(3 * MiB);
-  writeback_.advance(file_.descriptor(), 4 * MiB);
+  writeback.advance(4 * MiB);
   EXPECT_EQ(asked(), std::pair(5 * MiB, 8 * MiB));
 }
 
 TEST_F(EarlyWritebackTest, GoesOnFromWhereAFileWasCut) {
-  writeback_.begin(file_.descriptor());
+  EarlyWriteback writeback(file_.descriptor());
   grow(8 * MiB);
-  writeback_.advance(file_.descriptor());
+  writeback.advance();
   WritebackRequests::take();
   ASSERT_TRUE(file_.truncate(3 * MiB));
-  writeback_.advance(file_.descriptor());
+  writeback.advance();
   EXPECT_TRUE(WritebackRequests::take().empty());
   grow(4 * MiB);
-  writeback_.advance(file_.descriptor());
+  writeback.advance();
   EXPECT_EQ(asked(), std::pair(3 * MiB, 7 * MiB));
 }
 
 TEST_F(EarlyWritebackTest, AsksForNothingWhereThereIsNoFile) {
-  writeback_.begin(-1);
-  writeback_.advance(-1);
+  EarlyWriteback().advance();
+  EarlyWriteback(-1).advance();
+  EXPECT_TRUE(WritebackRequests::take().empty());
+}
+
+TEST_F(EarlyWritebackTest, AsksForNothingWhereItsDescriptorIsAnotherFiles) {
+  EarlyWriteback writeback(file_.descriptor());
+  const File other = File::create(at("b")).value();
+  ASSERT_EQ(::dup2(other.descriptor(), file_.descriptor()), file_.descriptor());
+  grow(4 * MiB);
+  writeback.advance();
   EXPECT_TRUE(WritebackRequests::take().empty());
 }
 

@@ -9,6 +9,9 @@
 #include <cstdint>
 #include <filesystem>
 #include <mutex>
+#include <string>
+#include <system_error>
+#include <utility>
 #include <vector>
 
 namespace tranche {

@@ -446,9 +446,8 @@ TEST_F(ParquetSinkTest, NeverPutsAPartOverAnotherOneWhoseManifestIsGone) {
   auto second = sink("append");
   ASSERT_TRUE(second->recover(run, schema, {}));
   seal(*second, {commit(*second, 0, 0, {20})});
-  EXPECT_EQ(files(),
-            (std::vector<std::string>{"_tranche/000002.json", "part-000001-000000.parquet",
-                                      "part-000002-000000.parquet"}));
+  EXPECT_EQ(files(), (std::vector<std::string>{"_tranche/000002.json", "part-000001-000000.parquet",
+                                               "part-000002-000000.parquet"}));
 }
 
 TEST_F(ParquetSinkTest, ManifestIsTheSameForTheSameRows) {
@@ -537,6 +536,21 @@ TEST_F(ParquetSinkTest, SyncsEveryFolderBetweenTheOutputAndAPart) {
   std::sort(seen.begin(), seen.end());
   const std::string out = fs::canonical(folder / "out").string();
   EXPECT_EQ(seen, (std::vector<std::string>{out, out + "/a=1", out + "/a=1/b=2"}));
+}
+
+TEST_F(ParquetSinkTest, SyncsTheFolderOfPartsThatAnEarlierSealHasRenamed) {
+  auto of = sink("append");
+  ASSERT_TRUE(of->recover(run, schema, {}));
+  const auto intent = of->plan_seal(std::vector<Receipt>{commit(*of, 0, 0, {10})});
+  ASSERT_TRUE(intent);
+  ASSERT_TRUE(of->seal(*intent));
+  std::vector<std::string> seen;
+  synced = &seen;
+  const auto again = of->seal(*intent);
+  synced = nullptr;
+  ASSERT_TRUE(again) << again.error().message;
+  const std::string out = fs::canonical(folder / "out").string();
+  EXPECT_EQ(std::count(seen.begin(), seen.end(), out), 1);
 }
 
 TEST_F(ParquetSinkTest, RefusesToGoOnWhenACommittedPartIsDamaged) {

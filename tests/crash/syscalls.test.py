@@ -228,6 +228,10 @@ class Syscalls(unittest.TestCase):
             self.assert_sealed(trace, [r for r in renames if os.path.dirname(r.names[1]) == folder], folder)
         manifest = next(call for call in trace.named("rename") if call.names[1].endswith("/_tranche/000001.json"))
         self.assert_synced(trace, manifest.names[0], manifest, "the manifest")
+        for folder in {os.path.dirname(rename.names[1]) for rename in renames}:
+            last = max(rename.end for rename in renames if os.path.dirname(rename.names[1]) == folder)
+            self.assertTrue([call for call in trace.syncs(folder) if call.begin > last and call.end < manifest.begin],
+                            f"{folder} was not synced before the manifest named its parts")
         self.assertTrue([call for call in trace.syncs(f"{trace.root}/out/o/_tranche") if call.begin > manifest.end
                          and call.end < trace.ledger_says(b"sealed").begin], "the manifest's name was not synced")
 
