@@ -173,7 +173,7 @@ Error StepRun::refuse(const Group& group, const RejectRun& refused, std::uint64_
   };
   // Kept unpublished, so that `rejects` can show what failed the run.
   const StagedGroup staged{group.number(), "failed-" + random_id(), group.counts(), feed};
-  TRANCHE_TRY(work_.ledger->stage({&staged, 1}));
+  TRANCHE_TRY(work_.ledger->stage({&staged, 1}, home()));
   return make_error(
       ErrorKind::failed,
       fmt::format("{} Nothing of batch {} was committed; {}{} bad record{} in it. {}", what, number,
@@ -332,6 +332,10 @@ Result<void> StepRun::commit_applied() {
   return {};
 }
 
+CommitHome StepRun::home() const {
+  return work_.sink->records_commits() ? CommitHome::target : CommitHome::ledger;
+}
+
 Result<void> StepRun::stage_applied() {
   std::deque<RejectReader> readers;
   std::vector<StagedGroup> staged;
@@ -343,7 +347,7 @@ Result<void> StepRun::stage_applied() {
     staged.push_back({groups_[i].number(), applied.reject_id, applied.committed.counts,
                       [&reader] { return reader.next(); }});
   }
-  return staged.empty() ? Result<void>() : work_.ledger->stage(staged);
+  return staged.empty() ? Result<void>() : work_.ledger->stage(staged, home());
 }
 
 // Every record that was to be processed again was found.
@@ -364,9 +368,8 @@ Result<void> StepRun::reconcile_selection(const Group& group, const Counts& coun
 // the ledger can't be written, the next start copies the commits from the target, or cuts the file
 // back.
 Result<void> StepRun::record_commits(std::span<const CommittedGroup> committed) {
-  const auto home = work_.sink->records_commits() ? CommitHome::target : CommitHome::ledger;
   for (std::uint32_t attempt = 1;; ++attempt) {
-    auto recorded = work_.ledger->record_commits(committed, home);
+    auto recorded = work_.ledger->record_commits(committed, home());
     if (recorded) return {};
     if (recorded.error().kind != ErrorKind::transient || attempt >= work_.retry.attempts) {
       return make_error(ErrorKind::failed, recorded.error().message, recorded.error().where);

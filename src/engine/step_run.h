@@ -73,6 +73,7 @@ class StepRun {
   void begin_ahead();
   Result<bool> apply_group(Group& group);
   Result<void> commit_applied();
+  CommitHome home() const;  // of the groups
   Result<void> stage_applied();
   Result<void> reconcile_selection(const Group& group, const Counts& counts) const;
   Result<void> record_commits(std::span<const CommittedGroup> committed);

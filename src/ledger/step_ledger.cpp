@@ -75,7 +75,17 @@ Result<void> SqliteStepLedger::load_commits(StepState& state) {
 
 Result<void> SqliteStepLedger::append_plan(std::span<const BatchPlan> batches, bool complete,
                                            std::span<const Checkpoint> checkpoints) {
-  TRANCHE_ASSIGN(auto transaction, SqliteTransaction::begin(*database_));
+  return write_soon(*database_, [&]() -> Result<void> {
+    TRANCHE_ASSIGN(auto transaction, SqliteTransaction::begin(*database_));
+    TRANCHE_TRY(insert_batches(batches));
+    TRANCHE_TRY(insert_checkpoints(checkpoints));
+    TRANCHE_TRY(
+        database_->run("UPDATE steps SET plan_complete = ? WHERE number = ?", complete, step_));
+    return transaction.commit();
+  });
+}
+
+Result<void> SqliteStepLedger::insert_batches(std::span<const BatchPlan> batches) {
   TRANCHE_ASSIGN(auto insert, database_->prepare("INSERT INTO batches (step, number, group_number, "
                                                  "first_record, records, bytes, chunks) "
                                                  "VALUES (?, ?, ?, ?, ?, ?, ?)"));
@@ -90,10 +100,7 @@ Result<void> SqliteStepLedger::append_plan(std::span<const BatchPlan> batches, b
     insert.bind_text(7, chunks);
     TRANCHE_TRY(insert.run());
   }
-  TRANCHE_TRY(insert_checkpoints(checkpoints));
-  TRANCHE_TRY(
-      database_->run("UPDATE steps SET plan_complete = ? WHERE number = ?", complete, step_));
-  return transaction.commit();
+  return {};
 }
 
 Result<void> SqliteStepLedger::insert_checkpoints(std::span<const Checkpoint> checkpoints) {
@@ -207,7 +214,12 @@ Result<void> SqliteStepLedger::record_failure(std::uint64_t group, std::uint32_t
       group, attempt, error, system_clock().now_microseconds());
 }
 
-Result<void> SqliteStepLedger::stage(std::span<const StagedGroup> groups) {
+Result<void> SqliteStepLedger::stage(std::span<const StagedGroup> groups, CommitHome home) {
+  if (home == CommitHome::target) return write_staged(groups);
+  return write_soon(*database_, [&] { return write_staged(groups); });
+}
+
+Result<void> SqliteStepLedger::write_staged(std::span<const StagedGroup> groups) {
   TRANCHE_ASSIGN(auto transaction, SqliteTransaction::begin(*database_));
   for (const StagedGroup& staged : groups) {
     TRANCHE_TRY(

@@ -34,7 +34,7 @@ class SqliteStepLedger final : public StepLedger {
   Result<void> forget_culprits() override;
   Result<void> record_failure(std::uint64_t group, std::uint32_t attempt,
                               const std::string& error) override;
-  Result<void> stage(std::span<const StagedGroup> groups) override;
+  Result<void> stage(std::span<const StagedGroup> groups, CommitHome home) override;
   Result<Counts> staged_counts(const std::string& reject_id) override;
   Result<void> record_commits(std::span<const CommittedGroup> groups, CommitHome home) override;
   Result<void> forget_commit(std::uint64_t group) override;
@@ -43,7 +43,9 @@ class SqliteStepLedger final : public StepLedger {
   Result<bool> stop_requested() override;
 
  private:
+  Result<void> write_staged(std::span<const StagedGroup> groups);
   Result<void> write_commits(std::span<const CommittedGroup> groups);
+  Result<void> insert_batches(std::span<const BatchPlan> batches);
   Result<void> load_batches(StepState& state);
   Result<void> load_commits(StepState& state);
   Result<void> load_culprits(StepState& state);

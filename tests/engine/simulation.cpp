@@ -32,34 +32,34 @@ class SimulatedLedger final : public StepLedger {
   }
   Result<void> append_plan(std::span<const BatchPlan> batches, bool complete,
                            std::span<const Checkpoint>) override {
-    return fault_.step([&] {
+    return soon([&] {
       world_.ledger.batches.insert(world_.ledger.batches.end(), batches.begin(), batches.end());
       world_.ledger.plan_complete = complete;
     });
   }
   Result<void> drop_plan_from(std::uint64_t first) override {
-    return fault_.step([&] { world_.ledger.batches.resize(first); });
+    return now([&] { world_.ledger.batches.resize(first); });
   }
   Result<std::vector<Checkpoint>> load_checkpoints(std::uint32_t, std::uint64_t) override {
     return std::vector<Checkpoint>();
   }
   Result<void> forget_checkpoints() override { return {}; }
   Result<std::uint32_t> record_trial(std::uint64_t record) override {
-    TRANCHE_TRY(fault_.step([&] { ++world_.trials[record]; }));
+    TRANCHE_TRY(now([&] { ++world_.trials[record]; }));
     return world_.trials[record];
   }
   Result<void> record_culprit(const Culprit& culprit) override {
     if (world_.trials[culprit.record] == 0)
       return make_error(ErrorKind::bug, "A record was found guilty that was never tried alone.");
-    return fault_.step([&] { world_.ledger.culprits.push_back(culprit); });
+    return now([&] { world_.ledger.culprits.push_back(culprit); });
   }
   Result<void> forget_culprits() override {
-    return fault_.step([&] { world_.ledger.culprits.clear(); });
+    return now([&] { world_.ledger.culprits.clear(); });
   }
   Result<void> record_failure(std::uint64_t, std::uint32_t, const std::string&) override {
-    return fault_.step([] {});
+    return now([] {});
   }
-  Result<void> stage(std::span<const StagedGroup> groups) override {
+  Result<void> stage(std::span<const StagedGroup> groups, CommitHome home) override {
     std::vector<std::vector<Reject>> fed(groups.size());
     for (std::size_t i = 0; i < groups.size(); ++i) {
       while (true) {
@@ -68,18 +68,19 @@ class SimulatedLedger final : public StepLedger {
         fed[i].push_back(*reject);
       }
     }
-    return fault_.step([&] {
+    const auto keep = [&] {
       for (std::size_t i = 0; i < groups.size(); ++i)
         world_.staged[groups[i].reject_id] = {groups[i].counts, std::move(fed[i])};
-    });
+    };
+    return home == CommitHome::target ? now(keep) : soon(keep);
   }
   Result<Counts> staged_counts(const std::string& id) override {
     auto found = world_.staged.find(id);
     if (found == world_.staged.end()) return make_error(ErrorKind::failed, "Nothing was staged.");
     return found->second.first;
   }
-  Result<void> record_commits(std::span<const CommittedGroup> groups, CommitHome) override {
-    return fault_.step([&] {
+  Result<void> record_commits(std::span<const CommittedGroup> groups, CommitHome home) override {
+    const auto record = [&] {
       auto& known = world_.ledger.committed;
       for (const auto& group : groups) {  // again, when the engine was told that it had failed
         std::erase_if(known, [&](const CommittedGroup& other) {
@@ -87,26 +88,36 @@ class SimulatedLedger final : public StepLedger {
         });
         known.push_back(group);
       }
-    });
+    };
+    return home == CommitHome::ledger ? now(record) : soon(record);
   }
   Result<void> forget_commit(std::uint64_t group) override {
-    return fault_.step([&] {
+    return now([&] {
       std::erase_if(world_.ledger.committed,
                     [&](const CommittedGroup& g) { return g.receipt.group == group; });
     });
   }
   Result<void> record_seal_intent(const std::string& intent) override {
-    return fault_.step([&] {
+    return now([&] {
       world_.ledger.seal = SealState::intended;
       world_.ledger.seal_intent = intent;
     });
   }
   Result<void> record_sealed() override {
-    return fault_.step([&] { world_.ledger.seal = SealState::sealed; });
+    return soon([&] { world_.ledger.seal = SealState::sealed; });
   }
   Result<bool> stop_requested() override { return world_.stop_requested; }
 
  private:
+  // A write that is durable when it returns, and all before it with it.
+  template <class Effect> Result<void> now(const Effect& effect) {
+    return fault_.step([&] {
+      effect();
+      world_.durable = world_;
+    });
+  }
+  template <class Effect> Result<void> soon(const Effect& effect) { return fault_.step(effect); }
+
   World& world_;
   Fault& fault_;
 };
@@ -244,29 +255,31 @@ class SimulatedSink final : public Sink {
   const Job& job_;
 };
 
-}  // namespace
-
-std::vector<BatchPlan> plan_of(const Job& job) {
-  std::vector<BatchPlan> batches;
-  for (std::uint64_t begin = 0; begin < job.records; begin += job.batch_records) {
-    BatchPlan batch;
-    batch.number = batches.size();
-    batch.group = batch.number / job.batches_a_group;
-    const auto end = std::min(job.records, begin + job.batch_records);
-    for (auto at = begin; at < end; at += job.chunk_records) {
-      Slice slice;
-      slice.begin = at;
-      slice.end = std::min(end, at + job.chunk_records);
-      slice.records = slice.end - slice.begin;
-      slice.first_record = at;
-      slice.bytes = slice.records;
-      slice.memory_bytes = slice.records * 8;
-      batch.chunks.push_back(slice);
-    }
-    batches.push_back(std::move(batch));
+// The batch behind those that the ledger knows of, cut otherwise after each power cut: what was not
+// durable need not be planned alike again.
+std::optional<BatchPlan> plan_next(const World& world, const Job& job, std::uint64_t number,
+                                   std::uint64_t begin) {
+  if (begin >= job.records) return std::nullopt;
+  BatchPlan batch;
+  batch.number = number;
+  batch.group = number / job.batches_a_group;
+  const std::uint64_t records =
+      world.power_cuts % 2 == 0 ? job.batch_records : job.batch_records * 2 / 3 + 1;
+  const auto end = std::min(job.records, begin + records);
+  for (auto at = begin; at < end; at += job.chunk_records) {
+    Slice slice;
+    slice.begin = at;
+    slice.end = std::min(end, at + job.chunk_records);
+    slice.records = slice.end - slice.begin;
+    slice.first_record = at;
+    slice.bytes = slice.records;
+    slice.memory_bytes = slice.records * 8;
+    batch.chunks.push_back(slice);
   }
-  return batches;
+  return batch;
 }
+
+}  // namespace
 
 std::vector<std::uint64_t> expected_rows(const Job& job) {
   std::vector<std::uint64_t> rows;
@@ -303,18 +316,21 @@ engine::StepEnd run_engine(World& world, const Job& job, Fault& fault) {
       threads ? SimulatedWorkers::Kind::threads : SimulatedWorkers::Kind::processes);
   SimulatedWorkers isolator(world, job, fault, SimulatedWorkers::Kind::processes);
   StillClock clock;
-  const auto plan = plan_of(job);
-  std::size_t next = world.ledger.batches.size();
+  std::uint64_t next = world.ledger.batches.size();
+  std::uint64_t begin = next == 0 ? 0 : world.ledger.batches.back().chunks.back().end;
   engine::StepWork work;
   work.run = SinkRun{"run", "step", "folder"};
   std::uint64_t bytes_planned = 0;
   work.next_batch = [&]() -> Result<std::optional<BatchPlan>> {
-    if (next == plan.size()) return std::optional<BatchPlan>();
-    bytes_planned += plan[next].bytes();
+    auto planned = plan_next(world, job, next, begin);
+    if (!planned) return planned;
+    ++next;
+    begin = planned->chunks.back().end;
+    bytes_planned += planned->bytes();
     if (bytes_planned > executor.bytes_read()) {  // what was planned earlier is not counted
       world.unread_peak = std::max(world.unread_peak, bytes_planned - executor.bytes_read());
     }
-    return std::optional<BatchPlan>(plan[next++]);
+    return planned;
   };
   work.sink = &sink;
   work.ledger = &ledger;
@@ -330,13 +346,17 @@ engine::StepEnd run_engine(World& world, const Job& job, Fault& fault) {
   work.unread_bytes_max = job.unread_bytes_max;
   work.memory_bytes_max = job.memory_bytes_max;
   work.stop = &world.stop;
-  auto state = engine::recover_commits(work);
-  if (!state) {
-    engine::StepEnd end;
+  engine::StepEnd end;
+  if (auto state = engine::recover_commits(work)) {
+    end = engine::run_step(work, *std::move(state));
+  } else {
     end.error = std::move(state).error();
-    return end;
   }
-  return engine::run_step(work, *std::move(state));
+  if (fault.dead && fault.cuts_power) {
+    static_cast<Memory&>(world) = world.durable;
+    ++world.power_cuts;
+  }
+  return end;
 }
 
 }  // namespace tranche::simulation

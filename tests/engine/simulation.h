@@ -23,6 +23,7 @@ struct Fault {
   bool after = false;
   ErrorKind kind = ErrorKind::failed;
   bool once = false;         // the error passes by itself; else the engine is dead from then on
+  bool cuts_power = false;   // with it goes what the ledger was to write soon
   std::uint64_t length = 1;  // of `once`: so many steps in a row
   std::uint64_t steps = 0;
   bool dead = false;
@@ -47,12 +48,17 @@ struct Listener final : Observer {
   }
 };
 
-// What outlives an engine.
-struct World {
-  // The ledger's memory.
+// What the ledger remembers.
+struct Memory {
   StepState ledger;
   std::map<std::string, std::pair<Counts, std::vector<Reject>>> staged;
   std::map<std::uint64_t, std::uint32_t> trials;  // of each record
+};
+
+// What outlives an engine.
+struct World : Memory {
+  Memory durable;  // what outlives the power too
+  int power_cuts = 0;
   // What its supervisor saw in work when the last engine died of a record.
   std::vector<engine::Suspect> suspects;
   std::set<std::uint64_t> have_killed;  // of Killers::once
@@ -113,7 +119,6 @@ struct Job {
   bool is_isolated = true;
 };
 
-std::vector<BatchPlan> plan_of(const Job& job);
 // Runs an engine in the world until it ends; `fault` counts its steps.
 engine::StepEnd run_engine(World& world, const Job& job, Fault& fault);
 std::vector<std::uint64_t> expected_rows(const Job& job);

@@ -81,27 +81,37 @@ TEST(StepEngine, PlansNoFurtherThanWhatMayWaitToBeRead) {
   EXPECT_GT(world.unread_peak, 500U);
 }
 
+// At each step by turns; then it is started again.
+void die_everywhere(const Job& job, bool after, bool cuts_power) {
+  for (std::uint64_t at = 1;; ++at) {
+    World world;
+    Fault fault;
+    fault.at = at;
+    fault.after = after;
+    fault.cuts_power = cuts_power;
+    const auto first = run_engine(world, job, fault);
+    const auto what = "death at step " + std::to_string(at) + (after ? " after" : " before");
+    if (fault.steps < at) {
+      EXPECT_EQ(first.state, State::completed) << what;
+      return;
+    }
+    Fault none;
+    const auto second = run_engine(world, job, none);
+    ASSERT_EQ(second.state, State::completed)
+        << what << (second.error ? second.error->message : "");
+    expect_whole(world, job, what);
+  }
+}
+
 TEST(StepEngine, EndsWithTheSameOutputWhereverItDiesAndIsStartedAgain) {
   for (const auto& job : kinds_of_jobs()) {
-    for (const bool after : {false, true}) {
-      for (std::uint64_t at = 1;; ++at) {
-        World world;
-        Fault fault;
-        fault.at = at;
-        fault.after = after;
-        const auto first = run_engine(world, job, fault);
-        const auto what = "death at step " + std::to_string(at) + (after ? " after" : " before");
-        if (fault.steps < at) {
-          EXPECT_EQ(first.state, State::completed) << what;
-          break;
-        }
-        Fault none;
-        const auto second = run_engine(world, job, none);
-        ASSERT_EQ(second.state, State::completed)
-            << what << (second.error ? second.error->message : "");
-        expect_whole(world, job, what);
-      }
-    }
+    for (const bool after : {false, true}) die_everywhere(job, after, false);
+  }
+}
+
+TEST(StepEngine, EndsWithTheSameOutputWhereverThePowerIsCut) {
+  for (const auto& job : kinds_of_jobs()) {
+    for (const bool after : {false, true}) die_everywhere(job, after, true);
   }
 }
 
@@ -385,6 +395,7 @@ void play(std::uint64_t seed) {
     fault.after = one_of(2) == 0;
     fault.once = one_of(3) == 0;
     fault.length = 1 + one_of(4);
+    fault.cuts_power = one_of(2) == 0;
     constexpr ErrorKind kinds[] = {ErrorKind::failed, ErrorKind::transient, ErrorKind::in_doubt};
     if (fault.once) fault.kind = kinds[one_of(3)];
     world.stop_at_groups = start < 12 && one_of(4) == 0 ? one_of(20) : SIZE_MAX;

@@ -1,9 +1,23 @@
 #include "ledger/ledger.h"
 
 #include <gtest/gtest.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <atomic>
 
 #include "base/temporary_folder.h"
 #include "drivers/sqlite.h"
+
+namespace {
+std::atomic<int> syncs{0};
+}
+
+// In the place of libc's, for SQLite too.
+extern "C" __attribute__((visibility("default"))) int fdatasync(int descriptor) {
+  ++syncs;
+  return static_cast<int>(::syscall(SYS_fdatasync, descriptor));
+}
 
 namespace tranche {
 namespace {
@@ -310,9 +324,12 @@ TEST_F(LedgerTest, PublishesOnlyTheRejectsThatACommitCarries) {
   ASSERT_TRUE(port->append_plan(batches, true, {}));
   const std::vector<Reject> first = {reject(12), reject(3)};
   const std::vector<Reject> second = {reject(25)};
-  ASSERT_TRUE(port->stage(std::vector{StagedGroup{0, "lost", committed(0).counts, feed(second)}}));
-  ASSERT_TRUE(port->stage(std::vector{StagedGroup{0, "r0", committed(0).counts, feed(first)}}));
-  ASSERT_TRUE(port->stage(std::vector{StagedGroup{1, "r1", committed(1).counts, feed(second)}}));
+  ASSERT_TRUE(port->stage(std::vector{StagedGroup{0, "lost", committed(0).counts, feed(second)}},
+                          CommitHome::target));
+  ASSERT_TRUE(port->stage(std::vector{StagedGroup{0, "r0", committed(0).counts, feed(first)}},
+                          CommitHome::target));
+  ASSERT_TRUE(port->stage(std::vector{StagedGroup{1, "r1", committed(1).counts, feed(second)}},
+                          CommitHome::target));
   EXPECT_TRUE(rejects_of(*ledger, KeptRejects::published).empty());
   EXPECT_EQ(rejects_of(*ledger, KeptRejects::unpublished).size(), 3U);
 
@@ -348,7 +365,8 @@ TEST_F(LedgerTest, StagesNothingWhenTheRejectsCantAllBeRead) {
     return &rejects[at++];
   };
   const auto staged = port->stage(std::vector{StagedGroup{1, "r1", committed(1).counts, feed({})},
-                                              StagedGroup{0, "r0", committed(0).counts, damaged}});
+                                              StagedGroup{0, "r0", committed(0).counts, damaged}},
+                                  CommitHome::target);
   EXPECT_EQ(staged.error().message, "Damaged.");
   EXPECT_FALSE(port->staged_counts("r0"));
   EXPECT_FALSE(port->staged_counts("r1"));
@@ -357,9 +375,27 @@ TEST_F(LedgerTest, StagesNothingWhenTheRejectsCantAllBeRead) {
 
 TEST_F(LedgerTest, KnowsTheCountsThatWereStagedForACommitThatOnlyTheTargetHas) {
   auto port = open_with_step()->step_ledger(run_a, "load").value();
-  ASSERT_TRUE(port->stage(std::vector{StagedGroup{0, "r0", committed(0).counts, feed({})}}));
+  ASSERT_TRUE(port->stage(std::vector{StagedGroup{0, "r0", committed(0).counts, feed({})}},
+                          CommitHome::target));
   EXPECT_EQ(port->staged_counts("r0")->read, 9U);
   EXPECT_EQ(port->staged_counts("r1").error().kind, ErrorKind::failed);
+}
+
+TEST_F(LedgerTest, SyncsOnlyWhatACommitRestsOn) {
+  auto port = open_with_step()->step_ledger(run_a, "load").value();
+  const auto syncs_of = [](const Result<void>& written) {
+    EXPECT_TRUE(written);
+    return syncs.exchange(0);
+  };
+  syncs = 0;
+  const std::vector<BatchPlan> batches = {batch(0, 0), batch(1, 1)};
+  EXPECT_EQ(syncs_of(port->append_plan(batches, true, {})), 0);
+  const std::vector staged = {StagedGroup{0, "r0", committed(0).counts, feed({})}};
+  EXPECT_EQ(syncs_of(port->stage(staged, CommitHome::ledger)), 0);
+  EXPECT_EQ(syncs_of(port->record_commits(std::vector{committed(0, "r0")}, CommitHome::ledger)), 1);
+  const std::vector later = {StagedGroup{1, "r1", committed(1).counts, feed({})}};
+  EXPECT_EQ(syncs_of(port->stage(later, CommitHome::target)), 1);
+  EXPECT_EQ(syncs_of(port->record_commits(std::vector{committed(1, "r1")}, CommitHome::target)), 0);
 }
 
 TEST_F(LedgerTest, AddsUpWhatAStepHasDone) {

@@ -1,6 +1,8 @@
 // The port of the ledger, as the engine sees one step of one run: it remembers, never decides.
 //
-// Every method that writes returns after the write is durable. Threads: the committing thread only.
+// Every method that writes returns after the write is durable, but where one says `soon`: that is
+// durable with the next write that is, and until then a power cut (nothing else) may lose it.
+// Threads: the committing thread only.
 // Errors: transient (another process writes), failed (disk full, damaged).
 #pragma once
 
@@ -24,7 +26,7 @@ struct BatchWork {
   std::uint32_t worker = 0;
   std::int64_t began_microseconds = 0;  // since the epoch
   std::int64_t ended_microseconds = 0;
-  std::int64_t busy_microseconds = 0;   // in between, when it did chunks of other batches too
+  std::int64_t busy_microseconds = 0;  // in between, when it did chunks of other batches too
 };
 
 // How a group came about, for people: nothing is decided by it.
@@ -72,7 +74,8 @@ class StepLedger {
  public:
   virtual ~StepLedger() = default;
   virtual Result<StepState> load() = 0;
-  // `checkpoints`: noted while these were planned; one that is there already is replaced.
+  // Soon: nothing of them is committed before a later write is durable. `checkpoints`: noted while
+  // these were planned; one that is there already is replaced.
   virtual Result<void> append_plan(std::span<const BatchPlan> batches, bool complete,
                                    std::span<const Checkpoint> checkpoints) = 0;
   // Those from which `offset` of an input is reached first, and all behind them.
@@ -93,14 +96,14 @@ class StepLedger {
   virtual Result<void> record_failure(std::uint64_t group, std::uint32_t attempt,
                                       const std::string& error) = 0;
   // Keeps each group under its reject_id, unpublished until a commit carries the id. All of it or
-  // nothing; of the rejects a bounded part is in memory. Errors: those of the feeds, too.
-  virtual Result<void> stage(std::span<const StagedGroup> groups) = 0;
+  // nothing; of the rejects a bounded part is in memory. Durable at once where the target is the
+  // home of the commit; else soon, since its record comes behind. Errors: those of the feeds, too.
+  virtual Result<void> stage(std::span<const StagedGroup> groups, CommitHome home) = 0;
   // The counts that were staged under `reject_id`: for a commit that the target has and the ledger
   // does not. Errors: failed, when nothing was staged under it.
   virtual Result<Counts> staged_counts(const std::string& reject_id) = 0;
   // All of them or none.
-  virtual Result<void> record_commits(std::span<const CommittedGroup> groups,
-                                      CommitHome home) = 0;
+  virtual Result<void> record_commits(std::span<const CommittedGroup> groups, CommitHome home) = 0;
   // A commit that the target does not have: forgotten, so that it is redone.
   virtual Result<void> forget_commit(std::uint64_t group) = 0;
   virtual Result<void> record_seal_intent(const std::string& intent) = 0;
