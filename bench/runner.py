@@ -116,8 +116,11 @@ def run_workload(workload, records, repeat, folder):
     for path in workload.data:
         measure.warm(path)
     for turn in range(repeat if workload.timed else 0):
-        for number, row in enumerate(result.rows):
+        order = list(enumerate(result.rows))
+        for number, row in order if turn % 2 == 0 else reversed(order):  # nobody always follows the same one
             outcome = attempt(row, folder / str(number), sample=False)
+            # At once: what it has not written to the disk must not be written just before the next one runs.
+            row.contender.clean(folder / str(number))
             if outcome:
                 print(f"bench: {workload.key} {records:,} {turn + 1}/{repeat} {row.contender.name}: "
                       f"{outcome.seconds:.2f} s", file=sys.stderr, flush=True)

@@ -16,6 +16,9 @@ set(TRANCHE_TEST_ENVIRONMENT
   "ASAN_OPTIONS=detect_stack_use_after_return=1:strict_string_checks=1"
   "UBSAN_OPTIONS=print_stacktrace=1"
   "TSAN_OPTIONS=suppressions=${PROJECT_SOURCE_DIR}/cmake/tsan.supp:second_deadlock_stack=1")
+if(TRANCHE_SANITIZE)  # their dlopen looks nowhere that the program's own would: DuckDB lies beside it
+  list(APPEND TRANCHE_TEST_ENVIRONMENT "LD_LIBRARY_PATH=${PROJECT_BINARY_DIR}")
+endif()
 
 # These have a PostgreSQL of their own while they run, named by TRANCHE_TEST_POSTGRES.
 set(TRANCHE_TESTS_WITH_POSTGRES drivers connectors contracts)
